@@ -1,0 +1,1 @@
+"""A convolutional-network engine written out by hand on NumPy."""
