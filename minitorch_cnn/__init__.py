@@ -1,1 +1,21 @@
 """A convolutional-network engine written out by hand on NumPy."""
+
+from minitorch_cnn import convolution, datasets, keras_h5, layers, losses, models, optimizers, schedules
+from minitorch_cnn.backend import definitions_only
+from minitorch_cnn.gradient_check import gradient_check
+from minitorch_cnn.sequential import Sequential
+
+__version__ = "0.1.0"
+__all__ = [
+    "Sequential",
+    "convolution",
+    "datasets",
+    "definitions_only",
+    "gradient_check",
+    "keras_h5",
+    "layers",
+    "losses",
+    "models",
+    "optimizers",
+    "schedules",
+]

@@ -1,0 +1,25 @@
+"""Keras weight files without Keras: read, explain and write every dialect since 2015.
+
+`load` checks a file against a model and returns its arrays, `inspect` says in words what a file holds and what of it
+fits, `save` writes files that Keras reads, `fingerprint` proves that weights arrived. The model is described by
+`Target` and `TargetLayer`: this package knows names, shapes and arrays, and nothing of how a layer computes.
+
+How it is built, in the order in which a file passes through:
+
+=====================================  ================================================================================
+`container`, `zip_member`, `hdf5`      from a path to HDF5 groups and arrays, safe against files made to do harm
+`dialects`, `dialect_*`                the four ways in which Keras arranged groups and names over the years
+`stored`, `weight_names`               what all of them come to: layers, weights, shapes
+`pairing`, `conventions`, `mapping`    which of them goes where in the model, and whether it fits
+`layouts`, `reading`                   the arrays themselves, brought into our layout
+`loading`, `inspection`, `saving`      what a user calls
+=====================================  ================================================================================
+"""
+
+from .fingerprints import fingerprint
+from .inspection import Report, inspect
+from .loading import Loaded, load, read
+from .saving import save
+from .target import Target, TargetLayer
+
+__all__ = ["Loaded", "Report", "Target", "TargetLayer", "fingerprint", "inspect", "load", "read", "save"]

@@ -1,0 +1,98 @@
+"""Moving the pixels of an image: whole-pixel moves by copying, everything else by one bilinear sampling.
+
+Both functions work backwards, as image warping always does: for each pixel of the result they ask where in the
+original it comes from. So no pixel of the result is left empty or written twice.
+
+What lies outside the original is answered by `fill`:
+
+    "nearest"   the nearest pixel of the edge              a a | a b c d | d d
+    "zero"      black                                      0 0 | a b c d | 0 0
+    "reflect"   the image mirrored in its edge pixels      c b | a b c d | c b
+"""
+
+import numpy as np
+
+from minitorch_cnn.backend.twins import accelerated
+
+FILLS = ("nearest", "zero", "reflect")
+
+
+@accelerated(numpy="minitorch_cnn.datasets.affine_numba")
+def move(images, flips, shifts, fill):
+    """Mirror and shift images by whole pixels; every pixel is copied, none is interpolated.
+
+    images  (N, H, W, C), any type
+    flips   (N,) bool: mirror left and right, before the shift
+    shifts  (N, 2) int64: how many pixels down and to the right
+    fill    one of FILLS
+
+    Returns a new array like `images`.
+    """
+    N, H, W, _ = images.shape
+    rows = np.arange(H) - shifts[:, :1]  # (N, H): which row of the original each row of the result comes from
+    columns = np.arange(W) - shifts[:, 1:]  # (N, W)
+    columns = np.where(flips[:, None], W - 1 - columns, columns)
+    rows, row_exists = _into_image(rows, H, fill)
+    columns, column_exists = _into_image(columns, W, fill)
+    moved = images[np.arange(N)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    moved[~(row_exists[:, :, None] & column_exists[:, None, :])] = 0
+    return moved
+
+
+@accelerated(numpy="minitorch_cnn.datasets.affine_numba")
+def resample(images, matrices, fill):
+    """Send every image through its own affine map, with bilinear interpolation.
+
+    images    (N, H, W, C), uint8 or float32
+    matrices  (N, 2, 3) float32: from a pixel (row, column) of the result to the place in the original it is taken
+              from, both counted in pixels from the centre of the image: [y, x] = matrix @ [row, column, 1]
+    fill      one of FILLS
+
+    Returns a new array like `images`; uint8 is rounded to the nearest value. All arithmetic is float32 and in the
+    order written here, which the compiled twin follows, so the two give the same pixels.
+    """
+    N, H, W, _ = images.shape
+    one = np.float32(1)
+    centre_y, centre_x = np.float32((H - 1) / 2), np.float32((W - 1) / 2)
+    row = (np.arange(H, dtype=np.float32) - centre_y)[:, None]
+    column = np.arange(W, dtype=np.float32) - centre_x
+    m = matrices[:, :, :, None, None]
+    y = m[:, 0, 0] * row + m[:, 0, 1] * column + (m[:, 0, 2] + centre_y)  # (N, H, W)
+    x = m[:, 1, 0] * row + m[:, 1, 1] * column + (m[:, 1, 2] + centre_x)
+
+    above, left = np.floor(y), np.floor(x)
+    weight_below, weight_right = y - above, x - left
+    weight_above, weight_left = one - weight_below, one - weight_right
+    above, left = above.astype(np.int64), left.astype(np.int64)
+    below, below_exists = _into_image(above + 1, H, fill)
+    right, right_exists = _into_image(left + 1, W, fill)
+    above, above_exists = _into_image(above, H, fill)
+    left, left_exists = _into_image(left, W, fill)
+
+    def weigh(weight, exists):
+        return np.where(exists, weight, np.float32(0))[..., None]
+
+    n = np.arange(N)[:, None, None]
+    weight_left, weight_right = weigh(weight_left, left_exists), weigh(weight_right, right_exists)
+    upper = images[n, above, left] * weight_left + images[n, above, right] * weight_right
+    lower = images[n, below, left] * weight_left + images[n, below, right] * weight_right
+    sampled = upper * weigh(weight_above, above_exists) + lower * weigh(weight_below, below_exists)
+    # A cast to an integer cuts off what is behind the point, so half is added first.
+    return (sampled + rounding(images.dtype)).astype(images.dtype)
+
+
+def rounding(dtype):
+    """What to add before a cast to `dtype` so that it rounds to the nearest: half for integers, nothing for floats."""
+    return np.float32(0.5 if np.issubdtype(dtype, np.integer) else 0)
+
+
+def _into_image(index, size, fill):
+    """Which pixel answers for `index`, which may lie outside 0..size-1, and whether there is one."""
+    exists = np.ones(index.shape, bool)
+    if fill == "zero":
+        exists = (index >= 0) & (index < size)
+    if fill == "reflect" and size > 1:
+        period = 2 * size - 2  # there and back, the two edge pixels once each
+        index = np.abs(index) % period
+        index = np.where(index < size, index, period - index)
+    return np.clip(index, 0, size - 1), exists

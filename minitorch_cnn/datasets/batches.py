@@ -1,0 +1,127 @@
+"""Batches: the images of an epoch in a fresh order, prepared ahead of time in the background.
+
+Every batch can be made on its own. The order of an epoch comes from (seed, epoch), the augmentation of a batch from
+(seed, epoch, batch), and nothing is remembered from one batch to the next. So it does not matter which thread makes a
+batch, and a training that stopped after batch 17 of epoch 3 goes on with exactly the batch 18 it would have seen.
+"""
+
+import collections
+import itertools
+import operator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from minitorch_cnn.errors import ArgumentError
+
+ORDER, AUGMENTATION = 0, 1  # the third number of a random stream: what it is for
+
+
+class Batches:
+    """Batches of images and labels, epoch by epoch.
+
+    images      (N, H, W, C), or any object with `len()` and `images[indices]` that returns (n, H, W, C) for an array
+                of n integers, such as an ImageFolder
+    labels      (N, ...) array, or None where there are none to give
+    batch_size  images in a batch; the last one of an epoch holds what is left
+    shuffle     a fresh random order for every epoch; otherwise the order of `images`
+    seed        a non-negative integer from which all randomness follows
+    augment     a function (images, rng) -> images, such as an Augmentation
+    transform   a function images -> images, done last: to float32, normalised, whatever the network wants
+    workers     threads that prepare batches; 0 prepares each when it is asked for. The batches are the same
+    prefetch    how many batches are prepared ahead
+    drop_last   leave out the last batch of an epoch where it would be smaller
+
+        batches = Batches(images, labels, 128, seed=0, augment=Augmentation(flip=True))
+        for epoch in range(10):
+            for x, y in batches.epoch(epoch):
+                ...
+
+    `len(batches)` is the number of batches in an epoch. Raises ArgumentError for arguments that do not fit.
+    """
+
+    def __init__(
+        self, images, labels, batch_size, *, shuffle=True, seed=0, augment=None, transform=None, workers=2, prefetch=4,
+        drop_last=False,
+    ):  # fmt: skip
+        self.images = images
+        self.labels = None if labels is None else np.asarray(labels)
+        self.batch_size = _integer("batch_size", batch_size, 1)
+        self.shuffle = shuffle
+        self.seed = _integer("seed", seed, 0)
+        self.augment = augment
+        self.transform = transform
+        self.workers = _integer("workers", workers, 0)
+        self.prefetch = _integer("prefetch", prefetch, 1)
+        self.drop_last = drop_last
+        if self.labels is not None and len(self.labels) != len(images):
+            raise ArgumentError(f"Batches: expected a label for each of {len(images)} images, got {len(self.labels)}")
+        if len(self) == 0:
+            least = self.batch_size if drop_last else 1
+            raise ArgumentError(f"Batches: expected at least {least} images, got {len(images)}")
+
+    def __len__(self):
+        full, rest = divmod(len(self.images), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def epoch(self, epoch, start=0):
+        """Go through an epoch from batch `start` on.
+
+        epoch  which one, from 0
+        start  the number of the first batch to give, from 0; `len(self)` gives none
+
+        Returns a generator of (images, labels). Closing it, leaving its loop or an exception stops the threads.
+        """
+        epoch = _integer("epoch", epoch, 0)
+        start = _integer("start", start, 0, len(self))
+        order = self._order(epoch)
+        numbers = range(start, len(self))
+        if self.workers == 0:
+            return (self._batch(order, epoch, number) for number in numbers)
+        return self._ahead(order, epoch, numbers)
+
+    def _order(self, epoch):
+        if not self.shuffle:
+            return np.arange(len(self.images))
+        return np.random.default_rng([self.seed, epoch, ORDER]).permutation(len(self.images))
+
+    def _batch(self, order, epoch, number):
+        """Make one batch, from nothing but its number."""
+        indices = order[number * self.batch_size : (number + 1) * self.batch_size]
+        images = self.images[indices]
+        if self.augment is not None:
+            images = self.augment(images, np.random.default_rng([self.seed, epoch, AUGMENTATION, number]))
+        if self.transform is not None:
+            images = self.transform(images)
+        return images, None if self.labels is None else self.labels[indices]
+
+    def _ahead(self, order, epoch, numbers):
+        """Give the batches in order while threads prepare the next `prefetch` ones."""
+        numbers = iter(numbers)
+        pending = collections.deque()
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="batches")
+
+        def prepare(count):
+            for number in itertools.islice(numbers, count):
+                pending.append(pool.submit(self._batch, order, epoch, number))
+
+        try:
+            prepare(self.prefetch)
+            while pending:
+                batch = pending.popleft().result()  # what went wrong in the thread is raised here
+                prepare(1)
+                yield batch
+        finally:
+            # Reached at the end, on close() and on any exception; batches that nobody began are dropped.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _integer(name, value, least, most=None):
+    expected = f"an integer from {least} up" if most is None else f"an integer from {least} to {most}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ArgumentError(f"Batches: {name}: expected {expected}, got {value!r}") from None
+    if number < least or (most is not None and number > most):
+        raise ArgumentError(f"Batches: {name}: expected {expected}, got {value!r}")
+    return number

@@ -1,0 +1,93 @@
+"""Cats vs Dogs: 25,000 photos, from a Kaggle competition of 2013, with images of Petfinder and Microsoft's Asirra.
+
+Source: J. Elson, J. Douceur, J. Howell, J. Saul, "Asirra: a CAPTCHA that exploits interest-aligned manual image
+categorization", 2007; https://www.microsoft.com/en-us/download/details.aspx?id=54765. Some files of the archive are no
+images; they are left out and counted.
+"""
+
+import re
+
+from minitorch_cnn.datasets.archive import unpack
+from minitorch_cnn.datasets.download import cache_folder, fetch
+from minitorch_cnn.datasets.image_folder import WORKERS, classes, existing_folder, labelled_parts, lazy_dataset
+from minitorch_cnn.errors import DataError
+
+URL = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip"
+CHECKSUM = "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"
+ARCHIVE = "kagglecatsanddogs_5340.zip"
+FOLDER = "PetImages"
+LARGEST, TOTAL = 16 << 20, 2 << 30  # bytes of one file, and of all
+
+CLASS_NAMES = ("cat", "dog")  # so the network's one output, the probability of class 1, is that of a dog
+IN_ARCHIVE = re.compile(r"PetImages/(Cat|Dog)/(\d+\.jpg)")
+FLAT = re.compile(r"(cat|dog)\.\d+\.jpe?g", re.IGNORECASE)
+
+
+def cats_vs_dogs(
+    folder=None, height=150, width=150, *, download=True, cache=None, progress=True, urls=None, test_fraction=0.2,
+    seed=0, workers=WORKERS,
+):  # fmt: skip
+    """Cats vs Dogs as a Dataset whose images are decoded when they are asked for; label 0 is a cat, 1 a dog.
+
+    folder         with train/cats, train/dogs and validation/cats, validation/dogs; or PetImages/Cat and PetImages/Dog,
+                   as in Microsoft's archive; or files cat.0.jpg, dog.0.jpg ... right there or in train/, as in the
+                   competition's. None: in the cache, downloaded when it is not there (787 MiB)
+    height, width  in pixels; every image is squashed to that size
+    test_fraction  the share of the images set aside where the folder has no validation part, by `seed`
+    download, cache, progress  as for `cifar10`
+    urls           other addresses of Microsoft's archive, a string or several; None: Microsoft's own
+    workers        threads that decode the images of one batch
+
+    Files that are no images are listed in `dataset.skipped`. Raises DataError where the data is missing.
+    """
+    if folder is None:
+        folder = _cached(cache, download, progress, urls)
+    folder = existing_folder("cats_vs_dogs", folder)
+    if (folder / FOLDER).is_dir():
+        folder = folder / FOLDER
+    train = _flat_files(folder / "train") or _flat_files(folder)
+    test = None
+    if not train:
+        train, test = (_cats_and_dogs(folder, part) for part in labelled_parts("cats_vs_dogs", folder))
+    return lazy_dataset(
+        "cats_vs_dogs", train, test, height, width, test_fraction=test_fraction, seed=seed, workers=workers
+    )
+
+
+def _cached(cache, download, progress, urls):
+    """The folder PetImages in the cache, downloaded and unpacked when it is not there."""
+    cache = cache_folder(cache)
+    folder = cache / FOLDER
+    if classes(folder):  # the folder appears under this name when it is whole
+        return folder
+    advice = f"download {URL} yourself, unpack it and pass the folder with --data {FOLDER}"
+    if not download and not (cache / ARCHIVE).is_file():
+        raise DataError(f"cats_vs_dogs: not in {cache} and downloading was switched off; {advice}")
+
+    def wanted(name):
+        match = IN_ARCHIVE.fullmatch(name)
+        return match and f"{match[1]}/{match[2]}"
+
+    unpack(fetch(urls or URL, CHECKSUM, cache, ARCHIVE, progress, advice=advice), wanted, folder, largest=LARGEST,
+           total=TOTAL)  # fmt: skip
+    return folder
+
+
+def _flat_files(folder):
+    """Files cat.0.jpg, dog.0.jpg ... by class; empty where there are none."""
+    found = {}
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and (match := FLAT.fullmatch(path.name)):
+                found.setdefault(match[1].lower(), []).append(path)
+    return {name: found[name] for name in CLASS_NAMES} if len(found) == 2 else {}
+
+
+def _cats_and_dogs(folder, part):
+    """Class folders under the names of our classes: Cat, cats, CATS ... all are "cat"."""
+    if part is None:
+        return None
+    renamed = {name.lower().rstrip("s"): paths for name, paths in part.items()}
+    if not set(renamed) <= set(CLASS_NAMES) or len(renamed) != len(part):
+        raise DataError(f"cats_vs_dogs: {folder}: expected the classes cat and dog, found {', '.join(part)}")
+    return {name: renamed[name] for name in CLASS_NAMES if name in renamed}

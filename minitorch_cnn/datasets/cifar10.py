@@ -1,0 +1,157 @@
+"""CIFAR-10: 60,000 colour photos of 32x32 pixels in ten classes, in its official binary format.
+
+A file is a row of records of 3,073 bytes: the label (0 to 9), then the red, the green and the blue plane of the image,
+each 32 rows of 32 bytes. Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009,
+https://www.cs.toronto.edu/~kriz/cifar.html. There is a second version of the data set for Python; it consists of
+pickles, which can run code when they are opened, so it is not read here.
+"""
+
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+
+from minitorch_cnn.datasets.archive import unpack
+from minitorch_cnn.datasets.dataset import Dataset
+from minitorch_cnn.datasets.download import cache_folder, fetch
+from minitorch_cnn.errors import DataError
+
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+CHECKSUM = "md5:c32a1d4ab5d03f1284b67883e8d87530"
+ARCHIVE = "cifar-10-binary.tar.gz"
+FOLDER = "cifar-10-batches-bin"
+TRAIN_FILES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
+TEST_FILE = "test_batch.bin"
+NAMES_FILE = "batches.meta.txt"
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+SIZE, CHANNELS = 32, 3
+RECORD = 1 + CHANNELS * SIZE * SIZE  # bytes
+RECORDS = 10_000  # in every file of the official set
+LARGEST = RECORD * RECORDS  # bytes of a file
+TOTAL = 256 << 20  # bytes; the official archive unpacks to 176 MiB
+
+
+def cifar10(folder=None, download=True, cache=None, progress=True, urls=None):
+    """CIFAR-10 as a Dataset: 50,000 images to train on and 10,000 to test on, (N, 32, 32, 3).
+
+    folder    where the data is: the folder with the .bin files, the one that holds `cifar-10-batches-bin`, or the
+              downloaded .tar.gz; None: in the cache, downloaded when it is not there (162 MiB)
+    download  False: never go to the network
+    cache     the folder for downloads; None: $MINITORCH_CNN_CACHE, or the system's place for caches
+    progress  show a bar while downloading
+    urls      other addresses of the official archive, a string or several; None: $MINITORCH_CNN_CIFAR10_URL (separated
+              by spaces), or the authors' own
+
+    Raises DataError where the data is missing, incomplete or damaged.
+    """
+    if folder is None:
+        return _read(_cached(cache, download, progress, urls))
+    folder = pathlib.Path(folder).expanduser()
+    if folder.is_file():
+        with tempfile.TemporaryDirectory(prefix="cifar10-") as temporary:
+            _unpack(folder, pathlib.Path(temporary, FOLDER))
+            return _read(pathlib.Path(temporary, FOLDER))
+    if not folder.is_dir():
+        raise DataError(f"cifar10: {folder}: expected a folder or a .tar.gz archive, found nothing there")
+    return _read(folder / FOLDER if (folder / FOLDER).is_dir() else folder)
+
+
+def _cached(cache, download, progress, urls):
+    """The folder with the .bin files in the cache, filled when it is not whole."""
+    cache = cache_folder(cache)
+    folder = cache / FOLDER
+    if all(_size(folder / name) == LARGEST for name in (*TRAIN_FILES, TEST_FILE)):
+        return folder
+    advice = f"download {URL} yourself and pass it with --data {ARCHIVE}"
+    if not download and not (cache / ARCHIVE).is_file():
+        raise DataError(f"cifar10: not in {cache} and downloading was switched off; {advice}")
+    urls = urls or os.environ.get("MINITORCH_CNN_CIFAR10_URL", "").split() or URL
+    _unpack(fetch(urls, CHECKSUM, cache, ARCHIVE, progress, advice=advice), folder)
+    return folder
+
+
+def _size(path):
+    return path.stat().st_size if path.is_file() else None
+
+
+def _unpack(archive, folder):
+    """Unpack what belongs to the binary version into `folder`."""
+    known = {*TRAIN_FILES, TEST_FILE, NAMES_FILE}
+
+    def wanted(name):
+        base = name.rpartition("/")[2]
+        return base if base in known else None
+
+    names = [name.rpartition("/")[2] for name in unpack(archive, wanted, folder, largest=LARGEST, total=TOTAL)]
+    _check_names(archive, names)
+
+
+def _check_names(place, names):
+    """Raise the DataError that helps most where files of the binary version are missing."""
+    missing = [name for name in (*TRAIN_FILES, TEST_FILE) if name not in names]
+    if not missing:
+        return
+    if "data_batch_1" in names:
+        raise DataError(f"cifar10: {place}: this is the Python version (pickles); get the binary version, {URL}")
+    if any(name.endswith(".mat") for name in names):
+        raise DataError(f"cifar10: {place}: this is the Matlab version; get the binary version, {URL}")
+    found = ", ".join(sorted(names)[:4]) + (", ..." if len(names) > 4 else "")
+    raise DataError(
+        f"cifar10: {place}: expected {TRAIN_FILES[0]} to {TRAIN_FILES[-1][-5:]} and {TEST_FILE}, "
+        f"missing: {', '.join(missing)}; found: {found or 'nothing'}"
+    )
+
+
+def _read(folder):
+    """Read a folder of .bin files."""
+    if not folder.is_dir():
+        raise DataError(f"cifar10: {folder}: expected a folder with the .bin files")
+    _check_names(folder, [path.name for path in folder.iterdir()])
+    batches = {name: _records(folder / name) for name in (*TRAIN_FILES, TEST_FILE)}
+    # A file cut off between two records looks whole, but not beside the others.
+    if any(len(records) == RECORDS for records in batches.values()):
+        for name, records in batches.items():
+            if len(records) != RECORDS:
+                raise DataError(f"cifar10: {folder / name}: expected {RECORDS} images, got {len(records)}")
+    train_images, train_labels = _images_and_labels([batches[name] for name in TRAIN_FILES])
+    test_images, test_labels = _images_and_labels([batches[TEST_FILE]])
+    return Dataset("cifar10", train_images, train_labels, test_images, test_labels, _class_names(folder))
+
+
+def _records(path):
+    """The records of a file, (n, 3073) uint8."""
+    size = path.stat().st_size
+    if size == 0 or size % RECORD:
+        raise DataError(f"cifar10: {path}: expected a whole number of records of {RECORD} bytes, got {size} bytes")
+    if size > LARGEST:
+        raise DataError(f"cifar10: {path}: expected at most {LARGEST} bytes, got {size}")
+    records = np.fromfile(path, np.uint8).reshape(-1, RECORD)
+    if (worst := records[:, 0].max()) >= len(CLASS_NAMES):
+        image = int(records[:, 0].argmax())
+        raise DataError(f"cifar10: {path}: image {image}: expected a label from 0 to 9, got {worst}")
+    return records
+
+
+def _images_and_labels(batches):
+    """Put batches of records behind each other: images (N, 32, 32, 3) uint8 and labels (N,) int64."""
+    images = np.empty((sum(map(len, batches)), SIZE, SIZE, CHANNELS), np.uint8)
+    begin = 0
+    for records in batches:
+        planes = records[:, 1:].reshape(-1, CHANNELS, SIZE, SIZE)
+        for c in range(CHANNELS):  # a plane at a time is faster than one transpose of all
+            images[begin : begin + len(records), :, :, c] = planes[:, c]
+        begin += len(records)
+    return images, np.concatenate([records[:, 0] for records in batches]).astype(np.int64)
+
+
+def _class_names(folder):
+    """The ten names in batches.meta.txt, or the known ones where that file is not there."""
+    path = folder / NAMES_FILE
+    if not path.is_file():
+        return CLASS_NAMES
+    names = tuple(path.read_text(encoding="utf-8", errors="replace").split())
+    if len(names) != len(CLASS_NAMES):
+        raise DataError(f"cifar10: {path}: expected {len(CLASS_NAMES)} class names, got {len(names)}")
+    return names

@@ -1,0 +1,194 @@
+"""Images in folders, one folder for each class, decoded when they are asked for.
+
+25,000 photos of 150x150 take 1.7 GB as an array and 0.5 GB as JPEG files. So only their paths are kept here, and the
+threads that prepare batches decode what a batch needs.
+"""
+
+import pathlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from minitorch_cnn.datasets.dataset import Dataset
+from minitorch_cnn.datasets.images import check_image, image_size, load_image
+from minitorch_cnn.datasets.split import stratified_split
+from minitorch_cnn.errors import ArgumentError, DataError
+
+WORKERS = 4  # threads that decode; Pillow lets others run meanwhile
+
+
+class ImageFolder:
+    """A sequence of images that looks like an array (N, height, width, 3) uint8 and decodes when it is indexed.
+
+    paths          of N image files
+    labels         (N,) integers, or None
+    height, width  in pixels, see `load_image`
+    workers        threads that decode the images of one batch
+    skipped        a list to which the paths of files are added that turn out to be damaged
+
+    `images[indices]` gives a new array (n, height, width, 3); `images[:]` decodes everything. Where a file turns out to
+    be damaged, the next image with the same label stands in for it, so a long training does not end over one file and
+    the label stays true; without labels there is no such stand-in and DataError is raised.
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 4
+
+    def __init__(self, paths, labels, height, width, workers=WORKERS, skipped=None):
+        self.paths = [pathlib.Path(path) for path in paths]
+        self.labels = None if labels is None else np.asarray(labels)
+        if self.labels is not None and self.labels.shape != (len(self.paths),):
+            raise ArgumentError(f"ImageFolder: expected {len(self.paths)} labels, got {self.labels.shape}")
+        image_size(height, width)
+        self.height, self.width = height, width
+        self.workers = max(1, workers)
+        self.skipped = [] if skipped is None else skipped
+        self._damaged = set()
+        self._lock = threading.Lock()
+
+    @property
+    def shape(self):
+        return (len(self.paths), self.height, self.width, 3)
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, indices):
+        """Decode images: `indices` is what would index the first axis of an array (integers, a slice, a mask)."""
+        chosen = np.arange(len(self.paths))[indices]
+        if chosen.ndim == 0:
+            return self._image(int(chosen))
+        images = np.empty((len(chosen), self.height, self.width, 3), np.uint8)
+
+        def decode(i):
+            images[i] = self._image(int(chosen[i]))
+
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="images") as pool:
+            # The results are empty; going through them raises what went wrong.
+            for _ in pool.map(decode, range(len(chosen))):
+                pass
+        return images
+
+    def _image(self, index):
+        """Image number `index`, or the next one with its label that can be decoded."""
+        if self.labels is None:
+            return load_image(self.paths[index], self.height, self.width)
+        for candidate in self._alike(index):
+            path = self.paths[candidate]
+            if path in self._damaged:
+                continue
+            try:
+                return load_image(path, self.height, self.width)
+            except DataError:
+                with self._lock:
+                    if path not in self._damaged:
+                        self._damaged.add(path)
+                        self.skipped.append(str(path))
+        raise DataError(f"{self.paths[index]}: expected a whole image, but it and all others of its class are damaged")
+
+    def _alike(self, index):
+        """`index`, then the others with its label, beginning behind it."""
+        yield index
+        alike = np.flatnonzero(self.labels == self.labels[index])
+        behind = np.searchsorted(alike, index) + 1
+        yield from (*alike[behind:], *alike[: behind - 1])
+
+
+def image_folder(folder, height, width, *, test_fraction=0.2, seed=0, workers=WORKERS):
+    """A Dataset of the images in a folder, one folder for each class.
+
+    folder         with train/<class>/... and validation/<class>/... (or val, valid, test); or with <class>/... alone,
+                   of which `test_fraction` is then set aside, the same images for the same `seed`
+    height, width  in pixels; every image is squashed to that size
+
+    Classes are numbered in the alphabetical order of their folders. Files that are no images, or have more than 64
+    million pixels, are left out and listed in `dataset.skipped`. Raises DataError where no such folders are there.
+    """
+    folder = existing_folder("image_folder", folder)
+    train, test = labelled_parts("image_folder", folder)
+    name = folder.resolve().name
+    return lazy_dataset(name, train, test, height, width, test_fraction=test_fraction, seed=seed, workers=workers)
+
+
+def existing_folder(name, folder):
+    """`folder` as a Path, or DataError."""
+    folder = pathlib.Path(folder).expanduser()
+    if not folder.is_dir():
+        found = "a file (an archive is to be unpacked first)" if folder.is_file() else "nothing there"
+        raise DataError(f"{name}: {folder}: expected a folder, found {found}")
+    return folder
+
+
+def labelled_parts(name, folder):
+    """Find the class folders for training and, if there are any, for testing.
+
+    Returns two dictionaries from the class's name to its files' paths; the second may be None.
+    """
+    train, test = classes(folder), None
+    if (folder / "train").is_dir():
+        train = classes(folder / "train")
+        tests = (classes(folder / part) for part in ("validation", "val", "valid", "test"))
+        test = next((found for found in tests if found), None)
+    if len(train) < 2:
+        raise DataError(
+            f"{name}: {folder}: expected a folder for each class, in train/ or right here, found "
+            f"{', '.join(train) or 'none'}"
+        )
+    if test is not None and (strange := sorted(test.keys() - train.keys())):
+        raise DataError(
+            f"{name}: {folder}: expected the same classes for the test as for training ({', '.join(train)}), "
+            f"got {', '.join(strange)}"
+        )
+    return train, test
+
+
+def classes(folder):
+    """The folders inside `folder` and the files in each, both sorted by name; hidden ones are passed over."""
+    if not folder.is_dir():
+        return {}
+    return {
+        inner.name: sorted(path for path in inner.iterdir() if path.is_file() and not path.name.startswith("."))
+        for inner in sorted(folder.iterdir())
+        if inner.is_dir() and not inner.name.startswith(".")
+    }
+
+
+def lazy_dataset(name, train, test, height, width, *, test_fraction, seed, workers):
+    """Make a Dataset of files: look at each one's header, split where there is no test part.
+
+    train, test  dictionaries from class name to paths; `test` may be None
+    """
+    if not 0 < test_fraction < 1:
+        raise ArgumentError(f"{name}: test_fraction: expected a number between 0 and 1, got {test_fraction!r}")
+    names, skipped = tuple(train), []
+    train = _checked_files(name, train, names, skipped, workers)
+    if test is None:
+        paths, labels = train
+        parts = [([paths[i] for i in part], labels[part]) for part in stratified_split(labels, test_fraction, seed)]
+    else:
+        parts = [train, _checked_files(name, test, names, skipped, workers)]
+    train, test = (ImageFolder(paths, labels, height, width, workers, skipped) for paths, labels in parts)
+    return Dataset(name, train, train.labels, test, test.labels, names, skipped)
+
+
+def _checked_files(name, files, names, skipped, workers):
+    """The paths of the files that are images and their labels (N,) int64; the others go to `skipped`."""
+    labelled = [(path, names.index(class_name)) for class_name, paths in files.items() for path in paths]
+
+    def is_image(item):
+        try:
+            check_image(item[0])
+        except DataError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="images") as pool:
+        good = list(pool.map(is_image, labelled))
+    skipped += [str(path) for (path, _), is_good in zip(labelled, good) if not is_good]
+    labelled = [item for item, is_good in zip(labelled, good) if is_good]
+    labels = np.array([label for _, label in labelled], np.int64)
+    for class_name in files:
+        if names.index(class_name) not in labels:
+            raise DataError(f"{name}: class {class_name}: expected images, got none ({len(skipped)} files skipped)")
+    return [path for path, _ in labelled], labels

@@ -1,0 +1,131 @@
+"""From a path to the HDF5 file in it, by looking at the bytes and never at the name.
+
+`.keras` can be HDF5 (TensorFlow 2.12 wrote that), `.h5` can be a web page that a download answered with. What is
+neither HDF5 nor a `.keras` archive is refused with a word on what it seems to be.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..errors import WeightsError
+from .hdf5 import File, Window, open_hdf5
+from .hdf5.superblock import find_signature
+from .model_config import LONGEST_CONFIG, ModelConfig, parse_config, parse_version
+from .zip_member import Member, find_member, list_members, open_member
+
+WEIGHTS_MEMBER, CONFIG_MEMBER, METADATA_MEMBER = "model.weights.h5", "config.json", "metadata.json"
+CHECKPOINT_HINT = (
+    "it is part of a TensorFlow checkpoint, not an HDF5 file;"
+    " in TensorFlow, load it and call model.save_weights('x.weights.h5')"
+)
+
+# What a file begins with, and what that means.
+OTHER_BEGINNINGS = (
+    (b"<", "it is a web page or XML, not weights: the download was answered with a page instead of the file"),
+    (b"version https://git-lfs", "it is a Git LFS pointer; fetch the real file with `git lfs pull`"),
+    (b"model_checkpoint_path", CHECKPOINT_HINT),
+    (b"\x1f\x8b", "it is gzip-compressed; unpack it first"),
+    (b"\x93NUMPY", "it is a NumPy array (.npy), not a Keras weight file"),
+    (b"\x80", "it seems to be a Python pickle (PyTorch?), which can run code when it is opened, so it is not opened"),
+)
+TENSORFLOW_INDEX_END = bytes.fromhex("57fb808b247547db")
+
+
+@dataclass
+class Container:
+    """An opened weight file: its HDF5 part, its size in bytes, and what a `.keras` archive adds."""
+
+    hdf5: File
+    size: int
+    zipped: bool = False
+    config: ModelConfig | None = None
+    keras_version: str | None = None
+
+
+@contextmanager
+def opened(path: str | os.PathLike) -> Iterator[Container]:
+    """The weight file at `path`, open for the length of a `with` block; every error names the path."""
+    path = os.fsdecode(path)
+    try:
+        with _open_regular_file(path) as file:
+            yield _container(Window(file, 0, os.fstat(file.fileno()).st_size), os.path.basename(path))
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
+    except OSError as error:
+        raise WeightsError(f"{path}: {error.strerror or error}") from None
+
+
+def _open_regular_file(path: str):
+    """Open without buffering. Pipes and devices are refused before they are opened: opening one can wait for ever."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise WeightsError("no such file") from None
+    except ValueError as error:  # a path with a zero byte in it
+        raise WeightsError(str(error)) from None
+    if stat.S_ISDIR(mode):
+        saved_model = os.path.exists(os.path.join(path, "saved_model.pb"))
+        raise WeightsError("it is a folder" + (" (TensorFlow SavedModel), not an HDF5 file" if saved_model else ""))
+    if not stat.S_ISREG(mode):
+        raise WeightsError("it is not a regular file")
+    return open(path, "rb", buffering=0)
+
+
+def _container(window: Window, name: str) -> Container:
+    if window.size == 0:
+        raise WeightsError("the file is empty")
+    if window.read(0, min(4, window.size), "the file") == b"PK\x03\x04":
+        return _from_archive(window)
+    if find_signature(window) is None:
+        raise WeightsError(_what_else(window, name))
+    return Container(open_hdf5(window), window.size)
+
+
+def _from_archive(window: Window) -> Container:
+    members = list_members(window)
+    weights = find_member(members, WEIGHTS_MEMBER)
+    if weights is None:
+        names = {member.name for member in members}
+        if "model.weights.npz" in names:
+            raise WeightsError("it is a Keras archive that keeps its weights as .npz; save it with weights in HDF5")
+        if any(name.endswith("data.pkl") for name in names):
+            raise WeightsError("it is a PyTorch file, not a Keras weight file")
+        if any(name.endswith(".npy") for name in names):
+            raise WeightsError("it is a NumPy archive (.npz), not a Keras weight file")
+        raise WeightsError(f"it is a zip archive without {WEIGHTS_MEMBER}")
+    config = parse_config(_text(window, members, CONFIG_MEMBER))
+    version = parse_version(_text(window, members, METADATA_MEMBER))
+    inside = open_member(window, weights)
+    if find_signature(inside) is None:
+        raise WeightsError(f"{WEIGHTS_MEMBER} in the zip archive is not an HDF5 file")
+    return Container(open_hdf5(inside), window.size, True, config, version)
+
+
+def _text(window: Window, members: list[Member], name: str) -> bytes:
+    """The bytes of a small member, or nothing: descriptions help, but weights can be read without them."""
+    member = find_member(members, name)
+    if member is None or max(member.size, member.stored_size) > LONGEST_CONFIG:
+        return b""
+    inside = open_member(window, member)
+    return inside.read(0, inside.size, name)
+
+
+def _what_else(window: Window, name: str) -> str:
+    """A guess at what a file that is not HDF5 may be."""
+    start = window.read(0, min(4096, window.size), "the file")
+    end = window.read(max(0, window.size - 8), min(8, window.size), "the file")
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
+    for beginning, meaning in OTHER_BEGINNINGS:
+        if text.startswith(beginning):
+            return meaning
+    if text.startswith(b"{"):
+        sharded = b"weight_map" in start or name.endswith(".weights.json")
+        return "it lists the parts of a sharded Keras 3 file; save the weights in one file" if sharded else "it is JSON"
+    if end == TENSORFLOW_INDEX_END or ".data-00000-of-" in name:
+        return CHECKPOINT_HINT
+    return f"it is not an HDF5 file (it begins with {start[:8]!r}); the download may have failed"

@@ -1,0 +1,145 @@
+"""Which conventions a file follows: axis order, kernel direction and flatten order, and how that is known.
+
+Newer files say it or leave no choice. Old ones leave it to be worked out, and where nothing tells, the answer must come
+from the user: a guess that is wrong loads without a complaint and computes nonsense.
+
+* Axis order (Keras 0 and 1): a kernel's shape fits the model in one order only, or its filters match the length of the
+  bias in one order only. A 3x3 kernel with 3 channels and 3 filters fits both; then the other layers decide.
+* Kernel direction: the attribute `backend`; in Keras 1 the spelling of the weights' names (TensorFlow's end in ":0").
+  Keras 0.x keeps neither.
+* Flatten order: channels-first models flattened (C, H, W) until Keras 2.1.6 gave Flatten a `data_format`; since 2.2 it
+  brings the channels last before it flattens. A whole-model file's description tells; weights alone from Keras 2 on do
+  not, and are taken to be channels-last as almost all are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .stored import StoredFile, StoredLayer, StoredWeight
+from .target import Shape, TargetLayer
+from .weight_names import keras_1_backend
+
+Pairs = Sequence[tuple[StoredLayer, TargetLayer | None]]  # None: there is no model to compare with
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user says of a file; None leaves it to the file.
+
+    kernels: "theano" or "tensorflow", whose convolution the kernels were trained with.
+    dim_ordering: "th" for kernels (out, in, rows, columns), "tf" for (rows, columns, in, out).
+    flatten_order: "channels_first" or "channels_last", the order in which the feature map was flattened.
+    """
+
+    kernels: str | None = None
+    dim_ordering: str | None = None
+    flatten_order: str | None = None
+
+
+@dataclass
+class Conventions:
+    """What holds for this file; `problems` say what the user has to decide."""
+
+    filters_first: bool
+    turned: bool
+    flattened_channels_first: bool
+    problems: list[str] = field(default_factory=list)
+
+
+def find_conventions(stored: StoredFile, pairs: Pairs, choices: Choices) -> Conventions:
+    """Work out the conventions from the file, the layers it is paired with, and the user's word, which counts most."""
+    problems: list[str] = []
+    filters_first = _filters_first(stored, pairs, choices, problems)
+    turned = _turned(stored, pairs, choices, filters_first, problems)
+    flattened = _flattened_channels_first(stored, filters_first, choices)
+    return Conventions(filters_first, turned, flattened, problems)
+
+
+def _filters_first(stored: StoredFile, pairs: Pairs, choices: Choices, problems: list[str]) -> bool:
+    if choices.dim_ordering is not None:
+        return choices.dim_ordering == "th"
+    if stored.keras not in (0, 1):
+        return False
+    expected = {id(layer): target.weights.get("kernel") for layer, target in pairs if target is not None}
+    kernels = [(kernel, layer) for layer in stored.weighted() if (kernel := convolution_kernel(layer)) is not None]
+    votes = {_fits_one_order(kernel.shape, expected.get(id(layer)), _bias_length(layer)) for kernel, layer in kernels}
+    votes.discard(None)
+    if len(votes) == 1:
+        return votes.pop()
+    described = stored.config.convolutions_channels_first() if stored.config else None
+    if described is not None:
+        return described
+    if votes:
+        problems.append(
+            "some of the file's kernels fit only as (out, in, rows, columns),"
+            " some only as (rows, columns, in, out)"
+        )
+    elif kernels:
+        problems.append(
+            "the file's kernels fit this model in both axis orders; pass dim_ordering='th' for (out, in, rows, columns)"
+            " or dim_ordering='tf' for (rows, columns, in, out)"
+        )
+    return False
+
+
+def _fits_one_order(shape: Shape, expected: Shape | None, filters: int | None) -> bool | None:
+    """True: the kernel fits only with the filters first; False: only with the filters last; None: both or neither."""
+    first = filters in (None, shape[0]) and expected in (None, (shape[2], shape[3], shape[1], shape[0]))
+    last = filters in (None, shape[3]) and expected in (None, shape)
+    if first == last and expected is not None:  # the model's shape may simply be another: ask the file alone
+        return _fits_one_order(shape, None, filters) if not first else None
+    return first if first != last else None
+
+
+def _turned(
+    stored: StoredFile, pairs: Pairs, choices: Choices, filters_first: bool, problems: list[str]
+) -> bool:
+    if choices.kernels is not None:
+        return choices.kernels == "theano"
+    if stored.backend is not None:
+        return stored.backend == "theano"
+    if stored.keras not in (0, 1):
+        return False
+    kernels = [kernel for layer in stored.weighted() if (kernel := convolution_kernel(layer)) is not None]
+    said = {keras_1_backend(kernel.name) for kernel in kernels}
+    if len(said) == 1 and None not in said:
+        return said.pop() == "theano"
+    paired = [kernel for layer, _ in pairs if (kernel := convolution_kernel(layer)) is not None]
+    window = slice(2, 4) if filters_first else slice(0, 2)
+    if any(max(kernel.shape[window]) > 1 for kernel in paired):  # a 1x1 kernel is its own turn
+        problems.append(
+            "the file does not say whether its kernels are Theano's, turned by 180 degrees, and nothing in it shows;"
+            " pass kernels='theano' (nearly always so for files of Keras 0.x) or kernels='tensorflow'"
+        )
+    return False
+
+
+def _flattened_channels_first(stored: StoredFile, filters_first: bool, choices: Choices) -> bool:
+    if choices.flatten_order is not None:
+        return choices.flatten_order == "channels_first"
+    if stored.keras in (0, 1):
+        return filters_first
+    if stored.config is None or not stored.config.convolutions_channels_first():
+        return False
+    transposes = stored.config.flatten_channels_first()
+    if transposes is not None:
+        return not transposes
+    return _version(stored) < (2, 2)
+
+
+def _version(stored: StoredFile) -> tuple[int, int]:
+    digits = [part for part in (stored.keras_version or "").split(".")[:2] if part.isdigit()]
+    return (int(digits[0]), int(digits[1])) if len(digits) == 2 else (3, 0)
+
+
+def convolution_kernel(layer: StoredLayer) -> StoredWeight | None:
+    """The layer's kernel if it has four axes and can be read."""
+    first = layer.weights[0] if layer.weights else None
+    return first if first is not None and first.problem is None and len(first.shape) == 4 else None
+
+
+def _bias_length(layer: StoredLayer) -> int | None:
+    others = [weight.shape for weight in layer.weights[1:] if weight.problem is None]
+    return others[0][0] if len(others) == 1 and len(others[0]) == 1 else None

@@ -1,0 +1,118 @@
+"""Keras 1, Keras 2, tf.keras, and the whole-model `.h5` files of all versions: lists of names in attributes.
+
+The attribute `layer_names` lists all layers in the model's order. Each has a group with an attribute `weight_names`,
+whose entries are paths below that group: `conv2d/kernel:0` of layer `conv2d` lies at `conv2d/conv2d/kernel:0`. The
+published VGG16 files are of this kind. A whole-model file has the same inside its group `model_weights`.
+
+Traps:
+
+* The lists come as fixed-length or variable-length texts, and an empty list as numbers (see `hdf5.attributes`). A list
+  of more than 64,512 bytes is cut into `layer_names0`, `layer_names1`, ...
+* A model used as a layer is *one* entry, with all the weights inside it in one list: trainable ones first, frozen ones
+  behind. Loading by position after other layers were frozen swaps weights, silently where shapes agree. So its weights
+  are taken apart here by the layer name inside each weight's name.
+
+Source: keras 1.2.2 `engine/topology.py`, keras 2.2.4 `engine/saving.py`, tf.keras 2.15 `legacy/hdf5_format.py`,
+keras 3 `legacy_h5_format.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from ..errors import WeightsError
+from .hdf5 import Group
+from .hdf5.attributes import MOST_TEXTS
+from .hdf5.text import shown
+from .model_config import ModelConfig, parse_config
+from .stored import StoredFile, StoredLayer, StoredWeight, stored_weight
+from .weight_names import owner_path
+
+
+def read(root: Group) -> StoredFile:
+    """A weights-only file, or a whole-model file, whichever the root is."""
+    if has_list(root, "layer_names"):
+        return _read_lists(root, root, "weights by layer name (`layer_names`)", None)
+    config = None
+    notes = []
+    if root.has_attribute("model_config"):
+        config = _config(root)
+        if config is None:
+            notes.append("the model's description in the file is not one; it was left aside")
+    stored = _read_lists(root.group("model_weights"), root, "whole model (`model_weights`)", config)
+    stored.notes.extend(notes)
+    return stored
+
+
+def has_list(group: Group, name: str) -> bool:
+    """Whether there is a list of this name, in one attribute or in several."""
+    return group.has_attribute(name) or group.has_attribute(f"{name}0")
+
+
+def read_list(group: Group, name: str) -> list[str]:
+    """A list of names, whole or cut into numbered attributes; names must not repeat."""
+    if group.has_attribute(name):
+        names = group.texts(name)
+    else:
+        parts = (re.fullmatch(rf"{name}(\d{{1,9}})", attribute) for attribute in group.attribute_names())
+        numbers = sorted(int(part[1]) for part in parts if part)
+        if not numbers:
+            raise WeightsError(f"attribute {name} is missing")
+        if numbers != list(range(len(numbers))):
+            raise WeightsError(f"the list {name} lacks its part {name}{_first_gap(numbers)}")
+        names = [text for number in numbers for text in group.texts(f"{name}{number}")]
+    if len(names) > MOST_TEXTS:
+        raise WeightsError(f"the list {name} has {len(names):,} entries")
+    for text in names:
+        if {"", ".", ".."} & set(text.split("/")):
+            raise WeightsError(f"the list {name} holds {shown(text)!r}, which is not a path below it")
+    if len(set(names)) != len(names):
+        (twice, _), *_ = Counter(names).most_common(1)
+        raise WeightsError(f"the list {name} holds {shown(twice)} twice")
+    return names
+
+
+def _read_lists(group: Group, root: Group, dialect: str, config: ModelConfig | None) -> StoredFile:
+    version = group.text("keras_version") or root.text("keras_version")
+    backend = group.text("backend") or root.text("backend")
+    keras = _major_version(version)
+    layers: list[StoredLayer] = []
+    for name in read_list(group, "layer_names"):
+        layers += _layers_of(group.group(name), name, keras)
+    return StoredFile(dialect, f"Keras {keras}", layers, True, keras, version, backend, config)
+
+
+def _layers_of(group: Group, name: str, keras: int) -> list[StoredLayer]:
+    """One layer, or the layers of a nested model in the order in which their first weights are listed."""
+    try:
+        weights = [stored_weight(group, path, path, keras) for path in read_list(group, "weight_names")]
+    except WeightsError as error:
+        raise WeightsError(f"layer {shown(name)}: {error}") from None
+    owners: dict[str | None, list[StoredWeight]] = {}
+    for weight in weights:
+        owners.setdefault(owner_path(weight.name), []).append(weight)
+    if len(owners) <= 1 or None in owners:
+        return [StoredLayer(name, name, None, weights)]
+    return [StoredLayer(path.rsplit("/", 1)[-1], path, None, owned, nested_in=name) for path, owned in owners.items()]
+
+
+def _major_version(version: str | None) -> int:
+    """Keras's own rule: a file that names no version is from Keras 1. Versions may read "2.2.4-tf"."""
+    if version is None:
+        return 1
+    found = re.match(r"\d{1,3}", version)
+    if not found:
+        raise WeightsError(f"attribute keras_version is {shown(version)!r}, not a version")
+    return int(found[0])
+
+
+def _config(root: Group) -> ModelConfig | None:
+    try:
+        return parse_config(root.text("model_config"))
+    except WeightsError:
+        return None
+
+
+def _first_gap(numbers: list[int]) -> int:
+    return next(k for k in range(len(numbers) + 1) if k not in numbers)

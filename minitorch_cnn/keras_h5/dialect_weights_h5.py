@@ -1,0 +1,121 @@
+"""`.weights.h5`, which is also the inside of `.keras`: groups by class and number, no list of layers.
+
+`layers/conv2d_1/vars/0` is the kernel of the second Conv2D, `vars/1` its bias. The group's name is the class name in
+small letters with a counter, *not* the layer's name; a nested model is `functional` with `layers` of its own.
+
+==================================  ===============================  ===================  ======================
+written by                          container                        counting             layer's own name
+==================================  ===============================  ===================  ======================
+TensorFlow 2.12, 2.13               `_layer_checkpoint_dependencies`  0, 2, 4 (with gaps)  not stored
+TensorFlow 2.14                     `_layer_checkpoint_dependencies`  0, 1, 2              not stored
+TensorFlow 2.15, Keras 3.0 to 3.5   `layers`                         0, 1, 2              not stored
+Keras 3.6 and later                 `layers`                         0, 1, 2              attribute `name`
+==================================  ===============================  ===================  ======================
+
+Traps: numbers sort as numbers (`vars/10` stands before `vars/2` in the file), only their order counts, and how layers
+of different classes interleave is not recorded. A `.keras` archive tells that in its `config.json`.
+
+Source: keras `saving_lib.py`, TensorFlow 2.12 to Keras 3.15.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import WeightsError
+from .hdf5 import Group
+from .hdf5.text import shown
+from .model_config import ConfigLayer, ModelConfig
+from .stored import StoredFile, StoredLayer, StoredWeight, name_by_shape, stored_weight
+from .target import snake_case
+
+CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+DEEPEST_NESTING = 16
+
+
+def read(root: Group, config: ModelConfig | None, version: str | None, zipped: bool) -> StoredFile:
+    """Every layer, class by class; in the model's order, with names, if a description of the model came along."""
+    container = next(name for name in CONTAINERS if name in root)
+    notes: list[str] = []
+    found = _walk(root.group(container), "", config.layers if config else None, {root.address}, 0, notes)
+    dialect = f"{'.keras archive' if zipped else '.weights.h5'} (`{container}`)"
+    if container != CONTAINERS[0]:
+        era = "TensorFlow 2.12 to 2.14"
+    else:
+        named = "vars" in root and root.group("vars").has_attribute("name")
+        era = "Keras 3.6 or later" if named else "TensorFlow 2.15 or Keras 3.0 to 3.5"
+    described = config is not None and not notes
+    return StoredFile(dialect, era, found, described, None, version, config=config, notes=notes)
+
+
+def _walk(
+    group: Group, place: str, described: tuple[ConfigLayer, ...] | None, seen: set[int], depth: int, notes: list[str]
+) -> list[StoredLayer]:
+    """The layers under one container, nested models unfolded."""
+    if depth > DEEPEST_NESTING or group.address in seen:
+        raise WeightsError("models are nested in a circle or too deeply")
+    seen.add(group.address)
+    by_class: dict[str, list[tuple[int, str]]] = {}
+    for name in group.names():
+        kind, number = _class_and_number(name)
+        by_class.setdefault(kind, []).append((number, name))
+    order = [(kind, name) for kind in sorted(by_class) for _, name in sorted(by_class[kind])]
+    matched = _match_description(order, described, place, notes)
+    if matched:
+        order = sorted(order, key=lambda entry: matched[entry[1]][0])
+
+    layers = []
+    for kind, name in order:
+        child = group.group(name)
+        description = matched[name][1] if matched else None
+        inner = next((container for container in CONTAINERS if container in child), None)
+        if inner is not None:
+            inside = description.layers if description else None
+            layers += _walk(child.group(inner), f"{place}{name}/", inside, seen, depth + 1, notes)
+        else:
+            layers.append(_layer(child, kind, name, place, description, seen))
+    return layers
+
+
+def _layer(
+    group: Group, kind: str, name: str, place: str, description: ConfigLayer | None, seen: set[int]
+) -> StoredLayer:
+    if group.address in seen:
+        raise WeightsError(f"group {shown(place + name)} is another layer's group as well")
+    seen.add(group.address)
+    stored_name = description.name if description else None
+    weights: list[StoredWeight] = []
+    if "vars" in group:
+        variables = group.group("vars")
+        stored_name = variables.text("name") or stored_name
+        count = len(variables.names())
+        if set(variables.names()) != {str(i) for i in range(count)}:
+            raise WeightsError(f"the variables of {shown(place + name)} are not numbered from 0 to {count - 1}")
+        weights = [stored_weight(variables, str(i), f"{place}{name}/vars/{i}") for i in range(count)]
+        name_by_shape(weights)
+    return StoredLayer(stored_name, stored_name or f"{place}{name}", kind, weights, nested_in=place.rstrip("/"))
+
+
+def _match_description(
+    order: list[tuple[str, str]], described: tuple[ConfigLayer, ...] | None, place: str, notes: list[str]
+) -> dict[str, tuple[int, ConfigLayer]] | None:
+    """Which described layer each group is: the k-th group of a class is the k-th described layer of that class."""
+    if described is None:
+        return None
+    by_class: dict[str, list[tuple[int, ConfigLayer]]] = {}
+    for position, layer in enumerate(described):
+        by_class.setdefault(snake_case(layer.class_name), []).append((position, layer))
+    groups: dict[str, list[str]] = {}
+    for kind, name in order:
+        groups.setdefault(kind, []).append(name)
+    if any(len(names) != len(by_class.get(kind, ())) for kind, names in groups.items()):
+        where = f" of {shown(place)}" if place else ""
+        notes.append(f"the model's description does not fit the weights{where}; it was left aside")
+        return None
+    return {name: entry for kind, names in groups.items() for name, entry in zip(names, by_class[kind])}
+
+
+def _class_and_number(name: str) -> tuple[str, int]:
+    """`conv2d_12` is ("conv2d", 12), `conv2d` is ("conv2d", 0)."""
+    found = re.fullmatch(r"(.+?)_(\d{1,9})", name)
+    return (found[1], int(found[2])) if found else (name, 0)

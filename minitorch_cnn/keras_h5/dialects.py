@@ -1,0 +1,38 @@
+"""Which dialect a file is written in, decided by what is in it.
+
+=======================================  =================================  =======================================
+what the root of the HDF5 file has       dialect                            written by
+=======================================  =================================  =======================================
+attribute `nb_layers`                    `dialect_nb_layers`                Keras 0.1 to 0.3 (2015 to 2016)
+attribute `layer_names`                  `dialect_layer_names`              Keras 1 and 2, tf.keras, published VGG16
+group `model_weights`                    `dialect_layer_names` inside it    Keras 1.0.7 to 3, whole model
+group `layers`                           `dialect_weights_h5`               TensorFlow 2.15, Keras 3
+group `_layer_checkpoint_dependencies`   `dialect_weights_h5`               TensorFlow 2.12 to 2.14
+=======================================  =================================  =======================================
+"""
+
+from __future__ import annotations
+
+from ..errors import WeightsError
+from . import dialect_layer_names, dialect_nb_layers, dialect_weights_h5
+from .container import Container
+from .hdf5.text import shown
+from .stored import StoredFile
+
+
+def read_stored(container: Container) -> StoredFile:
+    """Everything the file says about its weights, without reading one."""
+    root = container.hdf5.root
+    if root.has_attribute("nb_layers"):
+        return dialect_nb_layers.read(root)
+    if dialect_layer_names.has_list(root, "layer_names") or "model_weights" in root:
+        return dialect_layer_names.read(root)
+    if any(name in root for name in dialect_weights_h5.CONTAINERS):
+        return dialect_weights_h5.read(root, container.config, container.keras_version, container.zipped)
+    if "graph" in root and root.group("graph").has_attribute("nb_params"):
+        raise WeightsError("it is a Graph model of Keras 0.x, which is not supported")
+    names = ", ".join(shown(name) for name in root.names()[:8]) or "nothing"
+    raise WeightsError(
+        "it is HDF5, but not Keras weights:"
+        f" no layer_names, nb_layers, model_weights or layers at its root (it has {names})"
+    )

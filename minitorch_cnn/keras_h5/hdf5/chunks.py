@@ -1,0 +1,135 @@
+"""Chunked datasets: equal pieces, each found through a B-tree and perhaps compressed.
+
+A few kilobytes of gzip can unfold to gigabytes, so nothing here trusts a compressed length: a chunk has the size that
+the dataset declares, decompression stops there, and the caller has compared the shape with the model's before.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from ...errors import WeightsError
+from . import btree_v1
+from .window import Cursor, Window, damaged
+
+MOST_CHUNKS = 100_000  # a network of half a gigabyte has two thousand
+
+GZIP, SHUFFLE, FLETCHER32 = 1, 2, 3
+OTHER_FILTERS = {4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf", 32001: "blosc", 32004: "lz4", 32015: "zstd"}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One step that was applied when the chunk was written; reading undoes the steps in reverse order."""
+
+    number: int
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One stored piece: where it starts in the array, its place in the file, the filters that were left out (bits)."""
+
+    start: tuple[int, ...]
+    address: int
+    size: int
+    skipped_filters: int
+
+
+def parse_filters(cursor: Cursor) -> tuple[Filter, ...]:
+    """A filter message; raises WeightsError by name for compression that is not gzip."""
+    version, count = cursor.number(1), cursor.number(1)
+    if version not in (1, 2):
+        raise WeightsError(f"HDF5 filter version {version} is not supported")
+    if version == 1:
+        cursor.skip(6)
+    filters = []
+    for _ in range(count):
+        number = cursor.number(2)
+        name_size = cursor.number(2) if version == 1 or number >= 256 else 0
+        cursor.skip(2)
+        value_count = cursor.number(2)
+        cursor.skip(name_size + (-name_size % 8 if version == 1 else 0))
+        values = tuple(cursor.number(4) for _ in range(value_count))
+        if version == 1 and value_count % 2:
+            cursor.skip(4)
+        if number not in (GZIP, SHUFFLE, FLETCHER32):
+            name = OTHER_FILTERS.get(number, f"filter {number}")
+            raise WeightsError(f"weights compressed with {name} are not supported, only gzip")
+        filters.append(Filter(number, values))
+    return tuple(filters)
+
+
+def list_chunks(window: Window, tree: int, shape: tuple[int, ...], chunk_shape: tuple[int, ...]) -> list[Chunk]:
+    """Every chunk of a dataset; raises WeightsError unless each one the shape needs is there exactly once."""
+    counts = [-(-size // step) for size, step in zip(shape, chunk_shape)]
+    expected = prod(counts)
+    if expected > MOST_CHUNKS or expected * 24 > window.size:
+        raise WeightsError(f"it is declared in {expected:,} chunks, more than the file could list")
+    chunks: dict[tuple[int, ...], Chunk] = {}
+    for key, address in btree_v1.walk(window, tree, btree_v1.CHUNKS, 8 + 8 * (len(shape) + 1)):
+        cursor = Cursor(key, "a chunk")
+        size, skipped = cursor.number(4), cursor.number(4)
+        start = tuple(cursor.number(8) for _ in shape)
+        inside = all(begin % step == 0 and begin < length for begin, step, length in zip(start, chunk_shape, shape))
+        if not inside or start in chunks:
+            raise damaged("a chunk lies outside its dataset or is stored twice")
+        window.require(address, size, "a chunk")
+        chunks[start] = Chunk(start, address, size, skipped)
+    if len(chunks) != expected:
+        raise WeightsError(f"only {len(chunks)} of its {expected} chunks were ever written")
+    return list(chunks.values())
+
+
+def read_chunk(window: Window, chunk: Chunk, filters: tuple[Filter, ...], size: int, item_size: int) -> bytes:
+    """The `size` bytes of one chunk with its filters undone."""
+    checksums = sum(4 for step in filters if step.number == FLETCHER32)
+    if chunk.size > 2 * size + checksums + 1024:  # incompressible data grows by a thousandth
+        raise damaged("a chunk is stored in more bytes than it has")
+    stored = bytearray(chunk.size)
+    window.read_into(stored, chunk.address, "a chunk")
+    data = bytes(stored)
+    for position in reversed(range(len(filters))):
+        if chunk.skipped_filters >> position & 1:
+            continue
+        step = filters[position]
+        if step.number == FLETCHER32:
+            data = _without_checksum(data)
+        elif step.number == GZIP:
+            data = _inflated(data, size + checksums)
+        else:
+            data = _unshuffled(data, item_size)
+    if len(data) != size:
+        raise damaged("a chunk has another size than its dataset declares")
+    return data
+
+
+def _inflated(data: bytes, limit: int) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(data, limit + 1)
+    except zlib.error:
+        raise damaged("a compressed chunk cannot be decompressed") from None
+
+
+def _unshuffled(data: bytes, item_size: int) -> bytes:
+    """Shuffling stores every number's first byte, then every second byte, ...: transpose the table back."""
+    whole = len(data) - len(data) % item_size
+    table = np.frombuffer(data, np.uint8, whole).reshape(item_size, -1)
+    return table.T.tobytes() + data[whole:]
+
+
+def _without_checksum(data: bytes) -> bytes:
+    """Drop the four last bytes after comparing them with Fletcher's checksum of the rest, in 16-bit words."""
+    if len(data) < 4:
+        raise damaged("a chunk is shorter than its checksum")
+    body, stored = data[:-4], int.from_bytes(data[-4:], "little")
+    words = np.frombuffer(body + b"\0" * (len(body) % 2), ">u2").astype(np.uint64)
+    simple = int(words.sum()) % 65535
+    weighted = int((words * np.arange(len(words), 0, -1, dtype=np.uint64)).sum()) % 65535
+    if (stored & 0xFFFF) % 65535 != simple or (stored >> 16) % 65535 != weighted:
+        raise damaged("a chunk's checksum is wrong")
+    return body

@@ -1,0 +1,24 @@
+"""Shapes: how many axes an array or an attribute has, and how long each is."""
+
+from __future__ import annotations
+
+from ...errors import WeightsError
+from .window import Cursor
+
+MOST_AXES = 32  # HDF5's own limit
+
+
+def parse_dataspace(cursor: Cursor) -> tuple[int, ...] | None:
+    """The shape; `()` is a single value, None is HDF5's "null" space, which holds no values at all."""
+    version, axes = cursor.number(1), cursor.number(1)
+    cursor.skip(1)  # whether largest sizes follow the sizes
+    if version == 1:
+        cursor.skip(5)
+    elif version == 2:
+        if cursor.number(1) == 2:
+            return None
+    else:
+        raise WeightsError(f"HDF5 dataspace version {version} is not supported")
+    if axes > MOST_AXES:
+        raise WeightsError(f"an array of {axes} axes is not supported")
+    return tuple(cursor.number(8) for _ in range(axes))

@@ -1,0 +1,116 @@
+"""Load: check everything, then read everything, or nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import WeightsError
+from .container import opened
+from .conventions import find_conventions
+from .dialects import read_stored
+from .hdf5.text import shown
+from .inspection import Report
+from .mapping import Source, make_plan, weight_layout
+from .reading import check_unfolded_size, checked_choices, checked_dtype, is_finite, read_layer, read_source
+from .target import Target
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load brought.
+
+    weights: the arrays by layer and name, in our layout; a layer that was skipped or is not in the file is absent.
+    skipped: (layer, reason) for each layer that `skip_mismatch` let pass.
+    report: what came from where; `print(loaded.report)`.
+    """
+
+    weights: dict[str, dict[str, np.ndarray]]
+    skipped: list[tuple[str, str]]
+    report: Report
+
+
+def load(
+    path: str | os.PathLike,
+    target: Target,
+    by_name: bool = False,
+    skip_mismatch: bool = False,
+    kernels: str | None = None,
+    *,
+    dim_ordering: str | None = None,
+    flatten_order: str | None = None,
+    dtype: str | np.dtype = "float32",
+    allow_nonfinite: bool = False,
+) -> Loaded:
+    """The weights of a Keras file, arranged for a model.
+
+    Every name, shape and number type is checked before a byte of weights is read, and nothing is returned unless all of
+    it could be read.
+
+    Arguments:
+        path: any file that Keras, tf.keras or Keras 3 wrote with weights in it; the content decides, not the name.
+        target: the model, layer by layer.
+        by_name: pair layers of equal names and leave the others alone, instead of pairing all in order.
+        skip_mismatch: leave out layers whose shapes or number of weights differ, instead of raising.
+        kernels: "theano" or "tensorflow", for old files that do not say whose convolution their kernels are for.
+        dim_ordering: "th" or "tf", for old files whose kernels fit the model in both axis orders.
+        flatten_order: "channels_first" or "channels_last", the order in which the feature map was flattened, for files
+            without a description of the model that were trained channels-first.
+        dtype: "float32" or "float64", the precision of the arrays returned.
+        allow_nonfinite: load NaN and infinities too.
+
+    Raises:
+        WeightsError: one line that names the path, the layer, and what the file and the model each have.
+        ArgumentError: an option with a value that means nothing.
+    """
+    choices, dtype = checked_choices(kernels, dim_ordering, flatten_order), checked_dtype(dtype)
+    with opened(path) as container:
+        plan = make_plan(read_stored(container), target, choices, by_name, skip_mismatch)
+        if plan.problems:
+            more = len(plan.problems) - 1
+            raise WeightsError(plan.problems[0] + (f" (and {more} more: see keras_h5.inspect)" if more else ""))
+        sound = [layer for layer in plan.layers if layer.problem is None]
+        weights = {layer.target.name: read_layer(layer, dtype, allow_nonfinite) for layer in sound}
+    return Loaded(weights, plan.skipped, Report.of_load(os.fsdecode(path), plan, weights))
+
+
+def read(
+    path: str | os.PathLike,
+    target: Target | None = None,
+    *,
+    kernels: str | None = None,
+    dim_ordering: str | None = None,
+    flatten_order: str | None = None,
+    dtype: str | np.dtype = "float32",
+    allow_nonfinite: bool = False,
+) -> dict[str, dict[str, np.ndarray]]:
+    """The weights in a file by layer and name, in our layout; with `target`, what `load` gives for it.
+
+    Without a model the names are the file's own, and the order of a flattened feature map stays as it is: only the
+    model knows which rows of a dense kernel belong to which pixel. Arguments and errors are those of `load`.
+    """
+    choices, dtype = checked_choices(kernels, dim_ordering, flatten_order), checked_dtype(dtype)
+    if target is not None:
+        return load(
+            path, target, kernels=kernels, dim_ordering=dim_ordering, flatten_order=flatten_order, dtype=dtype,
+            allow_nonfinite=allow_nonfinite,
+        ).weights  # fmt: skip
+    with opened(path) as container:
+        stored = read_stored(container)
+        layers = stored.weighted()
+        conventions = find_conventions(stored, [(layer, None) for layer in layers], choices)
+        broken = [weight for layer in layers for weight in layer.weights if weight.problem is not None]
+        if broken or conventions.problems:
+            raise WeightsError(f"{shown(broken[0].name)}: {broken[0].problem}" if broken else conventions.problems[0])
+        check_unfolded_size((weight.dataset for layer in layers for weight in layer.weights), container.size)
+        weights: dict[str, dict[str, np.ndarray]] = {}
+        for layer in layers:
+            arrays = weights.setdefault(layer.label, {})
+            for weight in layer.weights:
+                array = read_source(Source(weight, weight_layout(weight, conventions, None, stored)), dtype)
+                if not (allow_nonfinite or is_finite(array)):
+                    raise WeightsError(f"the file's {shown(weight.name)} has NaN or infinite values")
+                arrays[weight.role or weight.name] = array
+    return weights

@@ -1,0 +1,147 @@
+"""Which layer of the file belongs to which layer of the model.
+
+By order, as Keras does: weightless layers left out on both sides, first with first, second with second, whatever the
+names. By name on request. Two things overrule the order, both because order is wrong there:
+
+* layers of a nested model are found by name: their order in the file depends on what was frozen when it was saved;
+* if both sides have exactly the same names, the names decide.
+
+The `.weights.h5` dialects keep the order within each class only, so there each class is paired on its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .hdf5.text import shown
+from .stored import StoredFile, StoredLayer
+from .target import Target, TargetLayer
+
+MOST_NAMES_SHOWN = 6
+
+
+@dataclass
+class Pairing:
+    """Pairs of layers, and in one line each what keeps the file from being loaded as asked."""
+
+    pairs: list[tuple[StoredLayer, TargetLayer]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def pair_layers(stored: StoredFile, target: Target, by_name: bool) -> Pairing:
+    """Pair the layers that have weights."""
+    files, models = stored.weighted(), target.weighted()
+    if by_name:
+        return _pair_on_request(stored, files, models)
+    if _same_names(files, models):
+        return Pairing(_pairs_by_name(files, models))
+
+    pairing = Pairing(_pairs_by_name([layer for layer in files if _must_match_by_name(stored, layer)], models))
+    files, models = _left_over(files, models, pairing.pairs)
+    lost = [layer for layer in files if _must_match_by_name(stored, layer)]
+    if lost:
+        pairing.problems.append(
+            f"the file has layers inside a model named {shown(lost[0].nested_in)}, whose order depends on what was"
+            f" frozen, so they are matched by name, but this model has no layer {_names(lost)}"
+        )
+    for kind in _kinds(stored, files, models):
+        _pair_in_order(pairing, kind, *_of_kind(files, models, kind))
+    if pairing.problems:  # still show what the names would have matched
+        files, models = _left_over(stored.weighted(), target.weighted(), pairing.pairs)
+        pairing.pairs += _pairs_by_name(files, models)
+    return pairing
+
+
+def _pair_on_request(
+    stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]
+) -> Pairing:
+    pairing = Pairing(_pairs_by_name(files, models))
+    if files and all(layer.name is None for layer in files):
+        pairing.problems.append(f"{stored.dialect} keeps no layer names, so by_name=True cannot work; load it by order")
+    elif not pairing.pairs:
+        pairing.problems.append(
+            "no layer of the file has the name of one of this model's:"
+            f" the file has {_names(files)}, the model {_names(models)}"
+        )
+    return pairing
+
+
+def _pair_in_order(
+    pairing: Pairing, kind: str | None, files: Sequence[StoredLayer], models: Sequence[TargetLayer]
+) -> None:
+    """First with first, second with second; a different number on the two sides is a problem."""
+    places = {layer.nested_in for layer in files}
+    if kind is not None and len(places) > 1:
+        pairing.problems.append(
+            f"the file has {kind} layers both inside and outside a nested model and keeps no names, so their order"
+            " cannot be known; save the model as a .keras archive or with Keras 3.6 or later"
+        )
+    elif len(files) != len(models):
+        pairing.problems.append(_count_problem(kind, files, models))
+    else:
+        pairing.pairs += zip(files, models)
+
+
+def _count_problem(kind: str | None, files: Sequence[StoredLayer], models: Sequence[TargetLayer]) -> str:
+    what = "layers with weights" if kind is None else f"{kind} layers"
+    in_files, in_models = {layer.name for layer in files}, {layer.name for layer in models}
+    if in_files.isdisjoint(in_models):
+        return f"the file has {len(files)} {what} ({_names(files)}), this model has {len(models)} ({_names(models)})"
+    text = f"the file has {len(files)} {what}, this model has {len(models)}"
+    if in_files - in_models:
+        text += f"; only in the file: {_names([layer for layer in files if layer.name not in in_models])}"
+    if in_models - in_files:
+        text += f"; only in the model: {_names([layer for layer in models if layer.name not in in_files])}"
+    return text + "; by_name=True loads those whose names match"
+
+
+def _pairs_by_name(
+    files: Sequence[StoredLayer], models: Sequence[TargetLayer]
+) -> list[tuple[StoredLayer, TargetLayer]]:
+    """Pairs of equal names; a name that the file has twice, in two nested models, says nothing and is left out."""
+    times = Counter(layer.name for layer in files)
+    by_name = {layer.name: layer for layer in files if layer.name is not None and times[layer.name] == 1}
+    return [(by_name[layer.name], layer) for layer in models if layer.name in by_name]
+
+
+def _same_names(files: Sequence[StoredLayer], models: Sequence[TargetLayer]) -> bool:
+    return len(files) == len(models) and {layer.name for layer in files} == {layer.name for layer in models}
+
+
+def _must_match_by_name(stored: StoredFile, layer: StoredLayer) -> bool:
+    return bool(layer.nested_in) and stored.in_order and layer.kind is None
+
+
+def _left_over(files, models, pairs) -> tuple[list[StoredLayer], list[TargetLayer]]:
+    used_files = {id(layer) for layer, _ in pairs}
+    used_models = {layer.name for _, layer in pairs}
+    return (
+        [layer for layer in files if id(layer) not in used_files],
+        [layer for layer in models if layer.name not in used_models],
+    )
+
+
+def _kinds(stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]) -> list[str | None]:
+    """The classes to pair one by one; `[None]` where the file keeps one order for all."""
+    if stored.in_order:
+        return [None]
+    return list(dict.fromkeys([layer.group_name for layer in models] + [layer.kind for layer in files]))
+
+
+def _of_kind(files, models, kind) -> tuple[list[StoredLayer], list[TargetLayer]]:
+    if kind is None:
+        return files, models
+    return (
+        [layer for layer in files if layer.kind == kind],
+        [layer for layer in models if layer.group_name == kind],
+    )
+
+
+def _names(layers: Sequence[StoredLayer] | Sequence[TargetLayer]) -> str:
+    """A list of names that fits on a line: all, or the first ones and the last."""
+    names = [shown(layer.label if isinstance(layer, StoredLayer) else layer.name) for layer in layers]
+    if len(names) > MOST_NAMES_SHOWN:
+        names = [*names[: MOST_NAMES_SHOWN - 2], "...", names[-1]]
+    return ", ".join(names) or "none"

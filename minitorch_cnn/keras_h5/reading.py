@@ -1,0 +1,77 @@
+"""From a plan to arrays: the only place where weights themselves are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..errors import ArgumentError, WeightsError
+from .conventions import Choices
+from .hdf5.text import shown
+from .mapping import LayerPlan, Source
+
+CHOICES = {
+    "kernels": (None, "theano", "tensorflow"),
+    "dim_ordering": (None, "th", "tf"),
+    "flatten_order": (None, "channels_first", "channels_last"),
+}
+DTYPES = ("float32", "float64")
+
+# A file read without a model has no shapes to be held against: this bounds what compression, or one array under many
+# names, may add to its size.
+MOST_UNFOLDED = 64 * 2**20
+MOST_UNFOLDED_RATIO = 4
+
+
+def checked_choices(kernels: str | None, dim_ordering: str | None, flatten_order: str | None) -> Choices:
+    """The user's word on a file, refused if it means nothing."""
+    given = {"kernels": kernels, "dim_ordering": dim_ordering, "flatten_order": flatten_order}
+    for name, value in given.items():
+        if value not in CHOICES[name]:
+            allowed = ", ".join(repr(choice) for choice in CHOICES[name])
+            raise ArgumentError(f"{name}: expected one of {allowed}, got {value!r}")
+    return Choices(**given)
+
+
+def checked_dtype(dtype: object) -> np.dtype:
+    """float32 or float64."""
+    try:
+        checked = np.dtype(dtype)
+    except TypeError:
+        checked = None
+    if checked is None or checked.name not in DTYPES:
+        raise ArgumentError(f"dtype: expected one of {', '.join(DTYPES)}, got {dtype!r}")
+    return checked
+
+
+def read_layer(plan: LayerPlan, dtype: np.dtype, allow_nonfinite: bool) -> dict[str, np.ndarray]:
+    """The weights of one layer in our layout; raises WeightsError for NaN and infinities unless they are allowed."""
+    arrays = {name: read_source(source, dtype) for name, source in plan.sources.items()}
+    if not allow_nonfinite:
+        for name, array in arrays.items():
+            if not is_finite(array):
+                raise WeightsError(
+                    f"the file's {shown(plan.stored.label)} has NaN or infinite values in its {name};"
+                    " allow_nonfinite=True loads them all the same"
+                )
+    return arrays
+
+
+def read_source(source: Source, dtype: np.dtype) -> np.ndarray:
+    """One array in our layout and precision. A float32 array that already has our layout is read without a copy."""
+    stored = source.weight.dataset.read()
+    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes infinite, which is reported as such
+        return source.layout.apply(stored).astype(dtype, copy=False)
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Whether no value is NaN or infinite; the two extremes tell, without a second array of the same size."""
+    return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
+
+
+def check_unfolded_size(datasets: Iterable, file_size: int) -> None:
+    """Raise WeightsError if the arrays would unfold to far more than their file."""
+    unfolded = sum(dataset.declared_bytes() for dataset in datasets)
+    if unfolded > MOST_UNFOLDED + MOST_UNFOLDED_RATIO * file_size:
+        raise WeightsError(f"its arrays would unfold to {unfolded:,} bytes; give the model to check them against")

@@ -1,0 +1,111 @@
+"""The `.keras` archive: a zip whose member `model.weights.h5` is read where it lies.
+
+Keras stores its members uncompressed, so the weights are a window of the archive and are never unpacked. Only the list
+at the archive's end is believed, only the members asked for are looked at, and no file of any name is written.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from dataclasses import dataclass
+
+from ..errors import WeightsError
+from .hdf5.window import Cursor, Window, damaged
+
+STORED, DEFLATED = 0, 8
+LONGEST_LIST = 4 * 2**20
+STEP = 2**20
+UNKNOWN = 0xFFFF_FFFF  # in an archive of more than 4 GB the real number stands elsewhere
+
+
+@dataclass(frozen=True)
+class Member:
+    """One entry of the archive's list."""
+
+    name: str
+    header: int
+    stored_size: int
+    size: int
+    method: int
+    encrypted: bool
+
+
+def list_members(window: Window) -> list[Member]:
+    """Every entry, read from the list at the end of the archive."""
+    tail_size = min(window.size, 22 + 65_535)  # a comment of up to 65,535 bytes may follow
+    tail = window.read(window.size - tail_size, tail_size, "the zip archive")
+    position = tail.rfind(b"PK\x05\x06")
+    if position < 0:
+        raise WeightsError("the zip archive has no end; the download is incomplete")
+    cursor = Cursor(tail, "the zip archive", position + 10)
+    count, size, offset = cursor.number(2), cursor.number(4), cursor.number(4)
+    if UNKNOWN in (size, offset) or size > LONGEST_LIST:
+        raise WeightsError("the zip archive is over 4 GB or lists too many members; unpack it and load its weights")
+    entries = Cursor(window.read(offset, size, "the zip archive"), "the zip archive's list")
+    return [_member(entries) for _ in range(count)]
+
+
+def _member(cursor: Cursor) -> Member:
+    cursor.expect(b"PK\x01\x02")
+    cursor.skip(4)
+    flags, method = cursor.number(2), cursor.number(2)
+    cursor.skip(8)
+    stored_size, size = cursor.number(4), cursor.number(4)
+    name_size, extra_size, comment_size = cursor.number(2), cursor.number(2), cursor.number(2)
+    cursor.skip(8)
+    header = cursor.number(4)
+    name = cursor.take(name_size).decode("utf-8", "surrogateescape")
+    cursor.skip(extra_size + comment_size)
+    return Member(name, header, stored_size, size, method, bool(flags & 1))
+
+
+def find_member(members: list[Member], name: str) -> Member | None:
+    """The one entry of this name, or None; two of them would leave open which one counts."""
+    found = [member for member in members if member.name == name]
+    if len(found) > 1:
+        raise WeightsError(f"the zip archive holds {name} twice")
+    return found[0] if found else None
+
+
+def open_member(window: Window, member: Member) -> Window:
+    """The member's bytes as a window of their own; a compressed member is first unpacked to a nameless file."""
+    head = Cursor(window.read(member.header, 30, "the zip archive"), "the zip archive's member")
+    head.expect(b"PK\x03\x04")
+    head.skip(22)
+    start = member.header + 30 + head.number(2) + head.number(2)
+    window.require(start, member.stored_size, "the zip archive's member")
+    if member.encrypted or member.method not in (STORED, DEFLATED):
+        raise WeightsError(f"{member.name} in the zip archive is encrypted or compressed in an unknown way")
+    if member.method == DEFLATED:
+        return _unpacked(window, start, member)
+    if member.size != member.stored_size:
+        raise damaged(f"{member.name} in the zip archive has two sizes")
+    return Window(window.file, window.start + start, member.size)
+
+
+def _unpacked(window: Window, start: int, member: Member) -> Window:
+    """Weights hardly compress: a member that claims to unfold far beyond its size is not unpacked."""
+    if member.size > 64 * STEP + 4 * member.stored_size:
+        raise WeightsError(f"{member.name} in the zip archive would unfold to {member.size:,} bytes")
+    file = tempfile.TemporaryFile()  # noqa: SIM115  closed, and so deleted, with the last window on it
+    inflater = zlib.decompressobj(-15)
+    ahead, end = start, start + member.stored_size
+    rest = b""
+    while not inflater.eof and file.tell() <= member.size:
+        if not rest and ahead < end:
+            step = bytearray(min(STEP, end - ahead))
+            window.read_into(step, ahead, "the zip archive's member")
+            ahead += len(step)
+            rest = bytes(step)
+        try:
+            piece = inflater.decompress(rest, STEP)
+        except zlib.error:
+            raise damaged(f"{member.name} in the zip archive cannot be unpacked") from None
+        rest = inflater.unconsumed_tail
+        if not piece and not rest and ahead >= end:
+            break
+        file.write(piece)
+    if file.tell() != member.size:
+        raise damaged(f"{member.name} in the zip archive has another size than it says")
+    return Window(file, 0, member.size)

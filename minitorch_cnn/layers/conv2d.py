@@ -1,0 +1,98 @@
+"""Two-dimensional convolution layer."""
+
+from minitorch_cnn import activations, convolution
+from minitorch_cnn.backend.reductions import channel_sum
+from minitorch_cnn.convolution.geometry import check_padding, output_size, pair, resolve_padding
+from minitorch_cnn.initializers import glorot_uniform, zeros
+from minitorch_cnn.layers.layer import Activated
+
+
+class Conv2D(Activated):
+    """y (N, OH, OW, K) = activation(convolution of x (N, H, W, C) with kernel (KH, KW, C, K) + bias (K,)).
+
+    Arguments as in Keras: `filters` K, `kernel_size` and `strides` (integer or pair), `padding` ("valid", "same", an
+    integer, (rows, columns) or ((top, bottom), (left, right))), `activation`, `use_bias`. `algorithm` names the module of
+    `convolution/` that does the work; "auto" lets it choose.
+    """
+
+    initializers = {"kernel": glorot_uniform, "bias": zeros}
+
+    def __init__(
+        self, filters, kernel_size, strides=1, padding="valid", activation=None, use_bias=True, name=None,
+        trainable=True, algorithm="auto",
+    ):  # fmt: skip
+        super().__init__(name, trainable)
+        self.filters = pair(filters, f"{self.name}: filters")[0]
+        self.kernel_size = pair(kernel_size, f"{self.name}: kernel_size")
+        self.strides = pair(strides, f"{self.name}: strides")
+        self.padding = check_padding(padding)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        convolution.choose(algorithm)  # a wrong name fails here, where it was typed
+        self.algorithm = algorithm
+
+    def output_shape_for(self, input_shape):
+        self.require_image(input_shape)
+        self.pixels = resolve_padding(self.padding, input_shape[:2], self.kernel_size, self.strides)
+        return (*output_size(input_shape[:2], self.kernel_size, self.strides, self.pixels, self.name), self.filters)
+
+    def parameter_shapes(self):
+        shapes = {"kernel": (*self.kernel_size, self.input_shape[2], self.filters)}
+        return {**shapes, "bias": (self.filters,)} if self.use_bias else shapes
+
+    def forward(self, x, training=False):
+        """A ReLU is cut within the convolution itself, while the result is at hand."""
+        if self.activation.name != "relu":
+            return super().forward(x, training)
+        y = self._convolve(x, relu=True)
+        self.cache = (x if self.trainable else None, y)
+        return y
+
+    def scores(self, x, training=False):
+        """x * kernel + bias."""
+        scores = self._convolve(x, relu=False)
+        self.cache = (x if self.trainable else None,)
+        return scores
+
+    def _convolve(self, x, relu):
+        self.check_input(x)
+        bias = self.parameters["bias"] if self.use_bias else None
+        algorithm = convolution.choose(self.algorithm)
+        return algorithm.forward(x, self.parameters["kernel"], self.strides, self.pixels, bias, relu)
+
+    def backward_scores(self, dscores, need_dx=True):
+        """dbias sums dscores over images and pixels; dkernel and dx as the algorithm's file derives them."""
+        x, *_ = self.recall()
+        kernel = self.parameters["kernel"]
+        algorithm = convolution.choose(self.algorithm)
+        if self.trainable:
+            self.gradients["kernel"] = algorithm.backward_kernel(x, dscores, kernel.shape, self.strides, self.pixels)
+            if self.use_bias:
+                self.gradients["bias"] = channel_sum(dscores)
+        if not need_dx:
+            return None
+        return algorithm.backward_input(dscores, kernel, (len(dscores), *self.input_shape), self.strides, self.pixels)
+
+    def config(self):
+        return {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "activation": self.activation.name,
+            "use_bias": self.use_bias,
+            **super().config(),
+            "algorithm": self.algorithm,
+        }
+
+    def describe(self):
+        kernel = "x".join(map(str, self.kernel_size))
+        stride = "" if self.strides == (1, 1) else f" / {self.strides[0]}x{self.strides[1]}"
+        padding = self.padding if isinstance(self.padding, str) else f"pad {self.padding}"
+        return f"{self.filters} of {kernel}{stride}, {padding}, {self.activation.name}"
+
+    def column_elements(self):
+        """How many numbers im2col would lay out for one image."""
+        KH, KW = self.kernel_size
+        OH, OW, _ = self.output_shape
+        return OH * OW * KH * KW * self.input_shape[2]

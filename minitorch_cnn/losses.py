@@ -1,0 +1,131 @@
+"""Losses: one number for how wrong the model is, and its gradient. All are means over the batch.
+
+A loss that `follows` an activation can be differentiated together with it, from the scores that went into it: the
+result is exact for scores of any size, where taking the logarithm of a rounded probability is not.
+"""
+
+import numpy as np
+
+from minitorch_cnn.backend import namespace
+from minitorch_cnn.errors import LabelError, ShapeError
+
+SMALLEST_PROBABILITY = 1e-7  # as in Keras: a given probability is kept this far from 0 and 1
+
+
+class Loss:
+    """Base: `value_and_gradient(prediction, labels)`, and `from_scores(scores, labels)` if it follows an activation."""
+
+    follows = None
+
+    def value_and_gradient(self, prediction, labels):
+        """(loss, dL/dprediction) for what the model's last layer put out."""
+        raise NotImplementedError
+
+    def check(self, prediction, labels):
+        """Labels as an array that fits the prediction (N, ...), on its device; LabelError or ShapeError otherwise."""
+        raise NotImplementedError
+
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
+
+class CrossEntropy(Loss):
+    """-log p(right class), for labels that are class numbers (N,) or rows of probabilities, one-hot or not (N, K)."""
+
+    follows = "softmax"
+
+    def check(self, prediction, labels):
+        xp = namespace(prediction)
+        if prediction.ndim != 2 or prediction.shape[1] < 2:
+            raise ShapeError(
+                f"CrossEntropy: expected a model output of shape (N, classes) with two classes or more,"
+                f" got {tuple(prediction.shape)}; a single sigmoid output wants BinaryCrossEntropy"
+            )
+        N, K = prediction.shape
+        labels = np.asarray(labels) if isinstance(labels, (list, tuple)) else labels
+        if tuple(labels.shape) == (N, K):
+            return xp.asarray(labels, dtype=prediction.dtype)
+        if tuple(labels.shape) not in ((N,), (N, 1)):
+            raise LabelError(f"CrossEntropy: expected labels of shape ({N},) or ({N}, {K}), got {tuple(labels.shape)}")
+        labels = labels.reshape(N)
+        whole = labels.astype(np.int64)
+        if (whole != labels).any() or whole.min() < 0 or whole.max() >= K:
+            raise LabelError(f"CrossEntropy: expected class numbers 0 to {K - 1}, got {labels.min()} to {labels.max()}")
+        one_hot = xp.zeros((N, K), dtype=prediction.dtype)
+        one_hot[xp.arange(N), xp.asarray(whole)] = 1
+        return one_hot
+
+    def from_scores(self, scores, labels):
+        """L = mean(log sum exp(scores) - score of the right class), dscores = (softmax(scores) - one_hot) / N."""
+        xp = namespace(scores)
+        wanted = self.check(scores, labels)
+        shifted = scores - scores.max(axis=1, keepdims=True)
+        e = xp.exp(shifted)
+        total = e.sum(axis=1, keepdims=True)
+        loss = (wanted * (xp.log(total) - shifted)).sum() / len(scores)
+        weight = wanted.sum(axis=1, keepdims=True)
+        return float(loss), (e / total * weight - wanted) / len(scores)
+
+    def value_and_gradient(self, prediction, labels):
+        """L = mean(-log p), dp = -wanted / p / N."""
+        xp = namespace(prediction)
+        wanted = self.check(prediction, labels)
+        p = xp.clip(prediction, SMALLEST_PROBABILITY, 1)
+        loss = -(wanted * xp.log(p)).sum() / len(p)
+        return float(loss), -wanted / p / len(p)
+
+
+class BinaryCrossEntropy(Loss):
+    """-(y log p + (1 - y) log(1 - p)), labels y in [0, 1] of the prediction's shape (N, K), or (N,) for (N, 1)."""
+
+    follows = "sigmoid"
+
+    def check(self, prediction, labels):
+        labels = _same_shape(type(self).__name__, prediction, labels)
+        if not ((labels >= 0) & (labels <= 1)).all():
+            raise LabelError(
+                f"BinaryCrossEntropy: expected labels between 0 and 1, got {labels.min()} to {labels.max()}"
+            )
+        return labels
+
+    def from_scores(self, scores, labels):
+        """L = mean(max(s, 0) - s y + log(1 + exp(-|s|))), dscores = (sigmoid(s) - y) / count."""
+        xp = namespace(scores)
+        y = self.check(scores, labels)
+        small = xp.exp(-xp.abs(scores))
+        loss = (xp.maximum(scores, 0) - scores * y + xp.log1p(small)).sum() / scores.size
+        probability = xp.where(scores >= 0, 1 / (1 + small), small / (1 + small))
+        return float(loss), (probability - y) / scores.size
+
+    def value_and_gradient(self, prediction, labels):
+        """L = mean(-(y log p + (1 - y) log(1 - p))), dp = ((1 - y) / (1 - p) - y / p) / count."""
+        xp = namespace(prediction)
+        y = self.check(prediction, labels)
+        p = xp.clip(prediction, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+        loss = -(y * xp.log(p) + (1 - y) * xp.log(1 - p)).sum() / p.size
+        return float(loss), ((1 - y) / (1 - p) - y / p) / p.size
+
+
+class MeanSquaredError(Loss):
+    """mean((prediction - label)^2) over all elements; labels of the prediction's shape, or (N,) for (N, 1)."""
+
+    def check(self, prediction, labels):
+        return _same_shape(type(self).__name__, prediction, labels)
+
+    def value_and_gradient(self, prediction, labels):
+        """dprediction = 2 (prediction - label) / count."""
+        difference = prediction - self.check(prediction, labels)
+        return float((difference * difference).sum() / difference.size), 2 * difference / difference.size
+
+
+LOSSES = {loss.__name__: loss for loss in (CrossEntropy, BinaryCrossEntropy, MeanSquaredError)}
+
+
+def _same_shape(name, prediction, labels):
+    xp = namespace(prediction)
+    labels = xp.asarray(labels, dtype=prediction.dtype)
+    if labels.shape == prediction.shape:
+        return labels
+    if prediction.shape == (len(labels), 1) and labels.ndim == 1:
+        return labels[:, None]
+    raise LabelError(f"{name}: expected labels of shape {tuple(prediction.shape)}, got {tuple(labels.shape)}")

@@ -1,0 +1,172 @@
+"""Optimizers: how a gradient changes a parameter. Defaults and rules are Keras's.
+
+An optimizer never sees layers. The model hands it its trainable parameters as a few long vectors (`parameters.py`), so a
+step is one pass over each, and what is frozen is simply not there: no gradient, no state, no weight decay.
+"""
+
+import math
+
+import numpy as np
+
+from minitorch_cnn.backend import accelerated, namespace
+from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.schedules import Constant, Schedule
+
+TWIN = "minitorch_cnn.optimizers_numba"
+
+
+@accelerated(numpy=TWIN)
+def sgd_update(w, g, m, rate, momentum, nesterov, decay):
+    """m = momentum m - rate g;  w = (1 - rate decay) w + m, or with nesterov + momentum m - rate g. In place."""
+    if decay:
+        w *= w.dtype.type(1 - rate * decay)
+    if m is None:
+        w -= rate * g
+        return
+    m *= momentum
+    m -= rate * g
+    w += momentum * m - rate * g if nesterov else m
+
+
+@accelerated(numpy=TWIN)
+def rmsprop_update(w, g, v, rate, rho, epsilon, decay):
+    """v = rho v + (1 - rho) g^2;  w = (1 - rate decay) w - rate g / sqrt(v + epsilon). In place."""
+    if decay:
+        w *= w.dtype.type(1 - rate * decay)
+    v *= rho
+    v += (1 - rho) * g * g
+    w -= rate * g / namespace(w).sqrt(v + epsilon)
+
+
+@accelerated(numpy=TWIN)
+def adam_update(w, g, m, v, rate, beta_1, beta_2, epsilon, decay, corrected_rate):
+    """m, v: moving means of g and g^2;  w = (1 - rate decay) w - corrected_rate m / (sqrt(v) + epsilon). In place."""
+    if decay:
+        w *= w.dtype.type(1 - rate * decay)
+    m += (1 - beta_1) * (g - m)
+    v += (1 - beta_2) * (g * g - v)
+    w -= corrected_rate * m / (namespace(w).sqrt(v) + epsilon)
+
+
+class Optimizer:
+    """Base. `slots` names the vectors an optimizer keeps beside each parameter (momentum, ...).
+
+    `learning_rate` is a number or a schedule; `weight_decay` shrinks each weight by learning rate x decay a step,
+    apart from the gradient (Loshchilov and Hutter 2019), as in Keras.
+    """
+
+    slots: tuple = ()
+
+    def __init__(self, learning_rate, weight_decay=0.0):
+        if not isinstance(learning_rate, Schedule) and not (np.isscalar(learning_rate) and learning_rate >= 0):
+            raise ArgumentError(f"learning_rate: expected a number not below 0 or a schedule, got {learning_rate!r}")
+        self.schedule = learning_rate if isinstance(learning_rate, Schedule) else Constant(float(learning_rate))
+        self.weight_decay = weight_decay
+        self.steps = 0  # taken so far
+        self._segments = None
+        self._state = []
+
+    @property
+    def learning_rate(self):
+        """The rate of the next step."""
+        return self.schedule(self.steps)
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        self.schedule = Constant(rate)
+
+    def step(self, model):
+        """Update every trainable parameter of `model` from its gradient."""
+        segments = model.segments()
+        if segments is not self._segments:
+            self._follow(segments)
+        rate = float(self.learning_rate)
+        self.steps += 1
+        for segment, state in zip(segments, self._state):
+            self.update(segment.parameters, segment.gradients, state, rate)
+
+    def update(self, w, g, state, rate):
+        """Change the vector `w` in place by its gradient `g`; `state` maps each slot to a vector like `w`."""
+        raise NotImplementedError
+
+    def _follow(self, segments):
+        """Lay the state out for `segments`; a parameter that was trained before keeps its state, a new one gets zeros."""
+        before = self.state()
+        self._segments = segments
+        self._state = []
+        for segment in segments:
+            xp = namespace(segment.parameters)
+            self._state.append({slot: xp.zeros_like(segment.parameters) for slot in self.slots})
+        self.load_state(before)
+
+    def state(self):
+        """{(slot, layer, parameter): array}, views of what is kept for each trained parameter."""
+        return {
+            (slot, *key): state[slot][start:stop]
+            for segment, state in zip(self._segments or (), self._state)
+            for key, (start, stop) in segment.spans.items()
+            for slot in state
+        }
+
+    def load_state(self, values):
+        """Copy `values`, in the form of `state()`, into the state; what is not trained now is passed over."""
+        for key, array in self.state().items():
+            if key in values:
+                array[...] = namespace(array).asarray(values[key]).reshape(-1)
+
+    def prepare(self, model):
+        """Lay out the state for `model` before the first step, so that a checkpoint's state can be loaded into it."""
+        self._follow(model.segments())
+
+    def config(self):
+        """The constructor's arguments, ready for JSON."""
+        names = ("momentum", "nesterov", "rho", "beta_1", "beta_2", "epsilon", "weight_decay")
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.schedule}, {', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with `momentum` and Nesterov's look ahead."""
+
+    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0):
+        super().__init__(learning_rate, weight_decay)
+        if not 0 <= momentum <= 1:
+            raise ArgumentError(f"momentum: expected a number in [0, 1], got {momentum!r}")
+        self.momentum, self.nesterov = momentum, nesterov
+        self.slots = ("momentum",) if momentum else ()
+
+    def update(self, w, g, state, rate):
+        sgd_update(w, g, state.get("momentum"), rate, self.momentum, self.nesterov, self.weight_decay)
+
+
+class RMSprop(Optimizer):
+    """Divides each gradient by the root of its moving mean square (Hinton's lecture 6e)."""
+
+    slots = ("mean_square",)
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, weight_decay=0.0):
+        super().__init__(learning_rate, weight_decay)
+        self.rho, self.epsilon = rho, epsilon
+
+    def update(self, w, g, state, rate):
+        rmsprop_update(w, g, state["mean_square"], rate, self.rho, self.epsilon, self.weight_decay)
+
+
+class Adam(Optimizer):
+    """Moving means of the gradient and its square, corrected for their start at zero (Kingma and Ba 2015)."""
+
+    slots = ("mean", "mean_square")
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.0):
+        super().__init__(learning_rate, weight_decay)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def update(self, w, g, state, rate):
+        corrected = rate * math.sqrt(1 - self.beta_2**self.steps) / (1 - self.beta_1**self.steps)
+        m, v = state["mean"], state["mean_square"]
+        adam_update(w, g, m, v, rate, self.beta_1, self.beta_2, self.epsilon, self.weight_decay, corrected)
+
+
+OPTIMIZERS = {optimizer.__name__: optimizer for optimizer in (SGD, RMSprop, Adam)}

@@ -1,0 +1,198 @@
+"""Curves over the epochs: loss, accuracy, learning rate, seconds.
+
+Above the lines stands what a reader would otherwise measure with a ruler: each curve's final and best value. An epoch
+without a number (NaN, infinity) leaves a gap in the line and a small cross on the axis.
+"""
+
+import math
+from dataclasses import dataclass
+
+from .axes import epoch_ticks, value_ticks
+from .svg import element, group, label, path, picture
+from .theme import colour
+
+WIDTH, LEFT, RIGHT = 420, 48, 410
+FINAL_COLUMN = 266
+MOST_TOOLTIPS = 200
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart: a name, a number per epoch, and the name of its colour."""
+
+    name: str
+    values: list
+    colour: str = "validation"
+
+
+def plain_text(value):
+    """Four significant figures, as in `0.0005`."""
+    return f"{value:.4g}".replace("nan", "NaN")
+
+
+def loss_text(value):
+    """Four decimals, as in `0.6813`; small values keep their figures."""
+    return f"{value:.4f}" if 0.01 <= abs(value) < math.inf else plain_text(value)
+
+
+def percent_text(value):
+    """A share as a percentage, as in `78.12%`."""
+    return f"{100 * value:.2f}%" if math.isfinite(value) else plain_text(value)
+
+
+def draw_curves(title, curves, *, best=None, text=plain_text, height=280):
+    """A chart of curves over the same epochs.
+
+    Args:
+        title: what is measured.
+        curves: `Curve`s; the first epoch is number 1.
+        best: `min` or `max` when one end is the good one; the best value is then ringed and written out.
+        text: how a value is written, `plain_text` or `percent_text`.
+        height: in pixels, at a width of 420.
+
+    Returns:
+        A `Drawing`; one that says so when no value is a number.
+    """
+    epochs = max((len(curve.values) for curve in curves), default=0)
+    finite = [float(value) for curve in curves for value in curve.values if math.isfinite(value)]
+    top, bottom = 42 + (21 * len(curves) if len(curves) > 1 or best else 0), height - 28
+    # A lone dot says little by itself; from zero on, its height means something.
+    lowest = min([*finite, 0.0] if epochs == 1 else finite, default=0.0)
+    ticks = value_ticks(lowest, max(finite, default=1.0), count=max(2, (bottom - top) // 42))
+
+    def across(epoch):
+        return LEFT + (RIGHT - LEFT) * ((epoch - 1) / (epochs - 1) if epochs > 1 else 0.5)
+
+    def down(value):
+        return bottom - (bottom - top) * (value - ticks[0]) / (ticks[-1] - ticks[0])
+
+    parts = [label(title, 0, 16, size=16, weight=600, colour=colour("ink"))]
+    parts += legend(curves, best, text)
+    if finite:
+        parts += grid(ticks, epochs, across, down, text)
+        parts += [line(curve, best, text, across, down, bottom) for curve in curves]
+    else:
+        height = top + 30
+        parts.append(label("No epoch gave a number.", 0, top + 14, size=14, colour=colour("muted")))
+    return picture(WIDTH, height, *parts, description=in_words(title, curves, best, text))
+
+
+def best_epoch(values, best):
+    """The first epoch (counted from 1) with the best finite value, or None."""
+    finite = [(value, epoch) for epoch, value in enumerate(values, 1) if math.isfinite(value)]
+    if not finite or best is None:
+        return None
+    winner = best(value for value, _ in finite)
+    return next(epoch for value, epoch in finite if value == winner)
+
+
+def legend(curves, best, text):
+    """Above the chart, a row per curve: its stroke, its name, its final and its best value."""
+    small = {"size": 13, "colour": colour("muted")}
+    yield label("final", FINAL_COLUMN, 16, anchor="end", **small)
+    if len(curves) == 1 and not best:
+        # One curve needs no name of its own: the title is its name.
+        if len(curves[0].values):
+            yield label(text(curves[0].values[-1]), FINAL_COLUMN + 8, 16, size=14, colour=colour("ink"))
+        return
+    if best:
+        yield label("best", RIGHT, 16, anchor="end", **small)
+    for row, curve in enumerate(curves):
+        y = 38 + 21 * row
+        yield path([(0, y - 4), (22, y - 4)], stroke=colour(curve.colour), stroke_width=2.5)
+        yield label(curve.name, 30, y, size=14, colour=colour("ink"))
+        if len(curve.values):
+            yield label(text(curve.values[-1]), FINAL_COLUMN, y, size=14, anchor="end", colour=colour("ink"))
+        if epoch := best_epoch(curve.values, best):
+            words = f"{text(curve.values[epoch - 1])} (epoch {epoch})"
+            yield label(words, RIGHT, y, size=14, anchor="end", colour=colour("ink"))
+
+
+def grid(ticks, epochs, across, down, text):
+    """Thin horizontal lines with their values, and the epochs below."""
+    for tick in ticks:
+        y = down(tick)
+        yield path([(LEFT, y), (RIGHT, y)], stroke=colour("line"), stroke_width=1)
+        words = f"{round(100 * tick, 6):g}%" if text is percent_text else f"{tick:g}"
+        yield label(words, LEFT - 8, y + 4.5, anchor="end", colour=colour("muted"))
+    bottom = down(ticks[0])
+    yield label("epoch", 0, bottom + 20, colour=colour("muted"))
+    for epoch in epoch_ticks(epochs):
+        yield label(str(epoch), across(epoch), bottom + 20, anchor="middle", colour=colour("muted"))
+
+
+def line(curve, best, text, across, down, bottom):
+    """One curve: a stroke for every unbroken stretch, a dot at the end, a ring around the best, crosses for gaps."""
+    points = [(epoch, value) for epoch, value in enumerate(curve.values, 1)]
+    stretches, gaps = [[]], []
+    for epoch, value in points:
+        if math.isfinite(value):
+            stretches[-1].append((across(epoch), down(value)))
+        else:
+            gaps.append(epoch)
+            stretches.append([])
+    ink = colour(curve.colour)
+    stroke = {"fill": "none", "stroke": ink, "stroke_width": 2.25}
+    stroke |= {"stroke_linejoin": "round", "stroke_linecap": "round"}
+    # A stretch of one epoch is a point; with round caps a line to itself draws it.
+    parts = [path(stretch if len(stretch) > 1 else stretch * 2, **stroke) for stretch in stretches if stretch]
+    if winner := best_epoch(curve.values, best):
+        x, y = across(winner), down(curve.values[winner - 1])
+        parts.append(element("circle", cx=x, cy=y, r=5.5, fill=colour("paper"), stroke=ink, stroke_width=2))
+    if points and math.isfinite(points[-1][1]):
+        parts.append(element("circle", cx=across(points[-1][0]), cy=down(points[-1][1]), r=3.0, fill=ink))
+    for epoch in gaps:
+        x = across(epoch)
+        cross = f"M{x - 4:.1f} {bottom - 4}l8 8m0 -8l-8 8"
+        parts.append(element("path", hint(curve, epoch, text), d=cross, stroke=colour("wrong"), stroke_width=2))
+    if len(points) <= MOST_TOOLTIPS:
+        for epoch, value in points:
+            if math.isfinite(value):
+                spot = {"cx": across(epoch), "cy": down(value), "r": 7, "fill": "transparent"}
+                parts.append(element("circle", hint(curve, epoch, text), **spot))
+    return group(*parts)
+
+
+def hint(curve, epoch, text):
+    """What appears when the pointer rests on an epoch."""
+    return element("title", f"{curve.name}, epoch {epoch}: {text(curve.values[epoch - 1])}")
+
+
+def in_words(title, curves, best, text):
+    """The chart for a reader who cannot see it."""
+    words = []
+    for curve in curves:
+        if len(curve.values):
+            words.append(f"{curve.name} ends at {text(curve.values[-1])} after {len(curve.values)} epochs")
+            if epoch := best_epoch(curve.values, best):
+                words[-1] += f", best {text(curve.values[epoch - 1])} at epoch {epoch}"
+    return f"{title} over the epochs. " + "; ".join(words) + "."
+
+
+def draw_history(history):
+    """The charts of a run: loss and accuracy, training and validation in one chart each.
+
+    Args:
+        history: lists with a number per epoch under `loss`, `val_loss`, `accuracy`, `val_accuracy`; any may be missing.
+
+    Returns:
+        A list of `Drawing`s, empty when there is nothing to draw.
+    """
+    charts = (("Loss", "loss", min, loss_text), ("Accuracy", "accuracy", max, percent_text))
+    drawings = []
+    for title, key, best, text in charts:
+        pairs = (("training", key, "train"), ("validation", f"val_{key}", "validation"))
+        curves = [Curve(name, history[name_of], ink) for name, name_of, ink in pairs if len(history.get(name_of, ()))]
+        if curves:
+            drawings.append(draw_curves(title, curves, best=best, text=text))
+    return drawings
+
+
+def draw_schedule(history):
+    """Small charts of what the epochs ran on: learning rate, and seconds per epoch; an empty list without them."""
+    charts = (("Learning rate", "learning_rate"), ("Seconds per epoch", "seconds"))
+    return [
+        draw_curves(title, [Curve(title, history[key], "train")], height=150)
+        for title, key in charts
+        if len(history.get(key, ()))
+    ]

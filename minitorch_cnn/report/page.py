@@ -1,0 +1,63 @@
+"""Pages: a template filled in, with everything it needs inside, and written in one go."""
+
+import os
+from pathlib import Path
+
+from ..errors import CheckpointError
+from .svg import Drawing
+from .theme import style_variables
+
+HERE = Path(__file__).parent
+
+
+def render(template, **values):
+    """A template of this folder as HTML.
+
+    Autoescape is on and every name must be given: what is not a `Drawing` arrives in the page as text.
+
+    Args:
+        template: a file name, as in `"run.html"`.
+        values: what the template speaks of.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # The style sheet is ours and holds no data, so it may go in unescaped.
+    style = Drawing(style_variables() + (HERE / "style.css").read_text(encoding="utf-8"))
+    return environment.get_template(template).render(style=style, **values)
+
+
+def write_page(html, path):
+    """Write a page so that a reader never sees half of it: a new file first, then one rename.
+
+    Args:
+        html: the page.
+        path: where; missing folders are made, an older page is replaced.
+
+    Returns:
+        The path, as a `Path`.
+
+    Raises:
+        CheckpointError: the folder or the file cannot be written. An older page is then still whole.
+    """
+    path = Path(path)
+    if not path.name or path.is_dir():
+        raise CheckpointError(f"report: expected the name of a file to write, got the folder {path}")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            # File names may hold bytes that are no text (surrogates); a question mark is better than no page.
+            unfinished.write_bytes(html.encode("utf-8", "replace"))
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"report: cannot write {path}: {error.strerror or error}") from error
+    return path

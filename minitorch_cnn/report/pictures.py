@@ -1,0 +1,104 @@
+"""Arrays as pictures inside the page: data URIs, and the filters of the first layer as a grid of tiles."""
+
+import base64
+import io
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError
+
+# Up to this many pixels a side every pixel counts and PNG keeps it; photographs beyond are stored as JPEG.
+LARGEST_EXACT = 64
+LARGEST_PHOTO = 192
+
+
+def check_image(image):
+    """The image as Pillow takes it: uint8, `(H, W)`, `(H, W, 3)` or `(H, W, 4)`."""
+    image = np.asarray(image)
+    if image.dtype != np.uint8:
+        raise ArgumentError(f"image: expected whole numbers 0 to 255 as uint8, got {image.dtype}")
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (3, 4))):
+        raise ShapeError(f"image: expected (H, W), (H, W, 3) or (H, W, 4), got {image.shape}")
+    return image
+
+
+def encoded(picture, kind, **options):
+    """A Pillow picture as a data URI."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def png_uri(image):
+    """A uint8 image `(H, W)`, `(H, W, 3)` or `(H, W, 4)` as a PNG data URI, every pixel as it is.
+
+    Raises:
+        ArgumentError, ShapeError: something else than such an image.
+    """
+    from PIL import Image
+
+    return encoded(Image.fromarray(check_image(image)), "PNG", optimize=True)
+
+
+def photo_uri(image):
+    """An image as a JPEG data URI, made smaller to at most 192 pixels a side: some 10 kB instead of 100."""
+    from PIL import Image
+
+    photo = Image.fromarray(check_image(image)).convert("RGB")
+    photo.thumbnail((LARGEST_PHOTO, LARGEST_PHOTO))
+    return encoded(photo, "JPEG", quality=86)
+
+
+def picture_uri(image):
+    """An image for the page: exact up to 64 pixels a side, a photograph above."""
+    image = check_image(image)
+    return png_uri(image) if max(image.shape[:2]) <= LARGEST_EXACT else photo_uri(image)
+
+
+def filter_grid(kernel, columns=8, magnify=None):
+    """Convolution filters as one image of tiles.
+
+    Every filter is scaled by its own largest weight: grey is zero, brighter than grey adds, darker takes away.
+
+    Args:
+        kernel: `(KH, KW, C, K)` with C = 3 (shown in colour) or 1.
+        columns: tiles in a row.
+        magnify: pixels a weight; as many as make a tile 60 pixels wide if not given.
+
+    Returns:
+        uint8 `(rows, columns, 4)` in pixels; the gaps between the tiles are transparent.
+
+    Raises:
+        ShapeError: a kernel of another shape.
+    """
+    kernel = np.asarray(kernel, dtype=np.float32)
+    if kernel.ndim != 4 or kernel.shape[2] not in (1, 3) or kernel.size == 0:
+        raise ShapeError(f"filters: expected (KH, KW, 3, K) or (KH, KW, 1, K), got {kernel.shape}")
+    height, width, _, count = kernel.shape
+    magnify = magnify or max(1, round(60 / max(height, width)))
+    kernel = np.nan_to_num(kernel, nan=0.0, posinf=0.0, neginf=0.0)
+    largest = np.abs(kernel).max(axis=(0, 1, 2), keepdims=True)
+    shades = np.round(127.5 + 127.5 * kernel / np.where(largest > 0, largest, 1)).astype(np.uint8)
+    shades = np.broadcast_to(shades, (height, width, 3, count)).transpose(3, 0, 1, 2)
+    tiles = shades.repeat(magnify, axis=1).repeat(magnify, axis=2)
+    columns, gap = min(columns, count), 6
+    down, across = height * magnify + gap, width * magnify + gap
+    grid = np.zeros((-(-count // columns) * down - gap, columns * across - gap, 4), dtype=np.uint8)
+    for index, tile in enumerate(tiles):
+        y, x = index // columns * down, index % columns * across
+        grid[y : y + height * magnify, x : x + width * magnify, :3] = tile
+        grid[y : y + height * magnify, x : x + width * magnify, 3] = 255
+    return grid
+
+
+def draw_filters(kernel, columns=8):
+    """The filters of a first layer as an `<img>`; arguments and errors as in `filter_grid`."""
+    from .svg import element
+
+    grid = filter_grid(kernel, columns)
+    height, width, _, count = np.shape(kernel)
+    words = f"The {count} filters of the first layer, {height}×{width} weights each, magnified"
+    look = {"style": "image-rendering:pixelated;max-width:100%;height:auto"}
+    return element("img", src=png_uri(grid), alt=words, width=grid.shape[1], height=grid.shape[0], **look)

@@ -1,0 +1,105 @@
+"""What a report tells of a training run: plain facts, numbers and arrays, from wherever they came.
+
+Nothing in here knows a model or a data set. Whoever trained fills a `Run` in; what is missing is left out of the page.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError
+
+STATES = ("trained", "frozen", "frozen, gradient passes")
+HISTORY_KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer of the network.
+
+    Args:
+        name: as in `"conv2d_1"`.
+        kind: the class, as in `"Conv2D"`; convolutions, pools and dense layers are recognised by it and have colours.
+        output_shape: without the batch, `(H, W, C)` or `(features,)`.
+        parameters: how many numbers the layer holds.
+        state: `"trained"`, `"frozen"`, or `"frozen, gradient passes"` for a frozen layer above a trained one.
+        detail: what the kind does not say, as in `"3x3, same, relu"`.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple
+    parameters: int = 0
+    state: str = "trained"
+    detail: str = ""
+
+    def __post_init__(self):
+        if self.state not in STATES:
+            known = ", ".join(map(repr, STATES))
+            raise ArgumentError(f"{self.name}: expected a state out of {known}, got {self.state!r}")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and what the network made of it.
+
+    Args:
+        image: uint8 `(H, W, 3)`, or `(H, W)` and `(H, W, 1)` in shades of grey.
+        truth, prediction: class names.
+        probability: what the network gave its prediction, 0 to 1.
+        correct: whether the prediction counts as right.
+    """
+
+    image: np.ndarray
+    truth: str
+    prediction: str
+    probability: float
+    correct: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run. Only the title has to be there.
+
+    Args:
+        title, subtitle: what was trained, and on what.
+        command: the command that repeats the run.
+        resume_command: the command that trains on from where it ended.
+        facts: `(label, value)` pairs for the head of the page, the most important first.
+        layers: `LayerRow`s in the order of the forward pass.
+        input_shape: `(H, W, C)` of one image.
+        history: lists with one number per epoch, under any of `HISTORY_KEYS`; NaN where there is none.
+        class_names: C names.
+        confusion: `(C, C)` counts, a row per true class, a column per predicted class.
+        samples: `Sample`s, right and wrong ones mixed.
+        filters: the kernel of the first convolution, `(KH, KW, 3, K)` (or one channel instead of three).
+        notes: sentences for the end of the page.
+
+    Raises:
+        ShapeError: `confusion` is not as wide and as high as there are class names.
+        ArgumentError: a key of `history` that no chart draws.
+    """
+
+    title: str
+    subtitle: str = ""
+    command: str = ""
+    resume_command: str | None = None
+    facts: list = field(default_factory=list)
+    layers: list = field(default_factory=list)
+    input_shape: tuple | None = None
+    history: dict = field(default_factory=dict)
+    class_names: list = field(default_factory=list)
+    confusion: np.ndarray | None = None
+    samples: list = field(default_factory=list)
+    filters: np.ndarray | None = None
+    notes: list = field(default_factory=list)
+
+    def __post_init__(self):
+        classes = len(self.class_names)
+        if self.confusion is not None and np.shape(self.confusion) != (classes, classes):
+            raise ShapeError(
+                f"confusion: expected ({classes}, {classes}) for {classes} class names, got {np.shape(self.confusion)}"
+            )
+        for key in self.history:
+            if key not in HISTORY_KEYS:
+                raise ArgumentError(f"history: expected keys out of {', '.join(HISTORY_KEYS)}, got {key!r}")

@@ -1,0 +1,76 @@
+"""Learning-rate schedules: the rate as a function of the step, so that a resumed run is where it was.
+
+Each is called with the number of the step about to be taken (0, 1, 2, ...) and returns the learning rate.
+"""
+
+import math
+
+
+class Schedule:
+    """Base: fields are given to the constructor and come back from `config()`."""
+
+    def __call__(self, step):
+        raise NotImplementedError
+
+    def config(self):
+        """The constructor's arguments."""
+        return dict(self.__dict__)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+
+
+class Constant(Schedule):
+    """Always `learning_rate`."""
+
+    def __init__(self, learning_rate):
+        self.learning_rate = learning_rate
+
+    def __call__(self, step):
+        return self.learning_rate
+
+
+class Step(Schedule):
+    """`learning_rate`, multiplied by `factor` after every `every` steps."""
+
+    def __init__(self, learning_rate, every, factor=0.1):
+        self.learning_rate, self.every, self.factor = learning_rate, every, factor
+
+    def __call__(self, step):
+        return self.learning_rate * self.factor ** (step // self.every)
+
+
+class Cosine(Schedule):
+    """From `learning_rate` down to `final` along half a cosine over `steps` (Loshchilov and Hutter 2017)."""
+
+    def __init__(self, learning_rate, steps, final=0.0):
+        self.learning_rate, self.steps, self.final = learning_rate, steps, final
+
+    def __call__(self, step):
+        return _half_cosine(self.learning_rate, self.final, step / self.steps)
+
+
+class OneCycle(Schedule):
+    """Up to `maximum` in the first `warmup` of `steps`, then down to nearly nothing (Smith and Topin 2018).
+
+    Both ways along half a cosine, from maximum / `start_divisor` and to that / `end_divisor`.
+    """
+
+    def __init__(self, maximum, steps, warmup=0.3, start_divisor=25.0, end_divisor=1e4):
+        self.maximum, self.steps, self.warmup = maximum, steps, warmup
+        self.start_divisor, self.end_divisor = start_divisor, end_divisor
+
+    def __call__(self, step):
+        start = self.maximum / self.start_divisor
+        peak = self.warmup * self.steps
+        if step < peak:
+            return _half_cosine(start, self.maximum, step / peak)
+        return _half_cosine(self.maximum, start / self.end_divisor, (step - peak) / max(self.steps - peak, 1))
+
+
+SCHEDULES = {schedule.__name__: schedule for schedule in (Constant, Step, Cosine, OneCycle)}
+
+
+def _half_cosine(first, last, share):
+    share = min(max(share, 0.0), 1.0)
+    return last + (first - last) * (1 + math.cos(math.pi * share)) / 2

@@ -1,0 +1,292 @@
+"""The model: layers one after the other, run forwards to predict and backwards to learn.
+
+    x -> layer 0 -> layer 1 -> ... -> prediction          forward
+    dx <- layer 0 <- layer 1 <- ... <- dL/dprediction     backward, the same way home (the chain rule)
+"""
+
+
+import numpy as np
+
+from minitorch_cnn import layers as layer_classes
+from minitorch_cnn import preprocessing as preprocessings
+from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
+from minitorch_cnn.metrics import count_correct
+from minitorch_cnn.parameters import ParameterVector
+from minitorch_cnn.summary import summary
+
+
+class Sequential:
+    """A stack of named layers.
+
+    Arguments: `layers`; `input_shape` (H, W, C) or (D,) without the batch axis (left out: taken from the first input);
+    `seed` decides initial weights, shuffling, augmentation and dropout (left out: drawn, and kept in `model.seed`);
+    `dtype` "float32" or "float64"; `preprocessing` is applied to images of whole numbers.
+    Raises ShapeError, naming the layer, when a layer cannot take what the one before it puts out.
+    """
+
+    def __init__(self, layers=(), input_shape=None, seed=None, dtype="float32", preprocessing=None):
+        self.layers = list(layers)
+        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ArgumentError(f"dtype: expected float32 or float64, got {dtype!r}")
+        self.preprocessing = preprocessing
+        self.prediction = None  # of the last batch that `loss_and_gradients` saw
+        self.input_shape = None
+        self._name_layers()
+        if input_shape is not None:
+            self.build(input_shape)
+
+    # Building.
+
+    def _name_layers(self):
+        """conv2d_1, conv2d_2, ...: the number counts the layers of a kind; names given by the user stay."""
+        taken = {layer.name for layer in self.layers if layer.named_by_user}
+        counts = {}
+        for layer in self.layers:
+            if layer.named_by_user:
+                continue
+            while True:
+                counts[layer.kind()] = counts.get(layer.kind(), 0) + 1
+                layer.name = f"{layer.kind()}_{counts[layer.kind()]}"
+                if layer.name not in taken:
+                    break
+        names = [layer.name for layer in self.layers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ArgumentError(f"{name}: two layers have this name; names must differ")
+
+    def build(self, input_shape):
+        """Fix the shapes from the input to the prediction and draw the initial weights."""
+        if not self.layers:
+            raise ArgumentError("Sequential: expected at least one layer, got none")
+        for layer in self.layers:
+            if layer.input_shape is not None:
+                raise ArgumentError(f"{layer.name}: belongs to a model already; make a new layer for this one")
+        shape = tuple(int(size) for size in input_shape)
+        for index, layer in enumerate(self.layers):
+            layer.build(shape)
+            if hasattr(layer, "key"):
+                layer.key = (self.seed & 0xFFFFFFFF, index)
+            shape = layer.output_shape
+        self.input_shape = self.layers[0].input_shape
+        self.vector = ParameterVector(self.layers, self.dtype, self.seed)
+
+    @property
+    def output_shape(self):
+        """The prediction's shape without N."""
+        return self.layers[-1].output_shape
+
+    def get_layer(self, name):
+        """The layer called `name`; ArgumentError that lists the names there are."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ArgumentError(f"no layer is called {name!r}; there are {', '.join(layer.name for layer in self.layers)}")
+
+    def summary(self, batch_size=32, file=None):
+        """Print the table of layers: shapes, parameters, trainable or frozen, memory for a batch."""
+        self._require_built()
+        print(summary(self, batch_size), file=file)
+
+    # The passes.
+
+    def forward(self, x, training=False):
+        """The prediction (N, ...) for x (N, *input_shape); every layer keeps what `backward` needs."""
+        x = self.receive(x)
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        return x
+
+    def backward(self, dy, input_gradient=None):
+        """Fill `layer.gradients` from dy = dL/dprediction, after `forward`; returns dL/dinput, or None.
+
+        The way back ends at the lowest trainable layer. `input_gradient` True goes on to the input and returns its
+        gradient, False never does; left out, it is computed unless the bottom of the model is frozen.
+        """
+        lowest = self.lowest_trainable()
+        if input_gradient is None:
+            input_gradient = not any(layer.parameters and not layer.trainable for layer in self.layers[:lowest])
+        dy = np.asarray(dy, self.dtype) if isinstance(dy, (list, tuple, np.ndarray)) else dy
+        return self._backward(dy, lowest, input_gradient)
+
+    def loss_and_gradients(self, x, labels, loss, training=True):
+        """The loss (float) of one batch; fills `layer.gradients` of the trainable layers.
+
+        Where the loss follows the last layer's activation (cross-entropy after softmax) the two are differentiated
+        together, from the scores.
+        """
+        lowest = self.lowest_trainable()
+        x = self.receive(x)
+        last = self.layers[-1]
+        for index, layer in enumerate(self.layers[:-1]):
+            x = layer.forward(x, training)
+            if index < lowest:
+                layer.forget()
+        if joint(loss, last):
+            scores = last.scores(x, training)
+            value, dscores = loss.from_scores(scores, labels)
+            self.prediction = last.activation.forward(scores)
+            self._backward(dscores, lowest, False, from_scores=True, forget=True)
+        else:
+            self.prediction = last.forward(x, training)
+            value, dy = loss.value_and_gradient(self.prediction, labels)
+            self._backward(dy, lowest, False, forget=True)
+        return value
+
+    def _backward(self, dy, lowest, input_gradient, from_scores=False, forget=False):
+        self.segments()
+        stop = 0 if input_gradient else lowest
+        for index in range(len(self.layers) - 1, stop - 1, -1):
+            layer = self.layers[index]
+            backward = layer.backward_scores if from_scores else layer.backward
+            dy = backward(dy, need_dx=index > stop or input_gradient)
+            from_scores = False
+            if forget:
+                layer.forget()
+        return dy
+
+    def receive(self, x):
+        """The input as an array of the model's dtype: pixels through the preprocessing, floats as they are."""
+        if not hasattr(x, "__array_namespace__"):
+            x = np.asarray(x)
+        if self.input_shape is None:
+            self.build(x.shape[1:])
+        if tuple(x.shape[1:]) != self.input_shape:
+            wanted = ", ".join(map(str, self.input_shape))
+            raise ShapeError(f"{self.layers[0].name}: expected input of shape (N, {wanted}), got {tuple(x.shape)}")
+        if self.preprocessing is not None and x.dtype == np.uint8:
+            return self.preprocessing(x, self.dtype)
+        if x.dtype.kind not in "fiub":
+            raise ArgumentError(f"{self.layers[0].name}: expected input of real numbers, got dtype {x.dtype}")
+        return x.astype(self.dtype, copy=False)
+
+    # Training.
+
+    def lowest_trainable(self):
+        """The place of the lowest layer with something to train; the number of layers where all is frozen."""
+        for index, layer in enumerate(self.layers):
+            if layer.trainable and layer.parameters:
+                return index
+        return len(self.layers)
+
+    def segments(self):
+        """The trainable parameters and their gradients as long vectors, for an optimizer."""
+        self._require_built()
+        return self.vector.segments()
+
+    def train_step(self, x, labels, loss, optimizer):
+        """One step of what `fit` does: forward, backward, update; returns the loss before the update."""
+        value = self.loss_and_gradients(x, labels, loss, training=True)
+        optimizer.step(self)
+        return value
+
+    def fit(self, x, labels=None, **options):
+        """Train; see `training.fit` for the arguments. Returns the history, {name: [value of each epoch]}."""
+        from minitorch_cnn.training import fit  # the loop knows the model; the model only passes the call on
+
+        return fit(self, x, labels, **options)
+
+    def predict(self, x, batch_size=128):
+        """Predictions (N, ...) for x (N, *input_shape), a batch at a time; nothing is kept for a backward pass."""
+        results = [self._predict_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        if not results:
+            raise ShapeError("predict: expected at least one image, got none")
+        return results[0].__array_namespace__().concatenate(results)
+
+    def _predict_batch(self, x):
+        x = self.receive(x)
+        for layer in self.layers:
+            x = layer.forward(x, False)
+            layer.forget()
+        return x
+
+    def evaluate(self, x, labels, loss=None, batch_size=128):
+        """{"loss": mean loss, "accuracy": share of right classes} over x (N, ...) and its labels.
+
+        `loss` left out is the one that belongs to the last activation.
+        """
+        loss = loss or self.default_loss()
+        total, correct = 0.0, 0
+        for i in range(0, len(x), batch_size):
+            prediction = self._predict_batch(x[i : i + batch_size])
+            wanted = labels[i : i + batch_size]
+            value, _ = loss.value_and_gradient(prediction, wanted)
+            total += value * len(prediction)
+            correct += count_correct(prediction, wanted)
+        return {"loss": total / len(x), "accuracy": correct / len(x)}
+
+    def default_loss(self):
+        """Cross-entropy after softmax, binary cross-entropy after sigmoid, mean squared error otherwise."""
+        follows = getattr(self.layers[-1].activation, "name", None)
+        return {"softmax": CrossEntropy, "sigmoid": BinaryCrossEntropy}.get(follows, MeanSquaredError)()
+
+    # Description and state.
+
+    def config(self):
+        """The model without its weights, ready for JSON."""
+        self._require_built()
+        return {
+            "input_shape": list(self.input_shape),
+            "seed": self.seed,
+            "dtype": self.dtype.name,
+            "preprocessing": self.preprocessing.config() if self.preprocessing else None,
+            "layers": [{"class": type(layer).__name__, **layer.config()} for layer in self.layers],
+        }
+
+    @classmethod
+    def from_config(cls, config, dtype=None):
+        """The model that `config()` described, with fresh weights. Only the layers of `layers/` can be named."""
+        stack = []
+        for entry in config["layers"]:
+            arguments = dict(entry)
+            kind = arguments.pop("class", None)
+            if kind not in layer_classes.__all__ or kind == "Layer":
+                raise ArgumentError(f"model description: no layer is called {kind!r}")
+            stack.append(getattr(layer_classes, kind)(**arguments))
+        preprocessing = preprocessings.from_config(config.get("preprocessing"))
+        return cls(stack, config["input_shape"], config["seed"], dtype or config["dtype"], preprocessing)
+
+    def copy(self, dtype=None):
+        """A model of its own with the same layers, weights and dropout counts, in another dtype if one is named."""
+        twin = type(self).from_config(self.config(), dtype)
+        twin.load_state(self.state())
+        return twin
+
+    def state(self):
+        """{(layer, name): array or number} of everything that training changes; the arrays are the model's own."""
+        state = {}
+        for layer in self.layers:
+            for name, array in layer.parameters.items():
+                state[layer.name, name] = array
+            if hasattr(layer, "draws"):
+                state[layer.name, "draws"] = layer.draws
+        return state
+
+    def load_state(self, state):
+        """Copy the values of `state()` in; ArgumentError unless exactly this model's names are there."""
+        names = self.state().keys()
+        if names != state.keys():
+            different = sorted("/".join(name) for name in names ^ state.keys())
+            raise ArgumentError(f"model state: expected this model's names, got a difference in {', '.join(different)}")
+        for (layer_name, name), value in state.items():
+            layer = self.get_layer(layer_name)
+            if name == "draws":
+                layer.draws = int(value)
+            else:
+                layer.parameters[name] = value
+
+    def _require_built(self):
+        if self.input_shape is None:
+            raise ArgumentError("the model has no shapes yet: give Sequential an input_shape, or call build(input_shape)")
+
+    def __repr__(self):
+        return f"Sequential({len(self.layers)} layers, {self.input_shape} -> {self.output_shape})"
+
+
+def joint(loss, layer):
+    """Whether `loss` is differentiated together with the activation that `layer` ends in."""
+    return loss.follows is not None and getattr(layer.activation, "name", None) == loss.follows
+
+

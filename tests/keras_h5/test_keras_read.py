@@ -1,0 +1,128 @@
+"""Every file that Keras itself wrote, and every legal but unusual one, gives the reference weights bit for bit."""
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from keras_models import MODELS, all_weights
+from keras_targets import FIXTURES, assert_weights_equal, reference, target
+
+from minitorch_cnn.keras_h5 import load, read
+from minitorch_cnn.keras_h5.hdf5 import Group, Window, open_hdf5
+
+HALF = {"dtype_float16.h5": 1e-3, "k3_float16.weights.h5": 1e-3, "k3_float16_model.h5": 1e-3,
+        "k3_bfloat16.weights.h5": 8e-3, "k3_bfloat16_model.h5": 8e-3}  # fmt: skip
+OTHER_MODELS = ("tfk_153_layers.h5", "tfk_chunked_layer_names.h5")
+
+
+def files(*folders):
+    return sorted(
+        path
+        for folder in folders
+        for path in (FIXTURES / folder).iterdir()
+        if path.suffix != ".npz" and path.suffix != ".json" and path.name not in OTHER_MODELS
+    )
+
+
+def by_folder(path):
+    return f"{path.parent.name}/{path.name}"
+
+
+@pytest.mark.parametrize("path", files("seq", "nested", "keras1", "special"), ids=by_folder)
+def test_reference_weights(path):
+    model = "nested" if path.parent.name == "nested" else "seq"
+    kernels = "theano" if path.name == "keras0_nb_layers_theano.h5" else None
+    loaded = load(path, target(model), kernels=kernels)
+    assert_weights_equal(loaded.weights, reference(model), HALF.get(path.name, 0.0))
+    assert loaded.skipped == []
+
+
+UNKNOWN_ORDER = "tf_keras_inside_and_outside_v3.weights.h5"  # its own test is in test_keras_matching
+
+
+@pytest.mark.parametrize("path", [p for p in files("made_by_keras") if p.name != UNKNOWN_ORDER], ids=by_folder)
+def test_nested_frozen_and_normalized_models(path):
+    model = max((name for name in MODELS if name in path.name), key=len)
+    assert_weights_equal(load(path, target(model)).weights, all_weights(model))
+
+
+@pytest.mark.parametrize("path", files("saved"), ids=by_folder)
+def test_own_files(path):
+    model = path.name.split(".")[0]
+    expected = all_weights(model) if model == "norm" else reference(model)
+    assert_weights_equal(load(path, target(model)).weights, expected)
+
+
+def test_many_layers_and_lists_in_parts():
+    many = read(FIXTURES / "special" / "tfk_153_layers.h5")
+    parts = read(FIXTURES / "special" / "tfk_chunked_layer_names.h5")
+    with h5py.File(FIXTURES / "special" / "tfk_153_layers.h5") as file:
+        assert list(many) == ["dense", "dense_1"]
+        np.testing.assert_array_equal(many["dense"]["kernel"], file["dense/dense/kernel:0"][()])
+    assert [(name[:9], len(name), list(arrays)) for name, arrays in parts.items()] == [
+        ("layer_00_", 4009, ["kernel", "bias"]),
+        ("layer_17_", 4009, ["kernel", "bias"]),
+    ]
+
+
+def test_without_a_model_the_names_are_the_file_s():
+    weights = read(FIXTURES / "nested" / "tfk_model.h5")
+    assert list(weights) == [
+        "block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2", "fc1", "predictions",
+    ]  # fmt: skip
+    assert_weights_equal(weights, reference("nested"))
+
+
+def test_with_a_model_read_gives_what_load_gives():
+    path = FIXTURES / "keras1" / "keras1_tensorflow_th.h5"
+    assert_weights_equal(read(path, target("seq")), reference("seq"))
+
+
+def test_double_precision_on_request():
+    weights = load(FIXTURES / "special" / "dtype_float64.h5", target("seq"), dtype="float64").weights
+    assert {array.dtype.name for layer in weights.values() for array in layer.values()} == {"float64"}
+
+
+def test_reading_needs_neither_keras_nor_h5py():
+    code = (
+        "import sys; from minitorch_cnn.keras_h5 import read; read(sys.argv[1]);"
+        "assert not {'h5py', 'keras', 'tensorflow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, FIXTURES / "seq" / "k3_model.h5"], check=True)
+
+
+def every_object(group, prefix=""):
+    for name in group.names():
+        node = group.file.node(group._all_links()[name].address)
+        yield prefix + name, node
+        if isinstance(node, Group):
+            yield from every_object(node, f"{prefix}{name}/")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in files("seq", "nested", "keras1", "special") if p.suffix == ".h5"]
+    + [FIXTURES / "special" / name for name in OTHER_MODELS],
+    ids=by_folder,
+)
+def test_reader_agrees_with_the_hdf5_library(path):
+    with open(path, "rb", buffering=0) as raw, h5py.File(path) as library:
+        file = open_hdf5(Window(raw, 0, path.stat().st_size))
+        ours = dict(every_object(file.root))
+        theirs = {}
+        library.visititems(lambda name, node: theirs.update({name: node}))
+        assert set(ours) == set(theirs)
+        for name, node in theirs.items():
+            assert set(ours[name].attribute_names()) == set(node.attrs)
+            if isinstance(node, h5py.Dataset) and node.dtype.kind == "f":
+                np.testing.assert_array_equal(ours[name].read(), node[()])
+            for key in ("layer_names", "weight_names", "name", "backend"):
+                if key in node.attrs:
+                    assert ours[name].texts(key) == texts(node.attrs[key])
+
+
+def texts(value):
+    values = [value] if isinstance(value, (str, bytes)) else list(value)
+    return [text.decode() if isinstance(text, bytes) else text for text in values]
