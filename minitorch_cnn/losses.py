@@ -47,6 +47,8 @@ class CrossEntropy(Loss):
             return xp.asarray(labels, dtype=prediction.dtype)
         if tuple(labels.shape) not in ((N,), (N, 1)):
             raise LabelError(f"CrossEntropy: expected labels of shape ({N},) or ({N}, {K}), got {tuple(labels.shape)}")
+        if labels.dtype.kind not in "iufb":
+            raise LabelError(f"CrossEntropy: expected labels that are numbers, got dtype {labels.dtype}")
         labels = labels.reshape(N)
         whole = labels.astype(np.int64)
         if (whole != labels).any() or whole.min() < 0 or whole.max() >= K:
@@ -126,6 +128,6 @@ def _same_shape(name, prediction, labels):
     labels = xp.asarray(labels, dtype=prediction.dtype)
     if labels.shape == prediction.shape:
         return labels
-    if prediction.shape == (len(labels), 1) and labels.ndim == 1:
+    if labels.ndim == 1 and prediction.shape == (len(labels), 1):
         return labels[:, None]
     raise LabelError(f"{name}: expected labels of shape {tuple(prediction.shape)}, got {tuple(labels.shape)}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from minitorch_cnn import layers as layer_classes
 from minitorch_cnn import preprocessing as preprocessings
-from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 from minitorch_cnn.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from minitorch_cnn.metrics import count_correct
 from minitorch_cnn.parameters import ParameterVector
@@ -109,6 +109,9 @@ class Sequential:
         if input_gradient is None:
             input_gradient = not any(layer.parameters and not layer.trainable for layer in self.layers[:lowest])
         dy = np.asarray(dy, self.dtype) if isinstance(dy, (list, tuple, np.ndarray)) else dy
+        if tuple(dy.shape[1:]) != self.output_shape:
+            wanted = ", ".join(map(str, self.output_shape))
+            raise ShapeError(f"{self.layers[-1].name}: expected dy of shape (N, {wanted}), got {tuple(dy.shape)}")
         return self._backward(dy, lowest, input_gradient)
 
     def loss_and_gradients(self, x, labels, loss, training=True):
@@ -145,7 +148,7 @@ class Sequential:
             from_scores = False
             if forget:
                 layer.forget()
-        return dy
+        return dy if input_gradient else None
 
     def receive(self, x):
         """The input as an array of the model's dtype: pixels through the preprocessing, floats as they are."""
@@ -207,6 +210,8 @@ class Sequential:
 
         `loss` left out is the one that belongs to the last activation.
         """
+        if len(x) != len(labels) or len(x) == 0:
+            raise LabelError(f"evaluate: expected a label for each image, got {len(x)} images and {len(labels)} labels")
         loss = loss or self.default_loss()
         total, correct = 0.0, 0
         for i in range(0, len(x), batch_size):

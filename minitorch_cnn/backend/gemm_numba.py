@@ -8,6 +8,10 @@ any rows of a larger matrix (`lda` is the distance from one row to the next, in 
 import numpy as np
 from numba import njit, types
 
+from minitorch_cnn.backend.threads import one_blas_thread
+
+one_blas_thread()
+
 # The symbol that Numba's own np.dot is compiled to: (kind, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc).
 _xxgemm = types.ExternalFunction(
     "numba_xxgemm",
@@ -18,6 +22,12 @@ _xxgemm = types.ExternalFunction(
 )  # fmt: skip
 _NO, _YES = ord("n"), ord("t")
 _SINGLE, _DOUBLE = ord("s"), ord("d")
+
+
+def one_type(*arrays):
+    """The arrays C-contiguous and of one dtype, as NumPy would promote them: `gemm` reads memory, it converts nothing."""
+    dtype = np.result_type(*arrays)
+    return [np.ascontiguousarray(array, dtype) for array in arrays]
 
 
 @njit(cache=True, nogil=True)

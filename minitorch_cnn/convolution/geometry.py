@@ -3,6 +3,8 @@
     OH = floor((H + top + bottom - KH) / SH) + 1          (and the same for columns)
 """
 
+from numbers import Real
+
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 NO_PADDING = ((0, 0), (0, 0))
@@ -11,7 +13,7 @@ NO_PADDING = ((0, 0), (0, 0))
 def pair(value, name, least=1):
     """`3` or `(3, 5)` as the pair (rows, columns) of integers not below `least`; ArgumentError otherwise."""
     values = value if isinstance(value, (tuple, list)) else (value, value)
-    if len(values) != 2 or any(isinstance(v, bool) or int(v) != v or v < least for v in values):
+    if len(values) != 2 or any(isinstance(v, bool) or not isinstance(v, Real) or v % 1 or v < least for v in values):
         raise ArgumentError(f"{name}: expected an integer of at least {least} or a pair of them, got {value!r}")
     return int(values[0]), int(values[1])
 

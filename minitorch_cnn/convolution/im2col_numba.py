@@ -8,8 +8,7 @@ number of threads, so the result has the same bits on one core and on many.
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
-from minitorch_cnn.backend.gemm_numba import gemm
-from minitorch_cnn.backend.threads import one_blas_thread
+from minitorch_cnn.backend.gemm_numba import gemm, one_type
 from minitorch_cnn.backend.workspace import workspace
 from minitorch_cnn.convolution.geometry import output_size
 
@@ -22,37 +21,33 @@ def forward(x, kernel, strides, padding, bias=None, relu=False):
     """See `im2col.forward`; bias and ReLU are applied to each block while it is in the cache."""
     KH, KW, C, K = kernel.shape
     OH, OW = output_size(x.shape[1:3], (KH, KW), strides, padding)
+    x, kernel, bias = one_type(x, kernel, np.zeros(K, x.dtype) if bias is None else bias)
     y = np.empty((len(x), OH, OW, K), x.dtype)
-    bias = np.zeros(K, x.dtype) if bias is None else bias
-    x, kernel = np.ascontiguousarray(x), np.ascontiguousarray(kernel)
     rows = _rows_per_block(OW * KH * KW * C, len(x) * OH, x.itemsize)
-    with one_blas_thread():
-        _forward(x, kernel, bias, y, _scratch(rows * OW * KH * KW * C, x.dtype), strides, _corner(padding), relu, rows)
+    _forward(x, kernel, bias, y, _scratch(rows * OW * KH * KW * C, x.dtype), strides, _corner(padding), relu, rows)
     return y
 
 
 def backward_input(dy, kernel, input_shape, strides, padding):
     """See `im2col.backward_input`; one image is one piece of work, so no two workers add to the same pixel."""
     KH, KW, C, _ = kernel.shape
+    dy, kernel = one_type(dy, kernel)
     dx = np.zeros(input_shape, dy.dtype)
-    dy, kernel = np.ascontiguousarray(dy), np.ascontiguousarray(kernel)
     rows = _rows_per_block(dy.shape[2] * KH * KW * C, dy.shape[1], dy.itemsize)
-    with one_blas_thread():
-        _backward_input(dy, kernel, dx, _scratch(rows * dy.shape[2] * KH * KW * C, dy.dtype), strides, _corner(padding), rows)
+    _backward_input(dy, kernel, dx, _scratch(rows * dy.shape[2] * KH * KW * C, dy.dtype), strides, _corner(padding), rows)
     return dx
 
 
 def backward_kernel(x, dy, kernel_shape, strides, padding):
     """See `im2col.backward_kernel`; partial sums over chunks of the batch, added up in a fixed order."""
     KH, KW, C, K = kernel_shape
-    x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
+    x, dy = one_type(x, dy)
     N, OH, OW, _ = dy.shape
     rows = _rows_per_block(OW * KH * KW * C, N * OH, x.itemsize)
     kernel_bytes = KH * KW * C * K * x.itemsize
     chunks = max(1, min(CHUNKS, -(-N * OH // rows), PARTIAL_BYTES // kernel_bytes))
     partial = np.zeros((chunks, KH * KW * C, K), x.dtype)
-    with one_blas_thread():
-        _backward_kernel(x, dy, partial, _scratch(rows * OW * KH * KW * C, x.dtype), (KH, KW), strides, _corner(padding), rows)
+    _backward_kernel(x, dy, partial, _scratch(rows * OW * KH * KW * C, x.dtype), (KH, KW), strides, _corner(padding), rows)
     return partial.sum(axis=0).reshape(kernel_shape)
 
 

@@ -118,7 +118,7 @@ def inspect(
         stored = read_stored(container)
         plan = make_plan(stored, target, choices, by_name) if target is not None else None
         conventions = plan.conventions if plan else _conventions_alone(stored, choices)
-        not_finite: list[str] = []
+        unsound: list[str] = []
         unfolds = _unfolds_too_far(stored.weighted(), container.size)
 
         def print_of(layer: StoredLayer, partner: LayerPlan | None) -> str:
@@ -133,8 +133,12 @@ def inspect(
                     weight.role or weight.name: Source(weight, weight_layout(weight, conventions, None, stored))
                     for weight in layer.weights
                 }
-            arrays = {name: read_source(source, FLOAT32) for name, source in sources.items()}
-            not_finite.extend(
+            try:
+                arrays = {name: read_source(source, FLOAT32) for name, source in sources.items()}
+            except WeightsError as error:
+                unsound.append(str(error))
+                return "not readable"
+            unsound.extend(
                 f"the file's {shown(layer.label)} has NaN or infinite values in its {shown(name)}"
                 for name, array in arrays.items()
                 if not is_finite(array)
@@ -142,12 +146,10 @@ def inspect(
             return fingerprint(arrays)
 
         report = Report._of(os.fsdecode(path), stored, plan, print_of)
-        if plan is not None and not_finite:
-            report.problems, report.fits = report.problems + not_finite, False
-        else:
-            report.notes = report.notes + not_finite
         if plan is None:
-            report.notes = report.notes + [f"without the model: {problem}" for problem in conventions.problems]
+            report.notes = report.notes + conventions.problems + unsound
+        elif unsound:
+            report.problems, report.fits = report.problems + unsound, False
         return report
 
 

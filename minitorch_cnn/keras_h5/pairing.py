@@ -44,7 +44,7 @@ def pair_layers(stored: StoredFile, target: Target, by_name: bool) -> Pairing:
     if lost:
         pairing.problems.append(
             f"the file has layers inside a model named {shown(lost[0].nested_in)}, whose order depends on what was"
-            f" frozen, so they are matched by name, but this model has no layer {_names(lost)}"
+            f" frozen, so they are matched by name, and for {_names(lost)} there is no layer of that name, or two"
         )
     for kind in _kinds(stored, files, models):
         _pair_in_order(pairing, kind, *_of_kind(files, models, kind))

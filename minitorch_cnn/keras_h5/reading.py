@@ -60,7 +60,10 @@ def read_layer(plan: LayerPlan, dtype: np.dtype, allow_nonfinite: bool) -> dict[
 
 def read_source(source: Source, dtype: np.dtype) -> np.ndarray:
     """One array in our layout and precision. A float32 array that already has our layout is read without a copy."""
-    stored = source.weight.dataset.read()
+    try:
+        stored = source.weight.dataset.read()
+    except WeightsError as error:
+        raise WeightsError(f"{shown(source.weight.name)}: {error}") from None
     with np.errstate(over="ignore"):  # a float64 too large for float32 becomes infinite, which is reported as such
         return source.layout.apply(stored).astype(dtype, copy=False)
 

@@ -1,6 +1,7 @@
 """Dense (fully connected) layer: y = x W + b."""
 
 from minitorch_cnn import activations
+from minitorch_cnn.backend.matmul import matmul
 from minitorch_cnn.backend.reductions import channel_sum
 from minitorch_cnn.convolution.geometry import pair
 from minitorch_cnn.errors import ShapeError
@@ -35,19 +36,19 @@ class Dense(Activated):
         """x @ kernel + bias."""
         self.check_input(x)
         self.cache = (x if self.trainable else None,)
-        scores = x @ self.parameters["kernel"]
+        scores = matmul(x, self.parameters["kernel"])
         if self.use_bias:
             scores += self.parameters["bias"]
         return scores
 
     def backward_scores(self, dscores, need_dx=True):
-        """dkernel = x.T @ dscores, dbias = sum of dscores over the batch, dx = dscores @ kernel.T."""
+        """dkernel = matmul(x.T, dscores), dbias = sum of dscores over the batch, dx = dscores @ kernel.T."""
         x, *_ = self.recall()
         if self.trainable:
-            self.gradients["kernel"] = x.T @ dscores
+            self.gradients["kernel"] = matmul(x.T, dscores)
             if self.use_bias:
                 self.gradients["bias"] = channel_sum(dscores)
-        return dscores @ self.parameters["kernel"].T if need_dx else None
+        return matmul(dscores, self.parameters["kernel"].T) if need_dx else None
 
     def config(self):
         return {

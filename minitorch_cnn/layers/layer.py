@@ -26,6 +26,9 @@ class Arrays(dict):
 
     def __setitem__(self, name, value):
         if name not in self:
+            known = self.owner.parameter_shapes()
+            if name not in known:
+                raise ArgumentError(f"{self.owner.name}: no parameter is called {name!r}; there are {', '.join(known)}")
             super().__setitem__(name, value)
             return
         array = self[name]
@@ -116,7 +119,9 @@ class Layer:
         return self.cache
 
     def check_input(self, x):
-        """Check that x is (N, *input_shape). A layer used on its own is built by the first x that it sees."""
+        """Check that x is (N, *input_shape) of floats. A layer used on its own is built by the first x that it sees."""
+        if x.dtype not in (np.float32, np.float64):
+            raise ArgumentError(f"{self.name}: expected input of float32 or float64, got {x.dtype}")
         if self.input_shape is None:
             self.build(x.shape[1:])
             self.initialize(np.random.default_rng(0), x.dtype)

@@ -30,7 +30,8 @@ def pool(name):
 MODELS = {
     "seq": [
         conv("conv2d", 4), conv("conv2d_1", 4, padding="valid"), pool("max_pooling2d"),
-        conv("conv2d_2", 6, activation="linear"), pool("max_pooling2d_1"), ("Flatten", "flatten", {}), dense("dense", 8), ("Dropout", "dropout", {"rate": 0.5}),
+        conv("conv2d_2", 6, activation="linear"), pool("max_pooling2d_1"),
+        ("Flatten", "flatten", {}), dense("dense", 8), ("Dropout", "dropout", {"rate": 0.5}),
         dense("dense_1", 3, "softmax"),
     ],
     "nested": [
@@ -38,7 +39,8 @@ MODELS = {
             conv("block1_conv1", 4), conv("block1_conv2", 4), pool("block1_pool"),
             conv("block2_conv1", 6), conv("block2_conv2", 6), pool("block2_pool"),
         ]),
-        ("Flatten", "flatten", {}), dense("fc1", 10), ("Dropout", "drop", {"rate": 0.5}), dense("predictions", 1, "sigmoid"),
+        ("Flatten", "flatten", {}), dense("fc1", 10), ("Dropout", "drop", {"rate": 0.5}),
+        dense("predictions", 1, "sigmoid"),
     ],
     "norm": [
         conv("first", 4, use_bias=False), norm("first_norm"), pool("pool"), conv("second", 5),

@@ -101,7 +101,8 @@ def some_weights(model):
         (Target([*vgg_like(32).layers, dense("fc2", 2, 2)]),
          "the file has 3 layers with weights, this model has 4; only in the model: fc2;"
          " by_name=True loads those whose names match"),
-        (Target([dense("top", 9, 2)]), "the file has 3 layers with weights (conv1, conv2, fc1), this model has 1 (top)"),
+        (Target([dense("top", 9, 2)]),
+         "the file has 3 layers with weights (conv1, conv2, fc1), this model has 1 (top)"),
         (Target([layer if layer.name != "conv2" else TargetLayer("conv2", "Conv2D", {"kernel": (3, 3, 4, 4)})
                  for layer in vgg_like(32).layers]),
          "the file's conv2 has 2 weights (kernel, bias), this model's conv2 has 1 (kernel)"),
@@ -125,8 +126,10 @@ def test_another_image_size_without_padding_has_no_plain_factor(tmp_path):
 @pytest.mark.parametrize(
     ("path", "model", "options", "message"),
     [
-        (SEQ / "tfk_v3.weights.h5", target("seq"), {"by_name": True}, "keeps no layer names, so by_name=True cannot work"),
-        (FIXTURES / "keras1" / "keras0_nb_layers_theano.h5", target("seq"), {"by_name": True}, "keeps no layer names"),
+        (SEQ / "tfk_v3.weights.h5", target("seq"), {"by_name": True},
+         ".weights.h5 (`layers`) keeps no layer names, so by_name=True cannot work; load it by order"),
+        (FIXTURES / "keras1" / "keras0_nb_layers_theano.h5", target("seq"), {"by_name": True},
+         "Keras 0.x weights (`nb_layers`) keeps no layer names"),
         (SEQ / "tfk_model.h5", target("nested"), {"by_name": True},
          "no layer of the file has the name of one of this model's: the file has conv2d, conv2d_1, conv2d_2, dense,"),
         (NESTED / "tfk_model.h5", target("seq"), {},
@@ -177,7 +180,7 @@ def test_two_nested_layers_of_one_name_are_not_confused(tmp_path):
                 group[f"{name}/kernel:0"] = np.ones((2, 2), np.float32)
     shapes = {"kernel": (2, 2)}
     model = Target([TargetLayer(name, "Dense", shapes) for name in ("same", "left_only", "other", "right_only")])
-    with pytest.raises(WeightsError, match="this model has no layer left/same"):
+    with pytest.raises(WeightsError, match="for same, same there is no layer of that name, or two"):
         load(tmp_path / "twice.h5", model)
 
 

@@ -179,7 +179,8 @@ def test_the_description_decides_what_shapes_leave_open(tmp_path, order, filters
 def test_other_layers_decide_what_one_shape_leaves_open(tmp_path):
     first, _ = one_convolution()
     weights = first | {"next": {"kernel": weight_value("next", "kernel", (3, 3, 3, 5))}}
-    model = Target([TargetLayer(name, "Conv2D", {"kernel": arrays["kernel"].shape}) for name, arrays in weights.items()])
+    shapes = {name: {"kernel": arrays["kernel"].shape} for name, arrays in weights.items()}
+    model = Target([TargetLayer(name, "Conv2D", shape) for name, shape in shapes.items()])
     write_names(tmp_path / "old.h5", stored_form(weights, filters_first=True), TENSORFLOW_1)
     assert_weights_equal(load(tmp_path / "old.h5", model).weights, weights)
 

@@ -84,7 +84,8 @@ def texts(attribute: Attribute, window: Window) -> list[str]:
     if attribute.count() == 0:
         return []
     if attribute.datatype.text is None or len(attribute.shape) > 1:
-        raise WeightsError(f"attribute {name} is not a list of texts but {attribute.datatype.name}")
+        kind = f"{len(attribute.shape)} axes of {attribute.datatype.name}"
+        raise WeightsError(f"attribute {name} is not a flat list of texts but has {kind}")
     if attribute.count() > MOST_TEXTS:
         raise WeightsError(f"attribute {name} lists {attribute.count():,} texts")
     data, size = _data(attribute), attribute.datatype.size
@@ -92,8 +93,10 @@ def texts(attribute: Attribute, window: Window) -> list[str]:
     if attribute.datatype.text == "variable":
         heaps: dict[int, dict[int, tuple[int, int]]] = {}
         pieces = [_from_global_heap(piece, window, heaps) for piece in pieces]
+    elif attribute.datatype.text == "padded with spaces":
+        pieces = [piece.rstrip(b" ") for piece in pieces]
     try:
-        return [piece.split(b"\0", 1)[0].rstrip(b" ").decode("utf-8") for piece in pieces]
+        return [piece.split(b"\0", 1)[0].decode("utf-8") for piece in pieces]
     except UnicodeDecodeError:
         raise WeightsError(f"attribute {name} holds a text that is not UTF-8") from None
 

@@ -34,7 +34,7 @@ class Datatype:
 
     `name` is for people ("float32", "big-endian float32", "compound (records)"); `size` is in bytes; `numpy` reads raw
     bytes of floats, integers and bfloat16 (as unsigned 16-bit numbers) and is None for what is not read; `text` is
-    "fixed", "variable" or None.
+    "fixed", "padded with spaces", "variable" or None.
     """
 
     name: str
@@ -56,7 +56,7 @@ def parse_datatype(cursor: Cursor) -> Datatype:
     if type_class == 1:
         return _float(cursor, bits, size)
     if type_class == 3:
-        return Datatype("text", size, text="fixed")
+        return Datatype("text", size, text="padded with spaces" if bits & 0x0F == 2 else "fixed")
     if type_class == 5:
         return Datatype(f"opaque, {size} bytes", size)
     if type_class == 9 and bits & 0x0F == 1:

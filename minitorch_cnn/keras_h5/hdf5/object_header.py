@@ -31,7 +31,7 @@ class Message:
 
 def read_object_header(window: Window, address: int) -> list[Message]:
     """All messages of the object at `address`, continuation blocks included, in file order."""
-    start = window.read(address, min(32, max(0, window.size - address)), "an object header")
+    start = window.read(address, min(40, max(0, window.size - address)), "an object header")
     if start[:4] == b"OHDR":
         blocks, entry = [_first_block_version_2(start, address)], _entry_version_2(start)
     elif start[:1] == b"\x01":

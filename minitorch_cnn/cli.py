@@ -1,0 +1,184 @@
+"""The command line: `minitorch-cnn train`, `predict`, `summary`, `check-gradients`.
+
+Every mistake of a user ends in one line on the error output and exit code 2; Ctrl-C in 130; a check that fails in 1.
+"""
+
+import argparse
+import os
+import sys
+
+from minitorch_cnn.errors import UserError
+
+EXAMPLES = """examples:
+  minitorch-cnn train                                   the digits that come with the package; under a minute
+  minitorch-cnn train cifar10 --data ~/cifar --epochs 20
+  minitorch-cnn train --resume runs/cifar10-20260101-120000
+  minitorch-cnn predict runs/digits-20260101-120000 seven.png
+  minitorch-cnn summary cifar10 --batch-size 128
+  minitorch-cnn check-gradients
+"""
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except UserError as error:
+        print(f"minitorch-cnn: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as error:
+        print(f"minitorch-cnn: {error or 'interrupted'}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `minitorch-cnn summary cifar10 | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="minitorch-cnn",
+        description="Convolutional networks written out by hand on NumPy.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    from minitorch_cnn.recipes import RECIPES
+
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    train = commands.add_parser(
+        "train",
+        help="train a network of the slides; writes a run folder with a report",
+        description="Train the slides' network on a data set. Writes a run folder: settings, history, checkpoint, the"
+        " trained model, and report.html to open in a browser. Ctrl-C saves; --resume goes on to the same bits.",
+    )
+    train.add_argument("dataset", nargs="?", choices=list(RECIPES), help="left out: digits, which come with the package")
+    train.add_argument("--data", metavar="DIR", help="the folder or archive with the data; left out: downloaded once")
+    train.add_argument("--epochs", type=_positive_integer, metavar="N", help="passes over the training images")
+    train.add_argument("--batch-size", type=_positive_integer, metavar="N", help="images in a training step")
+    train.add_argument("--learning-rate", type=_positive, metavar="RATE", help="the top of the one-cycle schedule")
+    train.add_argument("--seed", type=_seed, metavar="N", help="decides weights, order, augmentation, dropout (0)")
+    train.add_argument("--out", metavar="RUN", help="the run folder to make (runs/NAME-DATE-TIME)")
+    train.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
+    train.add_argument("--quiet", action="store_true", help="only the result")
+    train.set_defaults(run=_train)
+
+    predict = commands.add_parser("predict", help="name what is in an image", description="Name what is in an image.")
+    predict.add_argument("run_folder", metavar="RUN", help="the folder of a finished run")
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files; scaled to the network's size")
+    predict.set_defaults(run=_predict)
+
+    summary = commands.add_parser(
+        "summary", help="shapes, parameters and memory of a network", description="Shapes, parameters and memory."
+    )
+    summary.add_argument("model", metavar="MODEL", help="cifar10, or a run folder")
+    summary.add_argument("--batch-size", type=_positive_integer, default=32, metavar="N", help="memory for N images (32)")
+    summary.set_defaults(run=_summary)
+
+    check = commands.add_parser(
+        "check-gradients",
+        help="compare every backward pass with the definition of the derivative",
+        description="Compare backward passes with central differences in float64; exit code 1 where one disagrees.",
+    )
+    check.add_argument("model", nargs="?", metavar="MODEL", help="cifar10, or a run folder; left out: every kind of layer")
+    check.add_argument("--most", type=_positive_integer, default=20, metavar="N", help="numbers of each array (20)")
+    check.set_defaults(run=_check_gradients)
+    return parser
+
+
+def _train(options):
+    from minitorch_cnn import runs
+    from minitorch_cnn.errors import ArgumentError
+    from minitorch_cnn.recipes import RECIPES
+
+    if options.resume is not None:
+        for name in ("dataset", "data", "batch_size", "learning_rate", "seed", "out"):
+            if getattr(options, name) is not None:
+                raise ArgumentError(f"--resume takes its settings from the run folder; got {name.replace('_', '-')} too")
+        runs.resume(options.resume, options.epochs, progress=not options.quiet)
+        return
+    recipe = RECIPES[options.dataset or "digits"]
+    settings = runs.Settings(
+        dataset=options.dataset or "digits",
+        data=options.data,
+        epochs=options.epochs or recipe.epochs,
+        batch_size=options.batch_size or recipe.batch_size,
+        learning_rate=options.learning_rate or recipe.learning_rate,
+        seed=options.seed or 0,
+    )
+    runs.start(settings, options.out, progress=not options.quiet)
+
+
+def _predict(options):
+    import numpy as np
+
+    from minitorch_cnn.datasets import load_image
+    from minitorch_cnn.runs import RunFolder
+
+    model, names = RunFolder(options.run_folder).load_model()
+    height, width = model.input_shape[:2]
+    images = np.stack([load_image(path, height, width) for path in options.images])
+    for path, probabilities in zip(options.images, model.predict(images)):
+        best = int(probabilities.argmax())
+        label = f"{path}: " if len(options.images) > 1 else ""
+        print(f"{label}{names[best]}, {probabilities[best]:.2f}")
+
+
+def _summary(options):
+    _named_model(options.model).summary(options.batch_size)
+
+
+def _check_gradients(options):
+    from minitorch_cnn.gradient_check import gradient_check
+    from minitorch_cnn.gradient_gallery import every_layer
+
+    if options.model is not None:
+        reports = [gradient_check(_named_model(options.model), most=options.most)]
+    else:
+        reports = [gradient_check(layer, x, training=training, most=options.most) for layer, x, training in every_layer()]
+    for report in reports:
+        print(report, flush=True)
+    wrong = [report.subject for report in reports if not report.passed]
+    print(f"{len(reports) - len(wrong)} of {len(reports)} agree" + (f"; wrong: {', '.join(wrong)}" if wrong else ""))
+    return 1 if wrong else 0
+
+
+def _named_model(name):
+    from pathlib import Path
+
+    from minitorch_cnn import models
+    from minitorch_cnn.errors import ArgumentError
+    from minitorch_cnn.runs import RunFolder
+
+    if name in models.__all__:
+        return getattr(models, name)()
+    if Path(name).is_dir():
+        return RunFolder(name).load_model()[0]
+    raise ArgumentError(f"{name}: expected a run folder or one of {', '.join(models.__all__)}")
+
+
+def _positive_integer(text):
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return number
+
+
+def _seed(text):
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+def _positive(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

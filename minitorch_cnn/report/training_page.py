@@ -1,0 +1,76 @@
+"""From a finished training to its page: gathers what `run_page` draws."""
+
+import shlex
+
+import numpy as np
+
+from minitorch_cnn.metrics import confusion_matrix
+from minitorch_cnn.report.run import LayerRow, Run, Sample
+from minitorch_cnn.report.run_page import write_report
+
+SAMPLES = 24  # right ones, and as many wrong ones
+
+
+def write_training_report(path, recipe, settings, model, dataset, history, probabilities):
+    """Write the page of a training to `path`; `probabilities` (N, classes) are the model's for the test images."""
+    predicted = probabilities.argmax(axis=1)
+    names = dataset.class_names
+    accuracy = float(np.mean(predicted == dataset.test_labels))
+    seconds = sum(history.get("seconds", []))
+    data = f" --data {shlex.quote(settings.data)}" if settings.data else ""
+    name = "" if settings.dataset == "digits" else f" {settings.dataset}"
+    run = Run(
+        title=recipe.title,
+        subtitle=str(dataset),
+        command=f"minitorch-cnn train{name}{data} --epochs {settings.epochs} --batch-size {settings.batch_size}"
+        f" --learning-rate {settings.learning_rate:g} --seed {settings.seed}",
+        resume_command=f"minitorch-cnn predict {shlex.quote(str(path.parent))} IMAGE",
+        facts=[
+            ("test accuracy", f"{accuracy:.2%}"),
+            ("test images", f"{len(predicted):,}"),
+            ("epochs", str(settings.epochs)),
+            ("training time", f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.0f} s"),
+            ("parameters", f"{sum(layer.count_parameters() for layer in model.layers):,}"),
+            ("seed", str(settings.seed)),
+        ],
+        layers=layer_rows(model),
+        input_shape=model.input_shape,
+        history=history,
+        class_names=list(names),
+        confusion=confusion_matrix(dataset.test_labels, predicted, len(names)),
+        samples=samples(dataset.test_images, dataset.test_labels, probabilities, names),
+        filters=first_filters(model),
+    )
+    return write_report(run, path)
+
+
+def layer_rows(model):
+    """A row for every layer: name, kind, shape, parameters, and what training does with it."""
+    lowest = model.lowest_trainable()
+    rows = []
+    for index, layer in enumerate(model.layers):
+        state = "trained"
+        if layer.parameters and not layer.trainable:
+            state = "frozen" if index < lowest else "frozen, gradient passes"
+        rows.append(
+            LayerRow(layer.name, type(layer).__name__, layer.output_shape, layer.count_parameters(), state, layer.describe())
+        )
+    return rows
+
+
+def samples(images, labels, probabilities, names, count=SAMPLES):
+    """The first `count` right predictions and the `count` wrong ones the model was surest of."""
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    right = np.flatnonzero(predicted == labels)[:count]
+    wrong = np.flatnonzero(predicted != labels)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
+    return [
+        Sample(images[i], names[labels[i]], names[predicted[i]], float(confidence[i]), bool(predicted[i] == labels[i]))
+        for i in [*right, *wrong]
+    ]
+
+
+def first_filters(model):
+    """The kernel (KH, KW, 3, K) of the first layer if it looks at colour images, else None."""
+    kernel = model.layers[0].parameters.get("kernel")
+    return np.array(kernel) if kernel is not None and kernel.ndim == 4 and kernel.shape[2] == 3 else None

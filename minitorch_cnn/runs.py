@@ -1,0 +1,146 @@
+"""A run folder: one training, from its settings to its report.
+
+    config.json      what was asked for, and the model; written first
+    checkpoint.npz   where the training is; replaced as it goes on
+    history.csv      one row an epoch
+    model.npz        the trained model, for `predict`
+    report.html      the page of the run
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from minitorch_cnn import checkpoint
+from minitorch_cnn.callbacks import Checkpoint, CSVLog
+from minitorch_cnn.datasets import Augmentation
+from minitorch_cnn.errors import ArgumentError, CheckpointError
+from minitorch_cnn.recipes import RECIPES
+from minitorch_cnn.report.training_page import write_training_report
+from minitorch_cnn.sequential import Sequential
+
+CHECKPOINT_SECONDS = 20.0
+
+
+@dataclass
+class Settings:
+    """What a run was asked for; all a resumed run needs to know."""
+
+    dataset: str
+    data: str | None
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+
+class RunFolder:
+    """The files of one run, by name."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.config, self.checkpoint = self.path / "config.json", self.path / "checkpoint.npz"
+        self.history, self.model = self.path / "history.csv", self.path / "model.npz"
+        self.report = self.path / "report.html"
+
+    @classmethod
+    def fresh(cls, settings, path=None):
+        """A new folder: `path`, or runs/NAME-DATE-TIME; CheckpointError when there is a run in it already."""
+        if path is None:
+            stem = Path("runs") / f"{settings.dataset}-{time.strftime('%Y%m%d-%H%M%S')}"
+            path, number = stem, 2
+            while path.exists():
+                path, number = stem.with_name(f"{stem.name}-{number}"), number + 1
+        folder = cls(path)
+        if folder.config.exists():
+            raise CheckpointError(f"{folder.path}: holds a run already; go on with --resume {folder.path}, or name another --out")
+        return folder
+
+    def write_config(self, settings, model):
+        """Keep the settings and the model's description."""
+        text = json.dumps({"settings": asdict(settings), "model": model.config()}, indent=1)
+        with checkpoint.replacing(self.config) as file:
+            file.write(text.encode())
+
+    def read_settings(self):
+        """The settings the run was started with; CheckpointError when this is no run folder."""
+        try:
+            stored = json.loads(self.config.read_text())["settings"]
+            return Settings(**{name: stored[name] for name in Settings.__dataclass_fields__})
+        except FileNotFoundError:
+            raise CheckpointError(f"{self.path}: expected a run folder with a config.json, found none") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{self.config}: cannot be read ({error})") from None
+
+    def save_model(self, model, class_names):
+        """Keep the trained model with the names of its classes."""
+        arrays = {key: value for key, value in model.state().items() if key[1] != "draws"}
+        checkpoint.save(self.model, arrays, {"model": model.config(), "class_names": list(class_names)})
+
+    def load_model(self):
+        """(model, class names) of a finished run; CheckpointError when it is not finished."""
+        if self.config.exists() and not self.model.exists():
+            raise CheckpointError(f"{self.path}: the training is not finished; go on with --resume {self.path}")
+        arrays, facts = checkpoint.load(self.model)
+        try:
+            model = Sequential.from_config(facts["model"])
+            for (layer, name), array in arrays.items():
+                model.get_layer(layer).parameters[name] = array
+        except (KeyError, TypeError, ArgumentError) as error:
+            raise CheckpointError(f"{self.model}: not a model of this program ({error})") from None
+        return model, facts["class_names"]
+
+
+def start(settings, out=None, progress=True):
+    """Begin a new training; returns the run folder when it is finished."""
+    folder = RunFolder.fresh(settings, out)
+    return _train(folder, settings, progress, fresh=True)
+
+
+def resume(path, epochs=None, progress=True):
+    """Go on with a training that was interrupted, to the bits it would have reached; returns the run folder."""
+    folder = RunFolder(path)
+    settings = folder.read_settings()
+    if epochs is not None and epochs != settings.epochs:
+        raise ArgumentError(
+            f"--resume: this run goes over {settings.epochs} epochs, its learning rate is planned for them; got {epochs}"
+        )
+    return _train(folder, settings, progress, fresh=False)
+
+
+def _train(folder, settings, progress, fresh):
+    recipe = RECIPES[settings.dataset]
+    dataset = recipe.load(settings.data, progress)
+    say = print if progress else (lambda text: None)
+    say(dataset)
+    model = recipe.model(dataset, settings.seed)
+    if fresh:
+        folder.write_config(settings, model)
+        say(f"run folder: {folder.path}")
+    resume_from = folder.checkpoint if not fresh and folder.checkpoint.exists() else None
+    if not fresh:
+        say(f"going on from {folder.checkpoint}" if resume_from else f"{folder.path}: no checkpoint yet, starting again")
+    steps = settings.epochs * -(-len(dataset.train_images) // settings.batch_size)
+    command = f"minitorch-cnn train --resume {folder.path}"
+    history = model.fit(
+        dataset.train_images,
+        dataset.train_labels,
+        optimizer=recipe.optimizer(settings.learning_rate, steps),
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        validation=(dataset.test_images, dataset.test_labels),
+        augment=Augmentation(**recipe.augment),
+        callbacks=[CSVLog(folder.history), Checkpoint(folder.checkpoint, CHECKPOINT_SECONDS, command)],
+        progress=progress,
+        resume=resume_from,
+    )
+    folder.save_model(model, dataset.class_names)
+    probabilities = model.predict(dataset.test_images)
+    write_training_report(folder.report, recipe, settings, model, dataset, history, probabilities)
+    accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
+    print(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images")
+    print(f"report: {folder.report}")
+    return folder

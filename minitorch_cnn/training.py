@@ -1,0 +1,256 @@
+"""The training loop.
+
+    for each epoch:
+        for each batch:   forward, loss, backward, update          (Sequential.loss_and_gradients, Optimizer.step)
+        measure the validation images
+
+What is random in an epoch follows from (seed, epoch, batch) alone, so the loop can be left after any batch and taken up
+again: epoch, batch, weights, optimizer state and the running sums are all there is to remember.
+"""
+
+import math
+import signal
+import threading
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from minitorch_cnn import checkpoint
+from minitorch_cnn.datasets.batches import Batches
+from minitorch_cnn.errors import ArgumentError, CheckpointError, UserError
+from minitorch_cnn.metrics import count_correct
+
+
+class TrainingError(UserError, ArithmeticError):
+    """Training cannot go on, for instance because the loss is no longer a number."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after the batch at hand was finished and saved; the message says how to go on."""
+
+
+def fit(model, x, labels=None, *, optimizer, loss=None, epochs=1, batch_size=32, validation=None, callbacks=(),
+        augment=None, shuffle=True, seed=None, workers=2, progress=True, resume=None):  # fmt: skip
+    """Train `model`; returns the history {"loss": [of each epoch], "accuracy": ..., "val_loss": ..., ...}.
+
+    Arguments: `x` images (N, ...) or a sequence that loads them, uint8 ones go through the model's preprocessing;
+    `labels` (N,) or (N, K); `loss` left out: the one that belongs to the last activation; `validation` (x, labels),
+    measured after each epoch; `augment` an Augmentation; `seed` of the order and the augmentation, left out: the
+    model's; `workers` threads prepare batches ahead (0: none); `resume` the path of a checkpoint to go on from.
+    Raises Interrupted at Ctrl-C, TrainingError when the loss is no longer finite.
+    """
+    trainer = Trainer(model, x, labels, optimizer=optimizer, loss=loss, epochs=epochs, batch_size=batch_size,
+                      validation=validation, callbacks=callbacks, augment=augment, shuffle=shuffle, seed=seed,
+                      workers=workers, progress=progress)  # fmt: skip
+    if resume is not None:
+        trainer.load(resume)
+    return trainer.run()
+
+
+class Trainer:
+    """One training: the loop, and where it is. Arguments as for `fit`."""
+
+    def __init__(self, model, x, labels, *, optimizer, loss, epochs, batch_size, validation, callbacks, augment, shuffle,
+                 seed, workers, progress):  # fmt: skip
+        if len(x) == 0:
+            raise ArgumentError("fit: expected at least one image to train on, got none")
+        if labels is None or len(labels) != len(x):
+            got = "none" if labels is None else len(labels)
+            raise ArgumentError(f"fit: expected a label for each of the {len(x)} images, got {got}")
+        if epochs < 0 or int(epochs) != epochs:
+            raise ArgumentError(f"fit: expected a whole number of epochs, got {epochs!r}")
+        if model.input_shape is None:
+            model.build(x.shape[1:])
+        if model.lowest_trainable() == len(model.layers):
+            raise ArgumentError("fit: every layer is frozen, there is nothing to train")
+        self.model, self.optimizer = model, optimizer
+        self.loss = loss or model.default_loss()
+        self.epochs, self.validation, self.progress = int(epochs), validation, progress
+        self.callbacks = list(callbacks)
+        self.batches = Batches(
+            x, labels, batch_size, shuffle=shuffle, seed=model.seed if seed is None else seed, augment=augment,
+            transform=model.receive, workers=workers,
+        )  # fmt: skip
+        self.epoch, self.batch = 0, 0  # the next batch to train on
+        self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the epoch at hand
+        self.history = {}
+        self.stopped = None
+        self.after_epoch = None
+        self._interrupts = 0
+
+    def run(self):
+        """Train until all epochs are done or somebody stops; returns the history."""
+        self.optimizer.prepare(self.model)
+        self._tell("on_train_begin")
+        with self._catching_interrupts():
+            while self.epoch < self.epochs and not self.stopped:
+                self._run_epoch()
+        self._tell("on_train_end")
+        return self.history
+
+    def stop(self, reason):
+        """Let the epoch at hand be the last one."""
+        self.stopped = reason
+
+    def _run_epoch(self):
+        rate = self.optimizer.learning_rate
+        started = time.perf_counter() - self.totals["seconds"]
+        images = len(self.batches.images)
+        with tqdm(total=images, initial=self.totals["images"], unit=" images", disable=not self.progress, leave=True,
+                  desc=f"epoch {self.epoch + 1}/{self.epochs}", dynamic_ncols=True, mininterval=0.2) as bar:  # fmt: skip
+            batches = self.batches.epoch(self.epoch, self.batch)
+            try:
+                for x, labels in batches:
+                    self._train_batch(x, labels)
+                    self.totals["seconds"] = time.perf_counter() - started
+                    bar.update(len(x))
+                    bar.set_postfix_str(self._postfix(bar), refresh=False)
+                    self._tell("on_batch_end")
+                    if self._interrupts:
+                        self._leave()
+            finally:
+                batches.close()
+            results = {**self._averages(), "learning_rate": float(rate)}
+            if self.validation is not None:
+                bar.set_postfix_str("validating")
+                measured = self.model.evaluate(*self.validation, loss=self.loss)
+                results.update({f"val_{name}": value for name, value in measured.items()})
+            results["seconds"] = time.perf_counter() - started
+            bar.set_postfix_str(", ".join(f"{k} {v:.4f}" for k, v in results.items() if k not in ("seconds", "learning_rate")))
+        for name, value in results.items():
+            self.history.setdefault(name, []).append(value)
+        self._tell("on_epoch_end", results)
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.totals = dict.fromkeys(self.totals, 0) | {"loss": 0.0, "seconds": 0.0}
+        if self.after_epoch is not None:
+            self.after_epoch.save(self)
+        if self._interrupts:
+            self._leave()
+
+    def _train_batch(self, x, labels):
+        loss = self.model.loss_and_gradients(x, labels, self.loss, training=True)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} in epoch {self.epoch + 1}, batch {self.batch + 1}: training has diverged;"
+                f" try a learning rate below {float(self.optimizer.learning_rate):g}"
+            )
+        self.optimizer.step(self.model)
+        self.totals["loss"] += loss * len(x)
+        self.totals["correct"] += count_correct(self.model.prediction, labels)
+        self.totals["images"] += len(x)
+        self.batch += 1
+
+    def _averages(self):
+        images = max(self.totals["images"], 1)
+        return {"loss": self.totals["loss"] / images, "accuracy": self.totals["correct"] / images}
+
+    def _postfix(self, bar):
+        averages = self._averages()
+        left = ""
+        if self.totals["seconds"] > 0:
+            speed = self.totals["images"] / self.totals["seconds"]
+            images = len(self.batches.images)
+            remaining = (self.epochs - self.epoch) * images - self.totals["images"]
+            left = f", all done in {tqdm.format_interval(remaining / speed)}"
+        return f"loss {averages['loss']:.4f}, accuracy {averages['accuracy']:.4f}{left}"
+
+    # Where the training is.
+
+    def state(self):
+        """(arrays, facts) for a checkpoint."""
+        arrays, draws = {}, {}
+        for (layer, name), value in self.model.state().items():
+            if name == "draws":
+                draws[layer] = value
+            else:
+                arrays["model", layer, name] = value
+        arrays.update({("optimizer", *key): value for key, value in self.optimizer.state().items()})
+        states = []
+        for number, callback in enumerate(self.callbacks):
+            callback_arrays, facts = callback.state()
+            arrays.update({("callback", str(number), *_as_tuple(key)): value for key, value in callback_arrays.items()})
+            states.append([type(callback).__name__, facts])
+        facts = {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "totals": self.totals,
+            "history": self.history,
+            "steps": self.optimizer.steps,
+            "optimizer": type(self.optimizer).__name__,
+            "draws": draws,
+            "seed": self.batches.seed,
+            "images": len(self.batches.images),
+            "batch_size": self.batches.batch_size,
+            "callbacks": states,
+            "stopped": self.stopped,
+        }
+        return {key: np.asarray(value) for key, value in arrays.items()}, facts
+
+    def load(self, path):
+        """Go back to where the checkpoint at `path` was written; CheckpointError where it is of another training."""
+        arrays, facts = checkpoint.load(path)
+        own = {
+            "seed": self.batches.seed,
+            "images": len(self.batches.images),
+            "batch_size": self.batches.batch_size,
+            "optimizer": type(self.optimizer).__name__,
+        }
+        for name, value in own.items():
+            if facts.get(name) != value:
+                raise CheckpointError(f"{path}: expected a training with {name} {value}, got {facts.get(name)}")
+        expected = {("model", *key): np.shape(value) for key, value in self.model.state().items() if key[1] != "draws"}
+        stored = {key: array.shape for key, array in arrays.items() if key[0] == "model"}
+        if expected != stored:
+            raise CheckpointError(f"{path}: its layers are not this model's")
+        state = {key[1:]: arrays[key] for key in expected}
+        state.update({(layer, "draws"): count for layer, count in facts["draws"].items()})
+        self.model.load_state(state)
+        self.optimizer.prepare(self.model)
+        self.optimizer.load_state({key[1:]: array for key, array in arrays.items() if key[0] == "optimizer"})
+        self.optimizer.steps = facts["steps"]
+        for number, (callback, (kind, callback_facts)) in enumerate(zip(self.callbacks, facts["callbacks"])):
+            if type(callback).__name__ == kind:
+                kept = {key[2:]: array for key, array in arrays.items() if key[:2] == ("callback", str(number))}
+                callback.load_state(kept, callback_facts)
+        self.epoch, self.batch, self.totals = facts["epoch"], facts["batch"], facts["totals"]
+        self.history, self.stopped = facts["history"], facts["stopped"]
+
+    # Ctrl-C.
+
+    def _catching_interrupts(self):
+        return _Signals(self._interrupt)
+
+    def _interrupt(self):
+        self._interrupts += 1
+        if self._interrupts > 1:
+            raise KeyboardInterrupt
+        tqdm.write("\nstopping after this batch (Ctrl-C again stops at once)")
+
+    def _leave(self):
+        lines = [line for line in (callback.on_interrupt(self) for callback in self.callbacks) if line]
+        where = f"interrupted in epoch {self.epoch + 1} of {self.epochs} after batch {self.batch} of {len(self.batches)}"
+        raise Interrupted("; ".join([where, *lines]))
+
+    def _tell(self, event, *arguments):
+        for callback in self.callbacks:
+            getattr(callback, event)(self, *arguments)
+
+
+class _Signals:
+    """Context in which Ctrl-C calls a function; in other threads than the main one Python allows none, and it does nothing."""
+
+    def __init__(self, react):
+        self.react, self.before = react, None
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            self.before = signal.signal(signal.SIGINT, lambda number, frame: self.react())
+
+    def __exit__(self, *error):
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+
+
+def _as_tuple(key):
+    return key if isinstance(key, tuple) else (key,)

@@ -1,0 +1,121 @@
+"""Files made to do harm end in one line, soon, in little memory, and without another file being opened.
+
+They are opened in a process of its own, because that is what would die.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import hostile_files
+import pytest
+from hostile_files import MAKERS, make
+from keras_targets import FIXTURES
+
+pytest.importorskip("resource")
+
+HERE = Path(__file__).parent
+HOSTILE = FIXTURES / "hostile"
+SOUND = FIXTURES / "seq" / "tfk_legacy_weights.h5"
+MOST_SECONDS, MOST_MEGABYTES = 10, 150
+
+# What loading says; "" where the file is read safely, because nothing in it that matters is wrong.
+EXPECTED = {
+    "bitflips_0.h5": "the file is damaged",
+    "bitflips_1.h5": "the file is damaged",
+    "btree_self_loop.h5": "the file is damaged",
+    "config_foreign_class.h5": "",
+    "config_json_garbage.h5": "",
+    "config_lambda.h5": "",
+    "dims_overflow.h5": "more than the file could list",
+    "dtype_bool.h5": "enumeration or boolean",
+    "dtype_complex64.h5": "compound",
+    "dtype_compound.h5": "compound",
+    "dtype_object_reference.h5": "object reference",
+    "dtype_opaque.h5": "opaque, 4 bytes",
+    "dtype_vlen_string.h5": "text of variable length",
+    "empty.h5": "the file is empty",
+    "external_link_group.h5": "external link, which is not followed",
+    "external_link_model_weights.h5": "external link, which is not followed",
+    "gzip_bomb_75MB.h5": "the file's conv2d is 3x3x2048x1024; this model's is 3x3x3x4",
+    "hard_link_cycle.h5": "",
+    "layer_names_absent.h5": "it is HDF5, but not Keras weights",
+    "layer_names_and_chunk.h5": "",
+    "layer_names_duplicate.h5": "the list layer_names holds conv2d twice",
+    "layer_names_empty.h5": "the file has 0 layers with weights",
+    "layer_names_missing_group.h5": "ghost: it is missing from the file",
+    "nan_inf_weights.h5": "the file's conv2d has NaN or infinite values in its kernel",
+    "nb_layers_negative.h5": "attribute nb_layers says -3",
+    "nb_layers_string.h5": "attribute nb_layers is not one whole number",
+    "root_address_far.h5": "the file is damaged",
+    "shape_bomb_chunked.h5": "more than the file could list",
+    "soft_link_cycle.h5": "soft link, which is not followed",
+    "soft_link_dataset.h5": "soft link, which is not followed",
+    "truncated_half.h5": "the download is incomplete: have 13,960 of 27,920 bytes",
+    "unallocated_right_shape.h5": "it was declared but never written",
+    "v3_extra_var.weights.h5": "the file's conv2d_1 has 3 weights",
+    "v3_missing_var.weights.h5": "the file's conv2d_1 has 1 weights",
+    "version_backend_not_strings.h5": "attribute keras_version is not a flat list of texts",
+    "virtual_dataset.h5": "virtual dataset",
+    "weight_names_absent.h5": "attribute weight_names is missing",
+    "weight_names_absolute.h5": "which is not a path below it",
+    "weight_names_duplicate.h5": "the list weight_names holds conv2d/kernel:0 twice",
+    "weight_names_is_group.h5": "it is not a dataset",
+    "weight_names_not_utf8.h5": "a text that is not UTF-8",
+    "weight_names_numeric.h5": "attribute weight_names is not a flat list of texts",
+    "zip_config_bomb_64MB.keras": "",
+    "zip_duplicate_member.keras": "holds model.weights.h5 twice",
+    "zip_slip.keras": "",
+}
+
+
+def child(*arguments):
+    result = subprocess.run(
+        [sys.executable, HERE / "hostile_child.py", SOUND, *arguments], capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What the child process says of every file."""
+    folder = tmp_path_factory.mktemp("hostile")
+    paths = {name: HOSTILE / name for name in EXPECTED} | {name: make(name, folder) for name in MAKERS}
+    answer = child(*paths.values())
+    return {name: answer["results"][str(path)] for name, path in paths.items()}, answer["more_megabytes"]
+
+
+CASES = EXPECTED | {name: expected for name, (expected, _, _) in MAKERS.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_refused_in_one_line_or_read_safely(found, name):
+    result = found[0][name]
+    if CASES[name]:
+        assert CASES[name] in result["load"]
+    else:
+        assert result["load"] == ""
+    for message in (result["load"], result["inspect"]):
+        assert message.isprintable() and len(message) < 600
+    assert result["seconds"] < MOST_SECONDS
+
+
+def test_every_hostile_file_has_a_case():
+    assert {path.name for path in HOSTILE.iterdir()} == set(EXPECTED)
+
+
+def test_little_memory(found):
+    assert found[1] < MOST_MEGABYTES
+
+
+def test_random_edits_never_end_the_process():
+    answer = child("fuzz", "500", "1")
+    assert answer["results"]["refused"] > 100
+    assert answer["results"]["slowest"] < MOST_SECONDS
+    assert answer["more_megabytes"] < MOST_MEGABYTES
+
+
+def test_mutants_are_the_same_every_time():
+    assert list(hostile_files.mutants(5, 1)) == list(hostile_files.mutants(5, 1))

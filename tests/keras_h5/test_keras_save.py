@@ -1,0 +1,142 @@
+"""Saving: what Keras was seen to read is what is written, whole or not at all."""
+
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from keras_models import all_weights
+from keras_targets import FIXTURES, assert_weights_equal, reference, target
+
+from minitorch_cnn.errors import ArgumentError, ShapeError, WeightsError
+from minitorch_cnn.keras_h5 import Target, TargetLayer, load, save
+
+SAVED = FIXTURES / "saved"
+
+
+def weights_of(model):
+    return all_weights(model) if model == "norm" else reference(model)
+
+
+def contents(path):
+    """Everything in an HDF5 file: groups, attributes, arrays with their types."""
+    found = {}
+    with h5py.File(path) as file:
+
+        def visit(name, node):
+            attributes = {key: np.asarray(value) for key, value in node.attrs.items()}
+            attributes = {key: (value.dtype.str, value.tolist()) for key, value in attributes.items()}
+            array = (node.dtype.str, node.chunks, node[()].tobytes()) if isinstance(node, h5py.Dataset) else None
+            found[name] = (attributes, array)
+
+        visit("/", file)
+        file.visititems(visit)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in SAVED.iterdir() if path.suffix == ".h5"))
+def test_what_is_written_is_what_keras_has_read(tmp_path, name):
+    """`fixtures/saved` was loaded by Keras; a file saved today has the same contents and comes back bit for bit."""
+    model = name.split(".")[0]
+    save(tmp_path / name, target(model), weights_of(model))
+    assert contents(tmp_path / name) == contents(SAVED / name)
+    assert_weights_equal(load(tmp_path / name, target(model)).weights, weights_of(model))
+
+
+@pytest.mark.parametrize("library", ["tf_keras", "keras"])
+def test_what_keras_found_in_our_files(library):
+    """The record of `compare_with_keras.py`."""
+    record = json.loads((SAVED / f"read_by_{library}.json").read_text())
+    assert len(record["files"]) == 6
+    for name, result in record["files"].items():
+        assert result["weights_equal_bit_for_bit"], name
+        assert result["layers_changed"] == len(weights_of(name.split(".")[0]))
+        assert result.get("largest_output_difference", 0) < 1e-6
+
+
+def test_lists_of_names_over_64_kilobytes_are_cut_in_parts(tmp_path):
+    names = [f"layer_{k}_" + "n" * 3000 for k in range(50)]
+    layers = [TargetLayer(name, "Dense", {"kernel": (2, 2)}) for name in names]
+    weights = {name: {"kernel": np.full((2, 2), k, np.float32)} for k, name in enumerate(names)}
+    save(tmp_path / "long.h5", Target(layers), weights)
+    with h5py.File(tmp_path / "long.h5") as file:
+        assert {"layer_names0", "layer_names1", "layer_names2"} <= set(file.attrs)
+        assert "layer_names" not in file.attrs
+    assert_weights_equal(load(tmp_path / "long.h5", Target(layers)).weights, weights)
+
+
+def test_names_with_slashes(tmp_path):
+    layers = [TargetLayer(name, "Dense", {"kernel": (2, 2)}) for name in ("conv1", "conv1/bn", "conv1/bn/deep")]
+    weights = {layer.name: {"kernel": np.full((2, 2), k, np.float32)} for k, layer in enumerate(layers)}
+    save(tmp_path / "x.h5", Target(layers), weights)
+    assert_weights_equal(load(tmp_path / "x.h5", Target(layers)).weights, weights)
+
+
+def without(weights, layer):
+    return {name: arrays for name, arrays in weights.items() if name != layer}
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (without(reference("seq"), "dense"), "dense: expected weights bias, kernel, got none"),
+        (reference("seq") | {"extra": {}}, "extra: there are weights for it, but the model has no such layer"),
+        (reference("seq") | {"dense": {"kernel": np.ones((24, 8)), "bias": np.ones(9)}},
+         "dense: expected bias 8, got 9"),
+    ],
+)  # fmt: skip
+def test_weights_that_do_not_belong_to_the_model(tmp_path, weights, message):
+    with pytest.raises(ShapeError, match=message):
+        save(tmp_path / "x.h5", target("seq"), weights)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "message"),
+    [
+        ("x.keras", ArgumentError, "expected a name that ends in .h5 or .weights.h5, got 'x.keras'"),
+        ("x", ArgumentError, "expected a name that ends in"),
+        ("absent/x.h5", WeightsError, "not saved: there is no folder"),
+        ("folder.h5", WeightsError, "not saved: it is a folder"),
+    ],
+)
+def test_paths_that_cannot_be_written(tmp_path, path, error, message):
+    (tmp_path / "folder.h5").mkdir()
+    with pytest.raises(error, match=message):
+        save(tmp_path / path, target("seq"), reference("seq"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder.h5"]
+
+
+@pytest.mark.parametrize("name", ["x.h5", "x.weights.h5"])
+def test_a_full_disk_leaves_the_old_file(tmp_path, name):
+    """The disk is full after 40 KB: one line, the old file as it was, nothing beside it."""
+    pytest.importorskip("resource")
+    save(tmp_path / name, target("seq"), reference("seq"))
+    before = (tmp_path / name).read_bytes()
+    code = f"""
+import resource, sys
+import numpy as np
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5 import Target, TargetLayer, save
+layer = TargetLayer("big", "Dense", {{"kernel": (500, 500)}})
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+try:
+    save({str(tmp_path / name)!r}, Target([layer]), {{"big": {{"kernel": np.ones((500, 500), np.float32)}}}})
+except WeightsError as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"{tmp_path / name}: not saved: File too large\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_link_stays_a_link_and_an_old_file_is_replaced(tmp_path):
+    (tmp_path / "real.h5").write_bytes(b"old")
+    (tmp_path / "link.h5").symlink_to(tmp_path / "real.h5")
+    save(tmp_path / "link.h5", target("seq"), reference("seq"))
+    assert (tmp_path / "link.h5").is_symlink()
+    assert_weights_equal(load(tmp_path / "real.h5", target("seq")).weights, reference("seq"))
