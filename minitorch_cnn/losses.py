@@ -42,7 +42,7 @@ class CrossEntropy(Loss):
                 f" got {tuple(prediction.shape)}; a single sigmoid output wants BinaryCrossEntropy"
             )
         N, K = prediction.shape
-        labels = np.asarray(labels) if isinstance(labels, (list, tuple)) else labels
+        labels = labels if hasattr(labels, "shape") else np.asarray(labels)
         if tuple(labels.shape) == (N, K):
             return xp.asarray(labels, dtype=prediction.dtype)
         if tuple(labels.shape) not in ((N,), (N, 1)):

@@ -5,8 +5,7 @@ step is one pass over each, and what is frozen is simply not there: no gradient,
 """
 
 import math
-
-import numpy as np
+from numbers import Real
 
 from minitorch_cnn.backend import accelerated, namespace
 from minitorch_cnn.errors import ArgumentError
@@ -58,9 +57,7 @@ class Optimizer:
     slots: tuple = ()
 
     def __init__(self, learning_rate, weight_decay=0.0):
-        if not isinstance(learning_rate, Schedule) and not (np.isscalar(learning_rate) and learning_rate >= 0):
-            raise ArgumentError(f"learning_rate: expected a number not below 0 or a schedule, got {learning_rate!r}")
-        self.schedule = learning_rate if isinstance(learning_rate, Schedule) else Constant(float(learning_rate))
+        self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.steps = 0  # taken so far
         self._segments = None
@@ -73,7 +70,9 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, rate):
-        self.schedule = Constant(rate)
+        if not isinstance(rate, Schedule) and not (isinstance(rate, Real) and rate >= 0):
+            raise ArgumentError(f"learning_rate: expected a number not below 0 or a schedule, got {rate!r}")
+        self.schedule = rate if isinstance(rate, Schedule) else Constant(float(rate))
 
     def step(self, model):
         """Update every trainable parameter of `model` from its gradient."""

@@ -74,6 +74,7 @@ class Trainer:
         )  # fmt: skip
         self.epoch, self.batch = 0, 0  # the next batch to train on
         self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the epoch at hand
+        self.rate = 0.0  # learning rate at the beginning of the epoch
         self.history = {}
         self.stopped = None
         self.after_epoch = None
@@ -94,7 +95,8 @@ class Trainer:
         self.stopped = reason
 
     def _run_epoch(self):
-        rate = self.optimizer.learning_rate
+        if self.batch == 0:
+            self.rate = float(self.optimizer.learning_rate)
         started = time.perf_counter() - self.totals["seconds"]
         images = len(self.batches.images)
         with tqdm(total=images, initial=self.totals["images"], unit=" images", disable=not self.progress, leave=True,
@@ -111,7 +113,7 @@ class Trainer:
                         self._leave()
             finally:
                 batches.close()
-            results = {**self._averages(), "learning_rate": float(rate)}
+            results = {**self._averages(), "learning_rate": self.rate}
             if self.validation is not None:
                 bar.set_postfix_str("validating")
                 measured = self.model.evaluate(*self.validation, loss=self.loss)
@@ -175,6 +177,7 @@ class Trainer:
             "epoch": self.epoch,
             "batch": self.batch,
             "totals": self.totals,
+            "rate": self.rate,
             "history": self.history,
             "steps": self.optimizer.steps,
             "optimizer": type(self.optimizer).__name__,
@@ -214,7 +217,7 @@ class Trainer:
                 kept = {key[2:]: array for key, array in arrays.items() if key[:2] == ("callback", str(number))}
                 callback.load_state(kept, callback_facts)
         self.epoch, self.batch, self.totals = facts["epoch"], facts["batch"], facts["totals"]
-        self.history, self.stopped = facts["history"], facts["stopped"]
+        self.rate, self.history, self.stopped = facts["rate"], facts["history"], facts["stopped"]
 
     # Ctrl-C.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from ..errors import WeightsError
@@ -52,8 +52,9 @@ def opened(path: str | os.PathLike) -> Iterator[Container]:
     """The weight file at `path`, open for the length of a `with` block; every error names the path."""
     path = os.fsdecode(path)
     try:
-        with _open_regular_file(path) as file:
-            yield _container(Window(file, 0, os.fstat(file.fileno()).st_size), os.path.basename(path))
+        with ExitStack() as files:
+            file = files.enter_context(_open_regular_file(path))
+            yield _container(Window(file, 0, os.fstat(file.fileno()).st_size), os.path.basename(path), files)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
     except OSError as error:
@@ -76,17 +77,17 @@ def _open_regular_file(path: str):
     return open(path, "rb", buffering=0)
 
 
-def _container(window: Window, name: str) -> Container:
+def _container(window: Window, name: str, files: ExitStack) -> Container:
     if window.size == 0:
         raise WeightsError("the file is empty")
     if window.read(0, min(4, window.size), "the file") == b"PK\x03\x04":
-        return _from_archive(window)
+        return _from_archive(window, files)
     if find_signature(window) is None:
         raise WeightsError(_what_else(window, name))
     return Container(open_hdf5(window), window.size)
 
 
-def _from_archive(window: Window) -> Container:
+def _from_archive(window: Window, files: ExitStack) -> Container:
     members = list_members(window)
     weights = find_member(members, WEIGHTS_MEMBER)
     if weights is None:
@@ -98,20 +99,20 @@ def _from_archive(window: Window) -> Container:
         if any(name.endswith(".npy") for name in names):
             raise WeightsError("it is a NumPy archive (.npz), not a Keras weight file")
         raise WeightsError(f"it is a zip archive without {WEIGHTS_MEMBER}")
-    config = parse_config(_text(window, members, CONFIG_MEMBER))
-    version = parse_version(_text(window, members, METADATA_MEMBER))
-    inside = open_member(window, weights)
+    config = parse_config(_text(window, members, CONFIG_MEMBER, files))
+    version = parse_version(_text(window, members, METADATA_MEMBER, files))
+    inside = open_member(window, weights, files)
     if find_signature(inside) is None:
         raise WeightsError(f"{WEIGHTS_MEMBER} in the zip archive is not an HDF5 file")
     return Container(open_hdf5(inside), window.size, True, config, version)
 
 
-def _text(window: Window, members: list[Member], name: str) -> bytes:
+def _text(window: Window, members: list[Member], name: str, files: ExitStack) -> bytes:
     """The bytes of a small member, or nothing: descriptions help, but weights can be read without them."""
     member = find_member(members, name)
     if member is None or max(member.size, member.stored_size) > LONGEST_CONFIG:
         return b""
-    inside = open_member(window, member)
+    inside = open_member(window, member, files)
     return inside.read(0, inside.size, name)
 
 

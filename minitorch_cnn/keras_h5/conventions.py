@@ -21,7 +21,7 @@ from .stored import StoredFile, StoredLayer, StoredWeight
 from .target import Shape, TargetLayer
 from .weight_names import keras_1_backend
 
-Pairs = Sequence[tuple[StoredLayer, TargetLayer | None]]  # None: there is no model to compare with
+Pairs = Sequence[tuple[StoredLayer, TargetLayer]]
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,15 @@ class Conventions:
     problems: list[str] = field(default_factory=list)
 
 
-def find_conventions(stored: StoredFile, pairs: Pairs, choices: Choices) -> Conventions:
-    """Work out the conventions from the file, the layers it is paired with, and the user's word, which counts most."""
+def find_conventions(stored: StoredFile, pairs: Pairs | None, choices: Choices) -> Conventions:
+    """Work out the conventions from the file, the model's layers it is paired with, and the user, whose word is final.
+
+    `pairs` is None when there is no model to compare with.
+    """
     problems: list[str] = []
-    filters_first = _filters_first(stored, pairs, choices, problems)
-    turned = _turned(stored, pairs, choices, filters_first, problems)
+    filters_first = _filters_first(stored, pairs or (), choices, problems)
+    used = stored.weighted() if pairs is None else [layer for layer, _ in pairs]
+    turned = _turned(stored, used, choices, filters_first, problems)
     flattened = _flattened_channels_first(stored, filters_first, choices)
     return Conventions(filters_first, turned, flattened, problems)
 
@@ -62,8 +66,8 @@ def _filters_first(stored: StoredFile, pairs: Pairs, choices: Choices, problems:
         return choices.dim_ordering == "th"
     if stored.keras not in (0, 1):
         return False
-    expected = {id(layer): target.weights.get("kernel") for layer, target in pairs if target is not None}
-    kernels = [(kernel, layer) for layer in stored.weighted() if (kernel := convolution_kernel(layer)) is not None]
+    expected = {id(layer): target.weights.get("kernel") for layer, target in pairs}
+    kernels = _kernels(stored.weighted())
     votes = {_fits_one_order(kernel.shape, expected.get(id(layer)), _bias_length(layer)) for kernel, layer in kernels}
     votes.discard(None)
     if len(votes) == 1:
@@ -78,7 +82,7 @@ def _filters_first(stored: StoredFile, pairs: Pairs, choices: Choices, problems:
         )
     elif kernels:
         problems.append(
-            "the file's kernels fit this model in both axis orders; pass dim_ordering='th' for (out, in, rows, columns)"
+            "the file's kernels make sense in both axis orders; pass dim_ordering='th' for (out, in, rows, columns)"
             " or dim_ordering='tf' for (rows, columns, in, out)"
         )
     return False
@@ -94,7 +98,7 @@ def _fits_one_order(shape: Shape, expected: Shape | None, filters: int | None) -
 
 
 def _turned(
-    stored: StoredFile, pairs: Pairs, choices: Choices, filters_first: bool, problems: list[str]
+    stored: StoredFile, used: Sequence[StoredLayer], choices: Choices, filters_first: bool, problems: list[str]
 ) -> bool:
     if choices.kernels is not None:
         return choices.kernels == "theano"
@@ -102,13 +106,11 @@ def _turned(
         return stored.backend == "theano"
     if stored.keras not in (0, 1):
         return False
-    kernels = [kernel for layer in stored.weighted() if (kernel := convolution_kernel(layer)) is not None]
-    said = {keras_1_backend(kernel.name) for kernel in kernels}
+    said = {keras_1_backend(kernel.name) for kernel, _ in _kernels(stored.weighted())}
     if len(said) == 1 and None not in said:
         return said.pop() == "theano"
-    paired = [kernel for layer, _ in pairs if (kernel := convolution_kernel(layer)) is not None]
     window = slice(2, 4) if filters_first else slice(0, 2)
-    if any(max(kernel.shape[window]) > 1 for kernel in paired):  # a 1x1 kernel is its own turn
+    if any(max(kernel.shape[window]) > 1 for kernel, _ in _kernels(used)):  # a 1x1 kernel is its own turn
         problems.append(
             "the file does not say whether its kernels are Theano's, turned by 180 degrees, and nothing in it shows;"
             " pass kernels='theano' (nearly always so for files of Keras 0.x) or kernels='tensorflow'"
@@ -134,10 +136,10 @@ def _version(stored: StoredFile) -> tuple[int, int]:
     return (int(digits[0]), int(digits[1])) if len(digits) == 2 else (3, 0)
 
 
-def convolution_kernel(layer: StoredLayer) -> StoredWeight | None:
-    """The layer's kernel if it has four axes and can be read."""
-    first = layer.weights[0] if layer.weights else None
-    return first if first is not None and first.problem is None and len(first.shape) == 4 else None
+def _kernels(layers: Sequence[StoredLayer]) -> list[tuple[StoredWeight, StoredLayer]]:
+    """Every convolution kernel that can be read, with its layer: a first weight of four axes."""
+    readable = [(layer.weights[0], layer) for layer in layers if layer.weights[0].problem is None]
+    return [(kernel, layer) for kernel, layer in readable if len(kernel.shape) == 4]
 
 
 def _bias_length(layer: StoredLayer) -> int | None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..errors import WeightsError
 from .container import opened
-from .conventions import Choices, Conventions, find_conventions
+from .conventions import find_conventions
 from .dialects import read_stored
 from .fingerprints import fingerprint
 from .hdf5.text import shown
-from .mapping import LayerPlan, Plan, Source, make_plan, weight_layout
-from .reading import check_unfolded_size, checked_choices, is_finite, read_source
+from .mapping import LayerPlan, Plan, make_plan, sources_alone
+from .reading import check_unfolded_size, checked_choices, is_finite, not_finite_message, read_source
 from .stored import StoredFile, StoredLayer, StoredWeight
 from .target import Target, shape_text
 
@@ -36,7 +36,8 @@ class LayerReport:
 class Report:
     """What a file holds; `str(report)` is the page to read, the fields are for programs.
 
-    `fits` is whether `load` would succeed, None if there was no model to compare with; `problems` is why not.
+    `fits` is whether `load` would succeed, None if there was no model to compare with; `problems` is why not, `missing`
+    are the model's layers that would keep the weights they have.
     """
 
     path: str
@@ -47,34 +48,6 @@ class Report:
     problems: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of_load(cls, path: str, plan: Plan, weights: Mapping[str, Mapping[str, np.ndarray]]) -> Report:
-        """The report of a load that has happened."""
-
-        def print_of(layer: StoredLayer, partner: LayerPlan | None) -> str:
-            return fingerprint(weights[partner.target.name]) if partner and partner.target.name in weights else "-"
-
-        return cls._of(path, plan.stored, plan, print_of)
-
-    @classmethod
-    def _of(
-        cls, path: str, stored: StoredFile, plan: Plan | None, print_of: Callable[[StoredLayer, LayerPlan | None], str]
-    ) -> Report:
-        partners = {id(layer.stored): layer for layer in plan.layers} if plan else {}
-        rows = []
-        for layer in stored.layers:
-            partner = partners.get(id(layer))
-            print_text = print_of(layer, partner) if layer.weights else ""
-            goes_to = _goes_to(partner) if plan and layer.weights else ""
-            rows.append(LayerReport(shown(layer.label), _weights_text(layer), print_text, goes_to))
-        report = cls(path, stored.dialect, _writer(stored), rows, notes=plan.notes if plan else stored.notes)
-        if plan is not None:
-            taken = {layer.target.name for layer in plan.layers if layer.problem is None}
-            report.missing = [layer.name for layer in plan.target.weighted() if layer.name not in taken]
-            report.problems = plan.problems
-            report.fits = not plan.problems
-        return report
 
     def __str__(self) -> str:
         rows = [("layer in the file", "weights", "fingerprint", "")]
@@ -91,6 +64,29 @@ class Report:
             lines += [f"  {line}" for line in (self.problems or self.missing)]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines).rstrip()
+
+
+def report_of(
+    path: str | os.PathLike,
+    stored: StoredFile,
+    plan: Plan | None,
+    fingerprint_of: Callable[[StoredLayer, LayerPlan | None], str],
+) -> Report:
+    """The report on a file; `fingerprint_of` is asked for each layer with weights and its partner in the model."""
+    partners = {id(layer.stored): layer for layer in plan.layers} if plan else {}
+    rows = []
+    for layer in stored.layers:
+        partner = partners.get(id(layer))
+        digest = fingerprint_of(layer, partner) if layer.weights else ""
+        goes_to = _goes_to(partner) if plan and layer.weights else ""
+        rows.append(LayerReport(shown(layer.label), _weights_text(layer), digest, goes_to))
+    notes = plan.notes if plan else stored.notes
+    report = Report(os.fsdecode(path), stored.dialect, _writer(stored), rows, notes=notes)
+    if plan is not None:
+        taken = {layer.target.name for layer in plan.layers if layer.problem is None}
+        report.missing = [layer.name for layer in plan.target.weighted() if layer.name not in taken]
+        report.problems, report.fits = plan.problems, not plan.problems
+    return report
 
 
 def inspect(
@@ -117,44 +113,33 @@ def inspect(
     with opened(path) as container:
         stored = read_stored(container)
         plan = make_plan(stored, target, choices, by_name) if target is not None else None
-        conventions = plan.conventions if plan else _conventions_alone(stored, choices)
-        unsound: list[str] = []
+        conventions = plan.conventions if plan else find_conventions(stored, None, choices)
         unfolds = _unfolds_too_far(stored.weighted(), container.size)
+        unsound: list[str] = []
 
-        def print_of(layer: StoredLayer, partner: LayerPlan | None) -> str:
+        def fingerprint_of(layer: StoredLayer, partner: LayerPlan | None) -> str:
             if partner is not None and partner.problem is None:
                 sources = partner.sources
             elif any(weight.problem is not None for weight in layer.weights):
                 return "not readable"
             elif unfolds:
                 return "not read: unfolds too far"
-            else:  # our layout as far as the file alone tells it
-                sources = {
-                    weight.role or weight.name: Source(weight, weight_layout(weight, conventions, None, stored))
-                    for weight in layer.weights
-                }
+            else:
+                sources = sources_alone(layer, conventions, stored)
             try:
                 arrays = {name: read_source(source, FLOAT32) for name, source in sources.items()}
             except WeightsError as error:
                 unsound.append(str(error))
                 return "not readable"
-            unsound.extend(
-                f"the file's {shown(layer.label)} has NaN or infinite values in its {shown(name)}"
-                for name, array in arrays.items()
-                if not is_finite(array)
-            )
+            unsound.extend(not_finite_message(layer, name) for name, array in arrays.items() if not is_finite(array))
             return fingerprint(arrays)
 
-        report = Report._of(os.fsdecode(path), stored, plan, print_of)
-        if plan is None:
-            report.notes = report.notes + conventions.problems + unsound
-        elif unsound:
-            report.problems, report.fits = report.problems + unsound, False
-        return report
-
-
-def _conventions_alone(stored: StoredFile, choices: Choices) -> Conventions:
-    return find_conventions(stored, [(layer, None) for layer in stored.weighted()], choices)
+        report = report_of(path, stored, plan, fingerprint_of)
+    if plan is None:
+        report.notes = report.notes + conventions.problems + unsound
+    elif unsound:
+        report.problems, report.fits = report.problems + unsound, False
+    return report
 
 
 def _unfolds_too_far(layers: Sequence[StoredLayer], file_size: int) -> bool:

@@ -11,10 +11,20 @@ from ..errors import WeightsError
 from .container import opened
 from .conventions import find_conventions
 from .dialects import read_stored
+from .fingerprints import fingerprint
 from .hdf5.text import shown
-from .inspection import Report
-from .mapping import Source, make_plan, weight_layout
-from .reading import check_unfolded_size, checked_choices, checked_dtype, is_finite, read_layer, read_source
+from .inspection import Report, report_of
+from .mapping import LayerPlan, make_plan, sources_alone
+from .reading import (
+    check_unfolded_size,
+    checked_choices,
+    checked_dtype,
+    is_finite,
+    not_finite_message,
+    read_layer,
+    read_source,
+)
+from .stored import StoredLayer
 from .target import Target
 
 
@@ -73,7 +83,11 @@ def load(
             raise WeightsError(plan.problems[0] + (f" (and {more} more: see keras_h5.inspect)" if more else ""))
         sound = [layer for layer in plan.layers if layer.problem is None]
         weights = {layer.target.name: read_layer(layer, dtype, allow_nonfinite) for layer in sound}
-    return Loaded(weights, plan.skipped, Report.of_load(os.fsdecode(path), plan, weights))
+
+    def fingerprint_of(layer: StoredLayer, partner: LayerPlan | None) -> str:
+        return fingerprint(weights[partner.target.name]) if partner and partner.target.name in weights else "-"
+
+    return Loaded(weights, plan.skipped, report_of(path, plan.stored, plan, fingerprint_of))
 
 
 def read(
@@ -100,7 +114,7 @@ def read(
     with opened(path) as container:
         stored = read_stored(container)
         layers = stored.weighted()
-        conventions = find_conventions(stored, [(layer, None) for layer in layers], choices)
+        conventions = find_conventions(stored, None, choices)
         broken = [weight for layer in layers for weight in layer.weights if weight.problem is not None]
         if broken or conventions.problems:
             raise WeightsError(f"{shown(broken[0].name)}: {broken[0].problem}" if broken else conventions.problems[0])
@@ -108,9 +122,8 @@ def read(
         weights: dict[str, dict[str, np.ndarray]] = {}
         for layer in layers:
             arrays = weights.setdefault(layer.label, {})
-            for weight in layer.weights:
-                array = read_source(Source(weight, weight_layout(weight, conventions, None, stored)), dtype)
-                if not (allow_nonfinite or is_finite(array)):
-                    raise WeightsError(f"the file's {shown(weight.name)} has NaN or infinite values")
-                arrays[weight.role or weight.name] = array
+            for name, source in sources_alone(layer, conventions, stored).items():
+                arrays[name] = read_source(source, dtype)
+                if not (allow_nonfinite or is_finite(arrays[name])):
+                    raise WeightsError(not_finite_message(layer, name))
     return weights

@@ -83,14 +83,22 @@ def weight_layout(
     )
 
 
+def sources_alone(layer: StoredLayer, conventions: Conventions, stored: StoredFile) -> dict[str, Source]:
+    """The sources of a layer without a partner in the model, by role where that is known, else by the file's name."""
+    return {
+        weight.role or weight.name: Source(weight, weight_layout(weight, conventions, None, stored))
+        for weight in layer.weights
+    }
+
+
 def _plan_layer(
     stored: StoredLayer, layer: TargetLayer, conventions: Conventions, target: Target, file: StoredFile
 ) -> LayerPlan:
     plan = LayerPlan(layer, stored)
     if len(stored.weights) != len(layer.weights):
         plan.problem = (
-            f"the file's {shown(stored.label)} has {len(stored.weights)} weights ({_weight_names(stored)}),"
-            f" this model's {layer.name} has {len(layer.weights)} ({', '.join(layer.weights)})"
+            f"the file's {shown(stored.label)} has the weights {_weight_names(stored)};"
+            f" this model's {layer.name} has {', '.join(layer.weights)}"
         )
         return plan
     for name, weight in _by_role(stored, layer):
@@ -123,7 +131,7 @@ def _shape_problem(name: str, shape: tuple[int, ...], stored: StoredLayer, layer
 
 
 def _made_for(shape: tuple[int, ...], layer: TargetLayer, target: Target) -> str:
-    """", made for 224x224 images", if that is why a dense kernel behind a Flatten has another number of rows."""
+    """The image size the file was made for, where that is why a dense kernel behind a Flatten has other rows."""
     if layer.flatten_shape is None or len(shape) != 2 or target.input_shape is None or len(target.input_shape) != 3:
         return ""
     side = isqrt(shape[0] // layer.flatten_shape[2])

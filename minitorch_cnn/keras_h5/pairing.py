@@ -75,8 +75,8 @@ def _pair_in_order(
     places = {layer.nested_in for layer in files}
     if kind is not None and len(places) > 1:
         pairing.problems.append(
-            f"the file has {kind} layers both inside and outside a nested model and keeps no names, so their order"
-            " cannot be known; save the model as a .keras archive or with Keras 3.6 or later"
+            f"the file has {kind} layers both inside and outside a nested model and does not keep their order;"
+            " a .keras archive of the model does"
         )
     elif len(files) != len(models):
         pairing.problems.append(_count_problem(kind, files, models))

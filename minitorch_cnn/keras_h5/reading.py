@@ -10,6 +10,7 @@ from ..errors import ArgumentError, WeightsError
 from .conventions import Choices
 from .hdf5.text import shown
 from .mapping import LayerPlan, Source
+from .stored import StoredLayer
 
 CHOICES = {
     "kernels": (None, "theano", "tensorflow"),
@@ -51,11 +52,16 @@ def read_layer(plan: LayerPlan, dtype: np.dtype, allow_nonfinite: bool) -> dict[
     if not allow_nonfinite:
         for name, array in arrays.items():
             if not is_finite(array):
-                raise WeightsError(
-                    f"the file's {shown(plan.stored.label)} has NaN or infinite values in its {name};"
-                    " allow_nonfinite=True loads them all the same"
-                )
+                raise WeightsError(not_finite_message(plan.stored, name))
     return arrays
+
+
+def not_finite_message(layer: StoredLayer, name: str) -> str:
+    """What is said of NaN and infinities."""
+    return (
+        f"the file's {shown(layer.label)} has NaN or infinite values in its {shown(name)};"
+        " allow_nonfinite=True loads them all the same"
+    )
 
 
 def read_source(source: Source, dtype: np.dtype) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import zlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from ..errors import WeightsError
@@ -68,8 +69,8 @@ def find_member(members: list[Member], name: str) -> Member | None:
     return found[0] if found else None
 
 
-def open_member(window: Window, member: Member) -> Window:
-    """The member's bytes as a window of their own; a compressed member is first unpacked to a nameless file."""
+def open_member(window: Window, member: Member, files: ExitStack) -> Window:
+    """The member's bytes as a window of their own; a compressed one is unpacked to a nameless file, kept in `files`."""
     head = Cursor(window.read(member.header, 30, "the zip archive"), "the zip archive's member")
     head.expect(b"PK\x03\x04")
     head.skip(22)
@@ -78,17 +79,17 @@ def open_member(window: Window, member: Member) -> Window:
     if member.encrypted or member.method not in (STORED, DEFLATED):
         raise WeightsError(f"{member.name} in the zip archive is encrypted or compressed in an unknown way")
     if member.method == DEFLATED:
-        return _unpacked(window, start, member)
+        return _unpacked(window, start, member, files)
     if member.size != member.stored_size:
         raise damaged(f"{member.name} in the zip archive has two sizes")
     return Window(window.file, window.start + start, member.size)
 
 
-def _unpacked(window: Window, start: int, member: Member) -> Window:
+def _unpacked(window: Window, start: int, member: Member, files: ExitStack) -> Window:
     """Weights hardly compress: a member that claims to unfold far beyond its size is not unpacked."""
     if member.size > 64 * STEP + 4 * member.stored_size:
         raise WeightsError(f"{member.name} in the zip archive would unfold to {member.size:,} bytes")
-    file = tempfile.TemporaryFile()  # noqa: SIM115  closed, and so deleted, with the last window on it
+    file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  the stack closes it
     inflater = zlib.decompressobj(-15)
     ahead, end = start, start + member.stored_size
     rest = b""

@@ -16,7 +16,7 @@ object header      a list of messages that describe one object: its links, or it
 symbol table       the older way to store a group's links: a B-tree of nodes, names in a heap beside it
 dense storage      the newer way for many links or attributes: a fractal heap, indexed by a second kind of B-tree
 attributes         small named values on an object; texts of variable length live in a global heap
-datasets           the numbers: one stretch of bytes (contiguous), within the header (compact), or in pieces (chunks)
+datasets           the numbers: their shape and type; `storage` knows where the bytes are, `chunks` undoes compression
 =================  ====================================================================================================
 
 Read: superblocks 0 to 3, both kinds of groups, IEEE floats of 2, 4 and 8 bytes in either byte order, bfloat16, chunks

@@ -48,14 +48,16 @@ class Window:
         self._reads_left -= 1
         if self._bytes_left < 0 or self._reads_left < 0:
             raise WeightsError("the file describes far more objects than any network has; it was not read further")
-        return self._exactly(offset, bytearray(count))
+        buffer = bytearray(count)
+        self._fill(buffer, offset)
+        return bytes(buffer)
 
     def read_into(self, buffer: memoryview | bytearray, offset: int, what: str) -> None:
         """Fill `buffer`, which the caller has sized, from `offset`: the weights go straight to their array."""
         self.require(offset, len(buffer), what)
-        self._exactly(offset, buffer)
+        self._fill(buffer, offset)
 
-    def _exactly(self, offset: int, buffer: memoryview | bytearray) -> bytes | None:
+    def _fill(self, buffer: memoryview | bytearray, offset: int) -> None:
         self.file.seek(self.start + offset)
         rest = memoryview(buffer)
         while rest:
@@ -63,7 +65,6 @@ class Window:
             if not count:
                 raise WeightsError("the file became shorter while it was read")
             rest = rest[count:]
-        return bytes(buffer) if isinstance(buffer, bytearray) else None
 
 
 class Cursor:

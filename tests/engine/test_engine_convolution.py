@@ -1,0 +1,205 @@
+"""Every convolution algorithm, compiled or not, against NumPy's own windows and an einsum."""
+
+import numba
+import numpy as np
+import pytest
+from engine_helpers import convolution as reference
+from engine_helpers import normal, relative_error, transposed, windows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minitorch_cnn import convolution
+from minitorch_cnn.convolution import im2col, im2col_numba
+from minitorch_cnn.convolution.geometry import check_padding, output_size, resolve_padding
+from minitorch_cnn.errors import ArgumentError
+
+
+class Definition:
+    """An algorithm's plain definitions, where it has compiled twins."""
+
+    def __init__(self, module):
+        for name in ("forward", "backward_input", "backward_kernel"):
+            function = getattr(module, name)
+            setattr(self, name, getattr(function, "definition", function))
+
+
+IMPLEMENTATIONS = {name: module for name, module in convolution.ALGORITHMS.items()}
+IMPLEMENTATIONS |= {
+    f"{name} definition": Definition(module)
+    for name, module in convolution.ALGORITHMS.items()
+    if hasattr(module.forward, "definition")
+}
+
+# name: (input, kernel, strides, padding)
+CASES = {
+    "3x3": ((2, 5, 6, 3), (3, 3, 3, 4), (1, 1), "valid"),
+    "kernel not square": ((2, 6, 5, 2), (2, 3, 2, 3), (1, 1), "valid"),
+    "same": ((2, 5, 7, 3), (3, 3, 3, 2), (1, 1), "same"),
+    "same, even kernel": ((2, 5, 4, 2), (2, 4, 2, 3), (1, 1), "same"),
+    "same, stride 2": ((2, 6, 5, 2), (3, 2, 2, 3), (2, 2), "same"),
+    "same, stride 3x2": ((1, 7, 5, 2), (2, 3, 2, 2), (3, 2), "same"),
+    "stride leaves a row and a column": ((2, 6, 8, 2), (3, 2, 2, 3), (2, 3), "valid"),
+    "stride beyond the kernel": ((2, 7, 9, 2), (2, 1, 2, 3), (3, 4), "valid"),
+    "padding 1": ((2, 4, 6, 2), (3, 3, 2, 3), (1, 1), 1),
+    "padding (0, 2)": ((2, 4, 3, 2), (3, 2, 2, 3), (1, 1), (0, 2)),
+    "padding of each side": ((2, 4, 5, 3), (3, 4, 3, 2), (2, 1), ((2, 0), (1, 3))),
+    "padding beyond the kernel": ((1, 2, 3, 2), (2, 2, 2, 3), (1, 2), 3),
+    "kernel beyond the image": ((2, 3, 2, 2), (5, 4, 2, 3), (1, 1), ((2, 2), (1, 2))),
+    "kernel as large as the image": ((2, 4, 3, 2), (4, 3, 2, 3), (1, 1), "valid"),
+    "1x1": ((2, 4, 3, 3), (1, 1, 3, 2), (1, 1), "valid"),
+    "1x1, stride 2": ((2, 4, 5, 3), (1, 1, 3, 2), (2, 2), "same"),
+    "one image, one channel, one filter": ((1, 5, 4, 1), (3, 2, 1, 1), (1, 1), "valid"),
+    "one row": ((3, 1, 7, 2), (1, 3, 2, 3), (1, 2), "valid"),
+    "one column": ((3, 7, 1, 2), (3, 1, 2, 3), (2, 1), "same"),
+    "one pixel": ((2, 1, 1, 3), (1, 1, 3, 2), (1, 1), "valid"),
+    "many channels": ((1, 3, 4, 17), (2, 3, 17, 19), (1, 1), "same"),
+}
+BIG = ((3, 19, 30, 8), (3, 2, 8, 5), (1, 1), ((1, 0), (0, 1)))  # several blocks of columns, ends within an image
+
+
+def problem(case, dtype="float64", seed=0):
+    """(x, kernel, bias, dy, strides, padding in pixels) of a case."""
+    x_shape, kernel_shape, strides, padding = case
+    pixels = resolve_padding(check_padding(padding), x_shape[1:3], kernel_shape[:2], strides)
+    out = output_size(x_shape[1:3], kernel_shape[:2], strides, pixels)
+    shapes = (x_shape, kernel_shape, kernel_shape[3:], (x_shape[0], *out, kernel_shape[3]))
+    return *(normal(shape, seed + i, dtype) for i, shape in enumerate(shapes)), strides, pixels
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+def test_forward(name, case):
+    x, kernel, bias, _, strides, padding = problem(CASES[case])
+    forward = IMPLEMENTATIONS[name].forward
+    plain = reference(x, kernel, strides, padding)
+    scale = np.abs(plain).max()
+    for extra, wanted in [
+        ((), plain),
+        ((bias,), plain + bias),
+        ((bias, True), np.maximum(plain + bias, 0)),
+        ((None, True), np.maximum(plain, 0)),
+    ]:
+        y = forward(x, kernel, strides, padding, *extra)
+        assert y.shape == wanted.shape and np.abs(y - wanted).max() < 1e-13 * scale
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+def test_gradients_are_the_transposed_matrix(name, case):
+    x, kernel, _, dy, strides, padding = problem(CASES[case])
+    algorithm = IMPLEMENTATIONS[name]
+    dx = algorithm.backward_input(dy, kernel, x.shape, strides, padding)
+    dkernel = algorithm.backward_kernel(x, dy, kernel.shape, strides, padding)
+    assert relative_error(dx, transposed(lambda one: reference(one, kernel, strides, padding), x.shape, dy)) < 1e-13
+    wanted = np.einsum("nijk,nijcpq->pqck", dy, windows(x, kernel.shape[:2], strides, padding))
+    assert relative_error(dkernel, wanted) < 1e-13
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_im2col_and_col2im_are_each_others_transpose(case):
+    x, kernel, *_, strides, padding = problem(CASES[case])
+    window = kernel.shape[:2]
+    columns = im2col.im2col(x, window, strides, padding)
+    c = normal(columns.shape, 9)
+    back = im2col.col2im(c, x.shape, window, strides, padding)
+    assert abs((columns * c).sum() - (x * back).sum()) < 1e-12 * np.abs(columns * c).sum()
+
+
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_adjoint_identities_for_any_geometry(name, data):
+    """<conv(x, w), dy> == <x, backward_input(dy)> == <w, backward_kernel(dy)>: needs no reference at all."""
+    small = st.integers(1, 4)
+    KH, KW, N, C, K, SH, SW = (data.draw(small) for _ in range(7))
+    padding = tuple((data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3))) for _ in range(2))
+    H, W = data.draw(st.integers(KH, 8)), data.draw(st.integers(KW, 8))
+    x, kernel, _, dy, strides, pixels = problem(((N, H, W, C), (KH, KW, C, K), (SH, SW), padding))
+    algorithm = IMPLEMENTATIONS[name]
+    products = algorithm.forward(x, kernel, strides, pixels) * dy
+    by_input = (x * algorithm.backward_input(dy, kernel, x.shape, strides, pixels)).sum()
+    by_kernel = (kernel * algorithm.backward_kernel(x, dy, kernel.shape, strides, pixels)).sum()
+    assert max(abs(products.sum() - by_input), abs(products.sum() - by_kernel)) < 1e-12 * np.abs(products).sum()
+
+
+def all_three(algorithm, x, kernel, bias, dy, strides, padding):
+    return (
+        algorithm.forward(x, kernel, strides, padding, bias, True),
+        algorithm.backward_input(dy, kernel, x.shape, strides, padding),
+        algorithm.backward_kernel(x, dy, kernel.shape, strides, padding),
+    )
+
+
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+def test_float32_stays_and_is_as_exact_as_it_can_be(name):
+    exact = all_three(IMPLEMENTATIONS[name], *problem(BIG))
+    for got, wanted in zip(all_three(IMPLEMENTATIONS[name], *problem(BIG, "float32")), exact):
+        assert got.dtype == np.float32 and relative_error(got, wanted) < 1e-5
+
+
+@pytest.mark.parametrize("block_bytes", [1, 5000, 2**18])
+def test_any_block_size_gives_the_definition(monkeypatch, block_bytes):
+    monkeypatch.setattr(im2col_numba, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(im2col_numba, "CHUNKS", 7)  # leaves a chunk that is shorter, or empty
+    arguments = problem(BIG)
+    for got, wanted in zip(all_three(im2col, *arguments), all_three(Definition(im2col), *arguments)):
+        assert relative_error(got, wanted) < 1e-13
+
+
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+def test_memory_layout_of_the_arguments_does_not_matter(name):
+    x, kernel, bias, dy, strides, padding = problem(CASES["padding of each side"])
+    wanted = all_three(IMPLEMENTATIONS[name], x, kernel, bias, dy, strides, padding)
+    wide = np.zeros((*x.shape[:3], 2 * x.shape[3]))
+    wide[..., ::2] = x
+    for other_x in (np.asfortranarray(x), wide[..., ::2], x[::-1].copy()[::-1]):
+        arrays = other_x, np.asfortranarray(kernel), bias, np.asfortranarray(dy)
+        for got, same in zip(all_three(IMPLEMENTATIONS[name], *arrays, strides, padding), wanted):
+            np.testing.assert_allclose(got, same, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+def test_mixed_dtypes_promote_as_in_numpy(name):
+    x, kernel, bias, dy, strides, padding = problem(CASES["same"])
+    single = [array.astype("float32") for array in (x, kernel, bias)]
+    algorithm = IMPLEMENTATIONS[name]
+    dx = algorithm.backward_input(dy, single[1], x.shape, strides, padding)
+    wanted = Definition(im2col).backward_input(dy, single[1].astype("float64"), x.shape, strides, padding)
+    assert dx.dtype == np.float64 and relative_error(dx, wanted) < 1e-13
+    dkernel = algorithm.backward_kernel(single[0], dy, kernel.shape, strides, padding)
+    assert relative_error(dkernel, Definition(im2col).backward_kernel(x, dy, kernel.shape, strides, padding)) < 1e-6
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", convolution.ALGORITHMS)
+def test_one_thread_and_two_give_the_same_bits(name, dtype):
+    if numba.config.NUMBA_NUM_THREADS < 2:
+        pytest.skip("needs two Numba threads, NUMBA_NUM_THREADS allows one")
+    arguments = problem(BIG, dtype)
+    before = numba.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2):
+            numba.set_num_threads(threads)
+            results.append(all_three(convolution.ALGORITHMS[name], *arguments))
+    finally:
+        numba.set_num_threads(before)
+    for one, two in zip(*results):
+        assert one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_nan_is_not_lost(relu):
+    x, kernel, bias, _, strides, padding = problem(CASES["3x3"])
+    x[1, 2, 3, 0] = np.nan
+    for algorithm in IMPLEMENTATIONS.values():
+        y = algorithm.forward(x, kernel, strides, padding, bias, relu)
+        wanted = np.isnan(reference(x, kernel, strides, padding))
+        np.testing.assert_array_equal(np.isnan(y), wanted)
+
+
+def test_names_of_algorithms():
+    assert convolution.algorithms() == list(convolution.ALGORITHMS)
+    assert all(convolution.choose(name) is module for name, module in convolution.ALGORITHMS.items())
+    with pytest.raises(ArgumentError, match="'fast'"):
+        convolution.choose("fast")
