@@ -1,0 +1,231 @@
+"""Every backward pass against central differences, in float64: layers, activations, losses, whole nets."""
+
+import numpy as np
+import pytest
+from engine_helpers import distinct, normal, slopes
+
+import minitorch_cnn as mtc
+from minitorch_cnn import activations, gradient_check, layers, losses
+from minitorch_cnn.losses import LOSSES
+
+IMAGE = (5, 6, 3)
+
+# name: (layer, input shape without N)
+LAYERS = {
+    "conv": (lambda: layers.Conv2D(4, 3), IMAGE),
+    "conv, 3x2, same, relu": (lambda: layers.Conv2D(4, (3, 2), padding="same", activation="relu"), IMAGE),
+    "conv, stride 2x3, tanh": (lambda: layers.Conv2D(2, (2, 3), (2, 3), "same", "tanh"), IMAGE),
+    "conv, stride leaves a row": (lambda: layers.Conv2D(2, 2, 3, activation="sigmoid"), IMAGE),
+    "conv, padding of each side, no bias": (
+        lambda: layers.Conv2D(3, (2, 3), padding=((2, 0), (0, 1)), use_bias=False),
+        IMAGE,
+    ),
+    "conv, 1x1, softmax": (lambda: layers.Conv2D(3, 1, activation="softmax"), (3, 2, 4)),
+    "conv, naive": (lambda: layers.Conv2D(3, (2, 3), 2, padding=1, activation="relu", algorithm="naive"), (4, 5, 2)),
+    "conv, frozen": (lambda: layers.Conv2D(4, (3, 2), activation="tanh", trainable=False), IMAGE),
+    "dense": (lambda: layers.Dense(4), (7,)),
+    "dense, relu, no bias": (lambda: layers.Dense(5, "relu", use_bias=False), (7,)),
+    "dense, softmax": (lambda: layers.Dense(4, "softmax"), (3,)),
+    "dense, one sigmoid": (lambda: layers.Dense(1, "sigmoid"), (6,)),
+    "dense, frozen": (lambda: layers.Dense(4, "tanh", trainable=False), (7,)),
+    "max pool": (lambda: layers.MaxPool2D(2), IMAGE),
+    "max pool, overlapping, same": (lambda: layers.MaxPool2D((3, 2), (2, 1), "same"), IMAGE),
+    "max pool, padding of each side": (lambda: layers.MaxPool2D(3, 2, ((1, 0), (0, 2))), IMAGE),
+    "average pool": (lambda: layers.AveragePool2D((2, 3)), IMAGE),
+    "average pool, overlapping, same": (lambda: layers.AveragePool2D(3, (1, 2), "same"), IMAGE),
+    "average pool, padding": (lambda: layers.AveragePool2D(2, 3, ((1, 0), (2, 1))), IMAGE),
+    "global average pool": (lambda: layers.GlobalAveragePool2D(), IMAGE),
+    "batch norm": (lambda: layers.BatchNorm(), (3, 2, 4)),
+    "batch norm after dense": (lambda: layers.BatchNorm(momentum=0.5, epsilon=0.1), (5,)),
+    "batch norm, no gamma": (lambda: layers.BatchNorm(scale=False), (3, 2, 4)),
+    "batch norm, no beta": (lambda: layers.BatchNorm(center=False), (3, 2, 4)),
+    "batch norm, frozen": (lambda: layers.BatchNorm(trainable=False), (3, 2, 4)),
+    "dropout": (lambda: layers.Dropout(0.4), IMAGE),
+    "dropout after dense": (lambda: layers.Dropout(0.7), (9,)),
+    "dropout, rate 0": (lambda: layers.Dropout(0), (9,)),
+    "flatten": (lambda: layers.Flatten(), (3, 2, 4)),
+    "zero pad": (lambda: layers.ZeroPad2D(((1, 0), (2, 3))), (3, 2, 4)),
+    "relu": (lambda: layers.ReLU(), (3, 2, 4)),
+    "sigmoid": (lambda: layers.Sigmoid(), (3, 2, 4)),
+    "tanh": (lambda: layers.Tanh(), (7,)),
+    "softmax": (lambda: layers.Softmax(), (7,)),
+    "softmax over the channels of an image": (lambda: layers.Softmax(), (3, 2, 4)),
+}
+
+
+def with_values(make, shape, seed=3):
+    """A built float64 layer whose parameters are all drawn: fresh zeros and ones hide mistakes."""
+    layer = make()
+    mtc.Sequential([layer], shape, seed=0, dtype="float64")
+    for i, (name, array) in enumerate(layer.parameters.items()):
+        values = normal(array.shape, seed + i)
+        layer.parameters[name] = np.exp(values) if name == "moving_variance" else values
+    return layer
+
+
+def test_every_layer_is_in_the_table():
+    there = {type(make()).__name__ for make, _ in LAYERS.values()}
+    assert there == set(layers.__all__) - {"Layer"}
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer(name, training):
+    make, shape = LAYERS[name]
+    layer = with_values(make, shape)
+    before = {key: array.copy() for key, array in layer.parameters.items()}
+    report = gradient_check(layer, distinct((2, *shape), 5), training=training)
+    assert report.passed, report
+    assert not report.kinks and not report.failures
+    trained = [f"{layer.name}/{key}" for key in layer.trained()] if layer.trainable else []
+    assert set(report.worst) == {*trained, "input"}
+    assert report.checked == sum(layer.parameters[key.split("/")[1]].size for key in trained) + 2 * np.prod(shape)
+    assert all(np.array_equal(array, before[key]) for key, array in layer.parameters.items())
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_in_plain_definitions(name):
+    make, shape = LAYERS[name]
+    layer = with_values(make, shape)
+    with mtc.definitions_only():
+        report = gradient_check(layer, distinct((2, *shape), 5), training=True, most=40)
+    assert report.passed and not report.kinks, report
+
+
+@pytest.mark.parametrize("name", activations.ACTIVATIONS)
+def test_activation(name):
+    activation = activations.get(name)
+    x, dy = distinct((4, 5), 1), normal((4, 5), 2)
+    dx = activation.backward(dy, activation.forward(x))
+    assert np.abs(dx - slopes(lambda: (activation.forward(x) * dy).sum(), x)).max() < 1e-8
+
+
+def softened(rows):
+    return np.exp(rows) / np.exp(rows).sum(axis=1, keepdims=True)
+
+
+N, K = 5, 3
+CLASSES = np.array([2, 0, 1, 1, 0])
+BITS = np.array([1, 0, 0, 1, 1])
+
+# name: (loss, labels, outputs of the model)
+LABELS = {
+    "cross-entropy, class numbers": (losses.CrossEntropy, CLASSES, K),
+    "cross-entropy, column": (losses.CrossEntropy, CLASSES[:, None], K),
+    "cross-entropy, list": (losses.CrossEntropy, CLASSES.tolist(), K),
+    "cross-entropy, one-hot": (losses.CrossEntropy, np.eye(K)[CLASSES], K),
+    "cross-entropy, probabilities": (losses.CrossEntropy, softened(normal((N, K), 7)), K),
+    "cross-entropy, rows that do not add up to 1": (losses.CrossEntropy, np.abs(normal((N, K), 8)), K),
+    "binary, (N,)": (losses.BinaryCrossEntropy, BITS, 1),
+    "binary, (N, 1)": (losses.BinaryCrossEntropy, BITS[:, None], 1),
+    "binary, between 0 and 1": (losses.BinaryCrossEntropy, BITS * 0.8 + 0.1, 1),
+    "binary, several outputs": (losses.BinaryCrossEntropy, (normal((N, K), 9) > 0).astype(int), K),
+    "squares, (N,)": (losses.MeanSquaredError, normal((N,), 4), 1),
+    "squares, (N, K)": (losses.MeanSquaredError, normal((N, K), 4), K),
+}
+
+
+def test_every_loss_is_in_the_table():
+    assert {loss for loss, *_ in LABELS.values()} == set(LOSSES.values())
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_loss(name):
+    kind, labels, outputs = LABELS[name]
+    loss = kind()
+    prediction = np.random.default_rng(1).uniform(0.1, 0.9, (N, outputs))
+    _, gradient = loss.value_and_gradient(prediction, labels)
+    wanted = slopes(lambda: loss.value_and_gradient(prediction, labels)[0], prediction)
+    assert np.abs(gradient - wanted).max() < 1e-8
+    if loss.follows:
+        scores = 2 * normal((N, outputs), 2)
+        _, gradient = loss.from_scores(scores, labels)
+        wanted = slopes(lambda: loss.from_scores(scores, labels)[0], scores)
+        assert np.abs(gradient - wanted).max() < 1e-8
+
+
+# What a model may end in: the layers that give `outputs` numbers, and the losses that make sense of them.
+ENDINGS = {
+    "softmax": (lambda outputs: [layers.Dense(outputs, "softmax")], LOSSES),
+    "sigmoid": (lambda outputs: [layers.Dense(outputs, "sigmoid")], LOSSES),
+    "softmax layer": (lambda outputs: [layers.Dense(outputs), layers.Softmax()], LOSSES),
+    "sigmoid layer": (lambda outputs: [layers.Dense(outputs), layers.Sigmoid()], LOSSES),
+    "tanh": (lambda outputs: [layers.Dense(outputs, "tanh")], ["MeanSquaredError"]),
+    "nothing": (lambda outputs: [layers.Dense(outputs)], ["MeanSquaredError"]),
+}
+
+
+@pytest.mark.parametrize(
+    "name, ending",
+    [(name, ending) for name in LABELS for ending, (_, fits) in ENDINGS.items() if LABELS[name][0].__name__ in fits],
+)
+def test_model_through_its_loss(name, ending):
+    kind, labels, outputs = LABELS[name]
+    model = mtc.Sequential([layers.Dense(4, "tanh"), *ENDINGS[ending][0](outputs)], (3,), seed=1)
+    report = gradient_check(model, normal((N, 3), 3), labels, kind())
+    assert report.passed and not report.kinks, report
+    assert set(report.worst) == {"dense_1/kernel", "dense_1/bias", "dense_2/kernel", "dense_2/bias"}
+
+
+# name: (layers, input shape, labels)
+NETS = {
+    "small ConvNet": (
+        lambda: [
+            layers.Conv2D(4, 3, padding="same", activation="relu"),
+            layers.MaxPool2D(2),
+            layers.Dropout(0.25),
+            layers.Conv2D(5, (2, 3), activation="relu"),
+            layers.Flatten(),
+            layers.Dense(6, "relu"),
+            layers.Dropout(0.5),
+            layers.Dense(3, "softmax"),
+        ],
+        (7, 8, 2),
+        [2, 0, 1],
+    ),
+    "batch norm, averages, sigmoid": (
+        lambda: [
+            layers.ZeroPad2D(((1, 0), (0, 1))),
+            layers.Conv2D(4, 3, 2, use_bias=False),
+            layers.BatchNorm(),
+            layers.ReLU(),
+            layers.AveragePool2D(2, 1, "same"),
+            layers.Conv2D(3, 1, activation="tanh"),
+            layers.GlobalAveragePool2D(),
+            layers.Dense(1),
+            layers.Sigmoid(),
+        ],
+        (8, 7, 3),
+        [1, 0, 1],
+    ),
+    "frozen in the middle": (
+        lambda: [
+            layers.Conv2D(3, 3, activation="relu"),
+            layers.BatchNorm(trainable=False),
+            layers.Conv2D(4, 2, activation="tanh", trainable=False),
+            layers.MaxPool2D((2, 1)),
+            layers.Flatten(),
+            layers.Dense(4, trainable=False),
+            layers.Dense(3, "softmax"),
+        ],
+        (6, 5, 2),
+        [0, 2, 2],
+    ),
+}
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+@pytest.mark.parametrize("name", NETS)
+def test_whole_net(name, training):
+    make, shape, labels = NETS[name]
+    model = mtc.Sequential(make(), shape, seed=4)
+    x = normal((3, *shape), 6)
+    before = model.vector.values.copy()
+    trained = {f"{layer.name}/{key}" for layer in model.layers if layer.trainable for key in layer.trained()}
+    for report, names in [
+        (gradient_check(model, x, training=training, most=25), {*trained, "input"}),
+        (gradient_check(model, x, labels, training=training, most=25), trained),
+    ]:
+        assert report.passed and not report.kinks, report
+        assert set(report.worst) == names
+    assert np.array_equal(model.vector.values, before)  # the model itself is not touched
