@@ -63,8 +63,7 @@ class Run:
 
     Args:
         title, subtitle: what was trained, and on what.
-        command: the command that repeats the run.
-        resume_command: the command that trains on from where it ended.
+        commands: `(what it does, command)` pairs for whoever wants to run it again or use it.
         facts: `(label, value)` pairs for the head of the page, the most important first.
         layers: `LayerRow`s in the order of the forward pass.
         input_shape: `(H, W, C)` of one image.
@@ -82,8 +81,7 @@ class Run:
 
     title: str
     subtitle: str = ""
-    command: str = ""
-    resume_command: str | None = None
+    commands: list = field(default_factory=list)
     facts: list = field(default_factory=list)
     layers: list = field(default_factory=list)
     input_shape: tuple | None = None

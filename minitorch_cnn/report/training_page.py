@@ -19,12 +19,17 @@ def write_training_report(path, recipe, settings, model, dataset, history, proba
     seconds = sum(history.get("seconds", []))
     data = f" --data {shlex.quote(settings.data)}" if settings.data else ""
     name = "" if settings.dataset == "digits" else f" {settings.dataset}"
+    again = (
+        f"minitorch-cnn train{name}{data} --epochs {settings.epochs} --batch-size {settings.batch_size}"
+        f" --learning-rate {settings.learning_rate:g} --seed {settings.seed}"
+    )
     run = Run(
         title=recipe.title,
         subtitle=str(dataset),
-        command=f"minitorch-cnn train{name}{data} --epochs {settings.epochs} --batch-size {settings.batch_size}"
-        f" --learning-rate {settings.learning_rate:g} --seed {settings.seed}",
-        resume_command=f"minitorch-cnn predict {shlex.quote(str(path.parent))} IMAGE",
+        commands=[
+            ("The same run from the start", again),
+            ("Name what is in an image", f"minitorch-cnn predict {shlex.quote(str(path.parent))} IMAGE"),
+        ],
         facts=[
             ("test accuracy", f"{accuracy:.2%}"),
             ("test images", f"{len(predicted):,}"),

@@ -80,8 +80,10 @@ def make_run():
         values = {
             "title": "CIFAR-10 ConvNet",
             "subtitle": "Four convolutions, two dense layers",
-            "command": "minitorch-cnn train cifar10 --seed 0",
-            "resume_command": "minitorch-cnn train cifar10 --resume runs/cifar10",
+            "commands": [
+                ("the same run", "minitorch-cnn train cifar10 --seed 0"),
+                ("name an image", "minitorch-cnn predict runs/cifar10 IMAGE"),
+            ],
             "facts": [("test accuracy", "78.12%"), ("epochs", 20), ("seed", 0)],
             "layers": LAYERS,
             "input_shape": (32, 32, 3),

@@ -55,7 +55,7 @@ def measure(page, width, dark, folder):
 @pytest.mark.parametrize("width", [390, 768, 1280])
 def test_the_page_fits_and_the_console_is_silent(make_run, tmp_path, width, dark):
     run = make_run(
-        subtitle="a_word_without_any_place_to_break_it_" * 4, command="minitorch-cnn " + "--option value " * 20
+        subtitle="a_word_without_any_place_to_break_it_" * 4, commands=[("again", "minitorch-cnn " + "--option value " * 20)]
     )
     found = measure(run_page(run), width, dark, tmp_path)
     assert found["shown"] == width

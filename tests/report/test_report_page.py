@@ -17,7 +17,7 @@ HOSTILE = ["<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "]]
 def test_the_numbers_are_those_given(make_run, read_page):
     run = make_run()
     page = read_page(run_page(run))
-    for words in [run.title, run.subtitle, run.command, run.resume_command, *run.notes, *run.class_names]:
+    for words in [run.title, run.subtitle, *sum(run.commands, ()), *run.notes, *run.class_names]:
         assert words in page.text
     for name, value in run.facts:
         assert f"{name} {value}" in page.text
@@ -65,7 +65,7 @@ def test_hostile_names_arrive_as_text(make_run, read_page, words):
             make_run(
                 title=words,
                 subtitle=words,
-                command=words,
+                commands=[(words, words)],
                 facts=[(words, words)],
                 layers=[LayerRow(words, words, (32, 32, 3), 5, detail=words)],
                 class_names=names,
@@ -82,7 +82,7 @@ def test_hostile_names_arrive_as_text(make_run, read_page, words):
 
 
 def test_names_that_are_no_text_still_give_a_page(make_run, tmp_path):
-    path = write_report(make_run(command="train \udcff", notes=["\x00"]), tmp_path / "report.html")
+    path = write_report(make_run(commands=[("again", "train \udcff")], notes=["\x00"]), tmp_path / "report.html")
     assert "train ?" in path.read_text(encoding="utf-8")
 
 
@@ -92,7 +92,7 @@ PARTS = {
     "classes": {"confusion": None, "class_names": []},
     "predictions": {"samples": []},
     "filters": {"filters": None},
-    "again": {"command": "", "resume_command": None},
+    "again": {"commands": []},
     "notes": {"notes": []},
 }
 
