@@ -113,12 +113,13 @@ def _predict(options):
     import numpy as np
 
     from minitorch_cnn.datasets import load_image
+    from minitorch_cnn.metrics import class_probabilities
     from minitorch_cnn.runs import RunFolder
 
     model, names = RunFolder(options.run_folder).load_model()
     height, width = model.input_shape[:2]
     images = np.stack([load_image(path, height, width) for path in options.images])
-    for path, probabilities in zip(options.images, model.predict(images)):
+    for path, probabilities in zip(options.images, class_probabilities(model.predict(images))):
         best = int(probabilities.argmax())
         label = f"{path}: " if len(options.images) > 1 else ""
         print(f"{label}{names[best]}, {probabilities[best]:.2f}")

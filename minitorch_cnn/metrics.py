@@ -10,6 +10,13 @@ def predicted_classes(prediction):
     return (prediction.reshape(len(prediction)) > 0.5).astype("int64")
 
 
+def class_probabilities(prediction):
+    """(N, classes) probabilities: the prediction itself, or (1 - p, p) for a single output p."""
+    if prediction.shape[1] > 1:
+        return prediction
+    return namespace(prediction).concatenate([1 - prediction, prediction], axis=1)
+
+
 def count_correct(prediction, labels):
     """How many of the N predictions name the right class; labels are class numbers or one-hot rows."""
     labels = namespace(prediction).asarray(labels)

@@ -18,6 +18,7 @@ from minitorch_cnn import checkpoint
 from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.errors import ArgumentError, CheckpointError
+from minitorch_cnn.metrics import class_probabilities
 from minitorch_cnn.recipes import RECIPES
 from minitorch_cnn.report.training_page import write_training_report
 from minitorch_cnn.sequential import Sequential
@@ -138,7 +139,7 @@ def _train(folder, settings, progress, fresh):
         resume=resume_from,
     )
     folder.save_model(model, dataset.class_names)
-    probabilities = model.predict(dataset.test_images)
+    probabilities = class_probabilities(model.predict(dataset.test_images))
     write_training_report(folder.report, recipe, settings, model, dataset, history, probabilities)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
     print(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images")

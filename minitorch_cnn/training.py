@@ -16,7 +16,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from minitorch_cnn import checkpoint
+from minitorch_cnn import checkpoint, features
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.errors import ArgumentError, CheckpointError, UserError
 from minitorch_cnn.metrics import count_correct
@@ -31,18 +31,19 @@ class Interrupted(KeyboardInterrupt):
 
 
 def fit(model, x, labels=None, *, optimizer, loss=None, epochs=1, batch_size=32, validation=None, callbacks=(),
-        augment=None, shuffle=True, seed=None, workers=2, progress=True, resume=None):  # fmt: skip
+        augment=None, shuffle=True, seed=None, workers=2, cache_features=True, progress=True, resume=None):  # fmt: skip
     """Train `model`; returns the history {"loss": [of each epoch], "accuracy": ..., "val_loss": ..., ...}.
 
     Arguments: `x` images (N, ...) or a sequence that loads them, uint8 ones go through the model's preprocessing;
     `labels` (N,) or (N, K); `loss` left out: the one that belongs to the last activation; `validation` (x, labels),
     measured after each epoch; `augment` an Augmentation; `seed` of the order and the augmentation, left out: the
-    model's; `workers` threads prepare batches ahead (0: none); `resume` the path of a checkpoint to go on from.
+    model's; `workers` threads prepare batches ahead (0: none); `cache_features`: what a frozen base makes of the images
+    is computed once, where nothing changes them (`features.py`); `resume` the path of a checkpoint to go on from.
     Raises Interrupted at Ctrl-C, TrainingError when the loss is no longer finite.
     """
     trainer = Trainer(model, x, labels, optimizer=optimizer, loss=loss, epochs=epochs, batch_size=batch_size,
                       validation=validation, callbacks=callbacks, augment=augment, shuffle=shuffle, seed=seed,
-                      workers=workers, progress=progress)  # fmt: skip
+                      workers=workers, cache_features=cache_features, progress=progress)  # fmt: skip
     if resume is not None:
         trainer.load(resume)
     return trainer.run()
@@ -52,7 +53,7 @@ class Trainer:
     """One training: the loop, and where it is. Arguments as for `fit`."""
 
     def __init__(self, model, x, labels, *, optimizer, loss, epochs, batch_size, validation, callbacks, augment, shuffle,
-                 seed, workers, progress):  # fmt: skip
+                 seed, workers, cache_features, progress):  # fmt: skip
         if len(x) == 0:
             raise ArgumentError("fit: expected at least one image to train on, got none")
         if labels is None or len(labels) != len(x):
@@ -65,6 +66,7 @@ class Trainer:
         if model.lowest_trainable() == len(model.layers):
             raise ArgumentError("fit: every layer is frozen, there is nothing to train")
         self.model, self.optimizer = model, optimizer
+        self.learner = model  # the part that sees the batches: all of it, or what lies above a frozen base
         self.loss = loss or model.default_loss()
         self.epochs, self.validation, self.progress = int(epochs), validation, progress
         self.callbacks = list(callbacks)
@@ -72,6 +74,7 @@ class Trainer:
             x, labels, batch_size, shuffle=shuffle, seed=model.seed if seed is None else seed, augment=augment,
             transform=model.receive, workers=workers,
         )  # fmt: skip
+        self.cache_features = cache_features and features.worth_caching(model, augment)
         self.epoch, self.batch = 0, 0  # the next batch to train on
         self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the epoch at hand
         self.rate = 0.0  # learning rate at the beginning of the epoch
@@ -82,6 +85,8 @@ class Trainer:
 
     def run(self):
         """Train until all epochs are done or somebody stops; returns the history."""
+        if self.cache_features and self.epoch < self.epochs:
+            self._compute_features()
         self.optimizer.prepare(self.model)
         self._tell("on_train_begin")
         with self._catching_interrupts():
@@ -89,6 +94,19 @@ class Trainer:
                 self._run_epoch()
         self._tell("on_train_end")
         return self.history
+
+    def _compute_features(self):
+        """From here on train on what the frozen base made of the images."""
+
+        def compute(images):
+            return features.base_features(self.model, images, workers=self.batches.workers, progress=self.progress)
+
+        self.batches.images = compute(self.batches.images)
+        if self.validation is not None:
+            self.validation = (compute(self.validation[0]), self.validation[1])
+        self.learner = features.upper_part(self.model, features.fixed_depth(self.model))
+        self.batches.transform = self.learner.receive
+        self.cache_features = False
 
     def stop(self, reason):
         """Let the epoch at hand be the last one."""
@@ -116,7 +134,7 @@ class Trainer:
             results = {**self._averages(), "learning_rate": self.rate}
             if self.validation is not None:
                 bar.set_postfix_str("validating")
-                measured = self.model.evaluate(*self.validation, loss=self.loss)
+                measured = self.learner.evaluate(*self.validation, loss=self.loss)
                 results.update({f"val_{name}": value for name, value in measured.items()})
             results["seconds"] = time.perf_counter() - started
             bar.set_postfix_str(", ".join(f"{k} {v:.4f}" for k, v in results.items() if k not in ("seconds", "learning_rate")))
@@ -131,7 +149,7 @@ class Trainer:
             self._leave()
 
     def _train_batch(self, x, labels):
-        loss = self.model.loss_and_gradients(x, labels, self.loss, training=True)
+        loss = self.learner.loss_and_gradients(x, labels, self.loss, training=True)
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss} in epoch {self.epoch + 1}, batch {self.batch + 1}: training has diverged;"
@@ -139,7 +157,7 @@ class Trainer:
             )
         self.optimizer.step(self.model)
         self.totals["loss"] += loss * len(x)
-        self.totals["correct"] += count_correct(self.model.prediction, labels)
+        self.totals["correct"] += count_correct(self.learner.prediction, labels)
         self.totals["images"] += len(x)
         self.batch += 1
 

@@ -1,0 +1,96 @@
+"""Features of a frozen base, computed once: the same training, without the repeated work."""
+
+import numpy as np
+import pytest
+import small_run
+
+from minitorch_cnn import Sequential, datasets, features, layers, optimizers
+from minitorch_cnn.callbacks import Checkpoint
+
+
+def frozen_model(with_dropout_below=False):
+    model = Sequential(
+        [
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNorm(),
+            *([layers.Dropout(0.3)] if with_dropout_below else []),
+            layers.Conv2D(5, (2, 3), activation="relu"),
+            layers.MaxPool2D(2),
+            layers.Flatten(),
+            layers.Dropout(0.4),
+            layers.Dense(3, activation="softmax"),
+        ],
+        input_shape=(9, 7, 2),
+        seed=2,
+    )
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    return model
+
+
+def fit(model, cache, **options):
+    x, labels = small_run.images_and_labels()
+    settings = dict(optimizer=optimizers.SGD(0.1, momentum=0.9), epochs=3, batch_size=13, validation=small_run.images_and_labels(20))
+    history = model.fit(x, labels, **settings, cache_features=cache, progress=False, **options)
+    return model.vector.values.copy(), {name: values for name, values in history.items() if name != "seconds"}
+
+
+def count_forward(monkeypatch, layer):
+    seen = []
+    forward = layer.forward
+    monkeypatch.setattr(layer, "forward", lambda x, training=False: seen.append(len(x)) or forward(x, training))
+    return seen
+
+
+def test_cached_training_is_the_same_training(monkeypatch):
+    cached, plain = frozen_model(), frozen_model()
+    calls = count_forward(monkeypatch, cached.layers[0])
+    weights, history = fit(cached, True)
+    expected, expected_history = fit(plain, False)
+    np.testing.assert_allclose(weights, expected, rtol=1e-5, atol=1e-7)
+    for name in history:
+        assert history[name] == pytest.approx(expected_history[name], rel=1e-4)
+    assert sum(calls) == 50 + 20  # every image once, not once an epoch
+
+
+@pytest.mark.parametrize("below, depth", [(False, 5), (True, 2)])
+def test_a_random_layer_ends_what_is_fixed(below, depth):
+    assert features.fixed_depth(frozen_model(below)) == depth
+
+
+def test_augmented_images_and_unfrozen_bases_are_not_cached():
+    assert not features.worth_caching(frozen_model(), datasets.Augmentation(flip=True))
+    assert not features.worth_caching(small_run.small_model(), None)
+    assert features.worth_caching(frozen_model(), None)
+
+
+def test_large_features_go_to_a_file(monkeypatch):
+    x, _ = small_run.images_and_labels()
+    in_memory = features.base_features(frozen_model(), x, progress=False)
+    monkeypatch.setattr(features, "IN_MEMORY", 100)
+    on_disk = features.base_features(frozen_model(), x, progress=False)
+    assert isinstance(on_disk, np.memmap) and not isinstance(in_memory, np.memmap)
+    assert np.array_equal(on_disk, in_memory)
+
+
+def test_the_user_is_told(capsys):
+    x, labels = small_run.images_and_labels()
+    frozen_model().fit(x, labels, optimizer=optimizers.SGD(), batch_size=13)
+    assert "features cached: 50 images" in capsys.readouterr().err
+
+
+def test_a_cached_training_resumes(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    whole, history = fit(frozen_model(), True, callbacks=[Checkpoint(tmp_path / "other.npz")])
+
+    class Stop(Checkpoint):
+        def on_batch_end(self, trainer):
+            super().on_batch_end(trainer)
+            if (trainer.epoch, trainer.batch) == (1, 2):
+                raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fit(frozen_model(), True, callbacks=[Stop(path, 0)])
+    resumed, resumed_history = fit(frozen_model(), True, callbacks=[Checkpoint(path)], resume=path)
+    assert np.array_equal(whole, resumed)
+    assert history == resumed_history
