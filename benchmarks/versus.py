@@ -221,7 +221,9 @@ def main():
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--at-most", type=float, help="exit with 1 when we take more than this many times PyTorch's time")
+    parser.add_argument(
+        "--at-most", type=float, help="exit with 1 when we take more than this many times PyTorch's time"
+    )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--problem", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -246,12 +248,22 @@ def main():
     ours = times["minitorch_cnn"]
     ratios = {engine: statistics.median(o / t for o, t in zip(ours, column)) for engine, column in times.items()}
     steps = -(-50_000 // options.batch_size)
-    print(f"CIFAR ConvNet, one SGD step, batch {options.batch_size}, {options.threads} threads, {options.rounds} rounds in turn")
+    print(
+        f"CIFAR ConvNet, one SGD step, batch {options.batch_size}, {options.threads} threads,"
+        f" {options.rounds} rounds in turn"
+    )
     print(f"{'engine':24}{'median ms':>10}{'epoch s':>9}{'ours / it':>11}{'peak MB':>9}{'gradients differ by':>21}")
     rows = []
     for engine, column in times.items():
         milliseconds = statistics.median(column) * 1e3
-        row = (engine, milliseconds, milliseconds * steps / 1e3, ratios[engine], peaks[engine] / 1e6, differences[engine])
+        row = (
+            engine,
+            milliseconds,
+            milliseconds * steps / 1e3,
+            ratios[engine],
+            peaks[engine] / 1e6,
+            differences[engine],
+        )
         print(f"{row[0]:24}{row[1]:10.1f}{row[2]:9.1f}{row[3]:11.2f}{row[4]:9.0f}{row[5]:21.1e}")
         rows.append(row)
     RESULTS.mkdir(exist_ok=True)

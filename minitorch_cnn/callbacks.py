@@ -40,7 +40,7 @@ class Callback:
 
 
 class EarlyStopping(Callback):
-    """Stop when `monitor` has not become better for `patience` epochs; then, with `restore_best`, take the best weights."""
+    """Stop when `monitor` was no better for `patience` epochs; then, with `restore_best`, take the best weights."""
 
     def __init__(self, monitor="val_loss", patience=5, restore_best=True):
         self.monitor, self.patience, self.restore_best = monitor, patience, restore_best

@@ -1,7 +1,8 @@
 """Checkpoints: everything a training needs to go on as if nothing had happened, in one file, replaced in one step.
 
-The file is a NumPy `.npz` without pickles: numbered arrays, and a JSON text that says what each is. It is written beside
-the old one and renamed over it when it is whole and on the disk, so whatever happens there is always one good checkpoint.
+The file is a NumPy `.npz` without pickles: numbered arrays, and a JSON text that says what each is. It is written
+beside the old one and renamed over it when it is whole and on the disk, so whatever happens there is always one good
+checkpoint.
 """
 
 import contextlib
@@ -38,7 +39,9 @@ def load(path):
         with np.load(path, allow_pickle=False) as file:
             description = json.loads(file["description"].tobytes())
             if description.get("format") != FORMAT:
-                raise CheckpointError(f"{path}: expected a checkpoint of format {FORMAT}, got {description.get('format')!r}")
+                raise CheckpointError(
+                    f"{path}: expected a checkpoint of format {FORMAT}, got {description.get('format')!r}"
+                )
             arrays = {tuple(key): file[str(number)] for number, key in enumerate(description["keys"])}
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no checkpoint here") from None
@@ -66,7 +69,9 @@ def replacing(path):
         name = None
         _sync_folder(path.parent)
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be written ({error.strerror or error}); the older file is as it was") from None
+        raise CheckpointError(
+            f"{path}: cannot be written ({error.strerror or error}); the older file is as it was"
+        ) from None
     finally:
         if name is not None:
             with contextlib.suppress(OSError):

@@ -52,7 +52,7 @@ def _parser():
         description="Train the slides' network on a data set. Writes a run folder: settings, history, checkpoint, the"
         " trained model, and report.html to open in a browser. Ctrl-C saves; --resume goes on to the same bits.",
     )
-    train.add_argument("dataset", nargs="?", choices=list(RECIPES), help="left out: digits, which come with the package")
+    train.add_argument("dataset", nargs="?", choices=list(RECIPES), help="left out: the digits in the package")
     train.add_argument("--data", metavar="DIR", help="the folder or archive with the data; left out: downloaded once")
     train.add_argument("--epochs", type=_positive_integer, metavar="N", help="passes over the training images")
     train.add_argument("--batch-size", type=_positive_integer, metavar="N", help="images in a training step")
@@ -63,6 +63,27 @@ def _parser():
     train.add_argument("--quiet", action="store_true", help="only the result")
     train.set_defaults(run=_train)
 
+    tune = commands.add_parser(
+        "fine-tune",
+        help="VGG16's ImageNet weights, a new top, cats and dogs: the transfer-learning recipe in one go",
+        description="Cut the top off VGG16, put a new one on, train it with the base frozen (the base's features are"
+        " computed once), then unfreeze everything and train it gently. Writes a run folder with a report.",
+    )
+    tune.add_argument("--weights", metavar="FILE", help="VGG16's weights; `minitorch-cnn weights fetch vgg16 --no-top`")
+    tune.add_argument("--data", metavar="DIR", help="the folder with the photos; left out: downloaded once")
+    tune.add_argument("--top-epochs", type=_positive_integer, metavar="N", help="epochs with the base frozen (25)")
+    tune.add_argument("--all-epochs", type=_positive_integer, metavar="N", help="epochs with everything trained (2)")
+    tune.add_argument("--batch-size", type=_positive_integer, metavar="N", help="photos in a training step (32)")
+    tune.add_argument("--size", type=_positive_integer, metavar="N", help="photos are scaled to NxN (150)")
+    tune.add_argument("--top-rate", type=_positive, metavar="RATE", help="learning rate with the base frozen (1e-4)")
+    tune.add_argument("--all-rate", type=_positive, metavar="RATE", help="learning rate of everything (2e-5)")
+    tune.add_argument("--seed", type=_seed, metavar="N", help="decides the new weights, order, flips, dropout (0)")
+    tune.add_argument("--beside", metavar="RUN", help="a run of `train cats-vs-dogs`, shown in the report to compare")
+    tune.add_argument("--out", metavar="RUN", help="the run folder to make (runs/fine-tune-DATE-TIME)")
+    tune.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
+    tune.add_argument("--quiet", action="store_true", help="only the result")
+    tune.set_defaults(run=_fine_tune)
+
     predict = commands.add_parser("predict", help="name what is in an image", description="Name what is in an image.")
     predict.add_argument("run_folder", metavar="RUN", help="the folder of a finished run")
     predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files; scaled to the network's size")
@@ -72,7 +93,7 @@ def _parser():
         "summary", help="shapes, parameters and memory of a network", description="Shapes, parameters and memory."
     )
     summary.add_argument("model", metavar="MODEL", help="cifar10, or a run folder")
-    summary.add_argument("--batch-size", type=_positive_integer, default=32, metavar="N", help="memory for N images (32)")
+    summary.add_argument("--batch-size", type=_positive_integer, default=32, metavar="N", help="memory for N (32)")
     summary.set_defaults(run=_summary)
 
     check = commands.add_parser(
@@ -80,7 +101,7 @@ def _parser():
         help="compare every backward pass with the definition of the derivative",
         description="Compare backward passes with central differences in float64; exit code 1 where one disagrees.",
     )
-    check.add_argument("model", nargs="?", metavar="MODEL", help="cifar10, or a run folder; left out: every kind of layer")
+    check.add_argument("model", nargs="?", metavar="MODEL", help="as for summary; left out: every kind of layer")
     check.add_argument("--most", type=_positive_integer, default=20, metavar="N", help="numbers of each array (20)")
     check.set_defaults(run=_check_gradients)
     return parser
@@ -88,13 +109,10 @@ def _parser():
 
 def _train(options):
     from minitorch_cnn import runs
-    from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.recipes import RECIPES
 
     if options.resume is not None:
-        for name in ("dataset", "data", "batch_size", "learning_rate", "seed", "out"):
-            if getattr(options, name) is not None:
-                raise ArgumentError(f"--resume takes its settings from the run folder; got {name.replace('_', '-')} too")
+        _no_settings_beside_resume(options, ("dataset", "data", "batch_size", "learning_rate", "seed", "out"))
         runs.resume(options.resume, options.epochs, progress=not options.quiet)
         return
     recipe = RECIPES[options.dataset or "digits"]
@@ -107,6 +125,30 @@ def _train(options):
         seed=options.seed or 0,
     )
     runs.start(settings, options.out, progress=not options.quiet)
+
+
+def _fine_tune(options):
+    from minitorch_cnn import fine_tune
+    from minitorch_cnn.errors import ArgumentError
+
+    names = ("weights", "data", "size", "top_epochs", "all_epochs", "batch_size", "top_rate", "all_rate", "seed")
+    names += ("beside",)
+    if options.resume is not None:
+        _no_settings_beside_resume(options, (*names, "out"))
+        fine_tune.resume(options.resume, progress=not options.quiet)
+        return
+    if options.weights is None:
+        raise ArgumentError("fine-tune: expected --weights FILE; get it: minitorch-cnn weights fetch vgg16 --no-top")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    fine_tune.start(fine_tune.FineTuneSettings(**{"data": None, **given}), options.out, progress=not options.quiet)
+
+
+def _no_settings_beside_resume(options, names):
+    from minitorch_cnn.errors import ArgumentError
+
+    for name in names:
+        if getattr(options, name) is not None:
+            raise ArgumentError(f"--resume takes its settings from the run folder; got {name.replace('_', '-')} too")
 
 
 def _predict(options):
@@ -136,7 +178,8 @@ def _check_gradients(options):
     if options.model is not None:
         reports = [gradient_check(_named_model(options.model), most=options.most)]
     else:
-        reports = [gradient_check(layer, x, training=training, most=options.most) for layer, x, training in every_layer()]
+        cases = every_layer()
+        reports = [gradient_check(layer, x, training=training, most=options.most) for layer, x, training in cases]
     for report in reports:
         print(report, flush=True)
     wrong = [report.subject for report in reports if not report.passed]

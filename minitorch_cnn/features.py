@@ -1,7 +1,8 @@
 """Features once: what a frozen base makes of an image never changes, so it is computed one time and kept.
 
-While the bottom of a model is frozen and its images are not augmented, an epoch would repeat the same forward pass through
-the base for every image. Training the layers above on the kept result gives the same gradients at a fraction of the time.
+While the bottom of a model is frozen and its images are not augmented, an epoch would repeat the same forward pass
+through the base for every image. Training the layers above on the kept result gives the same gradients at a fraction of
+the time.
 """
 
 import copy

@@ -2,8 +2,8 @@
 
     dL/dw  ~  (L(w + h) - L(w - h)) / 2h            central difference, in float64
 
-For a layer L = sum(y * r) with a random r, so dL/dy = r is different everywhere: an upstream gradient of ones would hide
-transposed and cancelled terms. For a whole model with labels L is the loss itself.
+For a layer L = sum(y * r) with a random r, so dL/dy = r is different everywhere: an upstream gradient of ones would
+hide transposed and cancelled terms. For a whole model with labels L is the loss itself.
 
 At a kink (a ReLU's zero, a tie of two numbers in a pool) the function has two one-sided slopes and no derivative; the
 check recognises one by comparing the slopes to the left and to the right, and does not call it a bug.

@@ -1,4 +1,4 @@
-"""One of every kind of layer, on shapes that hide nothing: never square, strides with a remainder, overlapping pools."""
+"""One of every kind of layer, on shapes that hide nothing: not square, strides with a remainder, overlapping pools."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Initial weights. Drawn in float64 on the host and then rounded, so every dtype and backend begins with the same ones."""
+"""Initial weights. Drawn in float64 on the host, then rounded: the same ones for every dtype and backend."""
 
 import math
 

@@ -1,7 +1,7 @@
 """Optimizers: how a gradient changes a parameter. Defaults and rules are Keras's.
 
-An optimizer never sees layers. The model hands it its trainable parameters as a few long vectors (`parameters.py`), so a
-step is one pass over each, and what is frozen is simply not there: no gradient, no state, no weight decay.
+An optimizer never sees layers. The model hands it its trainable parameters as a few long vectors (`parameters.py`), so
+a step is one pass over each, and what is frozen is simply not there: no gradient, no state, no weight decay.
 """
 
 import math
@@ -89,7 +89,7 @@ class Optimizer:
         raise NotImplementedError
 
     def _follow(self, segments):
-        """Lay the state out for `segments`; a parameter that was trained before keeps its state, a new one gets zeros."""
+        """Lay the state out for `segments`; what was trained before keeps its state, what is new gets zeros."""
         before = self.state()
         self._segments = segments
         self._state = []

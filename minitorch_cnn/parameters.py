@@ -40,7 +40,9 @@ class ParameterVector:
         self.values = np.empty(size, dtype)
         for index, layer in enumerate(layers):
             shapes = layer.parameter_shapes()
-            storage = {name: self._view(layer.name, name, shapes[name]) for name in shapes if (layer.name, name) in self.spans}
+            storage = {
+                name: self._view(layer.name, name, shapes[name]) for name in shapes if (layer.name, name) in self.spans
+            }
             kept = dict(layer.parameters)
             if kept and {name: array.shape for name, array in kept.items()} == shapes:
                 for name, array in kept.items():

@@ -30,12 +30,23 @@ class Recipe:
 
 def _digits(data, progress):
     if data is not None:
-        raise ArgumentError("train: the digits come with the package and take no --data; name a data set to use a folder")
+        raise ArgumentError(
+            "train: the digits come with the package and take no --data; name a data set to use a folder"
+        )
     return datasets.digits()
 
 
 def _cifar10(data, progress):
     return datasets.cifar10(data, progress=progress)
+
+
+def _cats_vs_dogs(data, progress):
+    return datasets.cats_vs_dogs(data, 150, 150, progress=progress)
+
+
+def _cats_net(dataset, seed):
+    preprocessing = Standardize.of(dataset.train_images[:500])
+    return models.cats_vs_dogs(dropout=True, seed=seed, preprocessing=preprocessing)
 
 
 def _cifar_net(dataset, seed):
@@ -59,7 +70,16 @@ RECIPES = {
         model=_cifar_net,
         epochs=20,
         batch_size=128,
-        learning_rate=0.05,
+        learning_rate=0.02,
         augment={"flip": True, "shift": 0.1},
+    ),
+    "cats-vs-dogs": Recipe(
+        title="Cats vs Dogs",
+        load=_cats_vs_dogs,
+        model=_cats_net,
+        epochs=25,
+        batch_size=32,
+        learning_rate=0.02,
+        augment={"flip": True, "shift": 0.1, "zoom": 0.1},
     ),
 }

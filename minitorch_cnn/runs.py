@@ -1,10 +1,10 @@
 """A run folder: one training, from its settings to its report.
 
-    config.json      what was asked for, and the model; written first
-    checkpoint.npz   where the training is; replaced as it goes on
-    history.csv      one row an epoch
-    model.npz        the trained model, for `predict`
-    report.html      the page of the run
+config.json      what was asked for, and the model; written first
+checkpoint.npz   where the training is; replaced as it goes on
+history.csv      one row an epoch
+model.npz        the trained model, for `predict`
+report.html      the page of the run
 """
 
 import json
@@ -48,16 +48,18 @@ class RunFolder:
         self.report = self.path / "report.html"
 
     @classmethod
-    def fresh(cls, settings, path=None):
+    def fresh(cls, name, path=None):
         """A new folder: `path`, or runs/NAME-DATE-TIME; CheckpointError when there is a run in it already."""
         if path is None:
-            stem = Path("runs") / f"{settings.dataset}-{time.strftime('%Y%m%d-%H%M%S')}"
+            stem = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
             path, number = stem, 2
             while path.exists():
                 path, number = stem.with_name(f"{stem.name}-{number}"), number + 1
         folder = cls(path)
         if folder.config.exists():
-            raise CheckpointError(f"{folder.path}: holds a run already; go on with --resume {folder.path}, or name another --out")
+            raise CheckpointError(
+                f"{folder.path}: holds a run already; go on with --resume {folder.path}, or name another --out"
+            )
         return folder
 
     def write_config(self, settings, model):
@@ -66,14 +68,18 @@ class RunFolder:
         with checkpoint.replacing(self.config) as file:
             file.write(text.encode())
 
-    def read_settings(self):
-        """The settings the run was started with; CheckpointError when this is no run folder."""
+    def read_settings(self, kind):
+        """The settings, of the dataclass `kind`, that the run was started with; CheckpointError when there are none."""
         try:
             stored = json.loads(self.config.read_text())["settings"]
-            return Settings(**{name: stored[name] for name in Settings.__dataclass_fields__})
-        except FileNotFoundError:
+            if stored.keys() != kind.__dataclass_fields__.keys():
+                raise CheckpointError(f"{self.path}: is the run of another command")
+            return kind(**stored)
+        except CheckpointError:
+            raise
+        except OSError:
             raise CheckpointError(f"{self.path}: expected a run folder with a config.json, found none") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{self.config}: cannot be read ({error})") from None
 
     def save_model(self, model, class_names):
@@ -97,17 +103,17 @@ class RunFolder:
 
 def start(settings, out=None, progress=True):
     """Begin a new training; returns the run folder when it is finished."""
-    folder = RunFolder.fresh(settings, out)
+    folder = RunFolder.fresh(settings.dataset, out)
     return _train(folder, settings, progress, fresh=True)
 
 
 def resume(path, epochs=None, progress=True):
     """Go on with a training that was interrupted, to the bits it would have reached; returns the run folder."""
     folder = RunFolder(path)
-    settings = folder.read_settings()
+    settings = folder.read_settings(Settings)
     if epochs is not None and epochs != settings.epochs:
         raise ArgumentError(
-            f"--resume: this run goes over {settings.epochs} epochs, its learning rate is planned for them; got {epochs}"
+            f"--resume: this run goes over {settings.epochs} epochs and its learning rate with it; got {epochs}"
         )
     return _train(folder, settings, progress, fresh=False)
 
@@ -123,7 +129,9 @@ def _train(folder, settings, progress, fresh):
         say(f"run folder: {folder.path}")
     resume_from = folder.checkpoint if not fresh and folder.checkpoint.exists() else None
     if not fresh:
-        say(f"going on from {folder.checkpoint}" if resume_from else f"{folder.path}: no checkpoint yet, starting again")
+        say(
+            f"going on from {folder.checkpoint}" if resume_from else f"{folder.path}: no checkpoint yet, starting again"
+        )
     steps = settings.epochs * -(-len(dataset.train_images) // settings.batch_size)
     command = f"minitorch-cnn train --resume {folder.path}"
     history = model.fit(

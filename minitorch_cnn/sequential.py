@@ -284,7 +284,7 @@ class Sequential:
 
     def _require_built(self):
         if self.input_shape is None:
-            raise ArgumentError("the model has no shapes yet: give Sequential an input_shape, or call build(input_shape)")
+            raise ArgumentError("the model has no shapes yet: give Sequential an input_shape, or call build")
 
     def __repr__(self):
         return f"Sequential({len(self.layers)} layers, {self.input_shape} -> {self.output_shape})"

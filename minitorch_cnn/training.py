@@ -30,30 +30,47 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after the batch at hand was finished and saved; the message says how to go on."""
 
 
-def fit(model, x, labels=None, *, optimizer, loss=None, epochs=1, batch_size=32, validation=None, callbacks=(),
-        augment=None, shuffle=True, seed=None, workers=2, cache_features=True, progress=True, resume=None):  # fmt: skip
+def fit(model, x, labels=None, *, resume=None, **settings):
     """Train `model`; returns the history {"loss": [of each epoch], "accuracy": ..., "val_loss": ..., ...}.
 
-    Arguments: `x` images (N, ...) or a sequence that loads them, uint8 ones go through the model's preprocessing;
-    `labels` (N,) or (N, K); `loss` left out: the one that belongs to the last activation; `validation` (x, labels),
-    measured after each epoch; `augment` an Augmentation; `seed` of the order and the augmentation, left out: the
-    model's; `workers` threads prepare batches ahead (0: none); `cache_features`: what a frozen base makes of the images
-    is computed once, where nothing changes them (`features.py`); `resume` the path of a checkpoint to go on from.
+    Arguments: as for `Trainer`; `resume` is the path of a checkpoint to go on from.
     Raises Interrupted at Ctrl-C, TrainingError when the loss is no longer finite.
     """
-    trainer = Trainer(model, x, labels, optimizer=optimizer, loss=loss, epochs=epochs, batch_size=batch_size,
-                      validation=validation, callbacks=callbacks, augment=augment, shuffle=shuffle, seed=seed,
-                      workers=workers, cache_features=cache_features, progress=progress)  # fmt: skip
+    trainer = Trainer(model, x, labels, **settings)
     if resume is not None:
         trainer.load(resume)
     return trainer.run()
 
 
 class Trainer:
-    """One training: the loop, and where it is. Arguments as for `fit`."""
+    """One training: the loop, and where it is.
 
-    def __init__(self, model, x, labels, *, optimizer, loss, epochs, batch_size, validation, callbacks, augment, shuffle,
-                 seed, workers, cache_features, progress):  # fmt: skip
+    Arguments: `x` images (N, ...) or a sequence that loads them, uint8 ones go through the model's preprocessing;
+    `labels` (N,) or (N, K); `loss`, left out, is the one that belongs to the last activation; `validation` (x, labels),
+    measured after each epoch; `augment` an Augmentation; `seed` of the order and the augmentation, left out: the
+    model's; `workers` threads prepare batches ahead (0: none); `cache_features`: what a frozen base makes of the images
+    is computed once, where nothing changes them (`features.py`); `progress` shows a bar for each epoch.
+    """
+
+    def __init__(
+        self,
+        model,
+        x,
+        labels,
+        *,
+        optimizer,
+        loss=None,
+        epochs=1,
+        batch_size=32,
+        validation=None,
+        callbacks=(),
+        augment=None,
+        shuffle=True,
+        seed=None,
+        workers=2,
+        cache_features=True,
+        progress=True,
+    ):
         if len(x) == 0:
             raise ArgumentError("fit: expected at least one image to train on, got none")
         if labels is None or len(labels) != len(x):
@@ -116,16 +133,14 @@ class Trainer:
         if self.batch == 0:
             self.rate = float(self.optimizer.learning_rate)
         started = time.perf_counter() - self.totals["seconds"]
-        images = len(self.batches.images)
-        with tqdm(total=images, initial=self.totals["images"], unit=" images", disable=not self.progress, leave=True,
-                  desc=f"epoch {self.epoch + 1}/{self.epochs}", dynamic_ncols=True, mininterval=0.2) as bar:  # fmt: skip
+        with self._bar() as bar:
             batches = self.batches.epoch(self.epoch, self.batch)
             try:
                 for x, labels in batches:
                     self._train_batch(x, labels)
                     self.totals["seconds"] = time.perf_counter() - started
                     bar.update(len(x))
-                    bar.set_postfix_str(self._postfix(bar), refresh=False)
+                    bar.set_postfix_str(self._postfix(), refresh=False)
                     self._tell("on_batch_end")
                     if self._interrupts:
                         self._leave()
@@ -137,7 +152,9 @@ class Trainer:
                 measured = self.learner.evaluate(*self.validation, loss=self.loss)
                 results.update({f"val_{name}": value for name, value in measured.items()})
             results["seconds"] = time.perf_counter() - started
-            bar.set_postfix_str(", ".join(f"{k} {v:.4f}" for k, v in results.items() if k not in ("seconds", "learning_rate")))
+            bar.set_postfix_str(
+                ", ".join(f"{k} {v:.4f}" for k, v in results.items() if k not in ("seconds", "learning_rate"))
+            )
         for name, value in results.items():
             self.history.setdefault(name, []).append(value)
         self._tell("on_epoch_end", results)
@@ -165,7 +182,18 @@ class Trainer:
         images = max(self.totals["images"], 1)
         return {"loss": self.totals["loss"] / images, "accuracy": self.totals["correct"] / images}
 
-    def _postfix(self, bar):
+    def _bar(self):
+        return tqdm(
+            desc=f"epoch {self.epoch + 1}/{self.epochs}",
+            total=len(self.batches.images),
+            initial=self.totals["images"],
+            unit=" images",
+            disable=not self.progress,
+            dynamic_ncols=True,
+            mininterval=0.2,
+        )
+
+    def _postfix(self):
         averages = self._averages()
         left = ""
         if self.totals["seconds"] > 0:
@@ -250,7 +278,9 @@ class Trainer:
 
     def _leave(self):
         lines = [line for line in (callback.on_interrupt(self) for callback in self.callbacks) if line]
-        where = f"interrupted in epoch {self.epoch + 1} of {self.epochs} after batch {self.batch} of {len(self.batches)}"
+        where = (
+            f"interrupted in epoch {self.epoch + 1} of {self.epochs} after batch {self.batch} of {len(self.batches)}"
+        )
         raise Interrupted("; ".join([where, *lines]))
 
     def _tell(self, event, *arguments):
@@ -259,7 +289,7 @@ class Trainer:
 
 
 class _Signals:
-    """Context in which Ctrl-C calls a function; in other threads than the main one Python allows none, and it does nothing."""
+    """Context in which Ctrl-C calls a function; outside the main thread, where Python allows none, it does nothing."""
 
     def __init__(self, react):
         self.react, self.before = react, None

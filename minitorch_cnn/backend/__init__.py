@@ -6,5 +6,5 @@ __all__ = ["accelerated", "definitions_only", "namespace"]
 
 
 def namespace(array):
-    """The module that made `array` (numpy or cupy), by convention called `xp`: `xp.exp(array)` runs where the array lives."""
+    """The module that made `array` (numpy or cupy), called `xp` by convention: `xp.exp(array)` runs where it lives."""
     return array.__array_namespace__()

@@ -12,7 +12,8 @@ from minitorch_cnn.backend.threads import one_blas_thread
 
 one_blas_thread()
 
-# The symbol that Numba's own np.dot is compiled to: (kind, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc).
+# The symbol that Numba's own np.dot is compiled to:
+# (kind, transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc).
 _xxgemm = types.ExternalFunction(
     "numba_xxgemm",
     types.intc(
@@ -25,7 +26,7 @@ _SINGLE, _DOUBLE = ord("s"), ord("d")
 
 
 def one_type(*arrays):
-    """The arrays C-contiguous and of one dtype, as NumPy would promote them: `gemm` reads memory, it converts nothing."""
+    """The arrays C-contiguous and of one dtype, as NumPy would promote them: `gemm` converts nothing."""
     dtype = np.result_type(*arrays)
     return [np.ascontiguousarray(array, dtype) for array in arrays]
 

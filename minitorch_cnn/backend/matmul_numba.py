@@ -1,4 +1,4 @@
-"""The twin of `matmul.matmul`: the result in pieces, one for each worker, so that only one set of threads is at work."""
+"""The twin of `matmul.matmul`: the result in pieces, for one set of threads to share."""
 
 import numpy as np
 from numba import njit, prange

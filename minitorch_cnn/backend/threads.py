@@ -4,8 +4,8 @@ BLAS threads of its own would fight with the workers for the same cores. So the 
 is set to one thread, once, when the first twin that multiplies is loaded; setting it to and fro around every call costs
 more than it gains, since its threads wake up each time. NumPy's own BLAS, where it is another copy, stays as it is.
 
-For the same reason a worker that has nothing to do shall sleep, not spin: on a machine that does something else as well,
-spinning takes the time away from the worker that all wait for (`OMP_WAIT_POLICY`, unless the user has set it).
+For the same reason a worker that has nothing to do shall sleep, not spin: on a machine that does something else as
+well, spinning takes the time away from the worker that all wait for (`OMP_WAIT_POLICY`, unless the user has set it).
 
 How many workers there are is Numba's matter: `NUMBA_NUM_THREADS`, `numba.set_num_threads`.
 """

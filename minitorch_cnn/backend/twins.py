@@ -20,7 +20,7 @@ _state = {"twins": True}
 
 
 def accelerated(**modules):
-    """Decorate a definition whose first argument is an array; `modules` maps a backend ("numpy", "cupy") to a module."""
+    """Decorate a definition whose first argument is an array; `modules` maps "numpy" or "cupy" to a module."""
 
     def decorate(definition):
         found = {}

@@ -1,6 +1,6 @@
 """Where a window fits: padding and output size, the same for convolutions and pools.
 
-    OH = floor((H + top + bottom - KH) / SH) + 1          (and the same for columns)
+OH = floor((H + top + bottom - KH) / SH) + 1          (and the same for columns)
 """
 
 from numbers import Real

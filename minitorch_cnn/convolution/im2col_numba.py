@@ -34,7 +34,9 @@ def backward_input(dy, kernel, input_shape, strides, padding):
     dy, kernel = one_type(dy, kernel)
     dx = np.zeros(input_shape, dy.dtype)
     rows = _rows_per_block(dy.shape[2] * KH * KW * C, dy.shape[1], dy.itemsize)
-    _backward_input(dy, kernel, dx, _scratch(rows * dy.shape[2] * KH * KW * C, dy.dtype), strides, _corner(padding), rows)
+    _backward_input(
+        dy, kernel, dx, _scratch(rows * dy.shape[2] * KH * KW * C, dy.dtype), strides, _corner(padding), rows
+    )
     return dx
 
 
@@ -47,7 +49,9 @@ def backward_kernel(x, dy, kernel_shape, strides, padding):
     kernel_bytes = KH * KW * C * K * x.itemsize
     chunks = max(1, min(CHUNKS, -(-N * OH // rows), PARTIAL_BYTES // kernel_bytes))
     partial = np.zeros((chunks, KH * KW * C, K), x.dtype)
-    _backward_kernel(x, dy, partial, _scratch(rows * OW * KH * KW * C, x.dtype), (KH, KW), strides, _corner(padding), rows)
+    _backward_kernel(
+        x, dy, partial, _scratch(rows * OW * KH * KW * C, x.dtype), (KH, KW), strides, _corner(padding), rows
+    )
     return partial.sum(axis=0).reshape(kernel_shape)
 
 
@@ -154,7 +158,9 @@ def _backward_input(dy, kernel, dx, scratch, strides, corner, rows):
         dcolumns = scratch[get_thread_id()]
         for first in range(0, OH, rows):
             last = min(first + rows, OH)
-            gemm((last - first) * OW, D, K, dy[(n * OH + first) * OW * K :], K, False, kernel, K, True, 0.0, dcolumns, D)
+            gemm(
+                (last - first) * OW, D, K, dy[(n * OH + first) * OW * K :], K, False, kernel, K, True, 0.0, dcolumns, D
+            )
             _add_back(dx, dcolumns, size, n, first, last, (OH, OW), (KH, KW), strides, corner)
 
 

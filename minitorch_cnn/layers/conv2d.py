@@ -11,8 +11,8 @@ class Conv2D(Activated):
     """y (N, OH, OW, K) = activation(convolution of x (N, H, W, C) with kernel (KH, KW, C, K) + bias (K,)).
 
     Arguments as in Keras: `filters` K, `kernel_size` and `strides` (integer or pair), `padding` ("valid", "same", an
-    integer, (rows, columns) or ((top, bottom), (left, right))), `activation`, `use_bias`. `algorithm` names the module of
-    `convolution/` that does the work; "auto" lets it choose.
+    integer, (rows, columns) or ((top, bottom), (left, right))), `activation`, `use_bias`. `algorithm` names the module
+    of `convolution/` that does the work; "auto" lets it choose.
     """
 
     initializers = {"kernel": glorot_uniform, "bias": zeros}

@@ -55,6 +55,4 @@ class MaxPool2D(Pool2D):
     def backward(self, dy, need_dx=True):
         """dx: the winner of each window gets its dy, the others nothing."""
         (winner,) = self.recall()
-        return max_pool_backward(
-            dy, winner, (len(dy), *self.input_shape), self.pool_size, self.strides, self.pixels
-        )
+        return max_pool_backward(dy, winner, (len(dy), *self.input_shape), self.pool_size, self.strides, self.pixels)

@@ -58,7 +58,14 @@ def layer_rows(model):
         if layer.parameters and not layer.trainable:
             state = "frozen" if index < lowest else "frozen, gradient passes"
         rows.append(
-            LayerRow(layer.name, type(layer).__name__, layer.output_shape, layer.count_parameters(), state, layer.describe())
+            LayerRow(
+                layer.name,
+                type(layer).__name__,
+                layer.output_shape,
+                layer.count_parameters(),
+                state,
+                layer.describe(),
+            )
         )
     return rows
 

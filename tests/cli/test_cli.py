@@ -33,7 +33,14 @@ def test_a_run_leaves_config_history_model_and_report(finished_run):
         "config.json", "history.csv", "checkpoint.npz", "model.npz", "report.html",
     }  # fmt: skip
     settings = json.loads((finished_run / "config.json").read_text())["settings"]
-    assert settings == {"dataset": "digits", "data": None, "epochs": 2, "batch_size": 64, "learning_rate": 0.05, "seed": 0}
+    assert settings == {
+        "dataset": "digits",
+        "data": None,
+        "epochs": 2,
+        "batch_size": 64,
+        "learning_rate": 0.05,
+        "seed": 0,
+    }
     assert len((finished_run / "history.csv").read_text().splitlines()) == 3
 
 

@@ -32,15 +32,11 @@ def keras_model(dtype, algorithm="auto"):
         layers.Dense(3, "softmax", name="dense_1"),
     ]
     model = mtc.Sequential(stack, (12, 12, 3), seed=0, dtype=dtype)
-    weights = {key.split(".")[1:][0]: {} for key in REFERENCE if key.startswith("w.")}
-    for key in REFERENCE:
-        if key.startswith("w."):
-            _, layer, name = key.split(".")
-            weights[layer][name] = REFERENCE[key]
-    for layer, arrays in weights.items():
-        assert model.get_layer(layer).parameters.keys() == arrays.keys()
-        for name, array in arrays.items():
-            model.get_layer(layer).parameters[name] = array
+    weights = [key for key in REFERENCE if key.startswith("w.")]
+    assert weights == [f"w.{layer.name}.{name}" for layer in model.layers for name in layer.parameters]
+    for key in weights:
+        _, layer, name = key.split(".")
+        model.get_layer(layer).parameters[name] = REFERENCE[key]
     return model
 
 

@@ -40,7 +40,9 @@ def train(folder, resume=False, epochs=EPOCHS, extra=(), optimizer=None, seconds
     x, labels = images_and_labels()
     model = small_model()
     path = Path(folder) / "checkpoint.npz"
-    optimizer = optimizer or optimizers.SGD(schedules.Cosine(0.1, EPOCHS * 4), momentum=0.9, nesterov=True, weight_decay=1e-3)
+    optimizer = optimizer or optimizers.SGD(
+        schedules.Cosine(0.1, EPOCHS * 4), momentum=0.9, nesterov=True, weight_decay=1e-3
+    )
     history = model.fit(
         x,
         labels,

@@ -30,7 +30,9 @@ def frozen_model(with_dropout_below=False):
 
 def fit(model, cache, **options):
     x, labels = small_run.images_and_labels()
-    settings = dict(optimizer=optimizers.SGD(0.1, momentum=0.9), epochs=3, batch_size=13, validation=small_run.images_and_labels(20))
+    settings = dict(
+        optimizer=optimizers.SGD(0.1, momentum=0.9), epochs=3, batch_size=13, validation=small_run.images_and_labels(20)
+    )
     history = model.fit(x, labels, **settings, cache_features=cache, progress=False, **options)
     return model.vector.values.copy(), {name: values for name, values in history.items() if name != "seconds"}
 

@@ -16,7 +16,9 @@ def test_fit_is_train_step_in_a_loop():
     """Without shuffling and workers, fit does just what a hand-written loop does."""
     x, labels = small_run.images_and_labels()
     by_fit, by_hand = small_run.small_model(), small_run.small_model()
-    history = by_fit.fit(x, labels, optimizer=optimizers.SGD(0.1), epochs=2, batch_size=13, shuffle=False, workers=0, progress=False)
+    history = by_fit.fit(
+        x, labels, optimizer=optimizers.SGD(0.1), epochs=2, batch_size=13, shuffle=False, workers=0, progress=False
+    )
     optimizer, loss, means = optimizers.SGD(0.1), losses.CrossEntropy(), []
     for _ in range(2):
         total = 0.0
@@ -57,7 +59,9 @@ def test_pixels_go_through_the_preprocessing_in_fit_evaluate_and_predict():
     labels = np.arange(30) % 2
 
     def model(preprocessing):
-        return Sequential([layers.Flatten(), layers.Dense(2, activation="softmax")], (5, 4, 3), seed=1, preprocessing=preprocessing)
+        return Sequential(
+            [layers.Flatten(), layers.Dense(2, activation="softmax")], (5, 4, 3), seed=1, preprocessing=preprocessing
+        )
 
     with_pixels, with_floats = model(Unit()), model(None)
     floats = pixels.astype(np.float32) / np.float32(255)
@@ -88,7 +92,9 @@ def test_early_stopping_takes_the_best_weights(tmp_path):
 
 def test_early_stopping_needs_something_to_monitor():
     x, labels = small_run.images_and_labels()
-    with pytest.raises(ArgumentError, match="expected one of loss, accuracy, learning_rate, seconds to monitor, got 'val_loss'"):
+    with pytest.raises(
+        ArgumentError, match="expected one of loss, accuracy, learning_rate, seconds to monitor, got 'val_loss'"
+    ):
         small_run.small_model().fit(x, labels, optimizer=optimizers.SGD(), callbacks=[EarlyStopping()], progress=False)
 
 

@@ -108,7 +108,9 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         small_run.train(tmp_path, resume=True, optimizer=optimizers.Adam())
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"<html>" + b, lambda b: b"", lambda b: b[:-30]])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[: len(b) // 2], lambda b: b"<html>" + b, lambda b: b"", lambda b: b[:-30]]
+)
 def test_a_damaged_checkpoint_is_one_clear_error(tmp_path, damage):
     small_run.train(tmp_path, epochs=1)
     path = tmp_path / "checkpoint.npz"
@@ -134,7 +136,9 @@ def test_a_disk_that_fails_keeps_the_older_checkpoint(tmp_path, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid:RuntimeWarning")
 def test_a_loss_that_diverges_stops_with_advice(tmp_path):
-    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) in epoch \d+, batch \d+.*learning rate below 1e\+30"):
+    with pytest.raises(
+        TrainingError, match=r"the loss is (nan|inf) in epoch \d+, batch \d+.*learning rate below 1e\+30"
+    ):
         small_run.train(tmp_path, optimizer=optimizers.SGD(1e30))
 
 

@@ -1,0 +1,111 @@
+"""The lecture's recipe in one go: take VGG16, chop off its top, put a new one on, train that, then train everything.
+
+    phase "top"   the base is frozen; its features are computed once and the new layers learn from them
+    phase "all"   everything is unfrozen and trained gently, on flipped photos
+
+Each phase has its own checkpoint in the run folder, so `--resume` goes on in whichever was interrupted.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minitorch_cnn import datasets, models, optimizers
+from minitorch_cnn.callbacks import Checkpoint, CSVLog
+from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.metrics import class_probabilities
+from minitorch_cnn.report.transfer_training import write_transfer_training_report
+from minitorch_cnn.runs import CHECKPOINT_SECONDS, RunFolder
+
+MOMENTUM = 0.9
+
+
+@dataclass
+class FineTuneSettings:
+    """What a fine-tuning was asked for; all a resumed one needs to know."""
+
+    weights: str
+    data: str | None
+    size: int = 150  # photos are scaled to size x size
+    top_epochs: int = 25
+    all_epochs: int = 2
+    batch_size: int = 32
+    top_rate: float = 1e-4
+    all_rate: float = 2e-5
+    seed: int = 0
+    beside: str | None = None  # the run folder of a training from scratch, for the report
+
+
+def start(settings, out=None, progress=True):
+    """Begin a fine-tuning; returns the run folder when both phases are done."""
+    folder = RunFolder.fresh("fine-tune", out)
+    return _run(folder, settings, progress, fresh=True)
+
+
+def resume(path, progress=True):
+    """Go on with an interrupted fine-tuning; returns the run folder."""
+    folder = RunFolder(path)
+    return _run(folder, folder.read_settings(FineTuneSettings), progress, fresh=False)
+
+
+def _run(folder, settings, progress, fresh):
+    say = print if progress else (lambda text: None)
+    dataset = datasets.cats_vs_dogs(settings.data, settings.size, settings.size, progress=progress)
+    say(dataset)
+    model = models.transfer_net(
+        weights=settings.weights, input_shape=(settings.size, settings.size, 3), seed=settings.seed
+    )
+    if fresh:
+        folder.write_config(settings, model)
+    say(f"run folder: {folder.path}")
+    base = [layer.name for layer in model.layers if layer.parameters and not layer.trainable]
+    from_file = {name: mark for name, mark in model.fingerprints().items() if name in base}
+    filters_before = np.array(model.get_layer(base[0]).parameters["kernel"])
+
+    say(f"\nphase 1: {', '.join(name for name in model.fingerprints() if name not in base)} learn, the base is frozen")
+    top = _phase(folder, "top", model, dataset, settings, settings.top_rate, settings.top_epochs, None, progress)
+    unchanged = {name: mark for name, mark in model.fingerprints().items() if name in base} == from_file
+    if not unchanged:
+        raise CheckpointError(
+            f"{folder.path}: the frozen base is not the one in {settings.weights}; was the file exchanged?"
+        )
+    top_accuracy = _last(top, "val_accuracy")
+    say(f"base frozen: validation accuracy {top_accuracy:.4f}; all {len(base)} base layers bit-identical to the file's")
+
+    model.unfreeze()
+    say("\nphase 2: everything learns, gently")
+    flips = datasets.Augmentation(flip=True)
+    everything = _phase(
+        folder, "all", model, dataset, settings, settings.all_rate, settings.all_epochs, flips, progress
+    )
+
+    folder.save_model(model, dataset.class_names)
+    probabilities = class_probabilities(model.predict(dataset.test_images, batch_size=settings.batch_size))
+    accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
+    write_transfer_training_report(
+        folder.report, settings, model, dataset, top, everything, probabilities, base, filters_before
+    )
+    print(f"validation accuracy {top_accuracy:.4f} with the base frozen, {accuracy:.4f} after fine-tuning")
+    print(f"report: {folder.report}")
+    return folder
+
+
+def _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress):
+    path = folder.path / f"checkpoint-{name}.npz"
+    command = f"minitorch-cnn fine-tune --resume {folder.path}"
+    return model.fit(
+        dataset.train_images,
+        dataset.train_labels,
+        optimizer=optimizers.SGD(rate, momentum=MOMENTUM),
+        epochs=epochs,
+        batch_size=settings.batch_size,
+        validation=(dataset.test_images, dataset.test_labels),
+        augment=augment,
+        callbacks=[CSVLog(folder.path / f"history-{name}.csv"), Checkpoint(path, CHECKPOINT_SECONDS, command)],
+        progress=progress,
+        resume=path if path.exists() else None,
+    )
+
+
+def _last(history, name):
+    return history[name][-1] if history.get(name) else float("nan")
