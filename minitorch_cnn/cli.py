@@ -1,4 +1,4 @@
-"""The command line: `minitorch-cnn train`, `predict`, `summary`, `check-gradients`.
+"""The command line: `minitorch-cnn train`, `fine-tune`, `predict`, `summary`, `weights`, `check-gradients`.
 
 Every mistake of a user ends in one line on the error output and exit code 2; Ctrl-C in 130; a check that fails in 1.
 """
@@ -15,8 +15,19 @@ EXAMPLES = """examples:
   minitorch-cnn train --resume runs/cifar10-20260101-120000
   minitorch-cnn predict runs/digits-20260101-120000 seven.png
   minitorch-cnn summary cifar10 --batch-size 128
+  minitorch-cnn weights fetch vgg16 --no-top --out weights
+  minitorch-cnn weights inspect weights/vgg16_weights.h5 --model vgg16-no-top
   minitorch-cnn check-gradients
 """
+
+# What a network is called on the command line: (function of `models`, its arguments).
+NETWORKS = {
+    "cifar10": ("cifar10", {}),
+    "cats-vs-dogs": ("cats_vs_dogs", {}),
+    "vgg16": ("vgg16", {}),
+    "vgg16-no-top": ("vgg16", {"include_top": False}),
+    "transfer-net": ("transfer_net", {}),
+}
 
 
 def main(arguments=None):
@@ -92,9 +103,35 @@ def _parser():
     summary = commands.add_parser(
         "summary", help="shapes, parameters and memory of a network", description="Shapes, parameters and memory."
     )
-    summary.add_argument("model", metavar="MODEL", help="cifar10, or a run folder")
+    summary.add_argument("model", metavar="MODEL", help=f"{', '.join(NETWORKS)}, or a run folder")
     summary.add_argument("--batch-size", type=_positive_integer, default=32, metavar="N", help="memory for N (32)")
     summary.set_defaults(run=_summary)
+
+    weights = commands.add_parser(
+        "weights",
+        help="fetch published weights, or say what is in a Keras weight file",
+        description="Fetch published weights, or say what is in a Keras weight file.",
+    )
+    actions = weights.add_subparsers(title="actions", required=True, metavar="ACTION")
+    fetch = actions.add_parser(
+        "fetch",
+        help="download published weights once and check them",
+        description="Download published weights, unless they are there already; check their MD5; print where they are.",
+    )
+    fetch.add_argument("model", metavar="MODEL", help="vgg16: trained on ImageNet, 553 MB")
+    fetch.add_argument("--no-top", action="store_true", help="without the dense layers: 59 MB, for any image size")
+    fetch.add_argument("--out", metavar="DIR", help="where to keep the file; left out: the cache folder")
+    fetch.add_argument("--quiet", action="store_true", help="only the path")
+    fetch.set_defaults(run=_fetch_weights)
+    inspect = actions.add_parser(
+        "inspect",
+        help="which dialect a weight file is written in, which layers it holds, what fits a network",
+        description="Say what a Keras weight file holds. With --model also what goes where; exit code 1 where it does"
+        " not fit.",
+    )
+    inspect.add_argument("file", metavar="FILE", help=".h5, .weights.h5 or .keras")
+    inspect.add_argument("--model", metavar="MODEL", help="compare with this network: as for summary")
+    inspect.set_defaults(run=_inspect_weights)
 
     check = commands.add_parser(
         "check-gradients",
@@ -171,6 +208,20 @@ def _summary(options):
     _named_model(options.model).summary(options.batch_size)
 
 
+def _fetch_weights(options):
+    from minitorch_cnn import weight_files
+
+    print(weight_files.fetch(options.model, not options.no_top, options.out, progress=not options.quiet))
+
+
+def _inspect_weights(options):
+    from minitorch_cnn import keras_h5
+
+    report = keras_h5.inspect(options.file, None if options.model is None else _named_model(options.model))
+    print(report)
+    return 1 if report.fits is False else 0
+
+
 def _check_gradients(options):
     from minitorch_cnn.gradient_check import gradient_check
     from minitorch_cnn.gradient_gallery import every_layer
@@ -194,11 +245,12 @@ def _named_model(name):
     from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.runs import RunFolder
 
-    if name in models.__all__:
-        return getattr(models, name)()
+    if name.replace("_", "-") in NETWORKS:
+        function, arguments = NETWORKS[name.replace("_", "-")]
+        return getattr(models, function)(**arguments)
     if Path(name).is_dir():
         return RunFolder(name).load_model()[0]
-    raise ArgumentError(f"{name}: expected a run folder or one of {', '.join(models.__all__)}")
+    raise ArgumentError(f"{name}: expected a run folder or one of {', '.join(NETWORKS)}")
 
 
 def _positive_integer(text):

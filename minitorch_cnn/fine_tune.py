@@ -14,7 +14,7 @@ from minitorch_cnn import datasets, models, optimizers
 from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.metrics import class_probabilities
-from minitorch_cnn.report.transfer_training import write_transfer_training_report
+from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
 from minitorch_cnn.runs import CHECKPOINT_SECONDS, RunFolder
 
 MOMENTUM = 0.9
@@ -52,6 +52,8 @@ def _run(folder, settings, progress, fresh):
     say = print if progress else (lambda text: None)
     dataset = datasets.cats_vs_dogs(settings.data, settings.size, settings.size, progress=progress)
     say(dataset)
+    if settings.beside is not None:
+        read_history(settings.beside)  # what is not there is said now, not after the training
     model = models.transfer_net(
         weights=settings.weights, input_shape=(settings.size, settings.size, 3), seed=settings.seed
     )

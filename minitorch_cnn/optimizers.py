@@ -1,14 +1,17 @@
 """Optimizers: how a gradient changes a parameter. Defaults and rules are Keras's.
 
-An optimizer never sees layers. The model hands it its trainable parameters as a few long vectors (`parameters.py`), so
-a step is one pass over each, and what is frozen is simply not there: no gradient, no state, no weight decay.
+Of layers an optimizer knows nothing but the names. The model hands it its trainable parameters as a few long vectors
+(`parameters.py`), so a step is one pass over each, and what is frozen is simply not there: no gradient, no state, no
+weight decay.
 """
 
 import math
 from numbers import Real
 
 from minitorch_cnn.backend import accelerated, namespace
+from minitorch_cnn.clipping import clip_to_norm
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.multipliers import checked_multipliers, factors
 from minitorch_cnn.schedules import Constant, Schedule
 
 TWIN = "minitorch_cnn.optimizers_numba"
@@ -51,17 +54,23 @@ class Optimizer:
     """Base. `slots` names the vectors an optimizer keeps beside each parameter (momentum, ...).
 
     `learning_rate` is a number or a schedule; `weight_decay` shrinks each weight by learning rate x decay a step,
-    apart from the gradient (Loshchilov and Hutter 2019), as in Keras.
+    apart from the gradient (Loshchilov and Hutter 2019), as in Keras. `clip_norm` shortens the gradient of all
+    trainable parameters together to that length, in place, where it is longer (`clipping.py`). `multipliers` {layer
+    name or beginning: factor} scales the learning rate of those layers (`multipliers.py`).
     """
 
     slots: tuple = ()
 
-    def __init__(self, learning_rate, weight_decay=0.0):
+    def __init__(self, learning_rate, weight_decay=0.0, clip_norm=None, multipliers=None):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        if clip_norm is not None and not (isinstance(clip_norm, Real) and clip_norm > 0):
+            raise ArgumentError(f"clip_norm: expected a number above 0, got {clip_norm!r}")
+        self.clip_norm = None if clip_norm is None else float(clip_norm)
         self.steps = 0  # taken so far
-        self._segments = None
-        self._state = []
+        self._pieces = []  # (segment, its state, its multiplier)
+        self._layers = {}  # the layers of the model met last, by name
+        self.multipliers = multipliers
 
     @property
     def learning_rate(self):
@@ -74,35 +83,54 @@ class Optimizer:
             raise ArgumentError(f"learning_rate: expected a number not below 0 or a schedule, got {rate!r}")
         self.schedule = rate if isinstance(rate, Schedule) else Constant(float(rate))
 
+    @property
+    def multipliers(self):
+        """{layer name or beginning: factor}; names are checked at the next step."""
+        return self._multipliers
+
+    @multipliers.setter
+    def multipliers(self, multipliers):
+        self._multipliers = checked_multipliers(multipliers)
+        self._segments = None  # to be split anew
+
     def step(self, model):
         """Update every trainable parameter of `model` from its gradient."""
         segments = model.segments()
         if segments is not self._segments:
-            self._follow(segments)
+            self._follow(model)
+        if self.clip_norm is not None:
+            clip_to_norm([segment.gradients for segment in segments], self.clip_norm)
         rate = float(self.learning_rate)
         self.steps += 1
-        for segment, state in zip(segments, self._state):
-            self.update(segment.parameters, segment.gradients, state, rate)
+        for segment, state, factor in self._pieces:
+            self.update(segment.parameters, segment.gradients, state, rate * factor)
 
     def update(self, w, g, state, rate):
         """Change the vector `w` in place by its gradient `g`; `state` maps each slot to a vector like `w`."""
         raise NotImplementedError
 
-    def _follow(self, segments):
-        """Lay the state out for `segments`; what was trained before keeps its state, what is new gets zeros."""
-        before = self.state()
-        self._segments = segments
-        self._state = []
-        for segment in segments:
-            xp = namespace(segment.parameters)
-            self._state.append({slot: xp.zeros_like(segment.parameters) for slot in self.slots})
+    def _follow(self, model):
+        """Lay the state out for what `model` trains; what was trained before keeps its own, what is new gets zeros.
+
+        A new layer may have the name of one that was cut off, so what counts is that it is the same layer.
+        """
+        factor_of = factors(self.multipliers, model.layers)
+        layers = {layer.name: layer for layer in model.layers}
+        before = {key: array for key, array in self.state().items() if self._layers[key[1]] is layers.get(key[1])}
+        self._layers = layers
+        self._segments, self._pieces = model.segments(), []
+        for whole in self._segments:
+            for factor, segment in whole.split(factor_of):
+                xp = namespace(segment.parameters)
+                state = {slot: xp.zeros_like(segment.parameters) for slot in self.slots}
+                self._pieces.append((segment, state, factor))
         self.load_state(before)
 
     def state(self):
         """{(slot, layer, parameter): array}, views of what is kept for each trained parameter."""
         return {
             (slot, *key): state[slot][start:stop]
-            for segment, state in zip(self._segments or (), self._state)
+            for segment, state, _ in self._pieces
             for key, (start, stop) in segment.spans.items()
             for slot in state
         }
@@ -115,12 +143,14 @@ class Optimizer:
 
     def prepare(self, model):
         """Lay out the state for `model` before the first step, so that a checkpoint's state can be loaded into it."""
-        self._follow(model.segments())
+        self._follow(model)
 
     def config(self):
         """The constructor's arguments, ready for JSON."""
         names = ("momentum", "nesterov", "rho", "beta_1", "beta_2", "epsilon", "weight_decay")
-        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+        options = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        only_if_given = {"clip_norm": self.clip_norm, "multipliers": self.multipliers}
+        return options | {name: value for name, value in only_if_given.items() if value}
 
     def __repr__(self):
         return f"{type(self).__name__}({self.schedule}, {', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
@@ -129,8 +159,10 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent, with `momentum` and Nesterov's look ahead."""
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0):
-        super().__init__(learning_rate, weight_decay)
+    def __init__(
+        self, learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0, clip_norm=None, multipliers=None
+    ):
+        super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
         if not 0 <= momentum <= 1:
             raise ArgumentError(f"momentum: expected a number in [0, 1], got {momentum!r}")
         self.momentum, self.nesterov = momentum, nesterov
@@ -145,8 +177,10 @@ class RMSprop(Optimizer):
 
     slots = ("mean_square",)
 
-    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, weight_decay=0.0):
-        super().__init__(learning_rate, weight_decay)
+    def __init__(
+        self, learning_rate=0.001, rho=0.9, epsilon=1e-7, weight_decay=0.0, clip_norm=None, multipliers=None
+    ):
+        super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
         self.rho, self.epsilon = rho, epsilon
 
     def update(self, w, g, state, rate):
@@ -158,8 +192,11 @@ class Adam(Optimizer):
 
     slots = ("mean", "mean_square")
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.0):
-        super().__init__(learning_rate, weight_decay)
+    def __init__(
+        self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.0, clip_norm=None,
+        multipliers=None,
+    ):  # fmt: skip
+        super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def update(self, w, g, state, rate):

@@ -9,6 +9,7 @@ vector for the gradients; what is frozen has none.
 
 import math
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -20,6 +21,16 @@ class Segment:
     parameters: np.ndarray  # 1-D, a view of the model's vector
     gradients: np.ndarray  # 1-D
     spans: dict  # (layer name, parameter name) -> (start, stop) within the stretch
+
+    def split(self, label):
+        """[(label, Segment)]: the stretches in which `label` ({layer name: anything}) is the same, as views."""
+        pieces = []
+        for value, group in groupby(self.spans.items(), lambda item: label[item[0][0]]):
+            spans = dict(group)
+            first, last = min(start for start, _ in spans.values()), max(stop for _, stop in spans.values())
+            moved = {key: (start - first, stop - first) for key, (start, stop) in spans.items()}
+            pieces.append((value, Segment(self.parameters[first:last], self.gradients[first:last], moved)))
+        return pieces
 
 
 class ParameterVector:
@@ -37,7 +48,7 @@ class ParameterVector:
                 if name not in layer.statistics:
                     self.spans[layer.name, name] = (size, size + math.prod(shape))
                     size += math.prod(shape)
-        self.values = np.empty(size, dtype)
+        self._values = np.empty(size, dtype)
         for index, layer in enumerate(layers):
             shapes = layer.parameter_shapes()
             storage = {
@@ -54,9 +65,16 @@ class ParameterVector:
         self._trainable = None
         self._segments = []
 
+    @property
+    def values(self):
+        """The long vector, all of it drawn."""
+        for layer in self.layers:
+            _ = layer.parameters
+        return self._values
+
     def _view(self, layer, name, shape):
         start, stop = self.spans[layer, name]
-        return self.values[start:stop].reshape(shape)
+        return self._values[start:stop].reshape(shape)
 
     def segments(self):
         """The trainable stretches, the same list until a layer's `trainable` changes; binds the layers' `gradients`."""
@@ -76,7 +94,7 @@ class ParameterVector:
         segments = []
         by_name = {layer.name: layer for layer in self.layers}
         for start, stop, spans in stretches:
-            segment = Segment(self.values[start:stop], np.zeros(stop - start, self.values.dtype), spans)
+            segment = Segment(self._values[start:stop], np.zeros(stop - start, self._values.dtype), spans)
             for (layer, name), (first, last) in spans.items():
                 shape = by_name[layer].parameters[name].shape
                 by_name[layer].gradients.rebind(name, segment.gradients[first:last].reshape(shape))

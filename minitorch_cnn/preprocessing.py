@@ -5,7 +5,7 @@ A model applies its preprocessing to images of whole numbers (uint8): those are 
 
 import numpy as np
 
-from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.errors import ArgumentError, ShapeError
 
 
 class Standardize:
@@ -46,12 +46,14 @@ class Unit:
 
 
 class Caffe:
-    """RGB to BGR, then minus ImageNet's mean of each channel: what the VGG networks were trained on."""
+    """RGB to BGR, then minus ImageNet's mean of each channel, no scaling: what the VGG networks were trained on."""
 
     MEAN_BGR = (103.939, 116.779, 123.68)
 
     def __call__(self, images, dtype="float32"):
-        """Images (N, H, W, 3) RGB as BGR floats."""
+        """Images (N, H, W, 3) RGB as BGR floats; ShapeError for another number of channels."""
+        if images.shape[-1] != len(self.MEAN_BGR):
+            raise ShapeError(f"preprocessing: expected colour images (N, H, W, 3), got {tuple(images.shape)}")
         return images[..., ::-1].astype(dtype) - np.asarray(self.MEAN_BGR, dtype)
 
     def config(self):

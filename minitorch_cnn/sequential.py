@@ -10,14 +10,16 @@ import numpy as np
 from minitorch_cnn import layers as layer_classes
 from minitorch_cnn import preprocessing as preprocessings
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
+from minitorch_cnn.keras_weights import KerasWeights
 from minitorch_cnn.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from minitorch_cnn.metrics import count_correct
 from minitorch_cnn.parameters import ParameterVector
 from minitorch_cnn.summary import summary
+from minitorch_cnn.surgery import Surgery
 
 
-class Sequential:
-    """A stack of named layers.
+class Sequential(Surgery, KerasWeights):
+    """A stack of named layers. Cutting, extending and freezing: `surgery.py`; weight files: `keras_weights.py`.
 
     Arguments: `layers`; `input_shape` (H, W, C) or (D,) without the batch axis (left out: taken from the first input);
     `seed` decides initial weights, shuffling, augmentation and dropout (left out: drawn, and kept in `model.seed`);
@@ -27,6 +29,9 @@ class Sequential:
 
     def __init__(self, layers=(), input_shape=None, seed=None, dtype="float32", preprocessing=None):
         self.layers = list(layers)
+        for layer in self.layers:
+            if not isinstance(layer, layer_classes.Layer):
+                raise ArgumentError(f"Sequential: expected layers, got {type(layer).__name__}")
         self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
@@ -107,7 +112,7 @@ class Sequential:
         """
         lowest = self.lowest_trainable()
         if input_gradient is None:
-            input_gradient = not any(layer.parameters and not layer.trainable for layer in self.layers[:lowest])
+            input_gradient = not any(layer.parameter_shapes() for layer in self.layers[:lowest])
         dy = np.asarray(dy, self.dtype) if isinstance(dy, (list, tuple, np.ndarray)) else dy
         if tuple(dy.shape[1:]) != self.output_shape:
             wanted = ", ".join(map(str, self.output_shape))
@@ -120,8 +125,8 @@ class Sequential:
         Where the loss follows the last layer's activation (cross-entropy after softmax) the two are differentiated
         together, from the scores.
         """
-        lowest = self.lowest_trainable()
         x = self.receive(x)
+        lowest = self.lowest_trainable()
         last = self.layers[-1]
         for index, layer in enumerate(self.layers[:-1]):
             x = layer.forward(x, training)
@@ -169,8 +174,9 @@ class Sequential:
 
     def lowest_trainable(self):
         """The place of the lowest layer with something to train; the number of layers where all is frozen."""
+        self._require_built()
         for index, layer in enumerate(self.layers):
-            if layer.trainable and layer.parameters:
+            if layer.trainable and layer.parameter_shapes():
                 return index
         return len(self.layers)
 

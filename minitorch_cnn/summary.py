@@ -13,8 +13,8 @@ def summary(model, batch_size=32):
     rows = [("layer", "kind", "output", "parameters", "", "activations", "columns")]
     totals = {"parameters": 0, "trained": 0, "kept": 0, "columns": 0}
     for index, layer in enumerate(model.layers):
-        count = layer.count_parameters()
-        trained = sum(math.prod(layer.parameters[name].shape) for name in layer.trained()) if layer.trainable else 0
+        count, shapes = layer.count_parameters(), layer.parameter_shapes()
+        trained = sum(math.prod(shapes[name]) for name in layer.trained()) if layer.trainable else 0
         kept = layer.kept_elements() if index >= lowest else 0
         columns = getattr(layer, "column_elements", int)()
         for key, value in zip(totals, (count, trained, kept, columns)):
@@ -37,6 +37,8 @@ def summary(model, batch_size=32):
         f"a training step with {batch_size} images keeps {mib(totals['kept'] * size)} of activations;"
         f" all its columns at once would be {mib(totals['columns'] * size)}",
     ]
+    if lowest > 0:
+        footer.append("not visited: nothing up to there learns, so the way back ends above and nothing is kept")
     return "\n".join([lines[0], rule, *lines[1:], rule, *footer])
 
 
@@ -44,7 +46,7 @@ def training_state(layer, index, lowest):
     """What training does with a layer: trained; frozen, the gradient passing through; or not visited at all."""
     if index < lowest:
         return "not visited"
-    if not layer.parameters:
+    if not layer.parameter_shapes():
         return ""
     return "trained" if layer.trainable else "frozen, gradient passes"
 

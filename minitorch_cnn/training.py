@@ -134,6 +134,8 @@ class Trainer:
             self.rate = float(self.optimizer.learning_rate)
         started = time.perf_counter() - self.totals["seconds"]
         with self._bar() as bar:
+            if not self.optimizer.steps:
+                bar.set_postfix_str("the first step compiles, once on a machine")
             batches = self.batches.epoch(self.epoch, self.batch)
             try:
                 for x, labels in batches:

@@ -17,7 +17,7 @@ from .hdf5.text import shown
 from .mapping import LayerPlan, Plan, make_plan, sources_alone
 from .reading import check_unfolded_size, checked_choices, is_finite, not_finite_message, read_source
 from .stored import StoredFile, StoredLayer, StoredWeight
-from .target import Target, shape_text
+from .target import Target, as_target, shape_text
 
 FLOAT32 = np.dtype("float32")
 
@@ -104,12 +104,14 @@ def inspect(
     weights in our layout, so it equals `fingerprint` of the model's layer after the load.
 
     Arguments:
-        path, target, by_name, kernels, dim_ordering, flatten_order: as for `load`; the model is optional.
+        path, target, by_name, kernels, dim_ordering, flatten_order: as for `load`; `target` is a `Target` or a model,
+            and optional.
 
     Raises:
         WeightsError: the file cannot be read as Keras weights at all.
     """
     choices = checked_choices(kernels, dim_ordering, flatten_order)
+    target = None if target is None else as_target(target)
     with opened(path) as container:
         stored = read_stored(container)
         plan = make_plan(stored, target, choices, by_name) if target is not None else None

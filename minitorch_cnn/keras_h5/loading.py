@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from .reading import (
     read_source,
 )
 from .stored import StoredLayer
-from .target import Target
+from .target import Target, as_target
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Loaded:
     report: what came from where; `print(loaded.report)`.
     """
 
-    weights: dict[str, dict[str, np.ndarray]]
+    weights: dict[str, dict[str, np.ndarray]] = field(repr=False)
     skipped: list[tuple[str, str]]
     report: Report
 
@@ -61,7 +61,7 @@ def load(
 
     Arguments:
         path: any file that Keras, tf.keras or Keras 3 wrote with weights in it; the content decides, not the name.
-        target: the model, layer by layer.
+        target: the model, layer by layer: a `Target`, or a model, which is left as it is.
         by_name: pair layers of equal names and leave the others alone, instead of pairing all in order.
         skip_mismatch: leave out layers whose shapes or number of weights differ, instead of raising.
         kernels: "theano" or "tensorflow", for old files that do not say whose convolution their kernels are for.
@@ -76,6 +76,7 @@ def load(
         ArgumentError: an option with a value that means nothing.
     """
     choices, dtype = checked_choices(kernels, dim_ordering, flatten_order), checked_dtype(dtype)
+    target = as_target(target)
     with opened(path) as container:
         plan = make_plan(read_stored(container), target, choices, by_name, skip_mismatch)
         if plan.problems:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..errors import ArgumentError
+
 # Keras's own order of a layer's weights, and its names for them.
 WEIGHT_ORDER = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
 
@@ -58,6 +60,15 @@ class Target:
     def weighted(self) -> list[TargetLayer]:
         """The layers that have weights."""
         return [layer for layer in self.layers if layer.weights]
+
+
+def as_target(model) -> Target:
+    """A `Target` itself, or that of a model that can tell its own (`model.keras_target()`)."""
+    if isinstance(model, Target):
+        return model
+    if not hasattr(model, "keras_target"):
+        raise ArgumentError(f"expected a model or a keras_h5.Target, got {type(model).__name__}")
+    return model.keras_target()
 
 
 def snake_case(class_name: str) -> str:

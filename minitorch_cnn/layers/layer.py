@@ -56,7 +56,8 @@ class Layer:
         self.name = name or self.kind()
         self.named_by_user = name is not None
         self.trainable = trainable
-        self.parameters = Arrays(self)
+        self._parameters = Arrays(self)
+        self._undrawn = None  # the random numbers of initial values that nobody has looked at yet
         self.gradients = Arrays(self)
         self.input_shape = None
         self.output_shape = None
@@ -82,18 +83,34 @@ class Layer:
         """{name: shape} of all parameters, statistics included; needs `build`."""
         return {}
 
+    @property
+    def parameters(self):
+        """The arrays by name. Initial values are drawn when somebody first looks, and never if others are loaded."""
+        if self._undrawn is not None:
+            rng, self._undrawn = self._undrawn, None
+            for name, array in self._parameters.items():
+                array[...] = self.initializers[name](rng, array.shape)
+        return self._parameters
+
     def initialize(self, rng, dtype, storage=None):
-        """Draw initial parameters from `rng`, into the arrays of `storage` ({name: array}) where given."""
+        """Make the parameters, to be drawn from `rng`; in the arrays of `storage` ({name: array}) where given."""
         for name, shape in self.parameter_shapes().items():
-            values = self.initializers[name](rng, shape).astype(dtype)
-            if storage and name in storage:
-                storage[name][...] = values
-                values = storage[name]
-            self.parameters.rebind(name, values)
+            array = storage[name] if storage and name in storage else np.empty(shape, dtype)
+            self._parameters.rebind(name, array)
+        self._undrawn = rng
+
+    def load(self, values):
+        """Overwrite every parameter with its array in `values` ({name: array}), shapes checked."""
+        if values.keys() != self._parameters.keys():
+            expected, got = (", ".join(names) or "none" for names in (self._parameters, values))
+            raise ArgumentError(f"{self.name}: expected values for {expected}, got {got}")
+        for name, value in values.items():
+            self._parameters[name] = value
+        self._undrawn = None
 
     def trained(self):
         """Names of the parameters that gradients reach."""
-        return [name for name in self.parameters if name not in self.statistics]
+        return [name for name in self.parameter_shapes() if name not in self.statistics]
 
     # Passes.
 

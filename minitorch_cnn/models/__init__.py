@@ -1,5 +1,8 @@
 """The networks of the slides."""
 
+from minitorch_cnn.models.cats_vs_dogs import cats_vs_dogs
 from minitorch_cnn.models.cifar10 import cifar10
+from minitorch_cnn.models.transfer_net import transfer_net
+from minitorch_cnn.models.vgg16 import vgg16
 
-__all__ = ["cifar10"]
+__all__ = ["cats_vs_dogs", "cifar10", "transfer_net", "vgg16"]

@@ -8,18 +8,26 @@ from .architecture import draw_architecture
 from .bars import draw_bars
 from .confusion import draw_confusion, draw_mistakes
 from .curves import Curve, draw_curves, draw_history, draw_schedule
+from .heat import heat_colours, overlay
+from .keep_toss_add import draw_surgery
 from .page import render, write_page
+from .phases import draw_phases
 from .pictures import draw_filters, filter_grid, photo_uri, picture_uri, png_uri
 from .run import LayerRow, Run, Sample
 from .run_page import run_page, write_report
 from .svg import Drawing
+from .transfer import Explanation, Phase, TransferRun
+from .transfer_page import transfer_page, write_transfer_report
 
 __all__ = [
     "Curve",
     "Drawing",
+    "Explanation",
     "LayerRow",
+    "Phase",
     "Run",
     "Sample",
+    "TransferRun",
     "draw_architecture",
     "draw_bars",
     "draw_confusion",
@@ -27,13 +35,19 @@ __all__ = [
     "draw_filters",
     "draw_history",
     "draw_mistakes",
+    "draw_phases",
     "draw_schedule",
+    "draw_surgery",
     "filter_grid",
+    "heat_colours",
+    "overlay",
     "photo_uri",
     "picture_uri",
     "png_uri",
     "render",
     "run_page",
+    "transfer_page",
     "write_page",
     "write_report",
+    "write_transfer_report",
 ]

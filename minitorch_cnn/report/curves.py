@@ -18,11 +18,12 @@ MOST_TOOLTIPS = 200
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a chart: a name, a number per epoch, and the name of its colour."""
+    """One line of a chart: a name, a number per epoch, the name of its colour, and the number of its first epoch."""
 
     name: str
     values: list
     colour: str = "validation"
+    first: int = 1
 
 
 def plain_text(value):
@@ -40,12 +41,19 @@ def percent_text(value):
     return f"{100 * value:.2f}%" if math.isfinite(value) else plain_text(value)
 
 
+def duration_text(seconds):
+    """A time as one says it: `48 s`, `12.5 min`, `2.1 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def draw_curves(title, curves, *, best=None, text=plain_text, height=280):
     """A chart of curves over the same epochs.
 
     Args:
         title: what is measured.
-        curves: `Curve`s; the first epoch is number 1.
+        curves: `Curve`s; they begin at epoch 1.
         best: `min` or `max` when one end is the good one; the best value is then ringed and written out.
         text: how a value is written, `plain_text` or `percent_text`.
         height: in pixels, at a width of 420.
@@ -123,7 +131,7 @@ def grid(ticks, epochs, across, down, text):
 
 def line(curve, best, text, across, down, bottom):
     """One curve: a stroke for every unbroken stretch, a dot at the end, a ring around the best, crosses for gaps."""
-    points = [(epoch, value) for epoch, value in enumerate(curve.values, 1)]
+    points = list(enumerate(curve.values, curve.first))
     stretches, gaps = [[]], []
     for epoch, value in points:
         if math.isfinite(value):
@@ -137,7 +145,7 @@ def line(curve, best, text, across, down, bottom):
     # A stretch of one epoch is a point; with round caps a line to itself draws it.
     parts = [path(stretch if len(stretch) > 1 else stretch * 2, **stroke) for stretch in stretches if stretch]
     if winner := best_epoch(curve.values, best):
-        x, y = across(winner), down(curve.values[winner - 1])
+        x, y = across(winner + curve.first - 1), down(curve.values[winner - 1])
         parts.append(element("circle", cx=x, cy=y, r=5.5, fill=colour("paper"), stroke=ink, stroke_width=2))
     if points and math.isfinite(points[-1][1]):
         parts.append(element("circle", cx=across(points[-1][0]), cy=down(points[-1][1]), r=3.0, fill=ink))
@@ -155,7 +163,7 @@ def line(curve, best, text, across, down, bottom):
 
 def hint(curve, epoch, text):
     """What appears when the pointer rests on an epoch."""
-    return element("title", f"{curve.name}, epoch {epoch}: {text(curve.values[epoch - 1])}")
+    return element("title", f"{curve.name}, epoch {epoch}: {text(curve.values[epoch - curve.first])}")
 
 
 def in_words(title, curves, best, text):

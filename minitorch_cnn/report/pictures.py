@@ -57,15 +57,14 @@ def picture_uri(image):
     return png_uri(image) if max(image.shape[:2]) <= LARGEST_EXACT else photo_uri(image)
 
 
-def filter_grid(kernel, columns=8, magnify=None):
-    """Convolution filters as one image of tiles.
-
-    Every filter is scaled by its own largest weight: grey is zero, brighter than grey adds, darker takes away.
+def filter_grid(kernel, columns=8, magnify=None, largest=None):
+    """Convolution filters as one image of tiles: grey is zero, brighter than grey adds, darker takes away.
 
     Args:
         kernel: `(KH, KW, C, K)` with C = 3 (shown in colour) or 1.
         columns: tiles in a row.
         magnify: pixels a weight; as many as make a tile 60 pixels wide if not given.
+        largest: the weight that is shown brightest; if not given, each filter's own largest.
 
     Returns:
         uint8 `(rows, columns, 4)` in pixels; the gaps between the tiles are transparent.
@@ -79,8 +78,10 @@ def filter_grid(kernel, columns=8, magnify=None):
     height, width, _, count = kernel.shape
     magnify = magnify or max(1, round(60 / max(height, width)))
     kernel = np.nan_to_num(kernel, nan=0.0, posinf=0.0, neginf=0.0)
-    largest = np.abs(kernel).max(axis=(0, 1, 2), keepdims=True)
-    shades = np.round(127.5 + 127.5 * kernel / np.where(largest > 0, largest, 1)).astype(np.uint8)
+    if largest is None:
+        largest = np.abs(kernel).max(axis=(0, 1, 2), keepdims=True)
+    shares = np.clip(kernel / np.where(largest > 0, largest, 1), -1, 1)
+    shades = np.round(127.5 + 127.5 * shares).astype(np.uint8)
     shades = np.broadcast_to(shades, (height, width, 3, count)).transpose(3, 0, 1, 2)
     tiles = shades.repeat(magnify, axis=1).repeat(magnify, axis=2)
     columns, gap = min(columns, count), 6
@@ -93,12 +94,12 @@ def filter_grid(kernel, columns=8, magnify=None):
     return grid
 
 
-def draw_filters(kernel, columns=8):
+def draw_filters(kernel, columns=8, largest=None, description="The filters of the first layer"):
     """The filters of a first layer as an `<img>`; arguments and errors as in `filter_grid`."""
     from .svg import element
 
-    grid = filter_grid(kernel, columns)
+    grid = filter_grid(kernel, columns, largest=largest)
     height, width, _, count = np.shape(kernel)
-    words = f"The {count} filters of the first layer, {height}×{width} weights each, magnified"
+    words = f"{description}: {count} of {height}×{width} weights each, magnified"
     look = {"style": "image-rendering:pixelated;max-width:100%;height:auto"}
     return element("img", src=png_uri(grid), alt=words, width=grid.shape[1], height=grid.shape[0], **look)

@@ -13,6 +13,22 @@ STATES = ("trained", "frozen", "frozen, gradient passes")
 HISTORY_KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 
 
+def check_confusion(confusion, class_names):
+    """Raise ShapeError where a confusion matrix is not as wide and as high as there are class names."""
+    classes = len(class_names)
+    if confusion is not None and np.shape(confusion) != (classes, classes):
+        raise ShapeError(
+            f"confusion: expected ({classes}, {classes}) for {classes} class names, got {np.shape(confusion)}"
+        )
+
+
+def check_history(history, what="history"):
+    """Raise ArgumentError for a key that no chart draws."""
+    for key in history:
+        if key not in HISTORY_KEYS:
+            raise ArgumentError(f"{what}: expected keys out of {', '.join(HISTORY_KEYS)}, got {key!r}")
+
+
 @dataclass(frozen=True)
 class LayerRow:
     """One layer of the network.
@@ -93,11 +109,5 @@ class Run:
     notes: list = field(default_factory=list)
 
     def __post_init__(self):
-        classes = len(self.class_names)
-        if self.confusion is not None and np.shape(self.confusion) != (classes, classes):
-            raise ShapeError(
-                f"confusion: expected ({classes}, {classes}) for {classes} class names, got {np.shape(self.confusion)}"
-            )
-        for key in self.history:
-            if key not in HISTORY_KEYS:
-                raise ArgumentError(f"history: expected keys out of {', '.join(HISTORY_KEYS)}, got {key!r}")
+        check_confusion(self.confusion, self.class_names)
+        check_history(self.history)

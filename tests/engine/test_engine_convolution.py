@@ -1,6 +1,5 @@
 """Every convolution algorithm, compiled or not, against NumPy's own windows and an einsum."""
 
-import numba
 import numpy as np
 import pytest
 from engine_helpers import convolution as reference
@@ -168,24 +167,6 @@ def test_mixed_dtypes_promote_as_in_numpy(name):
     assert dx.dtype == np.float64 and relative_error(dx, wanted) < 1e-13
     dkernel = algorithm.backward_kernel(single[0], dy, kernel.shape, strides, padding)
     assert relative_error(dkernel, Definition(im2col).backward_kernel(x, dy, kernel.shape, strides, padding)) < 1e-6
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", convolution.ALGORITHMS)
-def test_one_thread_and_two_give_the_same_bits(name, dtype):
-    if numba.config.NUMBA_NUM_THREADS < 2:
-        pytest.skip("needs two Numba threads, NUMBA_NUM_THREADS allows one")
-    arguments = problem(BIG, dtype)
-    before = numba.get_num_threads()
-    results = []
-    try:
-        for threads in (1, 2):
-            numba.set_num_threads(threads)
-            results.append(all_three(convolution.ALGORITHMS[name], *arguments))
-    finally:
-        numba.set_num_threads(before)
-    for one, two in zip(*results):
-        assert one.tobytes() == two.tobytes()
 
 
 @pytest.mark.parametrize("relu", [False, True])

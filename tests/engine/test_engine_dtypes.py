@@ -88,8 +88,8 @@ def test_model_in_training(optimizer, path):
             "outputs": [y, dx, model.prediction, model.predict(x)],
             "parameters": [layer.parameters for layer in model.layers],
             "gradients": [layer.gradients for layer in model.layers],
-            "optimizer": [optimizer.state(), optimizer._state, optimizer._segments[0].gradients],
-            "vector": model.vector.values,
+            "optimizer": [optimizer.state(), model.vector.values],
+            "vectors": [[segment.parameters, segment.gradients] for segment in model.segments()],
             "state": model.state(),
         }
         for name, thing in made.items():

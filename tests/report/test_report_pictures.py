@@ -76,4 +76,4 @@ def test_other_kernels_are_refused(shape):
 
 def test_the_grid_has_alternative_text():
     html = draw_filters(np.ones((3, 3, 3, 8), np.float32))
-    assert 'alt="The 8 filters of the first layer, 3×3 weights each, magnified"' in html
+    assert 'alt="The filters of the first layer: 8 of 3×3 weights each, magnified"' in html

@@ -1,0 +1,50 @@
+"""VGG16 (Simonyan and Zisserman 2015, arXiv:1409.1556, configuration D), under Keras's names."""
+
+from minitorch_cnn import layers
+from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.preprocessing import Caffe
+from minitorch_cnn.sequential import Sequential
+
+BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # (convolutions, filters); a pool follows each block
+SMALLEST = 32  # five pools halve 32 pixels down to one
+
+
+def vgg16(include_top=True, input_shape=(224, 224, 3), classes=1000, seed=0, weights=None):
+    """224x224x3 -> 13 convolutions in five blocks, a pool after each -> 7x7x512 -> dense 4096 -> dense 4096 -> softmax.
+
+    Arguments: `include_top` False ends at `block5_pool`; `input_shape` (H, W, C) of at least 32x32 pixels; `classes` of
+    the top; `weights` the path of a Keras weight file, left out: initial weights drawn from `seed`. Keras's published
+    weights (`weight_files.fetch("vgg16", top=...)`) fit images of any size without the top, and 224x224x3 and 1000
+    classes with it.
+
+    The layers are called block1_conv1 ... block5_pool, flatten, fc1, fc2, predictions. Colour images of whole numbers
+    (uint8) go through the preprocessing that VGG was trained with: BGR, minus ImageNet's mean.
+
+    Raises ShapeError for another input shape, ArgumentError for arguments that mean nothing together, WeightsError
+    where the weights do not fit.
+    """
+    if len(input_shape) != 3 or min(input_shape[:2]) < SMALLEST or input_shape[2] < 1:
+        raise ShapeError(f"vgg16: expected input_shape (H, W, C) of at least {SMALLEST}x{SMALLEST}, got {input_shape}")
+    if not include_top and classes != 1000:
+        raise ArgumentError(f"vgg16: classes belong to the top, which include_top=False leaves out; got {classes}")
+    if weights == "imagenet":
+        raise ArgumentError("vgg16: expected the path of a weight file; weight_files.fetch('vgg16') returns one")
+    stack = []
+    for block, (convolutions, filters) in enumerate(BLOCKS, 1):
+        for number in range(1, convolutions + 1):
+            stack.append(
+                layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"block{block}_conv{number}")
+            )
+        stack.append(layers.MaxPool2D(2, name=f"block{block}_pool"))
+    if include_top:
+        stack += [
+            layers.Flatten(name="flatten"),
+            layers.Dense(4096, activation="relu", name="fc1"),
+            layers.Dense(4096, activation="relu", name="fc2"),
+            layers.Dense(classes, activation="softmax", name="predictions"),
+        ]
+    preprocessing = Caffe() if input_shape[2] == 3 else None
+    model = Sequential(stack, input_shape, seed=seed, preprocessing=preprocessing)
+    if weights is not None:
+        model.load_weights(weights)
+    return model

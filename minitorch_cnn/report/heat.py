@@ -1,0 +1,48 @@
+"""A heat map over a photo, in colours that grow lighter as the heat grows: the order shows even in shades of grey."""
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError
+
+# Violet, purple, red, orange, yellow: each 16 to 19 steps of lightness (CIE L*) above the one before.
+COLOURS = ("#20104d", "#6a1d74", "#b93a5c", "#ee7a35", "#f8b93a", "#fcf3a4")
+# How much of the photo the colour covers, where there is no heat and where it is greatest.
+COVER = (0.35, 0.72)
+
+
+def heat_colours(heat):
+    """The colours `(..., 3)`, 0 to 255 in floats, of heat `(...)` from 0 to 1; between two colours of the scale a mixture."""
+    scale = np.array([[int(colour[place : place + 2], 16) for place in (1, 3, 5)] for colour in COLOURS], float)
+    places = np.linspace(0, 1, len(scale))
+    return np.stack([np.interp(heat, places, scale[:, channel]) for channel in range(3)], axis=-1)
+
+
+def overlay(image, heat):
+    """A photo with heat over it.
+
+    The photo loses its own colours first, so every colour in the result is heat.
+
+    Args:
+        image: uint8 `(H, W, 3)`, or `(H, W)` and `(H, W, 1)` in shades of grey.
+        heat: `(H, W)`, 0 to 1; what is no number counts as 0.
+
+    Returns:
+        uint8 `(H, W, 3)`.
+
+    Raises:
+        ArgumentError, ShapeError: something else than such an image, or heat of another size.
+    """
+    image, heat = np.asarray(image), np.asarray(heat, float)
+    if image.dtype != np.uint8:
+        raise ArgumentError(f"image: expected whole numbers 0 to 255 as uint8, got {image.dtype}")
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3):
+        raise ShapeError(f"image: expected (H, W) or (H, W, 3), got {image.shape}")
+    if heat.shape != image.shape[:2]:
+        raise ShapeError(f"heat: expected {image.shape[:2]} like the image, got {heat.shape}")
+    heat = np.clip(np.nan_to_num(heat, nan=0.0), 0, 1)
+    shares = np.array([0.299, 0.587, 0.114]) if image.shape[2] == 3 else np.ones(1)
+    grey = (image @ shares)[:, :, None]
+    cover = (COVER[0] + (COVER[1] - COVER[0]) * heat)[:, :, None]
+    return np.round((1 - cover) * grey + cover * heat_colours(heat)).astype(np.uint8)

@@ -1,0 +1,128 @@
+"""From a finished fine-tuning to its page: gathers what `transfer_page` draws."""
+
+import csv
+import shlex
+from pathlib import Path
+
+import numpy as np
+
+from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.grad_cam import grad_cam
+from minitorch_cnn.metrics import confusion_matrix
+from minitorch_cnn.report.run import HISTORY_KEYS, LayerRow, Sample
+from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
+from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun
+from minitorch_cnn.report.transfer_page import write_transfer_report
+
+EXPLAINED = 6  # photos with a heat map: the surest right and wrong answers
+LAST_MAP = "block5_conv3"  # the last feature map before the new top
+LECTURE = ("the lecture", 0.94)
+
+# What VGG16 has above block5_pool, at 224x224 (Simonyan and Zisserman 2015).
+TOSSED = [
+    LayerRow("flatten", "Flatten", (25088,)),
+    LayerRow("fc1", "Dense", (4096,), 25088 * 4096 + 4096, detail="4096, relu"),
+    LayerRow("fc2", "Dense", (4096,), 4096 * 4096 + 4096, detail="4096, relu"),
+    LayerRow("predictions", "Dense", (1000,), 4096 * 1000 + 1000, detail="1000, softmax"),
+]
+
+
+def write_transfer_training_report(path, settings, model, dataset, top, everything, probabilities, base, before):
+    """Write the page of a fine-tuning to `path`.
+
+    `top` and `everything` are the histories of the two phases, `probabilities` (N, classes) the model's for the test
+    images, `base` the names of the layers whose weights came from the file, `before` the first layer's kernel in it.
+    """
+    rows = layer_rows(model)
+    last = max(index for index, row in enumerate(rows) if row.name in base)
+    kept = 1 + next(index for index in range(last, len(rows)) if rows[index].kind == "MaxPool2D")
+    images, labels, names = dataset.test_images, dataset.test_labels, dataset.class_names
+    predicted = probabilities.argmax(axis=1)
+    scratch = read_history(settings.beside) if settings.beside else {}
+    run = TransferRun(
+        title="Cats vs Dogs, by transfer",
+        subtitle=str(dataset),
+        facts=[("photos", f"{settings.size}x{settings.size}"), ("seed", str(settings.seed))],
+        references=[LECTURE],
+        input_shape=model.input_shape,
+        kept=rows[:kept],
+        tossed=TOSSED,
+        added=rows[kept:],
+        phases=[
+            Phase(
+                "base frozen",
+                top,
+                states=dict.fromkeys(base, "frozen"),
+                detail=f"SGD {settings.top_rate:g}, features computed once",
+            ),
+            Phase("everything trained", everything, detail=f"SGD {settings.all_rate:g}, photos flipped"),
+        ],
+        scratch=scratch,
+        scratch_name="the small ConvNet, from scratch",
+        class_names=list(names),
+        confusion=confusion_matrix(labels, predicted, len(names)),
+        samples=samples(images, labels, probabilities, names),
+        filters_before=before,
+        filters_after=first_filters(model),
+        bgr=True,
+        explanations=explanations(model, images, labels, probabilities, names),
+        skipped=[str(name) for name in dataset.skipped],
+        commands=commands(path, settings),
+        notes=[
+            "VGG16's ImageNet weights: Visual Geometry Group, University of Oxford (Simonyan and Zisserman 2015),"
+            " CC BY 4.0."
+        ],
+    )
+    return write_transfer_report(run, path)
+
+
+def explanations(model, images, labels, probabilities, names):
+    """Heat maps for the surest wrong answers and the surest right ones, half of each."""
+    if LAST_MAP not in [layer.name for layer in model.layers]:
+        return []
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    surest = np.argsort(-confidence, kind="stable")
+    wrong = [i for i in surest if predicted[i] != labels[i]][: EXPLAINED // 2]
+    right = [
+        i
+        for number in range(len(names))
+        for i in [j for j in surest if predicted[j] == labels[j] == number][: EXPLAINED // 4 + 1]
+    ]
+    found = []
+    for i in [*right, *wrong][:EXPLAINED]:
+        image = images[i]
+        answer = int(predicted[i])
+        sample = Sample(image, names[labels[i]], names[answer], float(confidence[i]), bool(answer == labels[i]))
+        found.append(Explanation(sample, grad_cam(model, image, LAST_MAP, output=answer), names[answer]))
+    return found
+
+
+def commands(path, settings):
+    """The command that repeats the run, and the one that uses it."""
+    given = {
+        "weights": settings.weights,
+        "data": settings.data,
+        "size": settings.size,
+        "top-epochs": settings.top_epochs,
+        "all-epochs": settings.all_epochs,
+        "batch-size": settings.batch_size,
+        "top-rate": f"{settings.top_rate:g}",
+        "all-rate": f"{settings.all_rate:g}",
+        "seed": settings.seed,
+    }
+    options = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given.items() if value is not None)
+    return [
+        ("The same run from the start", f"minitorch-cnn fine-tune {options}"),
+        ("Cat or dog?", f"minitorch-cnn predict {shlex.quote(str(path.parent))} PHOTO"),
+    ]
+
+
+def read_history(folder):
+    """The history of another run, {name: [of each epoch]}; CheckpointError where the folder has none."""
+    path = Path(folder) / "history.csv"
+    try:
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: [float(row[name]) for row in rows] for name in HISTORY_KEYS if rows and name in rows[0]}
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: expected the history of a finished run ({error})") from None

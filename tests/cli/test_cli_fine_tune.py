@@ -1,0 +1,123 @@
+"""`minitorch-cnn fine-tune` from the photos to the page, on a few small ones and a base nobody trained."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minitorch_cnn import checkpoint, models
+from minitorch_cnn.cli import main
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Ten reddish cats and ten bluish dogs, and a file that is no photo."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 6), ("validation", 4)):
+        for name, channel in (("cats", 0), ("dogs", 2)):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 120, (40, 37, 3), dtype=np.uint8)
+                pixels[..., channel] += 120
+                Image.fromarray(pixels).save(folder / split / name / f"{number}.jpg")
+    (folder / "train" / "cats" / "broken.jpg").write_text("no photo")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "base.h5"
+    models.vgg16(include_top=False, input_shape=(32, 32, 3), seed=3).save_weights(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory, photos, weights):
+    folder = tmp_path_factory.mktemp("runs") / "tuned"
+    arguments = ["fine-tune", "--weights", weights, "--data", photos, "--size", 32, "--batch-size", 5, "--out", folder,
+                 "--top-epochs", 2, "--all-epochs", 1]  # fmt: skip
+    assert main([*map(str, arguments), "--quiet"]) == 0
+    return folder
+
+
+def test_both_phases_leave_their_traces(tuned):
+    assert {path.name for path in tuned.iterdir()} == {
+        "config.json", "history-top.csv", "history-all.csv", "checkpoint-top.npz", "checkpoint-all.npz", "model.npz",
+        "report.html",
+    }  # fmt: skip
+    assert len((tuned / "history-top.csv").read_text().splitlines()) == 3
+    assert len((tuned / "history-all.csv").read_text().splitlines()) == 2
+    assert json.loads((tuned / "config.json").read_text())["settings"]["size"] == 32
+
+
+def test_the_base_is_the_files_after_the_first_phase_and_not_after_the_second(tuned, weights):
+    base = models.vgg16(include_top=False, input_shape=(32, 32, 3), weights=weights)
+    first, last = (checkpoint.load(tuned / f"checkpoint-{name}.npz")[0] for name in ("top", "all"))
+    changed = 0
+    for layer in base.layers:
+        for name, array in layer.parameters.items():
+            assert np.array_equal(first["model", layer.name, name], array), (layer.name, name)
+            changed += not np.array_equal(last["model", layer.name, name], array)
+    assert changed > 0
+    assert not any(key[0] == "optimizer" and key[2].startswith("block") for key in first)
+
+
+def test_the_page_tells_the_story(tuned):
+    page = (tuned / "report.html").read_text()
+    for words in ("base frozen", "everything trained", "fc1", "block5_pool", "broken.jpg", "CC BY 4.0", "data:image/"):
+        assert words in page, words
+
+
+def test_predict_says_cat_or_dog(tuned, photos, capsys):
+    assert main(["predict", str(tuned), str(photos / "validation" / "dogs" / "1.jpg")]) == 0
+    answer, probability = capsys.readouterr().out.strip().split(", ")
+    assert answer in ("cat", "dog") and 0.5 <= float(probability) <= 1
+
+
+def test_a_resumed_run_gives_the_same_bits(tuned, photos, weights, tmp_path, monkeypatch):
+    from minitorch_cnn import fine_tune
+
+    settings = fine_tune.FineTuneSettings(str(weights), str(photos), 32, top_epochs=2, all_epochs=1, batch_size=5)
+    phase = fine_tune._phase
+
+    def fails_in_the_second(folder, name, *rest):
+        if name == "all":
+            raise RuntimeError("power cut")
+        return phase(folder, name, *rest)
+
+    monkeypatch.setattr(fine_tune, "_phase", fails_in_the_second)
+    with pytest.raises(RuntimeError, match="power cut"):
+        fine_tune.start(settings, tmp_path / "cut", progress=False)
+    monkeypatch.undo()
+    assert main(["fine-tune", "--resume", str(tmp_path / "cut"), "--quiet"]) == 0
+    whole, resumed = (checkpoint.load(folder / "model.npz")[0] for folder in (tuned, tmp_path / "cut"))
+    for key in whole:
+        assert np.array_equal(whole[key], resumed[key]), key
+
+
+MISTAKES = [
+    (["fine-tune"], "expected --weights FILE"),
+    (["fine-tune", "--weights", "nowhere.h5", "--data", "{photos}"], "nowhere.h5"),
+    (["fine-tune", "--weights", "{weights}", "--data", "nowhere"], "nowhere"),
+    (
+        ["fine-tune", "--weights", "{weights}", "--data", "{photos}", "--beside", "nowhere"],
+        "the history of a finished run",
+    ),
+    (["fine-tune", "--resume", "{tuned}", "--size", "40"], "got size too"),
+    (["train", "--resume", "{tuned}"], "is the run of another command"),
+    (["fine-tune", "--weights", "{weights}", "--data", "{photos}", "--size", "20"], "20"),
+]
+
+
+@pytest.mark.parametrize("arguments, message", MISTAKES, ids=[message for _, message in MISTAKES])
+def test_a_mistake_is_one_line_and_exit_code_2(
+    photos, weights, tuned, tmp_path, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    places = {"photos": photos, "weights": weights, "tuned": tuned}
+    assert main([argument.format(**places) for argument in arguments]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
