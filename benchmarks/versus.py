@@ -61,9 +61,9 @@ class PyTorch:
 
         self.torch = torch
         self.net = nn.Sequential(
-            *conv(3, 32, 1), *conv(32, 32, 1), nn.MaxPool2d(2), nn.Dropout(0.25),
-            *conv(32, 64, 1), *conv(64, 64, 0), nn.MaxPool2d(2), nn.Dropout(0.25),
-            nn.Flatten(), nn.Linear(3136, 512), nn.ReLU(), nn.Dropout(0.5), nn.Linear(512, 10),
+            *conv(3, 32, 1), *conv(32, 32, 1), nn.MaxPool2d(2), nn.Dropout(0.1),
+            *conv(32, 64, 1), *conv(64, 64, 0), nn.MaxPool2d(2), nn.Dropout(0.1),
+            nn.Flatten(), nn.Linear(3136, 512), nn.ReLU(), nn.Dropout(0.3), nn.Linear(512, 10),
         )  # fmt: skip
         layers = [m for m in self.net if isinstance(m, (nn.Conv2d, nn.Linear))]
         names = ["conv2d_1", "conv2d_2", "conv2d_3", "conv2d_4", "dense_1", "dense_2"]

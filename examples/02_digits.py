@@ -21,13 +21,15 @@ parser = argparse.ArgumentParser(description="Train the slides' ConvNet on handw
 parser.add_argument("--epochs", type=int, default=12, help="passes over the training images (12)")
 parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (a temporary folder)")
 options = parser.parse_args([] if "ipykernel" in sys.modules else None)  # a notebook has no command line
+if options.epochs < 1:
+    parser.error("expected at least one epoch")
 
 # %% [markdown]
 # ## The data
 #
-# Pixels are whole numbers from 0 to 255. A network learns best from numbers around zero, so the model subtracts the mean
-# of the training images and divides by their standard deviation. That is part of the model: whoever predicts later
-# cannot forget it. The mean is taken from the training images alone, since the test images must stay unseen.
+# Pixels are whole numbers from 0 to 255. A network learns best from numbers around zero, so the model subtracts the
+# mean of the training images and divides by their standard deviation. That is part of the model: whoever predicts later
+# cannot forget it. Mean and deviation are those of the training images alone; the test images stay unseen.
 
 # %%
 data = datasets.digits()
@@ -38,15 +40,16 @@ model.summary(batch_size=64)
 # %% [markdown]
 # ## Training
 #
-# * Augmentation: in each epoch every digit is shifted, turned and zoomed a little, at random. It is the same digit still,
-#   and the network never sees the same picture twice, so it cannot learn pictures by heart.
+# * Augmentation: in each epoch every digit is shifted, turned and zoomed a little, at random. It is still the same
+#   digit, but never again the same picture, so pictures cannot be learned by heart.
 # * Dropout, for the same purpose: in each step a random part of the numbers between layers is set to zero.
-# * One cycle: the learning rate goes up while the weights are far from anything good, then down to nearly nothing.
+# * One cycle: the learning rate starts low, goes up to 0.02, where it learns fast and shakily, and comes down to nearly
+#   nothing, where the accuracy settles.
 
 # %%
 BATCH_SIZE = 64
 steps = options.epochs * -(-len(data.train_images) // BATCH_SIZE)  # batches an epoch, the last one smaller
-optimizer = optimizers.SGD(schedules.OneCycle(0.05, steps), momentum=0.9, nesterov=True, weight_decay=5e-4)
+optimizer = optimizers.SGD(schedules.OneCycle(0.02, steps), momentum=0.9, nesterov=True, weight_decay=5e-4)
 untrained = model.evaluate(data.test_images, data.test_labels)
 history = model.fit(
     data.train_images,
@@ -62,15 +65,15 @@ history = model.fit(
 # %% [markdown]
 # ## What it can do
 #
-# The validation images had no part in any step and nothing was chosen by them, so they may serve as the test as well.
-# Before training the network guesses: one in ten is right, and the loss is near log(10) = 2.3.
+# Nothing was learned from the test images and no epoch was picked by them, so this accuracy is a fair one. Before the
+# training the network could only guess, and one guess in ten is right. Fewer epochs than twelve promise less.
 
 # %%
 probabilities = model.predict(data.test_images)  # (450, 10)
 predicted = probabilities.argmax(axis=1)
 accuracy = np.mean(predicted == data.test_labels)
 print(f"test accuracy {accuracy:.4f}, before training {untrained['accuracy']:.4f}")
-claimed = 0.98 if options.epochs >= 12 else 0.90 if options.epochs >= 4 else 0.0
+claimed = 0.98 if options.epochs >= 12 else 0.90 if options.epochs >= 6 else 0.0
 assert accuracy >= claimed, f"expected at least {claimed} after {options.epochs} epochs, got {accuracy:.4f}"
 assert np.isclose(accuracy, history["val_accuracy"][-1])
 
@@ -115,17 +118,14 @@ print(f"report: {report.write_report(run, page)}")
 # %% [markdown]
 # ## Freezing
 #
-# Two lines let the convolutions keep what they have learned and train only what lies above them, as one does with a
+# Two lines let the convolutions keep what they have learned while the layers above go on learning, as one does with a
 # network that somebody else has trained. The way back ends at the lowest trained layer, and what is frozen stays the
 # same to the last bit.
 
 # %%
-for number in (1, 2, 3, 4):
-    model.get_layer(f"conv2d_{number}").trainable = False
-
-before = {name: value.copy() for name, value in model.state().items() if name[1] == "kernel"}
+before = {layer: np.array(model.get_layer(layer).parameters["kernel"]) for layer in ("conv2d_1", "conv2d_4", "dense_1")}
+model.freeze(through="max_pool2d_2")
 model.train_step(data.train_images[:64], data.train_labels[:64], losses.CrossEntropy(), optimizers.SGD(0.001))
-changed = [layer for (layer, name), value in before.items() if (model.get_layer(layer).parameters[name] != value).any()]
-assert changed == ["dense_1", "dense_2"]
+same = {layer: np.array_equal(model.get_layer(layer).parameters["kernel"], kernel) for layer, kernel in before.items()}
+assert same == {"conv2d_1": True, "conv2d_4": True, "dense_1": False}
 model.summary(batch_size=64)
-print(f"trained one more step; changed: {', '.join(changed)}")

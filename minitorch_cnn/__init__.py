@@ -1,6 +1,16 @@
 """A convolutional-network engine written out by hand on NumPy."""
 
-from minitorch_cnn import convolution, datasets, keras_h5, layers, losses, models, optimizers, schedules
+from minitorch_cnn import (
+    convolution,
+    datasets,
+    keras_h5,
+    layers,
+    losses,
+    models,
+    optimizers,
+    schedules,
+    weight_files,
+)
 from minitorch_cnn.backend import definitions_only
 from minitorch_cnn.gradient_check import gradient_check
 from minitorch_cnn.sequential import Sequential
@@ -18,4 +28,5 @@ __all__ = [
     "models",
     "optimizers",
     "schedules",
+    "weight_files",
 ]

@@ -23,9 +23,9 @@ def grad_cam(model, image, layer, output=None):
     """How much each place of an image speaks for an answer.
 
     `model` a Sequential; `image` (H, W, C), pixels as whole numbers (uint8) or what the preprocessing makes of them;
-    `layer` the name of a layer that puts out a feature map (h, w, C), usually the last convolution or pool; `output` the
-    class to explain, left out the predicted one. A model with a single output has two classes: 1 is explained by its
-    score, 0 by the negative score.
+    `layer` the name of a layer that puts out a feature map (h, w, C), usually the last convolution or pool; `output`
+    the class to explain, left out the predicted one. A model with a single output has two classes: 1 is explained by
+    its score, 0 by the negative score.
 
     Returns the heat (H, W) in float32: 1 where the feature map speaks most for the class, 0 where nothing does.
 

@@ -46,18 +46,26 @@ class KerasWeights:
         A name ending in .weights.h5 gives the format of Keras 3, any other .h5 the one that all versions read. Raises
         WeightsError where the file cannot be written, and leaves an older one as it was.
         """
-        weights = {layer.name: _host_arrays(layer) for layer in self.layers if layer.parameter_shapes()}
-        keras_h5.save(path, target_of(self), weights)
+        keras_h5.save(path, target_of(self), self._host_weights())
 
     def fingerprints(self):
         """{layer name: twelve hexadecimal digits} of every layer with weights, equal where all weights are equal."""
-        return {
-            layer.name: keras_h5.fingerprint(_host_arrays(layer)) for layer in self.layers if layer.parameter_shapes()
-        }
+        return {name: keras_h5.fingerprint(arrays) for name, arrays in self._host_weights().items()}
 
     def keras_target(self):
         """The model as `keras_h5` sees it; so `keras_h5.inspect(path, model)` takes the model itself."""
         return target_of(self)
+
+    def _host_weights(self):
+        """{layer name: {name: array}} of the layers with weights; CuPy's arrays come from the device."""
+        self._require_built()
+        return {
+            layer.name: {
+                name: array if namespace(array) is np else array.get() for name, array in layer.parameters.items()
+            }
+            for layer in self.layers
+            if layer.parameter_shapes()
+        }
 
 
 def target_of(model):
@@ -82,10 +90,3 @@ def target_of(model):
         elif kind == "Dense":
             flattened = None
     return keras_h5.Target(layers, model.input_shape)
-
-
-def _host_arrays(layer):
-    return {
-        name: array if namespace(array) is np else array.get()  # CuPy's arrays come from the device
-        for name, array in layer.parameters.items()
-    }

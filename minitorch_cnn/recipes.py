@@ -69,7 +69,7 @@ RECIPES = {
         load=_cifar10,
         model=_cifar_net,
         epochs=20,
-        batch_size=64,
+        batch_size=128,
         learning_rate=0.03,
         augment={"flip": True, "shift": 0.1},
     ),

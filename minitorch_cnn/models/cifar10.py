@@ -7,7 +7,8 @@ from minitorch_cnn.sequential import Sequential
 def cifar10(dropout=True, classes=10, seed=0, preprocessing=None, algorithm="auto"):
     """32x32x3 -> two convolutions of 32 -> pool -> two convolutions of 64 -> pool -> dense 512 -> softmax.
 
-    With `dropout` a quarter is dropped after each pool and half before the last layer, as in the usual recipe.
+    With `dropout` a tenth is dropped after each pool and three tenths before the last layer. The usual quarter and half
+    are meant for training several times as long: in twenty epochs they still cost more than they save.
     """
 
     def conv(filters, padding):
@@ -21,14 +22,14 @@ def cifar10(dropout=True, classes=10, seed=0, preprocessing=None, algorithm="aut
             conv(32, "same"),  # 32x32x32
             conv(32, "same"),
             layers.MaxPool2D(2),  # 16x16x32
-            *drop(0.25),
+            *drop(0.1),
             conv(64, "same"),  # 16x16x64
             conv(64, "valid"),  # 14x14x64
             layers.MaxPool2D(2),  # 7x7x64
-            *drop(0.25),
+            *drop(0.1),
             layers.Flatten(),  # 3136
             layers.Dense(512, activation="relu"),
-            *drop(0.5),
+            *drop(0.3),
             layers.Dense(classes, activation="softmax"),
         ],
         input_shape=(32, 32, 3),

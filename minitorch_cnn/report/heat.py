@@ -11,7 +11,7 @@ COVER = (0.35, 0.72)
 
 
 def heat_colours(heat):
-    """The colours `(..., 3)`, 0 to 255 in floats, of heat `(...)` from 0 to 1; between two colours of the scale a mixture."""
+    """The colours `(..., 3)`, 0 to 255 in floats, of heat `(...)`, 0 to 1: mixtures of the scale's nearest two."""
     scale = np.array([[int(colour[place : place + 2], 16) for place in (1, 3, 5)] for colour in COLOURS], float)
     places = np.linspace(0, 1, len(scale))
     return np.stack([np.interp(heat, places, scale[:, channel]) for channel in range(3)], axis=-1)

@@ -5,23 +5,22 @@ sheets before it. The blocks that stay lead to two tracks, one to the crossed-ou
 new ones. On a phone the three groups stand one below the other.
 """
 
-import math
-import os
 import zlib
 from itertools import groupby
 
-from .architecture import GAP, LINE, MARGIN, Cell, break_rows, describe, draw_row, shape_text, spread
+from .architecture import GAP, LINE, MARGIN, Cell, break_rows, draw_row, shape_text, spread
 from .phases import count
 from .run import LayerRow
+from .strips import STRIP_STEP, draw_strip
 from .svg import element, group, label, path, picture, shorten
 from .theme import colour
-from .volumes import Solid, draw_solid, extent, hatching, hue_of, is_sheet
+from .volumes import LEAN_X, Solid, draw_solid, extent, hatching, hue_of, is_sheet
 
-# Of a block with more layers than these the first are drawn.
-MOST_SLABS = 4
-SLAB_WIDTH = 0.42
+# Of a block with more layers than these the first and the last are drawn.
+MOST_SLABS = 5
+SLAB_WIDTH = 0.34
+SWITCH = 50
 LONGEST_NAME = 14
-STRIP, STRIP_STEP = 22, 56
 
 
 def blocks_of(layers):
@@ -35,16 +34,23 @@ def blocks_of(layers):
 
 
 def block_name(block):
-    """What the names in a block have in common, as in `block1` of `block1_conv1` and `block1_pool`; else the last one."""
-    common = os.path.commonprefix([layer.name for layer in block]).rstrip("_-. ")
+    """What the names in a block begin with, as in `block1` of `block1_conv1` and `block1_pool`; else the last one."""
+    # zip() ends with the shortest name; a set of one letter means that all names have it there.
+    letters = [place[0] if len(set(place)) == 1 else "\0" for place in zip(*(layer.name for layer in block))]
+    common = "".join(letters).split("\0")[0].rstrip("_-. ")
     return common if len(block) > 1 and len(common) > 2 else block[-1].name
 
 
+def bodies_of(block):
+    """The layers of a block that are drawn as bodies, not as sheets."""
+    return [layer for layer in block if not is_sheet(layer.kind)]
+
+
 def block_kind(block):
-    """What a block is made of, as in `2 conv, pool` or `Dense`."""
-    bodies = [layer for layer in block if not is_sheet(layer.kind)]
+    """What a block is made of, as in `2 conv, pool` or `Flatten, Dense`."""
+    bodies = bodies_of(block)
     if len(bodies) < 2:
-        return (bodies or block)[-1].kind
+        return ", ".join(layer.kind for layer in block)
     words = []
     for hue, run in groupby(bodies, key=lambda layer: hue_of(layer.kind)):
         length = len(list(run))
@@ -55,14 +61,20 @@ def block_kind(block):
 
 def make_cell(block, largest, size, *, tossed=False):
     """A block with its solid and its words, as a `Cell` of the architecture's drawing."""
-    bodies = [layer for layer in block if not is_sheet(layer.kind)] or block
+    slabs = bodies_of(block) if len(bodies_of(block)) > 1 else block
+    if len(slabs) > MOST_SLABS:
+        slabs = [*slabs[: MOST_SLABS - 1], slabs[-1]]
+    boxes = [extent(tuple(layer.output_shape), layer.kind, largest, size) for layer in slabs]
+    deepest = max(depth for _, _, depth in boxes)
     parts, x, right, height = [], 0.0, 0.0, 0.0
-    for layer in bodies[:MOST_SLABS]:
-        width, rows, depth = extent(tuple(layer.output_shape), layer.kind, largest, size)
-        width = max(4.0, SLAB_WIDTH * width) if len(layer.output_shape) == 3 else width
+    for layer, (width, rows, depth) in zip(slabs, boxes):
+        if len(layer.output_shape) == 3 and not is_sheet(layer.kind):
+            width = max(4.0, SLAB_WIDTH * width)
         solid = draw_solid(width, rows, depth, hue_of(layer.kind), dashed=tossed or is_sheet(layer.kind))
-        parts.append(group(solid.drawing, transform=f"translate({x:.2f} 0)"))
-        right, height = max(right, x + solid.width), max(height, solid.height)
+        # In the middle of its deepest neighbour, not flush with its front.
+        inward = (deepest - depth) / 2 * LEAN_X
+        parts.append(group(solid.drawing, transform=f"translate({x + inward:.2f} 0)"))
+        right, height = max(right, x + inward + solid.width), max(height, solid.height)
         x += width + 2.5
     if tossed:
         reach = height / 2 + 4
@@ -81,7 +93,7 @@ def draw_surgery(kept, tossed, added, phases=(), *, base="VGG16", width=880):
 
     Args:
         kept, tossed, added: `LayerRow`s, each group in the order of the forward pass; any may be empty.
-        phases: `(name, {layer name: state})` pairs; a layer that is not named is in the state of its row.
+        phases: the `Phase`s of the training.
         base: the network that the kept and the tossed layers come from.
         width: in pixels; below 500 the groups stand one below the other.
 
@@ -97,12 +109,12 @@ def draw_surgery(kept, tossed, added, phases=(), *, base="VGG16", width=880):
         "add": ("Add", f"a new top, {count(len(added), 'layer')}"),
     }
     # Patterns are found by name in the whole page, so two drawings on it must not share one.
-    hatch = f"frozen-{zlib.crc32(repr((width, kept, tossed, added, phases)).encode('utf-8', 'replace')):08x}"
+    hatch = f"frozen-{zlib.crc32(repr((width, kept, tossed, added)).encode('utf-8', 'replace')):08x}"
     draw = draw_tracks if width > 500 and groups["keep"] and (groups["toss"] or groups["add"]) else draw_stack
     parts, y, spans = draw(groups, heads, largest, width)
     y += 14
-    for number, (name, states) in enumerate(phases, 1):
-        parts.append(draw_strip(number, name, spans, states, y, hatch))
+    for number, phase in enumerate(phases, 1):
+        parts.append(draw_strip(number, phase, spans, y, hatch))
         y += STRIP_STEP
     pattern = element("defs", hatching(hatch, "plain"))
     description = in_words(kept, tossed, added, phases, base)
@@ -131,55 +143,46 @@ def draw_tracks(groups, heads, largest, width):
     """
     size = width / 8.5
     keep = [make_cell(block, largest, size) for block in groups["keep"]]
-    tracks = [
-        (name, [make_cell(block, largest, 0.8 * size, tossed=name == "toss") for block in groups[name]])
+    tracks = {
+        name: [make_cell(block, largest, 0.8 * size, tossed=name == "toss") for block in groups[name]]
         for name in ("toss", "add")
         if groups[name]
-    ]
-    # The heads need room too; the track beside the cut leads around it.
-    right = max(190, *(natural_width(cells) + 2 * MARGIN for _, cells in tracks))
-    cut = 64
-    left = max(width - right - cut, 0.5 * width)
-    parts, spans, y = [], {}, 22.0
-    ends = []
-    for name, cells in tracks:
+    }
+    # On the right no more room than the longer track or its heading needs, and never more than half.
+    right = min(0.5 * width, max(190.0, *(natural_width(cells) + MARGIN for cells in tracks.values())))
+    left = width - right - SWITCH
+
+    parts, ends, spans, y = [], {}, {}, 22.0
+    for name, cells in tracks.items():
         height = max(cell.solid.height for cell in cells)
-        start = left + cut
-        places = [start + place for place in spread(cells, width - start, alone=False)]
+        places = [width - right - MARGIN + place for place in spread(cells, right + MARGIN, alone=False)]
         parts.append(heading(heads[name], places[0], y))
         parts.append(draw_row(cells, places, y + 16, height, width, first=True, last=True))
-        ends.append((name, places[0] + (cells[0].width - cells[0].solid.width) / 2 - 3, y + 16 + height / 2))
-        spans[name] = places
+        ends[name] = places[0] + (cells[0].width - cells[0].solid.width) / 2 - 3, y + 16 + height / 2
+        spans[name] = [(x, x + cell.width, block) for x, cell, block in zip(places, cells, groups[name])]
         y += 16 + height + 3 * LINE + 38
-    bottom = y - 22
-    middle = sum(height for _, _, height in ends) / len(ends)
+
+    # What is kept stands halfway between the tracks, or lower if its heading would not fit above.
     height = max(cell.solid.height for cell in keep)
+    middle = max(40 + height / 2, sum(level for _, level in ends.values()) / len(ends))
     places = spread(keep, left, alone=False)
-    row_top = middle - height / 2
-    lowest = row_top + height + 3 * LINE + 14
-    if row_top < 40:
-        shift = 40 - row_top
-        row_top, lowest, middle = row_top + shift, lowest + shift, middle + shift
-    parts.append(heading(heads["keep"], MARGIN, row_top - 18))
-    parts.append(draw_row(keep, places, row_top, height, width, first=True, last=True))
-    # From the last block to the cut, and from there along each track.
-    last = places[-1] + (keep[-1].width + keep[-1].solid.width) / 2 + 3
-    switch = left + 0.32 * cut
-    for name, end, level in ends:
-        tossed = name == "toss"
-        look = {"fill": "none", "stroke": colour("wrong" if tossed else "muted"), "stroke_width": 1.5}
-        look |= {"stroke_dasharray": "4 4"} if tossed else {}
-        track = [(last, middle), (switch, middle), (switch + 16, level), (end, level)]
-        parts.append(path(track, stroke_linejoin="round", **look))
-        head = [(end, level), (end - 6, level - 3.5), (end - 6, level + 3.5)]
-        parts.append(path(head, closed=True, fill=colour("wrong" if tossed else "muted")))
-    placed = [
-        (x, x + cell.width, block)
-        for name, cells, xs in [("keep", keep, places), *((name, cells, spans[name]) for name, cells in tracks)]
-        if name != "toss"
-        for x, cell, block in zip(xs, cells, groups[name])
-    ]
-    return parts, max(bottom, lowest) + 10, placed
+    parts.append(heading(heads["keep"], places[0], middle - height / 2 - 18))
+    parts.append(draw_row(keep, places, middle - height / 2, height, width, first=True, last=True))
+    spans["keep"] = [(x, x + cell.width, block) for x, cell, block in zip(places, keep, groups["keep"])]
+
+    start = places[-1] + (keep[-1].width + keep[-1].solid.width) / 2 + 3
+    parts += [draw_switch(name, (start, middle), left + 10, end) for name, end in ends.items()]
+    bottom = max(y - 22, middle + height / 2 + 3 * LINE + 14)
+    return parts, bottom + 10, [*spans["keep"], *spans.get("add", [])]
+
+
+def draw_switch(name, start, switch, end):
+    """The way from the last block that is kept to one of the tracks, which parts from the other's at x = `switch`."""
+    tossed = name == "toss"
+    ink, (x, y) = colour("wrong" if tossed else "muted"), end
+    look = {"fill": "none", "stroke": ink, "stroke_width": 1.5, "stroke_dasharray": "4 4" if tossed else None}
+    way = path([start, (switch, start[1]), (switch + 16, y), end], stroke_linejoin="round", **look)
+    return group(way, path([end, (x - 6, y - 3.5), (x - 6, y + 3.5)], closed=True, fill=ink))
 
 
 def draw_stack(groups, heads, largest, width):
@@ -203,80 +206,19 @@ def draw_stack(groups, heads, largest, width):
     return parts, y, [(MARGIN + step * i, MARGIN + step * (i + 1), block) for i, block in enumerate(staying)]
 
 
-def draw_strip(number, name, spans, states, y, hatch):
-    """One phase as a strip under the blocks: filled where layers are trained, hatched where they are frozen."""
-    learning = sum(
-        layer.parameters for _, _, block in spans for layer in block if states.get(layer.name, layer.state) == "trained"
-    )
-    words = f"{number} {shorten(name, 26)}"
-    parts = [
-        label(words, spans[0][0] if spans else 0, y + 12, size=14, weight=600, colour=colour("ink")),
-        label(
-            f"{short_number(learning)} parameters learn",
-            spans[-1][1] if spans else 0,
-            y + 12,
-            size=13,
-            anchor="end",
-            colour=colour("muted"),
-        ),
-    ]
-    for state, start, end in strip_pieces(spans, states):
-        trained = state == "trained"
-        box = {"x": start, "y": float(y + 20), "width": end - start, "height": float(STRIP), "rx": 4}
-        if trained:
-            parts.append(element("rect", fill=colour("accent"), **box))
-        else:
-            parts.append(element("rect", fill=colour("panel"), stroke=colour("plain"), stroke_width=1, **box))
-            parts.append(element("rect", fill=f"url(#{hatch})", fill_opacity=0.45, **box))
-        # The longest words that fit; on the hatching they get a clean ground.
-        fitting = [words for words in (state, state.split(",")[0]) if 7.6 * len(words) + 12 < end - start]
-        if fitting:
-            centre = (start + end) / 2
-            if not trained:
-                ground = {"x": centre - 3.8 * len(fitting[0]) - 6, "width": 7.6 * len(fitting[0]) + 12}
-                parts.append(
-                    element("rect", y=y + 22.5, height=STRIP - 5.0, rx=3, fill=colour("panel"), **ground)
-                )
-            ink = colour("paper" if trained else "ink")
-            parts.append(label(fitting[0], centre, y + 35.5, size=13, weight=600, anchor="middle", colour=ink))
-    return group(*parts)
-
-
-def strip_pieces(spans, states):
-    """`(state, start, end)` along a strip: a block is divided evenly among its layers with parameters."""
-    pieces = []
-    for start, end, block in spans:
-        found = [states.get(layer.name, layer.state) for layer in block if layer.parameters]
-        found = found or [pieces[-1][0] if pieces else states.get(block[0].name, block[0].state)]
-        step = (end - start) / len(found)
-        for index, state in enumerate(found):
-            if pieces and pieces[-1][0] == state:
-                pieces[-1][2] = start + step * (index + 1)
-            else:
-                pieces.append([state, start + step * index, start + step * (index + 1)])
-    return [tuple(piece) for piece in pieces]
-
-
-def short_number(number):
-    """A large number in a few characters, as in `14.7 million`."""
-    return f"{number / 1e6:.1f} million" if number >= 1e6 else f"{number:,}"
-
-
 def in_words(kept, tossed, added, phases, base):
     """The surgery for a reader who cannot see it."""
     sentences = []
     for what, layers in ((f"Kept from {base}", kept), ("Chopped off", tossed), ("New on top", added)):
-        if layers:
-            blocks = [f"{block_name(block)} ({block_kind(block)}, {shape_text(block[-1].output_shape)})" for block in blocks_of(layers)]
+        blocks = [
+            f"{block_name(block)} ({block_kind(block)}, {shape_text(block[-1].output_shape)})"
+            for block in blocks_of(layers)
+        ]
+        if blocks:
             sentences.append(f"{what}: {', '.join(blocks)}.")
-    for number, (name, states) in enumerate(phases, 1):
-        spans = [(i, i + 1, block) for i, block in enumerate(blocks_of(kept) + blocks_of(added))]
-        words = []
-        for state, run in groupby(
-            ((states.get(layer.name, layer.state), layer.name) for _, _, block in spans for layer in block if layer.parameters),
-            key=lambda pair: pair[0],
-        ):
-            names = [name for _, name in run]
-            words.append(f"{names[0]} to {names[-1]} {state}" if len(names) > 1 else f"{names[0]} {state}")
-        sentences.append(f"Phase {number}, {name}: {'; '.join(words)}.")
+    learners = [layer for layer in [*kept, *added] if layer.parameters]
+    for number, phase in enumerate(phases, 1):
+        runs = [(state, list(run)) for state, run in groupby(learners, key=phase.state_of)]
+        words = [f"{' to '.join(dict.fromkeys((run[0].name, run[-1].name)))} {state}" for state, run in runs]
+        sentences.append(f"Phase {number}, {phase.name}: {'; '.join(words)}.")
     return " ".join(sentences)

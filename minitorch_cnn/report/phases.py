@@ -1,6 +1,7 @@
 """Curves of a training in phases, one after the other on one epoch axis, with a border where the next phase begins.
 
-Above the lines stands a column of values for every phase: what each curve had come to when the phase was over.
+Above the lines stands a column of values for every phase: what each curve had come to when the phase was over. Below
+them stands what to compare with.
 """
 
 import math
@@ -8,12 +9,12 @@ from dataclasses import replace
 
 from .axes import value_ticks
 from .curves import LEFT, RIGHT, WIDTH, grid, line, plain_text
-from .svg import element, group, label, path, picture, shorten
+from .svg import element, label, path, picture, shorten
 from .theme import colour
 
 PLOT = 224
 COLUMN = 148
-LONGEST_NAME = 19
+LONGEST_NAME = 20
 
 
 def draw_phases(title, phases, *, rival=None, references=(), text=plain_text):
@@ -21,8 +22,8 @@ def draw_phases(title, phases, *, rival=None, references=(), text=plain_text):
 
     Args:
         title: what is measured.
-        phases: `(name, curves)` pairs; the `Curve`s of a phase begin at its own first epoch, and curves of the same name
-            belong together.
+        phases: `(name, curves)` pairs; the `Curve`s of a phase begin at its own first epoch, and curves of the same
+            name belong together.
         rival: the `Curve` of another training over the same epochs; None for none.
         references: `(label, value)` pairs, drawn as level lines.
         text: how a value is written, `plain_text` or `percent_text`.
@@ -32,13 +33,13 @@ def draw_phases(title, phases, *, rival=None, references=(), text=plain_text):
     """
     phases = one_after_the_other(phases)
     rivals = [rival] if rival is not None and len(rival.values) else []
-    curves = [curve for _, own, _, _ in phases for curve in own] + rivals
+    curves = [*rivals, *(curve for _, own, _, _ in phases for curve in own)]
     finite = [float(value) for curve in curves for value in curve.values if math.isfinite(value)]
     if not finite:
         return None
     epochs = max(curve.first - 1 + len(curve.values) for curve in curves)
     names = list(dict.fromkeys(curve.name for _, own, _, _ in phases for curve in own))
-    top = 62 + 21 * (len(names) + len(rivals) + len(references))
+    top = 42 + 21 * (len(names) + len(rivals)) + (20 if len(phases) > 1 else 0)
     bottom = top + PLOT
     levels = [float(value) for _, value in references if math.isfinite(value)]
     ticks = value_ticks(min([*finite, *levels]), max([*finite, *levels]))
@@ -51,20 +52,27 @@ def draw_phases(title, phases, *, rival=None, references=(), text=plain_text):
         return bottom - (bottom - top) * (value - ticks[0]) / (ticks[-1] - ticks[0])
 
     parts = [label(title, 0, 16, size=16, weight=600, colour=colour("ink"))]
-    parts += legend(names, phases, rivals, references, text)
+    parts += legend(names, phases, rivals, text)
     if len(phases) > 1:
         parts += borders(phases, epochs, across, top, bottom)
     parts += grid(ticks, epochs, across, down, text)
+    dotted = {"stroke": colour("right"), "stroke_width": 1.5, "stroke_dasharray": "2 4"}
+    height = bottom + 28
     for words, value in references:
         if math.isfinite(value):
-            level = [(LEFT, down(value)), (RIGHT, down(value))]
-            parts.append(path(level, stroke=colour("right"), stroke_width=1.5, stroke_dasharray="2 4"))
-    parts += [line(curve, None, text, across, down, bottom) for curve in [*rivals, *reversed(curves[: len(curves) - len(rivals)])]]
-    return picture(WIDTH, bottom + 28, *parts, description=in_words(title, phases, rivals, references, text))
+            parts.append(path([(LEFT, down(value)), (RIGHT, down(value))], **dotted))
+        height += 22
+        parts.append(path([(LEFT, height - 12), (LEFT + 22, height - 12)], **dotted))
+        parts.append(label(shorten(words, 36), LEFT + 30, height - 8, size=14, colour=colour("ink")))
+        parts.append(label(text(value), RIGHT, height - 8, size=14, anchor="end", colour=colour("ink")))
+    # What one looks for first is drawn last, over the others.
+    own = [curve for _, curves, _, _ in phases for curve in reversed(curves)]
+    parts += [line(curve, None, text, across, down, bottom) for curve in [*rivals, *own]]
+    return picture(WIDTH, height, *parts, description=in_words(title, phases, rivals, references, text))
 
 
 def one_after_the_other(phases):
-    """`(name, curves, first epoch, last epoch)` of every phase that has epochs, counted from the start of the training."""
+    """`(name, curves, first epoch, last epoch)` of every phase that has epochs, counted through the whole training."""
     placed, before = [], 0
     for name, curves in phases:
         length = max((len(curve.values) for curve in curves), default=0)
@@ -74,9 +82,9 @@ def one_after_the_other(phases):
     return placed
 
 
-def legend(names, phases, rivals, references, text):
+def legend(names, phases, rivals, text):
     """Above the chart, a row per curve: its stroke, its name, and its value at the end of every phase."""
-    width = min(COLUMN, 250 / max(1, len(phases)))
+    width = min(COLUMN, 300 / max(1, len(phases)))
     ends = [RIGHT - width * (len(phases) - 1 - index) for index in range(len(phases))]
     small = {"size": 13, "colour": colour("muted"), "anchor": "end"}
     value = {"size": 14, "colour": colour("ink"), "anchor": "end"}
@@ -95,13 +103,8 @@ def legend(names, phases, rivals, references, text):
         y += 21
     for curve in rivals:
         yield path([(0, y - 4), (22, y - 4)], stroke=colour(curve.colour), stroke_width=2.5)
-        yield label(shorten(curve.name, 26), 30, y, size=14, colour=colour("ink"))
-        yield label(f"{text(curve.values[-1])} after {count(len(curve.values), 'epoch')}", RIGHT, y, **value)
-        y += 21
-    for words, level in references:
-        yield path([(0, y - 4), (22, y - 4)], stroke=colour("right"), stroke_width=1.5, stroke_dasharray="2 4")
-        yield label(shorten(words, 40), 30, y, size=14, colour=colour("ink"))
-        yield label(text(level), RIGHT, y, **value)
+        yield label(shorten(curve.name, 32), 30, y, size=14, colour=colour("ink"))
+        yield label(f"{text(curve.values[-1])} ({count(len(curve.values), 'epoch')})", RIGHT, y, **value)
         y += 21
 
 
@@ -113,7 +116,8 @@ def borders(phases, epochs, across, top, bottom):
             box = {"x": start, "y": float(top - 18), "width": end - start, "height": float(bottom - top + 18)}
             yield element("rect", fill=colour("panel"), **box)
         if last < epochs:
-            yield path([(end, top - 18), (end, bottom)], stroke=colour("muted"), stroke_width=1.25, stroke_dasharray="4 3")
+            dashed = {"stroke": colour("muted"), "stroke_width": 1.25, "stroke_dasharray": "4 3"}
+            yield path([(end, top - 18), (end, bottom)], **dashed)
         yield label(str(number), (start + end) / 2, top - 5, weight=600, anchor="middle", colour=colour("muted"))
 
 

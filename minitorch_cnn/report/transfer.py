@@ -37,6 +37,14 @@ class Phase:
                 known = ", ".join(map(repr, STATES))
                 raise ArgumentError(f"phase {self.name}: {name}: expected a state out of {known}, got {state!r}")
 
+    def state_of(self, layer):
+        """The state of a `LayerRow` while the phase lasts."""
+        return self.states.get(layer.name, layer.state)
+
+    def learning(self, layers):
+        """How many parameters of `LayerRow`s the phase trains."""
+        return sum(layer.parameters for layer in layers if self.state_of(layer) == "trained")
+
 
 @dataclass(frozen=True)
 class Explanation:

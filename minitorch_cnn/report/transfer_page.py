@@ -54,13 +54,13 @@ def transfer_page(run):
 
 
 def facts(run):
-    """The numbers of the head: the accuracy after each phase, the last one first, the time, and what to compare with."""
+    """The numbers of the head: the accuracy after each phase, the last one first, what to compare with, the time."""
     known = [(phase.name, accuracy(phase)) for phase in reversed(run.phases)]
     rows = [(f"accuracy, {name}", percent_text(value)) for name, value in known if math.isfinite(value)]
     scratch = last(run.scratch.get("val_accuracy", ()))
     if math.isfinite(scratch):
         rows.append((f"accuracy, {run.scratch_name}", percent_text(scratch)))
-    rows += [(str(name), percent_text(value)) for name, value in run.references]
+    rows += [(f"accuracy, {name}", f"{100 * value:.4g}%") for name, value in run.references]
     if seconds := total_seconds(run):
         rows.append(("training time", duration_text(seconds)))
     return rows + [(str(name), str(value)) for name, value in run.facts]
@@ -93,15 +93,14 @@ def surgery(run):
     if not (run.kept or run.tossed or run.added):
         return None
     groups = (run.kept, run.tossed, run.added)
-    states = [(phase.name, phase.states) for phase in run.phases]
     rows = [
-        (what, layer, shape_text(layer.output_shape), [phase.states.get(layer.name, layer.state) for phase in run.phases])
+        (what, layer, shape_text(layer.output_shape), [phase.state_of(layer) for phase in run.phases])
         for what, layers in zip(("kept", "tossed", "new"), groups)
         for layer in layers
     ]
     return {
-        "wide": draw_surgery(*groups, states, base=run.base, width=880),
-        "narrow": draw_surgery(*groups, states, base=run.base, width=350),
+        "wide": draw_surgery(*groups, run.phases, base=run.base, width=880),
+        "narrow": draw_surgery(*groups, run.phases, base=run.base, width=350),
         "rows": rows,
         "last": run.kept[-1].name if run.kept else "",
         "input": shape_text(run.input_shape) if run.input_shape else "",
@@ -114,10 +113,7 @@ def phase_rows(run):
     total = sum(layer.parameters for layer in layers)
     rows = []
     for phase in run.phases:
-        learning = sum(
-            layer.parameters for layer in layers if phase.states.get(layer.name, layer.state) == "trained"
-        )
-        seconds, reached = phase_seconds(phase), accuracy(phase)
+        learning, seconds, reached = phase.learning(layers), phase_seconds(phase), accuracy(phase)
         rows.append(
             {
                 "name": phase.name,
@@ -144,7 +140,7 @@ def curves(run):
             )
             for phase in run.phases
         ]
-        rival = Curve(f"{run.scratch_name}, validation", run.scratch.get(f"val_{key}", ()), "wrong")
+        rival = Curve(run.scratch_name, run.scratch.get(f"val_{key}", ()), "wrong")
         references = run.references if key == "accuracy" else ()
         drawings.append(draw_phases(title, phases, rival=rival, references=references, text=text))
     return [drawing for drawing in drawings if drawing is not None]

@@ -163,7 +163,7 @@ mtc.Sequential([TAKEN], (4,))
 @pytest.mark.parametrize(
     "act, error, message",
     [
-        (lambda model: model.cut(after="block9_pool"), ArgumentError, "no layer is called 'block9_pool'; there are block1"),
+        (lambda model: model.cut(after="block9_pool"), ArgumentError, "no layer is called 'block9_pool'; there are"),
         (lambda model: model.extend([]), ArgumentError, "extend: expected at least one layer, got none"),
         (lambda model: model.extend([small_net()]), ArgumentError, "expected a list of layers, got Sequential"),
         (lambda model: model.extend([layers.Dense]), ArgumentError, "expected a list of layers, got type"),
@@ -171,7 +171,7 @@ mtc.Sequential([TAKEN], (4,))
         (lambda model: model.extend([TAKEN]), ArgumentError, "belongs to a model already"),
         (lambda model: model.extend([model.layers[-1]]), ArgumentError, "dense_2: belongs to a model already"),
         (lambda model: model.extend([layers.Dense(2, name="dense_1")]), ArgumentError, "dense_1: two layers have this"),
-        (lambda model: model.extend([layers.Dense(2), layers.MaxPool2D(2)]), ShapeError, "max_pool2d_1: expected input"),
+        (lambda model: model.extend([layers.Dense(2), layers.MaxPool2D(2)]), ShapeError, "max_pool2d_1: expected"),
     ],
 )
 def test_a_mistake_is_one_line_and_costs_nothing(act, error, message):
@@ -186,7 +186,7 @@ def test_a_mistake_is_one_line_and_costs_nothing(act, error, message):
 
 def test_layers_that_did_not_fit_can_be_used_again():
     base, dense = small_net().cut(after="block2_pool"), layers.Dense(7)
-    with pytest.raises(ShapeError, match="dense_1: expected input of shape .D,., got .2, 2, 4.; put a Flatten before it"):
+    with pytest.raises(ShapeError, match=r"dense_1: expected input of shape \(D,\), got \(2, 2, 4\); put a Flatten"):
         base.extend([dense])
     model = base.extend([layers.Flatten(), dense])
     assert model.output_shape == (7,) and names(model)[-1] == "dense_1"
@@ -206,7 +206,8 @@ def test_an_optimizer_in_use_goes_on_with_the_new_model():
     model, optimizer = small_net(dtype="float64"), optimizers.SGD(0.1, momentum=0.9)
     model.train_step(X, LABELS, LOSS, optimizer)
     momentum = {key[1:]: array.copy() for key, array in optimizer.state().items()}
-    model = model.cut(after="block2_pool").extend([layers.Flatten(), layers.Dense(5, "tanh"), layers.Dense(3, "softmax")])
+    new = [layers.Flatten(), layers.Dense(5, "tanh"), layers.Dense(3, "softmax")]
+    model = model.cut(after="block2_pool").extend(new)
     before = {(layer.name, name): array.copy() for layer in model.layers for name, array in layer.parameters.items()}
     model.loss_and_gradients(X, LABELS, LOSS)
     gradients = {(layer.name, name): array.copy() for layer in model.layers for name, array in layer.gradients.items()}

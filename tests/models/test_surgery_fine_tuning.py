@@ -178,7 +178,7 @@ def test_the_description_makes_the_same_optimizer(kind):
 
 
 def test_the_state_moves_to_another_optimizer():
-    """Two steps, a break, two steps: the bits of four. The state knows layers, not pieces, so multipliers may differ."""
+    """Two steps, a break, two steps: the bits of four. The state knows layers, not pieces: multipliers may differ."""
     whole, broken = small_net(), small_net()
     make = RULES["adam"][1]
     first, second, alone = make(**OPTIONS["both"]), make(**OPTIONS["both"]), make(**OPTIONS["both"])
@@ -201,8 +201,8 @@ def test_a_run_with_both_resumes_to_the_same_bits(tmp_path):
     from minitorch_cnn.training import Trainer
 
     def trainer(model, *callbacks):
-        optimizer = RULES["sgd"][1](**OPTIONS["both"])
-        return Trainer(model, X, LABELS, optimizer=optimizer, epochs=3, batch_size=2, callbacks=callbacks, progress=False)
+        settings = {"optimizer": RULES["sgd"][1](**OPTIONS["both"]), "epochs": 3, "batch_size": 2, "progress": False}
+        return Trainer(model, X, LABELS, callbacks=callbacks, **settings)
 
     class Save(Callback):
         def on_batch_end(self, trainer):

@@ -70,9 +70,9 @@ def test_a_mistake_changes_nothing(act, arguments, message):
 
 def test_nothing_to_freeze():
     model = mtc.Sequential([layers.MaxPool2D(2), layers.Flatten(), layers.Dense(2)], (4, 4, 1))
-    with pytest.raises(ArgumentError, match="no layer up to flatten_1 has parameters; those with parameters are dense_1"):
+    with pytest.raises(ArgumentError, match=r"no layer up to flatten_1 has parameters; those .* are dense_1"):
         model.freeze(through="flatten_1")
-    with pytest.raises(ArgumentError, match="no layer in this model has parameters; those with parameters are none"):
+    with pytest.raises(ArgumentError, match=r"no layer in this model has parameters; those .* are none"):
         mtc.Sequential([layers.Flatten()], (2, 2, 1)).freeze()
 
 
@@ -81,7 +81,8 @@ def states(model, capsys):
     model.summary()
     rows = capsys.readouterr().out.splitlines()
     known = ("frozen, gradient passes", "not visited", "trained")
-    return {row.split()[0]: next((state for state in known if state in row), "") for row in rows if row.split()[0] in names(model)}
+    rows = {row.split()[0]: row for row in rows if row.split()[0] in names(model)}
+    return {name: next((state for state in known if state in row), "") for name, row in rows.items()}
 
 
 def test_the_summary_tells_three_states_apart(capsys):
@@ -124,13 +125,16 @@ def spied(model, monkeypatch):
     for layer in model.layers:
         for method in ("backward", "backward_scores"):
             if hasattr(layer, method):
-
-                def run(dy, need_dx=True, layer=layer, right=getattr(layer, method)):
-                    visited.append(layer.name)
-                    return right(dy, need_dx)
-
-                monkeypatch.setattr(layer, method, run)
+                monkeypatch.setattr(layer, method, noted(getattr(layer, method), layer.name, visited))
     return visited
+
+
+def noted(function, name, visited):
+    def run(*arguments, **options):
+        visited.append(name)
+        return function(*arguments, **options)
+
+    return run
 
 
 def test_backward_stops_and_nothing_is_kept_below(monkeypatch):
@@ -185,24 +189,20 @@ def test_the_slides_recipe_freeze_train_unfreeze_train(name, options):
 
 
 def test_a_step_after_unfreezing_is_the_formula():
-    """New layers of the optimizer begin with zero momentum, trained ones go on: m = 0.9 m - 0.1 g, w = w + m."""
+    """What was unfrozen begins with zero momentum, what was trained goes on: m = 0.9 m - 0.1 g, w = w + m."""
     model = small_net(dtype="float64").freeze(through="block2_pool")
     optimizer = optimizers.SGD(0.1, momentum=0.9)
     model.train_step(X, LABELS, LOSS, optimizer)
     model.unfreeze()
     model.loss_and_gradients(X, LABELS, LOSS)
-    for layer in ("block1_conv1", "dense_2"):
-        kernel, gradient = (arrays["kernel"].copy() for arrays in (model.get_layer(layer).parameters, model.get_layer(layer).gradients))
-        before = optimizer.state().get(("momentum", layer, "kernel"), np.zeros(kernel.size)).reshape(kernel.shape).copy()
-        assert before.any() == (layer == "dense_2")
-        twin = model.copy()
-        assert twin.get_layer(layer).parameters["kernel"].tobytes() == kernel.tobytes()
-        expected = kernel + 0.9 * before - 0.1 * gradient
-        if layer == "block1_conv1":
-            first = expected
+    old, new = model.get_layer("dense_2"), model.get_layer("block1_conv1")
+    momentum = optimizer.state()["momentum", "dense_2", "kernel"].reshape(old.parameters["kernel"].shape)
+    assert momentum.any() and ("momentum", "block1_conv1", "kernel") not in optimizer.state()
+    wanted_of_old = old.parameters["kernel"] + 0.9 * momentum - 0.1 * old.gradients["kernel"]
+    wanted_of_new = new.parameters["kernel"] - 0.1 * new.gradients["kernel"]
     optimizer.step(model)
-    np.testing.assert_allclose(model.get_layer("block1_conv1").parameters["kernel"], first, rtol=1e-13)
-    np.testing.assert_allclose(model.get_layer("dense_2").parameters["kernel"], expected, rtol=1e-13)
+    np.testing.assert_allclose(old.parameters["kernel"], wanted_of_old, rtol=1e-13)
+    np.testing.assert_allclose(new.parameters["kernel"], wanted_of_new, rtol=1e-13)
 
 
 def test_freezing_between_forward_and_backward_is_refused():

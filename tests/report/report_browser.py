@@ -1,0 +1,46 @@
+"""A page in a real browser, in a frame as narrow as a phone."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+# A window cannot be as narrow as a phone, a frame can. The frame has a source document of its own, so that this page
+# may look inside; the measures end up in the title.
+FRAME = """<!DOCTYPE html>
+<body style="margin:0">
+<iframe id="page" width="{width}" height="900" style="border:0"></iframe>
+<script>
+const frame = document.getElementById("page");
+frame.onload = () => {{
+  const root = frame.contentDocument.documentElement;
+  const images = [...frame.contentDocument.images];
+  const wide = [...root.querySelectorAll("body *")].filter(node => !node.closest("svg, .scroll, pre, .unseen")
+    && node.getBoundingClientRect().right > root.clientWidth + 1).map(node => node.tagName + "." + node.className);
+  document.title = JSON.stringify({{
+    shown: root.clientWidth, needed: root.scrollWidth, wide: wide,
+    paper: frame.contentWindow.getComputedStyle(root).backgroundColor,
+    broken: images.filter(image => image.offsetParent && !image.naturalWidth).length,
+  }});
+}};
+frame.srcdoc = {page};
+</script>"""
+
+
+def measure(page, width, dark, folder):
+    """What the browser says of a page: widths, paper colour, broken images, and its console."""
+    wrapper = folder / "wrapper.html"
+    page = json.dumps(page).replace("</", "<\\/").replace("<!--", "<\\!--")
+    wrapper.write_text(FRAME.format(width=width, page=page), encoding="utf-8")
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
+    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command += [f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000", "--enable-logging=stderr"]
+    command += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--virtual-time-budget=5000", "--dump-dom"]
+    done = subprocess.run([*command, wrapper.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)
+    assert title, done.stderr[-2000:]
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return json.loads(html.unescape(title[1])) | {"console": console}
