@@ -108,7 +108,7 @@ class PyTorch:
         for name, layer in self.layers.items():
             found[f"{name}/kernel"] = self._from_torch(name, layer.weight.grad.numpy())
             found[f"{name}/bias"] = layer.bias.grad.numpy()
-        return float(loss), found
+        return float(loss.detach()), found
 
     def step(self):
         self._backward()

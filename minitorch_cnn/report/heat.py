@@ -7,7 +7,7 @@ from ..errors import ArgumentError, ShapeError
 # Violet, purple, red, orange, yellow: each 16 to 19 steps of lightness (CIE L*) above the one before.
 COLOURS = ("#20104d", "#6a1d74", "#b93a5c", "#ee7a35", "#f8b93a", "#fcf3a4")
 # How much of the photo the colour covers, where there is no heat and where it is greatest.
-COVER = (0.35, 0.72)
+COVER = (0.5, 0.75)
 
 
 def heat_colours(heat):

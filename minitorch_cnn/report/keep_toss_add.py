@@ -6,7 +6,7 @@ new ones. On a phone the three groups stand one below the other.
 """
 
 import zlib
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from .architecture import GAP, LINE, MARGIN, Cell, break_rows, draw_row, shape_text, spread
 from .phases import count
@@ -35,9 +35,8 @@ def blocks_of(layers):
 
 def block_name(block):
     """What the names in a block begin with, as in `block1` of `block1_conv1` and `block1_pool`; else the last one."""
-    # zip() ends with the shortest name; a set of one letter means that all names have it there.
-    letters = [place[0] if len(set(place)) == 1 else "\0" for place in zip(*(layer.name for layer in block))]
-    common = "".join(letters).split("\0")[0].rstrip("_-. ")
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*(layer.name for layer in block)))
+    common = "".join(letters[0] for letters in alike).rstrip("_-. ")
     return common if len(block) > 1 and len(common) > 2 else block[-1].name
 
 
@@ -138,6 +137,8 @@ def natural_width(cells):
 def draw_tracks(groups, heads, largest, width):
     """The wide drawing: what is kept on the left, and on the right two tracks, the old top above, the new one below.
 
+    Where the blocks are too many for that they are drawn as a stack.
+
     Returns:
         Its parts, its height, and `(start, end, layers)` of every block that is kept or added.
     """
@@ -148,9 +149,11 @@ def draw_tracks(groups, heads, largest, width):
         for name in ("toss", "add")
         if groups[name]
     }
-    # On the right no more room than the longer track or its heading needs, and never more than half.
-    right = min(0.5 * width, max(190.0, *(natural_width(cells) + MARGIN for cells in tracks.values())))
+    # On the right no more room than the longer track or its heading needs.
+    right = max(190.0, *(natural_width(cells) + MARGIN for cells in tracks.values()))
     left = width - right - SWITCH
+    if natural_width(keep) + 2 * MARGIN > left:
+        return draw_stack(groups, heads, largest, width)
 
     parts, ends, spans, y = [], {}, {}, 22.0
     for name, cells in tracks.items():
@@ -191,7 +194,7 @@ def draw_stack(groups, heads, largest, width):
     for name, blocks in groups.items():
         if not blocks:
             continue
-        cells = [make_cell(block, largest, width / 4.6, tossed=name == "toss") for block in blocks]
+        cells = [make_cell(block, largest, min(100.0, width / 4.6), tossed=name == "toss") for block in blocks]
         y += 16
         parts.append(heading(heads[name], MARGIN, y))
         y += 14

@@ -11,7 +11,7 @@ from .keep_toss_add import draw_surgery
 from .page import render, write_page
 from .phases import draw_phases
 from .pictures import draw_filters, photo_uri
-from .run_page import MOST_SAMPLES, confusion, samples, share
+from .run_page import confusion, samples, share
 from .svg import Drawing
 
 MOST_EXPLANATIONS = 12
@@ -46,7 +46,6 @@ def transfer_page(run):
         curves=curves(run),
         confusion=confusion(run),
         wrong=samples(run, correct=False),
-        most_samples=MOST_SAMPLES,
         filters=filters(run),
         explanations=explanations(run),
         skipped=skipped(run),

@@ -57,6 +57,26 @@ def test_activation(name):
     assert np.abs(dx - slopes(lambda: (activation.forward(x) * dy).sum(), x)).max() < 1e-8
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "name, x, y",
+    [
+        ("sigmoid", [-1e4, -1e3, 0, 1e3, 1e4], [0, 0, 0.5, 1, 1]),
+        ("sigmoid", [-np.log(3), np.log(3)], [0.25, 0.75]),
+        ("tanh", [-1e4, 0, 1e4], [-1, 0, 1]),
+        ("softmax", [1e4, 1e4, -1e4, 0], [0.5, 0.5, 0, 0]),
+        ("softmax", [-1e4, np.log(3) - 1e4, -1e4], [0.2, 0.6, 0.2]),
+        ("relu", [-1e4, -0.0, 0.0, 1e4], [0, 0, 0, 1e4]),
+        ("linear", [-1e4, 3], [-1e4, 3]),
+    ],
+)
+def test_activation_of_any_number(name, x, y, dtype):
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        got = activations.get(name).forward(np.array([x], dtype))
+        activations.get(name).backward(np.ones_like(got), got)
+    np.testing.assert_allclose(got[0], y, rtol=1e-3 if dtype == "float32" else 1e-11, atol=0)
+
+
 def softened(rows):
     return np.exp(rows) / np.exp(rows).sum(axis=1, keepdims=True)
 

@@ -154,6 +154,7 @@ PLANTED = {
 
 
 def spoiled(dx, value):
+    dx = dx.copy()  # it may be a view of dy
     dx[1, 2, 3, 1] = value
     return dx
 
