@@ -61,7 +61,7 @@ RECIPES = {
         model=_cifar_net,
         epochs=12,
         batch_size=64,
-        learning_rate=0.05,
+        learning_rate=0.02,
         augment={"shift": 0.08, "rotate": 8.0, "zoom": 0.08},
     ),
     "cifar10": Recipe(

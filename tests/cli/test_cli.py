@@ -38,7 +38,7 @@ def test_a_run_leaves_config_history_model_and_report(finished_run):
         "data": None,
         "epochs": 2,
         "batch_size": 64,
-        "learning_rate": 0.05,
+        "learning_rate": 0.02,
         "seed": 0,
     }
     assert len((finished_run / "history.csv").read_text().splitlines()) == 3

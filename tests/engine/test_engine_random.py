@@ -63,6 +63,14 @@ def test_the_twin_drops_the_same(shape, rate, key, draw):
         np.testing.assert_array_equal(keep, bits >= threshold(rate))
 
 
+def test_bits_equal_to_the_threshold_are_kept():
+    bits = random_bits(5, (8, 9), 0)
+    rate = int(bits[3]) / 2**32  # exact in float64
+    for version in (drop, drop.definition):
+        _, keep = version(np.ones(5), rate, (8, 9), 0)
+        assert keep.tolist() == (bits >= bits[3]).tolist() and keep[3]
+
+
 def test_the_layout_of_memory_does_not_change_the_mask():
     x = normal((6, 8))
     for view in (np.asfortranarray(x), x[::2, ::3], x.T):
