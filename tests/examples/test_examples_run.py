@@ -60,7 +60,7 @@ def test_digits_are_learned_and_the_page_is_written(tmp_path):
     page = tmp_path / "pages" / "digits.html"
     code, out, error = run(DIGITS, "--epochs", 6, "--report", page, folder=tmp_path)
     assert code == 0, error[-2000:]
-    assert float(re.search(r"test accuracy ([\d.]+)", out).group(1)) >= 0.9
+    assert float(re.search(r"test accuracy ([\d.]+)", out).group(1)) >= 0.95
     assert f"report: {page}" in out
     assert len(re.findall(r"^conv2d_\d .* not visited", out, re.MULTILINE)) == 4  # the second summary: frozen
     text = page.read_text()
