@@ -8,7 +8,7 @@ def cifar10(dropout=True, classes=10, seed=0, preprocessing=None, algorithm="aut
     """32x32x3 -> two convolutions of 32 -> pool -> two convolutions of 64 -> pool -> dense 512 -> softmax.
 
     With `dropout` a tenth is dropped after each pool and three tenths before the last layer. The usual quarter and half
-    are meant for training several times as long: in twenty epochs they still cost more than they save.
+    suit training for longer than the twenty epochs of the recipe.
     """
 
     def conv(filters, padding):
