@@ -11,7 +11,8 @@ def every_layer():
     cases = [
         (layers.Conv2D(4, (3, 2), strides=(2, 1), padding="same"), image, False),
         (layers.Conv2D(2, 3, padding=((1, 0), (2, 1)), activation="relu", algorithm="naive"), image, False),
-        (layers.Conv2D(4, 3, strides=2, activation="tanh", use_bias=False), image, False),
+        (layers.Conv2D(4, 3, strides=2, activation="tanh", use_bias=False, algorithm="im2col"), image, False),
+        (layers.Conv2D(3, 3, padding="same", activation="relu", algorithm="winograd"), image, False),
         (layers.MaxPool2D(3, strides=2), image, False),
         (layers.MaxPool2D((2, 3), strides=1, padding="same"), image, False),
         (layers.AveragePool2D(3, strides=2, padding="same"), image, False),

@@ -4,13 +4,17 @@
     backward_input(dy, kernel, input_shape, strides, padding) -> dx
     backward_kernel(x, dy, kernel_shape, strides, padding) -> dkernel
 
-A new algorithm is a new module in the table below; no layer changes.
+Read them in this order: `naive` is the definition, `im2col` makes it one matrix product, `row_windows` does without the
+columns, `winograd` with a quarter of the multiplications. A new algorithm is a new module in the table below; no layer
+changes.
 """
 
-from minitorch_cnn.convolution import im2col, naive
+from minitorch_cnn.convolution import im2col, naive, row_windows, winograd
 from minitorch_cnn.errors import ArgumentError
 
-ALGORITHMS = {"naive": naive, "im2col": im2col}
+ALGORITHMS = {"naive": naive, "im2col": im2col, "row_windows": row_windows, "winograd": winograd}
+WINOGRAD_CHANNELS = 16  # at least so many in and out, or the additions cost more than the multiplications saved
+WINOGRAD_TILES = 32  # at least so many, or bringing the 36 transformed kernels costs more than using them
 
 
 def algorithms():
@@ -18,10 +22,23 @@ def algorithms():
     return list(ALGORITHMS)
 
 
-def choose(name):
-    """The module that computes the convolution: the one called `name`; "auto" is im2col."""
-    if name == "auto":
-        return im2col
-    if name not in ALGORITHMS:
+def check_name(name):
+    """ArgumentError unless `name` is "auto" or an algorithm's."""
+    if name != "auto" and name not in ALGORITHMS:
         raise ArgumentError(f"algorithm: expected 'auto' or one of {', '.join(ALGORITHMS)}, got {name!r}")
-    return ALGORITHMS[name]
+
+
+def choose(name, x, kernel_shape, strides, out):
+    """The module that computes a convolution of x (N, H, W, C) with a kernel (KH, KW, C, K) to `out` (OH, OW).
+
+    The one called `name`; for "auto" the fastest as a rule. `benchmarks/conv_algorithms.py` prints what it rests on.
+    """
+    check_name(name)
+    if name != "auto":
+        return ALGORITHMS[name]
+    if type(x).__module__.partition(".")[0] != "numpy":
+        return im2col
+    *window, C, K = kernel_shape
+    TH, TW = winograd.tile_count(out)
+    enough = min(C, K) >= WINOGRAD_CHANNELS and len(x) * TH * TW >= WINOGRAD_TILES
+    return winograd if enough and winograd.serves(window, strides) else row_windows

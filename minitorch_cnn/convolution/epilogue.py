@@ -1,9 +1,11 @@
-"""What every algorithm does with its result before letting go of it: add the bias, and cut at zero for a ReLU.
+"""The end of every convolution: add the bias, and cut at zero for a ReLU; and the way back through both.
 
-Done here and not in a layer of its own, so that a fast algorithm can do it while the numbers are still in the cache.
+Done here and not in layers of their own, so that a fast algorithm can do it while the numbers are at hand.
 """
 
-from minitorch_cnn.backend import namespace
+from minitorch_cnn.activations import relu_backward
+from minitorch_cnn.backend import accelerated, namespace
+from minitorch_cnn.backend.reductions import channel_sum
 
 
 def bias_relu(y, bias, relu):
@@ -13,3 +15,10 @@ def bias_relu(y, bias, relu):
     if relu:
         namespace(y).maximum(y, 0, out=y)
     return y
+
+
+@accelerated(numpy="minitorch_cnn.convolution.epilogue_numba")
+def bias_relu_backward(dy, y):
+    """(dscores, dbias): dscores = dy where y > 0, else 0; dbias (K,) is its sum over images and pixels."""
+    dscores = relu_backward(dy, y)
+    return dscores, channel_sum(dscores)

@@ -2,6 +2,7 @@
 
 from minitorch_cnn import activations, convolution
 from minitorch_cnn.backend.reductions import channel_sum
+from minitorch_cnn.convolution.epilogue import bias_relu_backward
 from minitorch_cnn.convolution.geometry import check_padding, output_size, pair, resolve_padding
 from minitorch_cnn.initializers import glorot_uniform, zeros
 from minitorch_cnn.layers.layer import Activated
@@ -28,8 +29,9 @@ class Conv2D(Activated):
         self.padding = check_padding(padding)
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
-        convolution.choose(algorithm)  # a wrong name fails here, where it was typed
+        convolution.check_name(algorithm)  # a wrong name fails here, where it was typed
         self.algorithm = algorithm
+        self.chosen = None  # the module that computed the last forward pass, and computes its backward pass
 
     def output_shape_for(self, input_shape):
         self.require_image(input_shape)
@@ -56,22 +58,35 @@ class Conv2D(Activated):
 
     def _convolve(self, x, relu):
         self.check_input(x)
+        kernel = self.parameters["kernel"]
         bias = self.parameters["bias"] if self.use_bias else None
-        algorithm = convolution.choose(self.algorithm)
-        return algorithm.forward(x, self.parameters["kernel"], self.strides, self.pixels, bias, relu)
+        self.chosen = convolution.choose(self.algorithm, x, kernel.shape, self.strides, self.output_shape[:2])
+        return self.chosen.forward(x, kernel, self.strides, self.pixels, bias, relu)
+
+    def backward(self, dy, need_dx=True):
+        """The way back through a ReLU and the bias is one pass, as it was forwards."""
+        if self.activation.name != "relu":
+            return super().backward(dy, need_dx)
+        *_, y = self.recall()
+        return self._backward(*bias_relu_backward(dy, y), need_dx)
 
     def backward_scores(self, dscores, need_dx=True):
-        """dbias sums dscores over images and pixels; dkernel and dx as the algorithm's file derives them."""
+        """dbias sums dscores over images and pixels."""
+        return self._backward(dscores, channel_sum(dscores), need_dx)
+
+    def _backward(self, dscores, dbias, need_dx):
+        """dkernel and dx as the algorithm's file derives them."""
         x, *_ = self.recall()
         kernel = self.parameters["kernel"]
-        algorithm = convolution.choose(self.algorithm)
         if self.trainable:
-            self.gradients["kernel"] = algorithm.backward_kernel(x, dscores, kernel.shape, self.strides, self.pixels)
+            self.gradients["kernel"] = self.chosen.backward_kernel(
+                x, dscores, kernel.shape, self.strides, self.pixels
+            )
             if self.use_bias:
-                self.gradients["bias"] = channel_sum(dscores)
+                self.gradients["bias"] = dbias
         if not need_dx:
             return None
-        return algorithm.backward_input(dscores, kernel, (len(dscores), *self.input_shape), self.strides, self.pixels)
+        return self.chosen.backward_input(dscores, kernel, (len(dscores), *self.input_shape), self.strides, self.pixels)
 
     def config(self):
         return {

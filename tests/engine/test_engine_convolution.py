@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minitorch_cnn import convolution
-from minitorch_cnn.convolution import im2col, im2col_numba
+from minitorch_cnn.convolution import im2col, im2col_numba, row_windows, row_windows_numba, winograd, winograd_numba
 from minitorch_cnn.convolution.geometry import check_padding, output_size, resolve_padding
 from minitorch_cnn.errors import ArgumentError
 
@@ -52,6 +52,9 @@ CASES = {
     "one column": ((3, 7, 1, 2), (3, 1, 2, 3), (2, 1), "same"),
     "one pixel": ((2, 1, 1, 3), (1, 1, 3, 2), (1, 1), "valid"),
     "many channels": ((1, 3, 4, 17), (2, 3, 17, 19), (1, 1), "same"),
+    "3x3, tiles cut on both sides": ((2, 9, 6, 3), (3, 3, 3, 5), (1, 1), "same"),
+    "3x3, whole tiles": ((1, 10, 6, 16), (3, 3, 16, 16), (1, 1), "valid"),
+    "3x3, padding of each side": ((2, 6, 7, 2), (3, 3, 2, 18), (1, 1), ((3, 0), (1, 4))),
 }
 BIG = ((3, 19, 30, 8), (3, 2, 8, 5), (1, 1), ((1, 0), (0, 1)))  # several blocks of columns, ends within an image
 
@@ -79,7 +82,7 @@ def test_forward(name, case):
         ((None, True), np.maximum(plain, 0)),
     ]:
         y = forward(x, kernel, strides, padding, *extra)
-        assert y.shape == wanted.shape and np.abs(y - wanted).max() < 1e-13 * scale
+        assert y.shape == wanted.shape and np.abs(y - wanted).max() < 4e-13 * scale
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -89,9 +92,9 @@ def test_gradients_are_the_transposed_matrix(name, case):
     algorithm = IMPLEMENTATIONS[name]
     dx = algorithm.backward_input(dy, kernel, x.shape, strides, padding)
     dkernel = algorithm.backward_kernel(x, dy, kernel.shape, strides, padding)
-    assert relative_error(dx, transposed(lambda one: reference(one, kernel, strides, padding), x.shape, dy)) < 1e-13
+    assert relative_error(dx, transposed(lambda one: reference(one, kernel, strides, padding), x.shape, dy)) < 4e-13
     wanted = np.einsum("nijk,nijcpq->pqck", dy, windows(x, kernel.shape[:2], strides, padding))
-    assert relative_error(dkernel, wanted) < 1e-13
+    assert relative_error(dkernel, wanted) < 4e-13
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -118,7 +121,7 @@ def test_adjoint_identities_for_any_geometry(name, data):
     products = algorithm.forward(x, kernel, strides, pixels) * dy
     by_input = (x * algorithm.backward_input(dy, kernel, x.shape, strides, pixels)).sum()
     by_kernel = (kernel * algorithm.backward_kernel(x, dy, kernel.shape, strides, pixels)).sum()
-    assert max(abs(products.sum() - by_input), abs(products.sum() - by_kernel)) < 1e-12 * np.abs(products).sum()
+    assert max(abs(products.sum() - by_input), abs(products.sum() - by_kernel)) <= 1e-12 * np.abs(products).sum()
 
 
 def all_three(algorithm, x, kernel, bias, dy, strides, padding):
@@ -134,6 +137,32 @@ def test_float32_stays_and_is_as_exact_as_it_can_be(name):
     exact = all_three(IMPLEMENTATIONS[name], *problem(BIG))
     for got, wanted in zip(all_three(IMPLEMENTATIONS[name], *problem(BIG, "float32")), exact):
         assert got.dtype == np.float32 and relative_error(got, wanted) < 1e-5
+
+
+@pytest.mark.parametrize("N, H, W, C, K", [(7, 30, 27, 32, 48), (2, 15, 13, 96, 112), (1, 55, 70, 64, 33)])
+@pytest.mark.parametrize("implementation", [winograd, Definition(winograd)], ids=["compiled", "definition"])
+def test_winograd_in_float32_stays_within_its_bound(implementation, N, H, W, C, K):
+    """The smallest, the usual and the deepest sums, through few tiles and many, held to the definition in float64."""
+    case = ((N, H, W, C), (3, 3, C, K), (1, 1), "same")
+    exact = all_three(im2col, *problem(case))
+    for got, wanted in zip(all_three(implementation, *problem(case, "float32")), exact):
+        assert got.dtype == np.float32 and relative_error(got, wanted) < winograd.ERROR
+
+
+@pytest.mark.parametrize("cache, band, kernel_bytes, chunks", [(1, 1, 1, 7), (40_000, 9_000, 3_000, 5), (2**20,) * 4])
+def test_any_split_of_the_work_gives_the_same(monkeypatch, cache, band, kernel_bytes, chunks):
+    """Few and many tiles at a time, by tiles and by filters, bands of one row and of all, parts of a kernel."""
+    monkeypatch.setattr(winograd_numba, "CACHE_BYTES", cache)
+    monkeypatch.setattr(winograd_numba, "SUMMED_TILES", max(1, cache // 10_000))
+    monkeypatch.setattr(row_windows_numba, "BAND_BYTES", band)
+    monkeypatch.setattr(row_windows_numba, "KERNEL_BYTES", kernel_bytes)
+    monkeypatch.setattr(row_windows_numba, "CHUNKS", chunks)
+    for case in (((3, 19, 30, 8), (3, 3, 8, 37), (1, 1), "same"), ((1, 9, 6, 20), (3, 3, 20, 150), (1, 1), "valid")):
+        arguments = problem(case)
+        wanted = all_three(Definition(im2col), *arguments)
+        for algorithm in (row_windows, winograd):
+            for got, same in zip(all_three(algorithm, *arguments), wanted):
+                assert relative_error(got, same) < 4e-13
 
 
 @pytest.mark.parametrize("block_bytes", [1, 5000, 2**18])
@@ -173,14 +202,34 @@ def test_mixed_dtypes_promote_as_in_numpy(name):
 def test_nan_is_not_lost(relu):
     x, kernel, bias, _, strides, padding = problem(CASES["3x3"])
     x[1, 2, 3, 0] = np.nan
-    for algorithm in IMPLEMENTATIONS.values():
-        y = algorithm.forward(x, kernel, strides, padding, bias, relu)
+    for name, algorithm in IMPLEMENTATIONS.items():
+        got = np.isnan(algorithm.forward(x, kernel, strides, padding, bias, relu))
         wanted = np.isnan(reference(x, kernel, strides, padding))
-        np.testing.assert_array_equal(np.isnan(y), wanted)
+        if "winograd" in name:  # mixes the outputs of a tile
+            wanted |= got & np.isnan(x).any(axis=(1, 2, 3), keepdims=True)
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_names_of_algorithms():
+    x, out = np.zeros((1, 2, 2, 1)), (2, 2)
     assert convolution.algorithms() == list(convolution.ALGORITHMS)
-    assert all(convolution.choose(name) is module for name, module in convolution.ALGORITHMS.items())
+    for name, module in convolution.ALGORITHMS.items():
+        assert convolution.choose(name, x, (3, 3, 1, 1), (1, 1), out) is module
     with pytest.raises(ArgumentError, match="'fast'"):
-        convolution.choose("fast")
+        convolution.choose("fast", x, (3, 3, 1, 1), (1, 1), out)
+
+
+@pytest.mark.parametrize(
+    "images, size, kernel_shape, strides, wanted",
+    [
+        (8, (32, 30), (3, 3, 32, 48), (1, 1), winograd),
+        (1, (14, 13), (3, 3, 512, 512), (1, 1), row_windows),  # few tiles
+        (8, (32, 30), (3, 3, 3, 32), (1, 1), row_windows),  # few channels
+        (8, (32, 30), (3, 3, 32, 10), (1, 1), row_windows),  # few filters
+        (8, (32, 30), (3, 5, 32, 32), (1, 1), row_windows),
+        (8, (32, 30), (3, 3, 32, 32), (1, 2), row_windows),
+    ],
+)
+def test_the_rule_that_chooses(images, size, kernel_shape, strides, wanted):
+    x = np.zeros((images, *size, kernel_shape[2]), "float32")
+    assert convolution.choose("auto", x, kernel_shape, strides, size) is wanted

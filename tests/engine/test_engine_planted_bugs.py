@@ -6,7 +6,7 @@ from engine_helpers import distinct, normal
 
 import minitorch_cnn as mtc
 from minitorch_cnn import activations, gradient_check, layers, losses
-from minitorch_cnn.convolution import im2col, im2col_numba
+from minitorch_cnn.convolution import epilogue, im2col, im2col_numba, row_windows, winograd
 from minitorch_cnn.layers import average_pool2d, conv2d, max_pool2d, zero_pad2d
 
 IMAGE = (5, 6, 3)
@@ -71,24 +71,48 @@ def another_mask(self, dy, need_dx=True):
 PLANTED = {
     "col2im does not cut the padding off": (
         (im2col, "crop", lambda _: lambda x, padding: x),
-        lambda: layers.Conv2D(2, (2, 3), padding=((1, 0), (0, 2))),
+        lambda: layers.Conv2D(2, (2, 3), padding=((1, 0), (0, 2)), algorithm="im2col"),
         {"input"},
     ),
     "the compiled col2im forgets the padding": (
         (im2col_numba, "_backward_input", without_corner),
-        lambda: layers.Conv2D(2, (2, 3), padding=((1, 0), (2, 0))),
+        lambda: layers.Conv2D(2, (2, 3), padding=((1, 0), (2, 0)), algorithm="im2col"),
         {"input"},
     ),
-    "col2im overwrites": ((im2col, "col2im", lambda _: overwriting_col2im), lambda: layers.Conv2D(2, 2), {"input"}),
+    "col2im overwrites": (
+        (im2col, "col2im", lambda _: overwriting_col2im),
+        lambda: layers.Conv2D(2, 2, algorithm="im2col"),
+        {"input"},
+    ),
     "kernel flipped on the way back": (
         (im2col, "backward_input", flipped),
-        lambda: layers.Conv2D(2, (2, 3)),
+        lambda: layers.Conv2D(2, (2, 3), algorithm="im2col"),
         {"input"},
     ),
     "kernel gradient with channels exchanged": (
         (im2col, "backward_kernel", with_channels_exchanged),
-        lambda: layers.Conv2D(3, (2, 3)),
+        lambda: layers.Conv2D(3, (2, 3), algorithm="im2col"),
         {"conv2d/kernel"},
+    ),
+    "row windows with a kernel that was not turned": (
+        (row_windows, "turned", lambda _: lambda kernel: kernel.transpose(0, 1, 3, 2)),
+        lambda: layers.Conv2D(2, (2, 3), algorithm="row_windows"),
+        {"input"},
+    ),
+    "row windows forget the stride": (
+        (row_windows, "windows", lambda right: lambda x, p, width, strides, out: right(x, p, width, (1, 1), out)),
+        lambda: layers.Conv2D(2, (2, 3), strides=(2, 1), algorithm="row_windows"),
+        {"input"},  # the kernel's gradient forgets it as well, and is right for what forward computes
+    ),
+    "a Winograd transform with a wrong sign": (
+        (winograd, "_transposed", lambda right: lambda matrix: [[-v for v in row] for row in right(matrix)][:1] + [*right(matrix)[1:]]),
+        lambda: layers.Conv2D(2, 3, algorithm="winograd"),
+        {"conv2d/kernel"},
+    ),
+    "ReLU mask of a convolution on the wrong side": (
+        (epilogue, "relu_backward", lambda _: lambda dy, y: dy * (y <= 0)),
+        lambda: layers.Conv2D(3, (2, 3), activation="relu"),
+        {"input", "conv2d/kernel", "conv2d/bias"},
     ),
     "bias gradient of one image": (
         (conv2d, "channel_sum", lambda _: lambda dy: dy[0].sum((0, 1))),

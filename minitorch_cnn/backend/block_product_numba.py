@@ -1,0 +1,134 @@
+"""The matrix product that the fast convolutions are made of: a block of results stays in registers until it is done.
+
+    m[r, k] = max(floor, start[r, k] + sum over o, i of v[r, o, i] * u[o, i, k])
+
+k runs along vectors; r, o and i may lie in `v` with any distance between one and the next, so that one function
+multiplies the rows of a matrix, the overlapping windows of an image row (the distance from one window to the next is
+C, not KW*C: nothing is copied) and a transposed matrix. The sum has two levels, o and i, because the KH rows of a
+window lie apart while the KW*C numbers of each row are neighbours.
+
+Why it is fast: one step of the sum loads a few vectors of `u` and a few numbers of `v` and multiplies each with each.
+With AVX-512 that is 4 vectors and 6 numbers, 24 multiply-adds for 10 loads, and the 24 results wait in 24 of the 32
+registers. A loop that goes back to memory after each step makes one multiply-add for two loads and a store.
+
+The Python below runs while Numba compiles: its loops over rows and vectors write out the block, one instruction each.
+"""
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from minitorch_cnn.backend.simd_numba import (
+    REGISTERS,
+    llvm_at_least,
+    llvm_data,
+    llvm_load,
+    llvm_multiply_add,
+    llvm_splat,
+    llvm_store,
+    llvm_vector,
+)
+
+WIDTHS = (4, 2, 1) if REGISTERS >= 32 else (2, 1)  # vectors side by side in a block
+INDEX = ir.IntType(64)
+
+
+def heights(width):
+    """The rows of a block of `width` vectors: as many as the registers hold, then less for what is left over.
+
+    rows x width results, `width` vectors of u and one number of v.
+    """
+    tallest = min((REGISTERS - 1 - width) // width // 2 * 2, 16)
+    return (tallest, *(height for height in (4, 2, 1) if height < tallest))
+
+
+@njit(cache=True, nogil=True)
+def product(
+    rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at, start_row,
+    floor, m, m_at, m_row,
+):  # fmt: skip
+    """See the formula above: r < rows, k < width vectors (one of WIDTHS), o < outer, i < inner.
+
+    `v`, `u`, `start` and `m` are flat arrays of one dtype. `x_at` is the position of a matrix's first element in its
+    array, `x_row`, `x_outer` and `x_inner` are the distances from one r, o or i to the next, in elements. `start` may
+    be a bias (start_row 0) or `m` itself, to add to what is there. A `floor` of 0 is a ReLU, of minus infinity nothing.
+    """
+    _product(
+        rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
+        start_row, floor, m, m_at, m_row,
+    )  # fmt: skip
+
+
+@intrinsic
+def _product(
+    typingctx, rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
+    start_row, floor, m, m_at, m_row,
+):  # fmt: skip
+    n = types.uintp
+    signature = types.void(n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, m.dtype, m, n, n)
+
+    def generate(context, builder, signature, arguments):
+        data = {at: llvm_data(context, builder, signature.args[at], arguments[at]) for at in (4, 9, 13, 17)}
+        arguments = [data.get(at, argument) for at, argument in enumerate(arguments)]
+        for width in WIDTHS:
+            with builder.if_then(builder.icmp_unsigned("==", arguments[1], INDEX(width))):
+                _rows(builder, width, llvm_vector(m.dtype), arguments)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _rows(builder, width, vector, arguments):
+    """Write out: as many of the tallest blocks as fit, then the smaller ones."""
+    (rows, _, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at, start_row,
+     floor, m, m_at, m_row) = arguments  # fmt: skip
+    done = INDEX(0)
+    for height in heights(width):
+        blocks = builder.udiv(builder.sub(rows, done), INDEX(height))
+        with cgutils.for_range(builder, blocks, intp=INDEX) as block:
+            r = builder.add(done, builder.mul(block.index, INDEX(height)))
+            _block(
+                builder, height, width, vector, outer, inner,
+                v, _at(builder, v_at, r, v_row), v_row, v_outer, v_inner, u, u_at, u_outer, u_inner,
+                start, _at(builder, start_at, r, start_row), start_row, floor, m, _at(builder, m_at, r, m_row), m_row,
+            )  # fmt: skip
+        done = builder.add(done, builder.mul(blocks, INDEX(height)))
+
+
+def _block(
+    builder, height, width, vector, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start,
+    start_at, start_row, floor, m, m_at, m_row,
+):  # fmt: skip
+    """Write out one block of `height` rows and `width` vectors."""
+    block = [(r, k) for r in range(height) for k in range(width)]
+
+    def element(position, r, row, k):
+        return builder.add(_at(builder, position, INDEX(r), row), INDEX(k * vector.count))
+
+    totals = {}  # LLVM turns these variables into registers
+    for r, k in block:
+        first = llvm_load(builder, start, element(start_at, r, start_row, k), vector)
+        totals[r, k] = cgutils.alloca_once_value(builder, first)
+        builder.store(first, totals[r, k])
+    with cgutils.for_range(builder, outer, intp=INDEX) as o:
+        v_outer_at = _at(builder, v_at, o.index, v_outer)
+        v_rows = [_at(builder, v_outer_at, INDEX(r), v_row) for r in range(height)]
+        u_outer_at = _at(builder, u_at, o.index, u_outer)
+        with cgutils.for_range(builder, inner, intp=INDEX) as i:
+            u_here = _at(builder, u_outer_at, i.index, u_inner)
+            us = [llvm_load(builder, u, builder.add(u_here, INDEX(k * vector.count)), vector) for k in range(width)]
+            for r in range(height):
+                number = builder.load(builder.gep(v, [_at(builder, v_rows[r], i.index, v_inner)]))
+                number = llvm_splat(builder, number, vector)
+                for k in range(width):
+                    total = llvm_multiply_add(builder, number, us[k], builder.load(totals[r, k]))
+                    builder.store(total, totals[r, k])
+    least = llvm_splat(builder, floor, vector)
+    for r, k in block:
+        result = llvm_at_least(builder, builder.load(totals[r, k]), least)
+        llvm_store(builder, result, m, element(m_at, r, m_row, k))
+
+
+def _at(builder, first, count, step):
+    return builder.add(first, builder.mul(count, step))

@@ -1,0 +1,227 @@
+"""Vectors in Numba: several numbers that are loaded, added, multiplied and stored with one instruction each.
+
+A compiler turns simple loops into vector instructions by itself, but it does not keep a block of results in registers
+while a long sum runs. With vectors as a type of their own the twins say so:
+
+    total = splat(zero)
+    for c in range(C):
+        total = multiply_add(splat(x[c]), load(kernel, c * K), total)     # K numbers at once
+    store(y, at, total)
+
+A vector is as wide as the machine's registers: `lanes(dtype)` numbers (16 of float32 with AVX-512, 8 with AVX2, 4 with
+NEON). `+` and `-` work on two vectors, `*` on a number and a vector. Positions are counted in elements of a flat array
+and not checked, as in C: whoever calls `load` or `store` makes sure that `lanes` elements are there.
+"""
+
+import operator
+
+import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, overload, register_model
+
+_features = get_host_cpu_features()
+if _features.get("avx512f"):
+    REGISTER_BYTES, REGISTERS = 64, 32
+elif _features.get("avx"):
+    REGISTER_BYTES, REGISTERS = 32, 16
+else:
+    REGISTER_BYTES, REGISTERS = 16, 32 if _features.get("neon") else 16
+
+
+def lanes(dtype):
+    """How many numbers of `dtype` a vector holds."""
+    return REGISTER_BYTES // np.dtype(dtype).itemsize
+
+
+class Vector(types.Type):
+    """Numba's name for a vector of `dtype`."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        super().__init__(f"Vector({dtype})")
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, data_model_manager, vector):
+        super().__init__(data_model_manager, vector, llvm_vector(vector.dtype))
+
+
+def llvm_vector(dtype):
+    """LLVM's type for a vector of Numba's `dtype`."""
+    element = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}[dtype]
+    return ir.VectorType(element, REGISTER_BYTES * 8 // dtype.bitwidth)
+
+
+# What the compiler writes for each operation; `builder` is LLVM's.
+
+
+def llvm_data(context, builder, array_type, array):
+    """The address of an array's first element."""
+    return context.make_array(array_type)(context, builder, array).data
+
+
+def llvm_load(builder, data, position, vector):
+    address = builder.bitcast(builder.gep(data, [position]), vector.as_pointer())
+    return builder.load(address, align=_itemsize(vector))
+
+
+def llvm_store(builder, value, data, position):
+    address = builder.bitcast(builder.gep(data, [position]), value.type.as_pointer())
+    builder.store(value, address, align=_itemsize(value.type))
+
+
+def llvm_splat(builder, number, vector):
+    zero = ir.Constant(ir.IntType(32), 0)
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, zero)
+    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
+
+
+def llvm_multiply_add(builder, a, b, c):
+    kind = a.type
+    name = f"llvm.fma.v{kind.count}f{_itemsize(kind) * 8}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
+    return builder.call(function, [a, b, c])
+
+
+def llvm_at_least(builder, value, floor):
+    """The larger of the two; NaN stays NaN."""
+    return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
+
+
+def _itemsize(vector):
+    return 4 if isinstance(vector.element, ir.FloatType) else 8
+
+
+# The same as functions of compiled Python.
+
+
+@intrinsic
+def load(typingctx, array, position):
+    """The vector that begins at `position` of a flat array."""
+
+    def generate(context, builder, signature, arguments):
+        data = llvm_data(context, builder, array, arguments[0])
+        return llvm_load(builder, data, arguments[1], llvm_vector(array.dtype))
+
+    return Vector(array.dtype)(array, types.uintp), generate
+
+
+@intrinsic
+def store(typingctx, array, position, vector):
+    """Write a vector to a flat array, from `position` on."""
+
+    def generate(context, builder, signature, arguments):
+        llvm_store(builder, arguments[2], llvm_data(context, builder, array, arguments[0]), arguments[1])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uintp, vector), generate
+
+
+@intrinsic(prefer_literal=True)
+def load_all(typingctx, array, first, step, count):
+    """`count` (a literal) vectors as a tuple, from `first` on, `step` elements from one to the next."""
+    vector = Vector(array.dtype)
+
+    def generate(context, builder, signature, arguments):
+        data = llvm_data(context, builder, array, arguments[0])
+        loaded = []
+        _, first, step, _ = arguments
+        for number in range(count.literal_value):
+            position = builder.add(first, builder.mul(step, step.type(number)))
+            loaded.append(llvm_load(builder, data, position, llvm_vector(array.dtype)))
+        return context.make_tuple(builder, signature.return_type, loaded)
+
+    return types.UniTuple(vector, count.literal_value)(array, types.uintp, types.uintp, count), generate
+
+
+@intrinsic
+def store_all(typingctx, array, first, step, vectors):
+    """Write a tuple of vectors, from `first` on, `step` elements from one to the next."""
+
+    def generate(context, builder, signature, arguments):
+        data = llvm_data(context, builder, array, arguments[0])
+        _, first, step, vectors = arguments
+        for number, vector in enumerate(cgutils.unpack_tuple(builder, vectors)):
+            llvm_store(builder, vector, data, builder.add(first, builder.mul(step, step.type(number))))
+        return context.get_dummy_value()
+
+    return types.void(array, types.uintp, types.uintp, vectors), generate
+
+
+@intrinsic
+def splat(typingctx, number):
+    """The vector whose elements are all `number`."""
+
+    def generate(context, builder, signature, arguments):
+        return llvm_splat(builder, arguments[0], llvm_vector(number))
+
+    return Vector(number)(number), generate
+
+
+@intrinsic
+def multiply_add(typingctx, a, b, c):
+    """a * b + c, rounded once."""
+
+    def generate(context, builder, signature, arguments):
+        return llvm_multiply_add(builder, *arguments)
+
+    return a(a, b, c), generate
+
+
+@intrinsic
+def at_least(typingctx, vector, floor):
+    """The larger of two vectors, element by element; NaN stays NaN."""
+
+    def generate(context, builder, signature, arguments):
+        return llvm_at_least(builder, *arguments)
+
+    return vector(vector, floor), generate
+
+
+# A sum of products may be computed with one rounding less ("contract"), as multiply_add does.
+
+
+def _operation(instruction):
+    @intrinsic
+    def operation(typingctx, a, b):
+        def generate(context, builder, signature, arguments):
+            return getattr(builder, instruction)(*arguments, flags=("contract",))
+
+        return a(a, b), generate
+
+    return operation
+
+
+@intrinsic
+def _scale(typingctx, number, vector):
+    def generate(context, builder, signature, arguments):
+        number = context.cast(builder, arguments[0], signature.args[0], vector.dtype)
+        number = llvm_splat(builder, number, llvm_vector(vector.dtype))
+        return builder.fmul(number, arguments[1], flags=("contract",))
+
+    return vector(number, vector), generate
+
+
+_plus, _minus = _operation("fadd"), _operation("fsub")
+
+
+@overload(operator.add)
+def _add(a, b):
+    if isinstance(a, Vector) and isinstance(b, Vector):
+        return lambda a, b: _plus(a, b)
+
+
+@overload(operator.sub)
+def _subtract(a, b):
+    if isinstance(a, Vector) and isinstance(b, Vector):
+        return lambda a, b: _minus(a, b)
+
+
+@overload(operator.mul)
+def _multiply(a, b):
+    if isinstance(a, types.Number) and isinstance(b, Vector):
+        return lambda a, b: _scale(a, b)

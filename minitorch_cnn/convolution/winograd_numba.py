@@ -1,0 +1,415 @@
+"""The twin of `winograd`: a worker takes a few tiles through all three steps before their numbers leave its cache.
+
+    few tiles:   patches -> V   (36, tiles, C)        additions, a vector of channels at a time
+                 V @ U   -> M   (36, tiles, filters)  `block_product`, a panel of filters at a time
+                 M -> y                               additions, bias and ReLU
+
+Three steps over whole arrays would move 36 numbers for every 16 to memory and back, twice. Where a layer has many
+filters and few tiles, that split would leave most workers idle and bring all of U to each of them; there V is computed
+first, and each worker takes its own filters (`_by_filters`).
+
+Every output is summed up in the same order however the work is split: the bits do not depend on the threads.
+"""
+
+import numpy as np
+from numba import get_num_threads, get_thread_id, njit, prange, uintp
+
+from minitorch_cnn.backend.block_product_numba import WIDTHS, heights, product
+from minitorch_cnn.backend.gemm_numba import one_type
+from minitorch_cnn.backend.simd_numba import at_least, lanes, load, load_all, splat, store, store_all
+from minitorch_cnn.backend.workspace import workspace
+from minitorch_cnn.convolution import row_windows_numba
+from minitorch_cnn.convolution.geometry import output_size
+from minitorch_cnn.convolution.row_windows_numba import CHUNKS, add_up, fill_up, panel_width, turn
+from minitorch_cnn.convolution.winograd import PATCH, serves, tile_count
+
+CACHE_BYTES = 512 * 1024  # for V and M of the tiles that a worker holds
+LEAST_TILES = 12  # at least so many, or U passes through the cache for too little
+SUMMED_TILES = 512  # that `backward_kernel` transforms before it multiplies
+WIDEST = WIDTHS[0]
+POINTS = PATCH * PATCH
+
+
+def forward(x, kernel, strides, padding, bias=None, relu=False):
+    """See `winograd.forward`."""
+    if not serves(kernel.shape[:2], strides):
+        return row_windows_numba.forward(x, kernel, strides, padding, bias, relu)
+    out = output_size(x.shape[1:3], (3, 3), strides, padding)
+    x, kernel, bias = one_type(x, kernel, np.zeros(kernel.shape[3], x.dtype) if bias is None else bias)
+    return convolve(x, kernel, out, (padding[0][0], padding[1][0]), bias, relu)
+
+
+def backward_input(dy, kernel, input_shape, strides, padding):
+    """See `winograd.backward_input`."""
+    if not serves(kernel.shape[:2], strides):
+        return row_windows_numba.backward_input(dy, kernel, input_shape, strides, padding)
+    dy, kernel = one_type(dy, kernel)
+    corner = 2 - padding[0][0], 2 - padding[1][0]
+    return convolve(dy, turn(kernel), input_shape[1:3], corner, np.zeros(kernel.shape[2], dy.dtype), False)
+
+
+def convolve(x, kernel, out, corner, bias, relu):
+    """See `winograd.convolve`, with bias and ReLU."""
+    N, _, _, C = x.shape
+    K, L = kernel.shape[3], lanes(x.dtype)
+    kernel, bias = fill_up(kernel, L), fill_up(bias, L)
+    filled = kernel.shape[3]
+    bias = np.append(bias, np.zeros(WIDEST * L, x.dtype))  # what `product` starts from
+    y = np.empty((N, *out, filled), x.dtype)
+    TH, TW = tile_count(out)
+    U = workspace("winograd U", POINTS * C * filled, x.dtype)
+    _kernel_to_points(kernel, U, L)
+    floor = x.dtype.type(0 if relu else -np.inf)
+    room = C + -C % L
+    panel = min(filled, WIDEST * L)
+    tiles = N * TH * TW
+    held = CACHE_BYTES // (POINTS * (room + panel) * x.itemsize)
+    height = heights(min(WIDEST, filled // L))[0]
+    held = max(LEAST_TILES, held // height * height)
+    if 2 * tiles > K:
+        scratch = workspace("winograd", (get_num_threads(), POINTS * (held * (room + panel) + room + L)), x.dtype)
+        _by_tiles(x, U, bias, y, scratch, (TH, TW), corner, floor, held, L)
+    else:
+        V = workspace("winograd V", POINTS * tiles * room, x.dtype)
+        scratch = workspace("winograd", (get_num_threads(), POINTS * (tiles * panel + room + L)), x.dtype)
+        _by_filters(x, U, bias, y, V, scratch, (TH, TW), corner, floor, L)
+    return y if filled == K else np.ascontiguousarray(y[..., :K])
+
+
+def backward_kernel(x, dy, kernel_shape, strides, padding):
+    """See `winograd.backward_kernel`."""
+    if not serves(kernel_shape[:2], strides):
+        return row_windows_numba.backward_kernel(x, dy, kernel_shape, strides, padding)
+    C, K = kernel_shape[2:]
+    x, dy = one_type(x, dy)
+    L = lanes(x.dtype)
+    dy = fill_up(dy, L)
+    filled, room = dy.shape[3], C + -C % L
+    TH, TW = tile_count(dy.shape[1:3])
+    tiles = len(x) * TH * TW
+    sums, each = POINTS * C * filled, POINTS * (room + filled)
+    corner, work = (padding[0][0], padding[1][0]), POINTS * (max(room, filled) + L)
+    dU = workspace("winograd U", sums, x.dtype)
+    if sums * x.itemsize <= 2 * CACHE_BYTES:
+        held = max(1, CACHE_BYTES // (each * x.itemsize))
+        chunks = min(CHUNKS, -(-tiles // held))
+        partial = workspace("winograd dU", (chunks, sums), x.dtype)
+        scratch = workspace("winograd", (get_num_threads(), held * each + work), x.dtype)
+        _sum_by_tiles(x, dy, partial, scratch, (TH, TW), corner, held, L)
+        add_up(partial, dU)
+    else:
+        held = min(tiles, SUMMED_TILES)
+        V = workspace("winograd V", POINTS * held * room, x.dtype)
+        dM = workspace("winograd dM", POINTS * held * filled, x.dtype)
+        scratch = workspace("winograd", (get_num_threads(), work), x.dtype)
+        _sum_by_points(x, dy, V, dM, dU, scratch, (TH, TW), corner, held, L)
+    dkernel = np.empty((3, 3, C, filled), x.dtype)
+    _points_to_kernel(dU, dkernel, L)
+    return dkernel if filled == K else np.ascontiguousarray(dkernel[..., :K])
+
+
+# The transforms of one row or column of vectors; the matrices stand in `winograd.py`.
+
+
+@njit(cache=True, nogil=True)
+def _BT(d0, d1, d2, d3, d4, d5):
+    a, b, c, d = d4 - 4 * d2, d3 - 4 * d1, d4 - d2, 2 * (d3 - d1)
+    return 4 * d0 - 5 * d2 + d4, a + b, a - b, c + d, c - d, 4 * d1 - 5 * d3 + d5
+
+
+@njit(cache=True, nogil=True)
+def _G(g0, g1, g2):
+    a, b, c = (-1 / 6) * (g0 + g2), (1 / 6) * g1, (1 / 24) * g0 + (1 / 6) * g2
+    d = (1 / 12) * g1
+    return 0.25 * g0, a - b, a + b, c + d, c - d, g2
+
+
+@njit(cache=True, nogil=True)
+def _GT(u0, u1, u2, u3, u4, u5):
+    a, b, c, d = (1 / 6) * (u1 + u2), (1 / 6) * (u2 - u1), u3 + u4, u3 - u4
+    return 0.25 * u0 - a + (1 / 24) * c, b + (1 / 12) * d, (1 / 6) * c - a + u5
+
+
+@njit(cache=True, nogil=True)
+def _AT(m0, m1, m2, m3, m4, m5):
+    a, b, c, d = m1 + m2, m1 - m2, m3 + m4, m3 - m4
+    return m0 + a + c, b + 2 * d, a + 4 * c, b + 8 * d + m5
+
+
+@njit(cache=True, nogil=True)
+def _A(y0, y1, y2, y3):
+    a, b, c, d = y0 + y2, y1 + y3, y0 + 4 * y2, 2 * y1 + 8 * y3
+    return y0, a + b, a - b, c + d, c - d, y3
+
+
+# Steps for one tile or one input channel. `temporary` holds a patch that is transformed one way and not yet the other.
+
+
+@njit(cache=True, nogil=True)
+def _patch_to_points(x, at, row, pixel, channels, temporary, V, V_at, point, lanes):
+    """V = B^T d B, for the patch d that begins at `at` of x; its rows lie `row` elements apart, the points `point`."""
+    for c in range(0, channels, lanes):
+        for q in range(6):
+            store_all(temporary, q * lanes, 6 * lanes, _BT(*load_all(x, at + q * pixel + c, row, 6)))
+        for p in range(6):
+            store_all(V, V_at + 6 * p * point + c, point, _BT(*load_all(temporary, 6 * p * lanes, lanes, 6)))
+
+
+@njit(cache=True, nogil=True)
+def _tile_to_points(dy, at, row, pixel, filters, temporary, dM, dM_at, point, lanes):
+    """dM = A dy A^T, for the 4x4 tile that begins at `at` of dy."""
+    for k in range(0, filters, lanes):
+        for j in range(4):
+            store_all(temporary, j * lanes, 4 * lanes, _A(*load_all(dy, at + j * pixel + k, row, 4)))
+        for p in range(6):
+            store_all(dM, dM_at + 6 * p * point + k, point, _A(*load_all(temporary, 4 * p * lanes, lanes, 4)))
+
+
+@njit(cache=True, nogil=True)
+def _points_to_tile(M, M_at, point, filters, bias, k_first, floor, temporary, y, at, row, pixel, rows, columns, lanes):
+    """y = A^T M A + bias, not below `floor`, for the `rows` x `columns` outputs of the tile that lie in the image."""
+    least = splat(floor)
+    for k in range(0, filters, lanes):
+        b = load(bias, k_first + k)
+        for q in range(6):
+            store_all(temporary, q * lanes, 6 * lanes, _AT(*load_all(M, M_at + q * point + k, 6 * point, 6)))
+        for i in range(rows):
+            y0, y1, y2, y3 = _AT(*load_all(temporary, 6 * i * lanes, lanes, 6))
+            to = at + i * row + k
+            store(y, to, at_least(y0 + b, least))
+            if columns > 1:
+                store(y, to + pixel, at_least(y1 + b, least))
+            if columns > 2:
+                store(y, to + 2 * pixel, at_least(y2 + b, least))
+            if columns > 3:
+                store(y, to + 3 * pixel, at_least(y3 + b, least))
+
+
+@njit(cache=True, nogil=True)
+def _copy_square(x, size, n, first_row, first_column, edge, room, to):
+    """The square of `edge` pixels at a place of image n into `to`, `room` elements a pixel; zeros outside the image."""
+    H, W, C = size
+    for p in range(edge):
+        for q in range(edge):
+            h, w, at = first_row + p, first_column + q, uintp((p * edge + q) * room)
+            if 0 <= h < H and 0 <= w < W:
+                source = uintp(((n * H + h) * W + w) * C)
+                for c in range(uintp(C)):
+                    to[at + c] = x[source + c]
+                for c in range(uintp(C), uintp(room)):
+                    to[at + c] = 0
+            else:
+                for c in range(uintp(room)):
+                    to[at + c] = 0
+
+
+@njit(cache=True, nogil=True)
+def _transform_patch(x, size, tile, tiles_of, corner, room, patch, temporary, V, V_at, point, lanes):
+    """Tile number `tile` to its points; where it reaches over the edge of the image, by way of a copy with zeros."""
+    H, W, C = size
+    TH, TW = tiles_of
+    n, t = tile // (TH * TW), tile % (TH * TW)
+    h, w = t // TW * 4 - corner[0], t % TW * 4 - corner[1]
+    if h >= 0 and w >= 0 and h + 6 <= H and w + 6 <= W and room == C:
+        _patch_to_points(x, ((n * H + h) * W + w) * C, W * C, C, C, temporary, V, V_at, point, lanes)
+    else:
+        _copy_square(x, size, n, h, w, 6, room, patch)
+        _patch_to_points(patch, 0, 6 * room, room, room, temporary, V, V_at, point, lanes)
+
+
+@njit(cache=True, nogil=True)
+def _transform_tile(dy, size, tile, tiles_of, patch, temporary, dM, dM_at, point, lanes):
+    """The gradient of tile number `tile` to its points; what reaches over the edge of the output counts as zero."""
+    OH, OW, K = size
+    TH, TW = tiles_of
+    n, place = tile // (TH * TW), tile % (TH * TW)
+    i, j = place // TW * 4, place % TW * 4
+    if i + 4 <= OH and j + 4 <= OW:
+        _tile_to_points(dy, ((n * OH + i) * OW + j) * K, OW * K, K, K, temporary, dM, dM_at, point, lanes)
+    else:
+        _copy_square(dy, size, n, i, j, 4, K, patch)
+        _tile_to_points(patch, 0, 4 * K, K, K, temporary, dM, dM_at, point, lanes)
+
+
+@njit(cache=True, nogil=True)
+def _multiply_and_finish(
+    V, held, first, count, room, U, C, k, vectors, M, bias, floor, temporary, y, tiles_of, lanes
+):  # fmt: skip
+    """M = V U for `vectors` vectors of filters from k on, and from there to y, for the tiles first..first+count-1."""
+    N, OH, OW, K = y.shape
+    TH, TW = tiles_of
+    flat, zeros, none = y.reshape(-1), bias[K:], y.dtype.type(-np.inf)
+    panel = vectors * lanes
+    for point in range(36):
+        product(
+            uintp(count), uintp(vectors), uintp(1), uintp(C), V, uintp(point * held * room), uintp(room), uintp(0),
+            uintp(1), U, uintp(36 * C * k + point * C * panel), uintp(0), uintp(panel), zeros, uintp(0), uintp(0), none,
+            M, uintp(point * count * panel), uintp(panel),
+        )  # fmt: skip
+    for t in range(count):
+        n, place = (first + t) // (TH * TW), (first + t) % (TH * TW)
+        i, j = place // TW * 4, place % TW * 4
+        _points_to_tile(
+            M, t * panel, count * panel, panel, bias, k, floor, temporary, flat, ((n * OH + i) * OW + j) * K + k,
+            OW * K, K, min(4, OH - i), min(4, OW - j), lanes,
+        )  # fmt: skip
+
+
+# The convolution, split by tiles or by filters.
+
+
+@njit(cache=True, parallel=True)
+def _by_tiles(x, U, bias, y, scratch, tiles_of, corner, floor, held, lanes):
+    N, K, C = y.shape[0], y.shape[3], x.shape[3]
+    size = x.shape[1:]
+    tiles, room = N * tiles_of[0] * tiles_of[1], (C + lanes - 1) // lanes * lanes
+    widest = min(WIDEST * lanes, K)
+    x = x.reshape(-1)
+    for block in prange((tiles + held - 1) // held):
+        mine = scratch[get_thread_id()]
+        V, M = mine[: 36 * held * room], mine[36 * held * room : 36 * held * (room + widest)]
+        patch = mine[36 * held * (room + widest) :]
+        temporary = patch[36 * room :]
+        first, count = block * held, min(held, tiles - block * held)
+        for t in range(count):
+            _transform_patch(
+                x, size, first + t, tiles_of, corner, room, patch, temporary, V, t * room, held * room, lanes
+            )
+        k = 0
+        while k < K:
+            vectors = panel_width((K - k) // lanes)
+            _multiply_and_finish(
+                V, held, first, count, room, U, C, k, vectors, M, bias, floor, temporary, y, tiles_of, lanes
+            )
+            k += vectors * lanes
+
+
+@njit(cache=True, parallel=True)
+def _by_filters(x, U, bias, y, V, scratch, tiles_of, corner, floor, lanes):
+    N, K, C = y.shape[0], y.shape[3], x.shape[3]
+    size = x.shape[1:]
+    tiles, room = N * tiles_of[0] * tiles_of[1], (C + lanes - 1) // lanes * lanes
+    widest = min(WIDEST * lanes, K)
+    x = x.reshape(-1)
+    for tile in prange(tiles):
+        patch = scratch[get_thread_id()]
+        temporary = patch[36 * room :]
+        _transform_patch(
+            x, size, tile, tiles_of, corner, room, patch, temporary, V, tile * room, tiles * room, lanes
+        )
+    for panel in prange((K + widest - 1) // widest):
+        mine = scratch[get_thread_id()]
+        M, temporary = mine[: 36 * tiles * widest], mine[36 * tiles * widest :]
+        k, end = panel * widest, min((panel + 1) * widest, K)
+        while k < end:
+            vectors = panel_width((end - k) // lanes)
+            _multiply_and_finish(
+                V, tiles, 0, tiles, room, U, C, k, vectors, M, bias, floor, temporary, y, tiles_of, lanes
+            )
+            k += vectors * lanes
+
+
+@njit(cache=True, parallel=True)
+def _kernel_to_points(kernel, U, lanes):
+    """U = G g G^T, panel by panel as `product` reads it: (panel, 36, C, filters of the panel)."""
+    _, _, C, K = kernel.shape
+    kernel = kernel.reshape(-1)
+    for c in prange(C):
+        temporary = np.empty(18 * lanes, kernel.dtype)
+        k = 0
+        while k < K:
+            vectors = panel_width((K - k) // lanes)
+            panel = vectors * lanes
+            for s in range(0, panel, lanes):
+                for q in range(3):
+                    store_all(temporary, q * lanes, 3 * lanes,
+                              _G(*load_all(kernel, (q * C + c) * K + k + s, 3 * C * K, 3)))  # fmt: skip
+                for p in range(6):
+                    store_all(U, 36 * C * k + (6 * p * C + c) * panel + s, C * panel,
+                              _G(*load_all(temporary, 3 * p * lanes, lanes, 3)))  # fmt: skip
+            k += panel
+
+
+# The kernel's gradient: sums over tiles, of each point.
+
+
+@njit(cache=True, nogil=True)
+def _add_products(V, dM, held, count, room, C, K, dU, dU_at, point, lanes):
+    """dU[point] += V[point].T @ dM[point], over `count` tiles."""
+    none, k = dU.dtype.type(-np.inf), 0
+    while k < K:
+        vectors = panel_width((K - k) // lanes)
+        to = uintp(dU_at + point * C * K + k)
+        product(
+            uintp(C), uintp(vectors), uintp(1), uintp(count), V, uintp(point * held * room), uintp(1), uintp(0),
+            uintp(room), dM, uintp(point * held * K + k), uintp(0), uintp(K), dU, to, uintp(K), none, dU, to, uintp(K),
+        )  # fmt: skip
+        k += vectors * lanes
+
+
+@njit(cache=True, parallel=True)
+def _sum_by_tiles(x, dy, partial, scratch, tiles_of, corner, held, lanes):
+    """Each worker sums up its own tiles, few enough at a time to stay in its cache beside the sums."""
+    N, K, C = dy.shape[0], dy.shape[3], x.shape[3]
+    size = x.shape[1:]
+    dy_size = dy.shape[1:]
+    tiles, room = N * tiles_of[0] * tiles_of[1], (C + lanes - 1) // lanes * lanes
+    x, dy, dU = x.reshape(-1), dy.reshape(-1), partial.reshape(-1)
+    chunks = partial.shape[0]
+    per_chunk = (tiles + chunks - 1) // chunks
+    for chunk in prange(chunks):
+        mine = scratch[get_thread_id()]
+        V, dM = mine[: 36 * held * room], mine[36 * held * room : 36 * held * (room + K)]
+        patch = mine[36 * held * (room + K) :]
+        temporary = patch[36 * max(room, K) :]
+        base = chunk * 36 * C * K
+        for at in range(uintp(base), uintp(base + 36 * C * K)):
+            dU[at] = 0
+        end = min((chunk + 1) * per_chunk, tiles)
+        for first in range(chunk * per_chunk, end, held):
+            count = min(held, end - first)
+            for t in range(count):
+                _transform_patch(
+                    x, size, first + t, tiles_of, corner, room, patch, temporary, V, t * room, held * room, lanes
+                )
+                _transform_tile(dy, dy_size, first + t, tiles_of, patch, temporary, dM, t * K, held * K, lanes)
+            for point in range(36):
+                _add_products(V, dM, held, count, room, C, K, dU, base, point, lanes)
+
+
+@njit(cache=True, parallel=True)
+def _sum_by_points(x, dy, V, dM, dU, scratch, tiles_of, corner, held, lanes):
+    """The sums are too large for that: all transform tiles together, then each worker multiplies its own points."""
+    N, K, C = dy.shape[0], dy.shape[3], x.shape[3]
+    size = x.shape[1:]
+    dy_size = dy.shape[1:]
+    tiles, room = N * tiles_of[0] * tiles_of[1], (C + lanes - 1) // lanes * lanes
+    x, dy = x.reshape(-1), dy.reshape(-1)
+    for first in range(0, tiles, held):
+        count = min(held, tiles - first)
+        for t in prange(count):
+            patch = scratch[get_thread_id()]
+            temporary = patch[36 * max(room, K) :]
+            _transform_patch(
+                x, size, first + t, tiles_of, corner, room, patch, temporary, V, t * room, held * room, lanes
+            )
+            _transform_tile(dy, dy_size, first + t, tiles_of, patch, temporary, dM, t * K, held * K, lanes)
+        for point in prange(36):
+            if first == 0:
+                for at in range(uintp(point * C * K), uintp((point + 1) * C * K)):
+                    dU[at] = 0
+            _add_products(V, dM, held, count, room, C, K, dU, 0, point, lanes)
+
+
+@njit(cache=True, parallel=True)
+def _points_to_kernel(dU, dkernel, lanes):
+    """dkernel = G^T dU G."""
+    C, K = dkernel.shape[2:]
+    flat = dkernel.reshape(-1)
+    for c in prange(C):
+        temporary = np.empty(18 * lanes, dkernel.dtype)
+        for k in range(0, K, lanes):
+            for q in range(6):
+                store_all(temporary, q * lanes, 6 * lanes, _GT(*load_all(dU, (q * C + c) * K + k, 6 * C * K, 6)))
+            for p in range(3):
+                store_all(flat, (3 * p * C + c) * K + k, C * K, _GT(*load_all(temporary, 6 * p * lanes, lanes, 6)))
