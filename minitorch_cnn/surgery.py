@@ -98,8 +98,10 @@ class Surgery:
         if through is not None and names is not None:
             raise ArgumentError(f"{act}: expected either through or layers, got both")
         if names is not None:
-            if isinstance(names, (str, Layer)) or not list(names):
-                raise ArgumentError(f"{act}: expected a list of layer names, got {names!r}; {choice}")
+            given = names
+            names = [] if isinstance(names, (str, Layer)) or not hasattr(names, "__iter__") else list(names)
+            if not names:
+                raise ArgumentError(f"{act}: expected a list of layer names, got {given!r}; {choice}")
             chosen = [self.get_layer(name) for name in names]
             for layer in chosen:
                 if layer not in with_parameters:

@@ -23,6 +23,7 @@ def frozen(model):
         ({"through": "dense_2"}, WITH_PARAMETERS),
         ({"layers": ["dense_1"]}, ["dense_1"]),
         ({"layers": ("dense_1", "block1_norm", "dense_1")}, ["block1_norm", "dense_1"]),
+        ({"layers": {"dense_1": 1}.keys()}, ["dense_1"]),
         ({}, WITH_PARAMETERS),
     ],
     ids=str,
@@ -34,6 +35,15 @@ def test_freeze_and_unfreeze(arguments, expected):
     model.freeze()
     assert model.unfreeze(**arguments) is model
     assert frozen(model) == [name for name in WITH_PARAMETERS if name not in expected]
+
+
+def test_names_may_come_one_by_one():
+    """A generator can be gone through once only."""
+    model = small_net().freeze(layers=(name for name in ("dense_1", "dense_2")))
+    assert frozen(model) == ["dense_1", "dense_2"]
+    assert frozen(model.unfreeze(layers=iter(["dense_2"]))) == ["dense_1"]
+    with pytest.raises(ArgumentError, match="freeze: expected a list of layer names, got <generator"):
+        model.freeze(layers=(name for name in ()))
 
 
 def test_what_is_not_named_stays_as_it_was():
@@ -54,6 +64,7 @@ CHOICE = "those with parameters are block1_conv1, block1_norm, block2_conv1, den
         ({"layers": ["block1_conv1", "fc1"]}, "no layer is called 'fc1'; there are block1_conv1"),
         ({"layers": []}, "expected a list of layer names, got []; " + CHOICE),
         ({"layers": "dense_1"}, "expected a list of layer names, got 'dense_1'; " + CHOICE),
+        ({"layers": 3}, "expected a list of layer names, got 3; " + CHOICE),
         ({"layers": ["dense_1", "block1_pool"]}, "block1_pool has no parameters; " + CHOICE),
         ({"through": "block1_pool", "layers": ["dense_1"]}, "expected either through or layers, got both"),
         ({"through": ["block1_pool"]}, "no layer is called ['block1_pool']; there are block1_conv1"),
