@@ -31,13 +31,19 @@ class KerasWeights:
         Layers are paired in order, or with `by_name` those of equal names only; `skip_mismatch` leaves layers alone
         whose shapes differ. The other options, for old files that leave something open, are those of `keras_h5.load`.
 
-        Returns what was loaded: `print(result.report)` says what came from where, `result.skipped` what was left out,
-        `result.weights` are the model's own arrays. Raises WeightsError, in one line, where the file is unsound or does
-        not fit; the model then has the weights it had.
+        Returns what was loaded: `print(result.report)` says what came from where, with the fingerprints of the model's
+        weights before and after, `result.skipped` what was left out, `result.weights` are the model's own arrays.
+        Raises WeightsError, in one line, where the file is unsound or does not fit; the model then has the weights it
+        had.
         """
-        loaded = keras_h5.load(path, target_of(self), by_name, skip_mismatch, dtype=self.dtype, **options)
+        target, before = target_of(self), self.fingerprints_now()
+        loaded = keras_h5.load(path, target, by_name, skip_mismatch, dtype=self.dtype, **options)
         for name, arrays in loaded.weights.items():
             self.get_layer(name).load(arrays)
+        after = self.fingerprints_now()
+        for row in loaded.report.layers:
+            if row.goes_to in loaded.weights:
+                row.before, row.fingerprint = before[row.goes_to], after[row.goes_to]
         return replace(loaded, weights={name: dict(self.get_layer(name).parameters) for name in loaded.weights})
 
     def save_weights(self, path):
@@ -46,24 +52,35 @@ class KerasWeights:
         A name ending in .weights.h5 gives the format of Keras 3, any other .h5 the one that all versions read. Raises
         WeightsError where the file cannot be written, and leaves an older one as it was.
         """
-        keras_h5.save(path, target_of(self), self._host_weights())
+        keras_h5.save(path, target_of(self), self._host_weights(self.layers))
 
     def fingerprints(self):
         """{layer name: twelve hexadecimal digits} of every layer with weights, equal where all weights are equal."""
-        return {name: keras_h5.fingerprint(arrays) for name, arrays in self._host_weights().items()}
+        return {name: keras_h5.fingerprint(arrays) for name, arrays in self._host_weights(self.layers).items()}
+
+    def fingerprints_now(self):
+        """As `fingerprints`, but weights that nobody has looked at are "initial", and are not drawn for this."""
+        self._require_built()
+        drawn = [layer for layer in self.layers if layer._undrawn is None]
+        arrays = self._host_weights(drawn)
+        return {
+            layer.name: keras_h5.fingerprint(arrays[layer.name]) if layer.name in arrays else "initial"
+            for layer in self.layers
+            if layer.parameter_shapes()
+        }
 
     def keras_target(self):
         """The model as `keras_h5` sees it; so `keras_h5.inspect(path, model)` takes the model itself."""
         return target_of(self)
 
-    def _host_weights(self):
-        """{layer name: {name: array}} of the layers with weights; CuPy's arrays come from the device."""
+    def _host_weights(self, layers):
+        """{layer name: {name: array}} of those of the layers with weights; CuPy's arrays come from the device."""
         self._require_built()
         return {
             layer.name: {
                 name: array if namespace(array) is np else array.get() for name, array in layer.parameters.items()
             }
-            for layer in self.layers
+            for layer in layers
             if layer.parameter_shapes()
         }
 
@@ -82,7 +99,7 @@ def target_of(model):
                 layer.input_shape,
                 layer.output_shape,
                 layer.trainable,
-                flattened if kind == "Dense" else None,
+                flattened if kind in ("Dense", "BatchNormalization") else None,
             )
         )
         if kind == "Flatten" and len(layer.input_shape) == 3:

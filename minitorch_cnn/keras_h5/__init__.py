@@ -12,13 +12,14 @@ How it is built, in the order in which a file passes through:
 `stored`, `weight_names`               what all of them come to: layers, weights, shapes
 `pairing`, `conventions`, `mapping`    which of them goes where in the model, and whether it fits
 `layouts`, `reading`                   the arrays themselves, brought into our layout
-`loading`, `inspection`, `saving`      what a user calls
+`loading`, `inspection`, `saving`      what a user calls; `report` is the page that the first two give
 =====================================  ================================================================================
 """
 
 from .fingerprints import fingerprint
-from .inspection import Report, inspect
+from .inspection import inspect
 from .loading import Loaded, load, read
+from .report import Report
 from .saving import save
 from .target import Target, TargetLayer
 

@@ -66,7 +66,9 @@ def _open_regular_file(path: str):
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
-        raise WeightsError("no such file") from None
+        checkpoint = os.path.exists(f"{path}.index")
+        hint = f"; {os.path.basename(path)}.index is there: {CHECKPOINT_HINT}" if checkpoint else ""
+        raise WeightsError(f"no such file{hint}") from None
     except ValueError as error:  # a path with a zero byte in it
         raise WeightsError(str(error)) from None
     if stat.S_ISDIR(mode):

@@ -10,16 +10,24 @@ from the user: a guess that is wrong loads without a complaint and computes nons
 * Flatten order: channels-first models flattened (C, H, W) until Keras 2.1.6 gave Flatten a `data_format`; since 2.2 it
   brings the channels last before it flattens. A whole-model file's description tells; weights alone from Keras 2 on do
   not, and are taken to be channels-last as almost all are.
+* Spread of normalization: Keras kept a standard deviation up to 1.0.5, a variance since, under one name. Weights of
+  Keras 1 without a version are taken for the later ones.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .stored import StoredFile, StoredLayer, StoredWeight
 from .target import Shape, TargetLayer
 from .weight_names import keras_1_backend
+
+CHANNELS_LAST_ASSUMED = (
+    "the file does not say in which order a feature map was flattened; channels last is assumed. If the model ran with"
+    " channels first, as many did on Theano, pass flatten_order='channels_first'"
+)
 
 Pairs = Sequence[tuple[StoredLayer, TargetLayer]]
 
@@ -31,21 +39,25 @@ class Choices:
     kernels: "theano" or "tensorflow", whose convolution the kernels were trained with.
     dim_ordering: "th" for kernels (out, in, rows, columns), "tf" for (rows, columns, in, out).
     flatten_order: "channels_first" or "channels_last", the order in which the feature map was flattened.
+    running_std: "standard_deviation" or "variance", what the spread of a normalization's inputs is in the file.
     """
 
     kernels: str | None = None
     dim_ordering: str | None = None
     flatten_order: str | None = None
+    running_std: str | None = None
 
 
 @dataclass
 class Conventions:
-    """What holds for this file; `problems` say what the user has to decide."""
+    """What holds for this file; `problems` say what the user has to decide, `notes` what was taken for granted."""
 
     filters_first: bool
     turned: bool
     flattened_channels_first: bool
+    standard_deviation: bool
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def find_conventions(stored: StoredFile, pairs: Pairs | None, choices: Choices) -> Conventions:
@@ -58,7 +70,8 @@ def find_conventions(stored: StoredFile, pairs: Pairs | None, choices: Choices) 
     used = stored.weighted() if pairs is None else [layer for layer, _ in pairs]
     turned = _turned(stored, used, choices, filters_first, problems)
     flattened = _flattened_channels_first(stored, filters_first, choices)
-    return Conventions(filters_first, turned, flattened, problems)
+    notes = [CHANNELS_LAST_ASSUMED] if _flatten_order_is_open(stored, used, choices) else []
+    return Conventions(filters_first, turned, flattened, _standard_deviation(stored, choices), problems, notes)
 
 
 def _filters_first(stored: StoredFile, pairs: Pairs, choices: Choices, problems: list[str]) -> bool:
@@ -131,9 +144,23 @@ def _flattened_channels_first(stored: StoredFile, filters_first: bool, choices: 
     return _version(stored) < (2, 2)
 
 
-def _version(stored: StoredFile) -> tuple[int, int]:
-    digits = [part for part in (stored.keras_version or "").split(".")[:2] if part.isdigit()]
-    return (int(digits[0]), int(digits[1])) if len(digits) == 2 else (3, 0)
+def _flatten_order_is_open(stored: StoredFile, used: Sequence[StoredLayer], choices: Choices) -> bool:
+    """Whether channels-first is likely enough to be mentioned: Theano's users had it, TensorFlow's hardly ever."""
+    says_nothing = choices.flatten_order is None and stored.config is None
+    old = stored.keras == 2 and stored.backend == "theano" and _version(stored) < (2, 2)
+    return says_nothing and old and any(len(weight.shape or ()) == 2 for layer in used for weight in layer.weights)
+
+
+def _standard_deviation(stored: StoredFile, choices: Choices) -> bool:
+    if choices.running_std is not None:
+        return choices.running_std == "standard_deviation"
+    return stored.keras == 0 or _version(stored) < (1, 0, 6)
+
+
+def _version(stored: StoredFile) -> tuple[int, ...]:
+    """(2, 1, 6) of "2.1.6-tf"; a version that cannot be made out is taken for a late one."""
+    found = re.match(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?", stored.keras_version or "", re.ASCII)
+    return tuple(int(part or 0) for part in found.groups()) if found else (3, 0, 0)
 
 
 def _kernels(layers: Sequence[StoredLayer]) -> list[tuple[StoredWeight, StoredLayer]]:

@@ -27,7 +27,7 @@ from .hdf5.attributes import MOST_TEXTS
 from .hdf5.text import shown
 from .model_config import ModelConfig, parse_config
 from .stored import StoredFile, StoredLayer, StoredWeight, stored_weight
-from .weight_names import owner_path
+from .weight_names import is_keras_2, owner_path
 
 
 def read(root: Group) -> StoredFile:
@@ -80,7 +80,10 @@ def _read_lists(group: Group, root: Group, dialect: str, config: ModelConfig | N
     layers: list[StoredLayer] = []
     for name in read_list(group, "layer_names"):
         layers += _layers_of(group.group(name), name, keras)
-    return StoredFile(dialect, f"Keras {keras}", layers, True, keras, version, backend, config)
+    era = f"Keras {keras}"
+    if version is None and any(is_keras_2(weight.name) for layer in layers for weight in layer.weights):
+        keras, era = 2, "Keras 2 or later, as the names of its weights show"
+    return StoredFile(dialect, era, layers, True, keras, version, backend, config)
 
 
 def _layers_of(group: Group, name: str, keras: int) -> list[StoredLayer]:
@@ -93,12 +96,13 @@ def _layers_of(group: Group, name: str, keras: int) -> list[StoredLayer]:
     for weight in weights:
         owners.setdefault(owner_path(weight.name), []).append(weight)
     if len(owners) <= 1 or None in owners:
-        return [StoredLayer(name, name, None, weights)]
+        inner = next(iter(owners), None) or name  # a model of one layer looks like a layer that was given a new name
+        return [StoredLayer(name, name, None, weights, inner_name=inner.rsplit("/", 1)[-1])]
     return [StoredLayer(path.rsplit("/", 1)[-1], path, None, owned, nested_in=name) for path, owned in owners.items()]
 
 
 def _major_version(version: str | None) -> int:
-    """Keras's own rule: a file that names no version is from Keras 1. Versions may read "2.2.4-tf"."""
+    """Keras's own rule: a file that names no version is of Keras 1. Versions may read "2.2.4-tf"."""
     if version is None:
         return 1
     found = re.match(r"\d{1,3}", version)

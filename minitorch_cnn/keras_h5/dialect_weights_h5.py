@@ -21,6 +21,7 @@ Source: keras `saving_lib.py`, TensorFlow 2.12 to Keras 3.15.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from ..errors import WeightsError
 from .hdf5 import Group
@@ -31,6 +32,7 @@ from .target import snake_case
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 DEEPEST_NESTING = 16
+INSIDE_A_LAYER = "it belongs to a layer inside another layer, as wrappers and blocks have them, which is not supported"
 
 
 def read(root: Group, config: ModelConfig | None, version: str | None, zipped: bool) -> StoredFile:
@@ -92,8 +94,33 @@ def _layer(
         if set(variables.names()) != {str(i) for i in range(count)}:
             raise WeightsError(f"the variables of {shown(place + name)} are not numbered from 0 to {count - 1}")
         weights = [stored_weight(variables, str(i), f"{place}{name}/vars/{i}") for i in range(count)]
-        name_by_shape(weights)
+        name_by_shape(weights, description.absent if description else ())
+    hidden = _variables_below(group, 0)
+    if hidden:
+        weights.append(StoredWeight(f"{place}{name}/{hidden}", None, problem=INSIDE_A_LAYER))
+    group.file.window.charge(2 * len(place) + len(name))  # the two texts that are made here
     return StoredLayer(stored_name, stored_name or f"{place}{name}", kind, weights, nested_in=place.rstrip("/"))
+
+
+def _variables_below(group: Group, depth: int) -> str | None:
+    """The path of an array of floats in a layer inside this layer: what a wrapper or a block has; None without one."""
+    if depth > DEEPEST_NESTING:
+        raise WeightsError("layers are nested in a circle or too deeply")
+    for name, inner in group.groups():
+        if depth == 0 and name == "vars":
+            continue  # the layer's own
+        found = _first_floats(inner) if name == "vars" else _variables_below(inner, depth + 1)
+        if found:
+            return f"{name}/{found}"
+    return None
+
+
+def _first_floats(variables: Group) -> str | None:
+    for name in variables.names():
+        with suppress(WeightsError):  # such as a random state, or what is behind a link
+            if variables.dataset(name).datatype.is_float:
+                return name
+    return None
 
 
 def _match_description(

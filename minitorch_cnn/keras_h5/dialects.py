@@ -16,6 +16,7 @@ from __future__ import annotations
 from ..errors import WeightsError
 from . import dialect_layer_names, dialect_nb_layers, dialect_weights_h5
 from .container import Container
+from .hdf5 import Group
 from .hdf5.text import shown
 from .stored import StoredFile
 
@@ -31,8 +32,23 @@ def read_stored(container: Container) -> StoredFile:
         return dialect_weights_h5.read(root, container.config, container.keras_version, container.zipped)
     if "graph" in root and root.group("graph").has_attribute("nb_params"):
         raise WeightsError("it is a Graph model of Keras 0.x, which is not supported")
-    names = ", ".join(shown(name) for name in root.names()[:8]) or "nothing"
+    if layers := [name for name, group in root.groups() if name != "optimizer" and _has_variables(group)]:
+        raise WeightsError(
+            f"it holds the attributes ({_names(layers)}) of a model of a class of its own, which have no order;"
+            " save the weights of a Sequential or Functional model"
+        )
     raise WeightsError(
-        "it is HDF5, but not Keras weights:"
-        f" no layer_names, nb_layers, model_weights or layers at its root (it has {names})"
+        "it is HDF5, but not Keras weights: no layer_names, nb_layers, model_weights or layers at its root"
+        f" (it has {_names(root.names()) or 'nothing'})"
     )
+
+
+def _has_variables(group: Group) -> bool:
+    try:
+        return "vars" in group and bool(group.group("vars").names())
+    except WeightsError:
+        return False
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(shown(name) for name in names[:8])

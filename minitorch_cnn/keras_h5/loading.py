@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from .conventions import find_conventions
 from .dialects import read_stored
 from .fingerprints import fingerprint
 from .hdf5.text import shown
-from .inspection import Report, report_of
+from .inspection import report_of
 from .mapping import LayerPlan, make_plan, sources_alone
 from .reading import (
     check_unfolded_size,
@@ -24,6 +25,7 @@ from .reading import (
     read_layer,
     read_source,
 )
+from .report import Report
 from .stored import StoredLayer
 from .target import Target, as_target
 
@@ -51,6 +53,7 @@ def load(
     *,
     dim_ordering: str | None = None,
     flatten_order: str | None = None,
+    running_std: str | None = None,
     dtype: str | np.dtype = "float32",
     allow_nonfinite: bool = False,
 ) -> Loaded:
@@ -68,6 +71,8 @@ def load(
         dim_ordering: "th" or "tf", for old files whose kernels fit the model in both axis orders.
         flatten_order: "channels_first" or "channels_last", the order in which the feature map was flattened, for files
             without a description of the model that were trained channels-first.
+        running_std: "standard_deviation" or "variance", what the moving variance is in a file of Keras 1, which called
+            it running_std and changed its meaning with 1.0.6; left out: a variance, in files of Keras 0 a deviation.
         dtype: "float32" or "float64", the precision of the arrays returned.
         allow_nonfinite: load NaN and infinities too.
 
@@ -75,8 +80,10 @@ def load(
         WeightsError: one line that names the path, the layer, and what the file and the model each have.
         ArgumentError: an option with a value that means nothing.
     """
-    choices, dtype = checked_choices(kernels, dim_ordering, flatten_order), checked_dtype(dtype)
-    target = as_target(target)
+    choices = checked_choices(
+        kernels=kernels, dim_ordering=dim_ordering, flatten_order=flatten_order, running_std=running_std
+    )
+    dtype, target = checked_dtype(dtype), as_target(target)
     with opened(path) as container:
         plan = make_plan(read_stored(container), target, choices, by_name, skip_mismatch)
         if plan.problems:
@@ -84,11 +91,12 @@ def load(
             raise WeightsError(plan.problems[0] + (f" (and {more} more: see keras_h5.inspect)" if more else ""))
         sound = [layer for layer in plan.layers if layer.problem is None]
         weights = {layer.target.name: read_layer(layer, dtype, allow_nonfinite) for layer in sound}
+        size = container.size
 
     def fingerprint_of(layer: StoredLayer, partner: LayerPlan | None) -> str:
         return fingerprint(weights[partner.target.name]) if partner and partner.target.name in weights else "-"
 
-    return Loaded(weights, plan.skipped, report_of(path, plan.stored, plan, fingerprint_of))
+    return Loaded(weights, plan.skipped, report_of(path, size, plan.stored, plan, fingerprint_of))
 
 
 def read(
@@ -98,20 +106,22 @@ def read(
     kernels: str | None = None,
     dim_ordering: str | None = None,
     flatten_order: str | None = None,
+    running_std: str | None = None,
     dtype: str | np.dtype = "float32",
     allow_nonfinite: bool = False,
 ) -> dict[str, dict[str, np.ndarray]]:
     """The weights in a file by layer and name, in our layout; with `target`, what `load` gives for it.
 
-    Without a model the names are the file's own, and the order of a flattened feature map stays as it is: only the
-    model knows which rows of a dense kernel belong to which pixel. Arguments and errors are those of `load`.
+    Without a model the names are the file's own, with the name of the model they are nested in where two are the same,
+    and the order of a flattened feature map stays as it is: only the model knows which rows of a dense kernel belong to
+    which pixel. Arguments and errors are those of `load`.
     """
-    choices, dtype = checked_choices(kernels, dim_ordering, flatten_order), checked_dtype(dtype)
+    said = {
+        "kernels": kernels, "dim_ordering": dim_ordering, "flatten_order": flatten_order, "running_std": running_std,
+    }  # fmt: skip
+    choices, dtype = checked_choices(**said), checked_dtype(dtype)
     if target is not None:
-        return load(
-            path, target, kernels=kernels, dim_ordering=dim_ordering, flatten_order=flatten_order, dtype=dtype,
-            allow_nonfinite=allow_nonfinite,
-        ).weights  # fmt: skip
+        return load(path, target, dtype=dtype, allow_nonfinite=allow_nonfinite, **said).weights
     with opened(path) as container:
         stored = read_stored(container)
         layers = stored.weighted()
@@ -120,10 +130,14 @@ def read(
         if broken or conventions.problems:
             raise WeightsError(f"{shown(broken[0].name)}: {broken[0].problem}" if broken else conventions.problems[0])
         check_unfolded_size((weight.dataset for layer in layers for weight in layer.weights), container.size)
+        times = Counter(layer.label for layer in layers)
         weights: dict[str, dict[str, np.ndarray]] = {}
         for layer in layers:
-            arrays = weights.setdefault(layer.label, {})
-            for name, source in sources_alone(layer, conventions, stored).items():
+            label = layer.label if times[layer.label] == 1 else f"{layer.nested_in}/{layer.label}"
+            if label in weights:
+                raise WeightsError(f"two layers are called {shown(label)}; give the model to tell them apart")
+            arrays = weights[label] = {}
+            for name, source in sources_alone(layer, conventions).items():
                 arrays[name] = read_source(source, dtype)
                 if not (allow_nonfinite or is_finite(arrays[name])):
                     raise WeightsError(not_finite_message(layer, name))

@@ -6,6 +6,7 @@ happens whole or leaves the model as it was.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from math import isqrt
 
@@ -15,7 +16,7 @@ from .layouts import Layout
 from .pairing import pair_layers
 from .stored import StoredFile, StoredLayer, StoredWeight
 from .target import Target, TargetLayer, shape_text
-from .weight_names import is_standard_deviation
+from .weight_names import is_running_std
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,16 @@ class Source:
 
 @dataclass
 class LayerPlan:
-    """One layer of the model with the sources of its weights, or what is wrong with it."""
+    """One layer of the model with the sources of its weights, or what is wrong with it.
+
+    `readable` is False where a weight may not be read at all, which no option to skip what does not fit lets pass.
+    """
 
     target: TargetLayer
     stored: StoredLayer
     sources: dict[str, Source] = field(default_factory=dict)
     problem: str | None = None
+    readable: bool = True
 
 
 @dataclass
@@ -58,54 +63,57 @@ def make_plan(
     """Match the file with the model. Never raises for a file that does not fit: the plan says so."""
     pairing = pair_layers(stored, target, by_name)
     conventions = find_conventions(stored, pairing.pairs, choices)
-    layers = [_plan_layer(stored_layer, layer, conventions, target, stored) for stored_layer, layer in pairing.pairs]
+    layers = [_plan_layer(stored_layer, layer, conventions, target) for stored_layer, layer in pairing.pairs]
     misfits = [layer for layer in layers if layer.problem is not None]
-    skipped = [(layer.target.name, layer.problem) for layer in misfits] if skip_mismatch else []
+    skipped = [(layer.target.name, layer.problem) for layer in misfits if skip_mismatch and layer.readable]
     problems = pairing.problems  # while the layers are not paired, what the pairs show is no problem of its own
     if not problems:
-        problems = conventions.problems + ([] if skip_mismatch else [layer.problem for layer in misfits])
-    return Plan(stored, target, conventions, layers, problems, skipped, stored.notes + _notes(stored, layers))
+        unskipped = [layer.problem for layer in misfits if not (skip_mismatch and layer.readable)]
+        problems = conventions.problems + unskipped
+    if not problems and skipped and len(skipped) == len(layers):
+        problems = [f"not one layer of the file fits the model; the first: {skipped[0][1]}"]
+    notes = stored.notes + conventions.notes + _notes(stored, layers)
+    return Plan(stored, target, conventions, layers, problems, skipped, notes)
 
 
-def weight_layout(
-    weight: StoredWeight, conventions: Conventions, layer: TargetLayer | None, stored: StoredFile
-) -> Layout:
+def weight_layout(weight: StoredWeight, conventions: Conventions, layer: TargetLayer | None) -> Layout:
     """The steps from a stored array to our layout; without a model's layer, as far as the file alone tells."""
     axes = len(weight.shape)
-    rows = layer.flatten_shape if layer is not None and axes == 2 and conventions.flattened_channels_first else None
+    flattened = layer is not None and (axes == 2 or layer.kind == "BatchNormalization")
+    rows = layer.flatten_shape if flattened and conventions.flattened_channels_first else None
     if rows is not None and rows[0] * rows[1] * rows[2] != weight.shape[0]:
         rows = None  # the shapes differ, which is reported; there is no order to put right
     return Layout(
         filters_first=axes == 4 and conventions.filters_first,
         turned=axes == 4 and conventions.turned,
         rows_channels_first=rows,
-        standard_deviation=axes == 1 and stored.keras == 0 and weight.role == "moving_variance",
+        standard_deviation=axes == 1 and conventions.standard_deviation and weight.role == "moving_variance",
     )
 
 
-def sources_alone(layer: StoredLayer, conventions: Conventions, stored: StoredFile) -> dict[str, Source]:
-    """The sources of a layer without a partner in the model, by role where that is known, else by the file's name."""
+def sources_alone(layer: StoredLayer, conventions: Conventions) -> dict[str, Source]:
+    """The sources of a layer without a partner in the model, by role where one weight has it, else by name."""
+    times = Counter(weight.role for weight in layer.weights)
     return {
-        weight.role or weight.name: Source(weight, weight_layout(weight, conventions, None, stored))
+        weight.role if weight.role and times[weight.role] == 1 else weight.name: Source(
+            weight, weight_layout(weight, conventions, None)
+        )
         for weight in layer.weights
     }
 
 
-def _plan_layer(
-    stored: StoredLayer, layer: TargetLayer, conventions: Conventions, target: Target, file: StoredFile
-) -> LayerPlan:
+def _plan_layer(stored: StoredLayer, layer: TargetLayer, conventions: Conventions, target: Target) -> LayerPlan:
     plan = LayerPlan(layer, stored)
-    if len(stored.weights) != len(layer.weights):
-        plan.problem = (
-            f"the file's {shown(stored.label)} has the weights {_weight_names(stored)};"
-            f" this model's {layer.name} has {', '.join(layer.weights)}"
-        )
+    pairs = _by_role(stored, layer)
+    if pairs is None:
+        plan.problem = _names_problem(stored, layer)
         return plan
-    for name, weight in _by_role(stored, layer):
+    for name, weight in pairs:
         if weight.problem is not None:
+            plan.readable = False
             plan.problem = f"the file's {shown(stored.label)}, {shown(weight.name)}: {weight.problem}"
             return plan
-        layout = weight_layout(weight, conventions, layer, file)
+        layout = weight_layout(weight, conventions, layer)
         if layout.shape(weight.shape) != tuple(layer.weights[name]):
             plan.problem = _shape_problem(name, layout.shape(weight.shape), stored, layer, target)
             return plan
@@ -113,12 +121,24 @@ def _plan_layer(
     return plan
 
 
-def _by_role(stored: StoredLayer, layer: TargetLayer) -> list[tuple[str, StoredWeight]]:
-    """By the weights' own names if those are the model's; else by position, kernel first."""
+def _by_role(stored: StoredLayer, layer: TargetLayer) -> list[tuple[str, StoredWeight]] | None:
+    """By the weights' own names if the file tells them, else by position, kernel first; None where they do not match.
+
+    Position alone would put one normalization's gamma into another's beta: all of its arrays have the same shape.
+    """
     by_role = {weight.role: weight for weight in stored.weights}
-    if set(by_role) == set(layer.weights):
+    if set(by_role) == set(layer.weights) and len(by_role) == len(stored.weights):
         return [(name, by_role[name]) for name in layer.weights]
+    if None not in by_role or len(stored.weights) != len(layer.weights):
+        return None
     return list(zip(layer.weights, stored.weights))
+
+
+def _names_problem(stored: StoredLayer, layer: TargetLayer) -> str:
+    return (
+        f"the file's {shown(stored.label)} has the weights {_weight_names(stored)};"
+        f" this model's {layer.name} has {', '.join(layer.weights)}"
+    )
 
 
 def _shape_problem(name: str, shape: tuple[int, ...], stored: StoredLayer, layer: TargetLayer, target: Target) -> str:
@@ -157,14 +177,17 @@ def _weight_names(stored: StoredLayer) -> str:
 def _notes(stored: StoredFile, layers: list[LayerPlan]) -> list[str]:
     """What a careful reader of the result should know."""
     notes = []
-    used = [source.weight for layer in layers for source in layer.sources.values()]
-    if stored.keras == 1 and any(is_standard_deviation(weight.name) for weight in used):
+    sources = [source for layer in layers for source in layer.sources.values()]
+    if any(source.layout.standard_deviation for source in sources):
         notes.append(
-            "running_std is taken for a variance, as Keras 1.0.6 and later store it;"
-            " up to 1.0.5 it was a standard deviation and would have to be squared"
+            "running_std is a standard deviation, as Keras stored it up to 1.0.5: moving_variance is its square;"
+            " Keras 0.x normalized with epsilon 1e-6"
         )
-    if any(source.layout.standard_deviation for layer in layers for source in layer.sources.values()):
-        notes.append("Keras 0.x stores standard deviations: moving_variance is their square")
-    if any(source.layout.rows_channels_first for layer in layers for source in layer.sources.values()):
+    elif stored.keras == 1 and any(is_running_std(source.weight.name) for source in sources):
+        notes.append(
+            "running_std is taken for a variance, as Keras 1.0.6 and later store it; if the file is of 1.0.5 or before,"
+            " load it with running_std='standard_deviation'"
+        )
+    if any(source.layout.rows_channels_first for source in sources):
         notes.append("the dense kernel behind the Flatten had its rows in (c, h, w) order and was put into (h, w, c)")
     return notes

@@ -1,9 +1,9 @@
 """The description of the model that whole-model files carry, read as data only.
 
 Keras turns this JSON text into live objects, and a layer of class Lambda, or a class from any module that is
-installed, then runs code of the file's author. Here nothing is ever built from it: four facts are taken (each layer's
-class, its name, whether it is channels-first, what is nested in it), and a text that is too long, too deep or no JSON
-is left aside.
+installed, then runs code of the file's author. Here nothing is ever built from it: five facts are taken (each layer's
+class, its name, whether it is channels-first, which weights it lacks, what is nested in it), and a text that is too
+long, too deep or no JSON is left aside.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ DEEPEST_NESTING = 10
 MOST_LAYERS = 10_000
 
 MODEL_CLASSES = ("Sequential", "Functional", "Model")
+SWITCHES = {"use_bias": "bias", "scale": "gamma", "center": "beta"}  # setting: the weight that is absent without it
 CHANNELS_FIRST = ("channels_first", "th")
 
 
 @dataclass(frozen=True)
 class ConfigLayer:
-    """A layer as the description names it; `layers` is what a nested model holds, in order."""
+    """A layer as the description names it.
+
+    `layers` is what a nested model holds, in order; `absent` are the weights that the layer was made without.
+    """
 
     class_name: str
     name: str
     channels_first: bool | None
+    absent: tuple[str, ...] = ()
     layers: tuple[ConfigLayer, ...] = ()
 
 
@@ -110,7 +115,8 @@ def _layer(entry: object, depth: int, allowance: list[int]) -> ConfigLayer:
     name = settings.get("name", entry.get("name"))
     order = settings.get("data_format", settings.get("dim_ordering"))
     channels_first = order in CHANNELS_FIRST if isinstance(order, str) else None
-    return ConfigLayer(class_name, name if isinstance(name, str) else "", channels_first, nested)
+    absent = tuple(weight for setting, weight in SWITCHES.items() if settings.get(setting) is False)
+    return ConfigLayer(class_name, name if isinstance(name, str) else "", channels_first, absent, nested)
 
 
 def _agreed(values) -> bool | None:

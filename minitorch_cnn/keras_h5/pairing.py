@@ -46,8 +46,8 @@ def pair_layers(stored: StoredFile, target: Target, by_name: bool) -> Pairing:
             f"the file has layers inside a model named {shown(lost[0].nested_in)}, whose order depends on what was"
             f" frozen, so they are matched by name, and for {_names(lost)} there is no layer of that name, or two"
         )
-    for kind in _kinds(stored, files, models):
-        _pair_in_order(pairing, kind, *_of_kind(files, models, kind))
+    for kind, some_files, some_models in _by_kind(stored, files, models):
+        _pair_in_order(pairing, kind, some_files, some_models)
     if pairing.problems:  # still show what the names would have matched
         files, models = _left_over(stored.weighted(), target.weighted(), pairing.pairs)
         pairing.pairs += _pairs_by_name(files, models)
@@ -58,6 +58,8 @@ def _pair_on_request(
     stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]
 ) -> Pairing:
     pairing = Pairing(_pairs_by_name(files, models))
+    rest, models_left = _left_over(files, models, pairing.pairs)
+    pairing.pairs += _pairs_by_name(rest, models_left, "inner_name")
     if files and all(layer.name is None for layer in files):
         pairing.problems.append(f"{stored.dialect} keeps no layer names, so by_name=True cannot work; load it by order")
     elif not pairing.pairs:
@@ -85,11 +87,12 @@ def _pair_in_order(
 
 
 def _count_problem(kind: str | None, files: Sequence[StoredLayer], models: Sequence[TargetLayer]) -> str:
-    what = "layers with weights" if kind is None else f"{kind} layers"
+    before, after = ("", " with weights") if kind is None else (f"{shown(kind)} ", "")
+    count = f"{len(files)} {before}{'layer' if len(files) == 1 else 'layers'}{after}"
     in_files, in_models = {layer.name for layer in files}, {layer.name for layer in models}
     if in_files.isdisjoint(in_models):
-        return f"the file has {len(files)} {what} ({_names(files)}), this model has {len(models)} ({_names(models)})"
-    text = f"the file has {len(files)} {what}, this model has {len(models)}"
+        return f"the file has {count} ({_names(files)}), this model has {len(models)} ({_names(models)})"
+    text = f"the file has {count}, this model has {len(models)}"
     if in_files - in_models:
         text += f"; only in the file: {_names([layer for layer in files if layer.name not in in_models])}"
     if in_models - in_files:
@@ -98,11 +101,12 @@ def _count_problem(kind: str | None, files: Sequence[StoredLayer], models: Seque
 
 
 def _pairs_by_name(
-    files: Sequence[StoredLayer], models: Sequence[TargetLayer]
+    files: Sequence[StoredLayer], models: Sequence[TargetLayer], which: str = "name"
 ) -> list[tuple[StoredLayer, TargetLayer]]:
     """Pairs of equal names; a name that the file has twice, in two nested models, says nothing and is left out."""
-    times = Counter(layer.name for layer in files)
-    by_name = {layer.name: layer for layer in files if layer.name is not None and times[layer.name] == 1}
+    names = [getattr(layer, which) for layer in files]
+    times = Counter(names)
+    by_name = {name: layer for name, layer in zip(names, files) if name is not None and times[name] == 1}
     return [(by_name[layer.name], layer) for layer in models if layer.name in by_name]
 
 
@@ -123,20 +127,18 @@ def _left_over(files, models, pairs) -> tuple[list[StoredLayer], list[TargetLaye
     )
 
 
-def _kinds(stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]) -> list[str | None]:
-    """The classes to pair one by one; `[None]` where the file keeps one order for all."""
+def _by_kind(
+    stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]
+) -> list[tuple[str | None, list[StoredLayer], list[TargetLayer]]]:
+    """Each class with its layers on the two sides; all in one, of class None, where the file keeps their order."""
     if stored.in_order:
-        return [None]
-    return list(dict.fromkeys([layer.group_name for layer in models] + [layer.kind for layer in files]))
-
-
-def _of_kind(files, models, kind) -> tuple[list[StoredLayer], list[TargetLayer]]:
-    if kind is None:
-        return files, models
-    return (
-        [layer for layer in files if layer.kind == kind],
-        [layer for layer in models if layer.group_name == kind],
-    )
+        return [(None, list(files), list(models))]
+    kinds: dict[str | None, tuple[list[StoredLayer], list[TargetLayer]]] = {}
+    for layer in models:
+        kinds.setdefault(layer.group_name, ([], []))[1].append(layer)
+    for layer in files:
+        kinds.setdefault(layer.kind, ([], []))[0].append(layer)
+    return [(kind, *layers) for kind, layers in kinds.items()]
 
 
 def _names(layers: Sequence[StoredLayer] | Sequence[TargetLayer]) -> str:

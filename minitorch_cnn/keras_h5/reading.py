@@ -16,6 +16,7 @@ CHOICES = {
     "kernels": (None, "theano", "tensorflow"),
     "dim_ordering": (None, "th", "tf"),
     "flatten_order": (None, "channels_first", "channels_last"),
+    "running_std": (None, "standard_deviation", "variance"),
 }
 DTYPES = ("float32", "float64")
 
@@ -25,9 +26,8 @@ MOST_UNFOLDED = 64 * 2**20
 MOST_UNFOLDED_RATIO = 4
 
 
-def checked_choices(kernels: str | None, dim_ordering: str | None, flatten_order: str | None) -> Choices:
-    """The user's word on a file, refused if it means nothing."""
-    given = {"kernels": kernels, "dim_ordering": dim_ordering, "flatten_order": flatten_order}
+def checked_choices(**given: str | None) -> Choices:
+    """The user's word on a file, refused if it means nothing; the fields of `Choices` by name."""
     for name, value in given.items():
         if value not in CHOICES[name]:
             allowed = ", ".join(repr(choice) for choice in CHOICES[name])

@@ -27,6 +27,7 @@ Weights = Mapping[str, Mapping[str, np.ndarray]]
 
 # Keras 2 takes a file without a version for one of Keras 1; this one says that kernels are (rows, columns, in, out).
 KERAS_VERSION, BACKEND = b"2.15.0", b"tensorflow"
+LONGEST_NAME = 4_096  # bytes; each stands twice in its weights' names, and those in one attribute
 LONGEST_ATTRIBUTE = 64_512  # an HDF5 object header holds 64 KB; Keras leaves 1 KB for everything else
 
 
@@ -41,17 +42,31 @@ def save(path: str | os.PathLike, target: Target, weights: Weights) -> None:
 
     Raises:
         ShapeError: an array is missing, or has another shape than its layer.
-        ArgumentError: a path with another ending.
+        ArgumentError: a path with another ending, or a layer's name that the file cannot hold.
         WeightsError: the file cannot be written; a file that was there before is unchanged.
     """
     path = os.fsdecode(path)
     name = os.path.basename(path).lower()
     if not name.endswith((".h5", ".hdf5")):
         raise ArgumentError(f"{path}: expected a name that ends in .h5 or .weights.h5, got {os.path.basename(path)!r}")
+    by_class = name.endswith(".weights.h5")
+    for layer in target.layers:
+        if not _can_be_kept(layer.name, as_path=not by_class):
+            advice = ", or save as .weights.h5" if _can_be_kept(layer.name, as_path=False) else ""
+            raise ArgumentError(f"a layer named {ascii(layer.name)[:60]} cannot be saved; give it another name{advice}")
     _check(target, weights)
-    write = _write_classes if name.endswith(".weights.h5") else _write_lists
     with _replacing(path) as file:
-        write(file, target, weights)
+        (_write_classes if by_class else _write_lists)(file, target, weights)
+
+
+def _can_be_kept(name: str, as_path: bool) -> bool:
+    """Whether HDF5 can hold a name: as a text, and `as_path` as the place of a group, where `/` separates groups."""
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return False
+    parts = name.split("/") if as_path else []
+    return "\0" not in name and size <= LONGEST_NAME and not {"", ".", ".."} & set(parts)
 
 
 def _check(target: Target, weights: Weights) -> None:
@@ -75,7 +90,7 @@ def _write_lists(file: h5py.File, target: Target, weights: Weights) -> None:
     file.attrs["backend"], file.attrs["keras_version"] = BACKEND, KERAS_VERSION
     _write_names(file, "layer_names", [layer.name for layer in target.layers])
     for layer in target.layers:
-        group = file.create_group(layer.name)
+        group = file.require_group(layer.name)  # it is there already where another layer's weights lie below it
         names = {f"{layer.name}/{name}:0": name for name in _in_order(layer)}
         _write_names(group, "weight_names", list(names))
         for full_name, name in names.items():
@@ -133,11 +148,12 @@ def _replacing(path: str) -> Iterator[h5py.File]:
         finally:
             if os.path.exists(draft):
                 os.unlink(draft)
-    except (OSError, RuntimeError) as error:  # h5py raises RuntimeError when the disk fills up while it closes
+    # h5py raises RuntimeError when the disk fills up while it closes, the others where two names claim one place.
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise WeightsError(f"{path}: not saved: {_reason(error, final)}") from None
 
 
-def _reason(error: OSError | RuntimeError, path: str) -> str:
+def _reason(error: Exception, path: str) -> str:
     """One line for what HDF5 says in several."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):

@@ -41,7 +41,7 @@ class StoredLayer:
 
     `name` is None where the dialect keeps no names; `label` is how messages call it either way. `kind` is the class in
     small letters ("conv2d") where the dialect keeps that. `nested_in` is the place of the model inside the model it
-    belongs to, "" at the top.
+    belongs to, "" at the top. `inner_name` is the layer's name as its weights' names have it, which may be another.
     """
 
     name: str | None
@@ -49,6 +49,7 @@ class StoredLayer:
     kind: str | None
     weights: list[StoredWeight]
     nested_in: str = ""
+    inner_name: str | None = None
 
 
 @dataclass
@@ -77,6 +78,7 @@ class StoredFile:
 
 def stored_weight(group: Group, path: str, name: str, keras: int | None = None) -> StoredWeight:
     """The array at `path` under `group`, checked as far as that goes without reading a number of it."""
+    group.file.window.charge(len(name))
     weight = StoredWeight(name, weight_role(name))
     try:
         weight.dataset = group.dataset(path)
@@ -88,13 +90,17 @@ def stored_weight(group: Group, path: str, name: str, keras: int | None = None) 
     return weight
 
 
-def name_by_shape(weights: list[StoredWeight]) -> None:
-    """Give numbered weights their roles where shapes leave no doubt: kernel and bias, or the four of normalization."""
+def name_by_shape(weights: list[StoredWeight], absent: tuple[str, ...] = ()) -> None:
+    """Give numbered weights their roles where shapes leave no doubt: kernel and bias, or the four of normalization.
+
+    A normalization with three arrays lacks its gamma or its beta; only `absent`, what a description says, tells which.
+    """
     axes = [len(weight.shape) if weight.shape is not None else 0 for weight in weights]
+    normalization = [name for name in WEIGHT_ORDER[2:] if name not in absent]
     if axes and axes[0] >= 2 and axes[1:] in ([], [1]):
         roles = WEIGHT_ORDER[:2]
     else:
-        roles = WEIGHT_ORDER[2:] if axes == [1, 1, 1, 1] else ()
+        roles = normalization if axes == [1] * len(normalization) else ()
     for role, weight in zip(roles, weights):
         weight.role = role
 

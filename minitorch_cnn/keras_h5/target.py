@@ -29,7 +29,8 @@ class TargetLayer:
             (in, out), all others (K,). Empty for a layer without weights.
         input_shape, output_shape: shapes for one image, without the batch: (H, W, C) or (features,).
         trainable: whether training changes it.
-        flatten_shape: for a Dense fed by the flattened feature map (H, W, C), that shape; else None.
+        flatten_shape: for a Dense or BatchNormalization fed by the flattened feature map (H, W, C), that shape; else
+            None.
     """
 
     name: str

@@ -43,15 +43,20 @@ def owner_path(name: str) -> str | None:
     return None
 
 
-def is_standard_deviation(name: str) -> bool:
+def is_running_std(name: str) -> bool:
     """Whether this is Keras 1's `running_std`, which was a standard deviation up to 1.0.5 and a variance from 1.0.6."""
     match = KERAS_1_NAME.fullmatch(name.rsplit("/", 1)[-1])
     return bool(match) and match["role"] == "running_std"
 
 
+def is_keras_2(name: str) -> bool:
+    """Whether the name is spelled as Keras 2 and later spell it: `conv2d/kernel:0`, `kernel`."""
+    return KERAS_2_NAME.fullmatch(name.rsplit("/", 1)[-1]) is not None
+
+
 def keras_1_backend(name: str) -> str | None:
     """TensorFlow's names end in ":0", Theano's do not; None if this is no name of Keras 1's."""
     match = KERAS_1_NAME.fullmatch(name.rsplit("/", 1)[-1])
-    if match is None or KERAS_2_NAME.fullmatch(name.rsplit("/", 1)[-1]):
+    if match is None or is_keras_2(name):
         return None
     return "tensorflow" if match["device"] else "theano"

@@ -1,13 +1,15 @@
 """The `.keras` archive: a zip whose member `model.weights.h5` is read where it lies.
 
 Keras stores its members uncompressed, so the weights are a window of the archive and are never unpacked. Only the list
-at the archive's end is believed, only the members asked for are looked at, and no file of any name is written.
+at the archive's end is believed, only the members asked for are looked at, each is held against its checksum first, and
+no file of any name is written.
 """
 
 from __future__ import annotations
 
 import tempfile
 import zlib
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -30,6 +32,7 @@ class Member:
     size: int
     method: int
     encrypted: bool
+    checksum: int
 
 
 def list_members(window: Window) -> list[Member]:
@@ -51,14 +54,15 @@ def _member(cursor: Cursor) -> Member:
     cursor.expect(b"PK\x01\x02")
     cursor.skip(4)
     flags, method = cursor.number(2), cursor.number(2)
-    cursor.skip(8)
+    cursor.skip(4)
+    checksum = cursor.number(4)
     stored_size, size = cursor.number(4), cursor.number(4)
     name_size, extra_size, comment_size = cursor.number(2), cursor.number(2), cursor.number(2)
     cursor.skip(8)
     header = cursor.number(4)
     name = cursor.take(name_size).decode("utf-8", "surrogateescape")
     cursor.skip(extra_size + comment_size)
-    return Member(name, header, stored_size, size, method, bool(flags & 1))
+    return Member(name, header, stored_size, size, method, bool(flags & 1), checksum)
 
 
 def find_member(members: list[Member], name: str) -> Member | None:
@@ -79,10 +83,26 @@ def open_member(window: Window, member: Member, files: ExitStack) -> Window:
     if member.encrypted or member.method not in (STORED, DEFLATED):
         raise WeightsError(f"{member.name} in the zip archive is encrypted or compressed in an unknown way")
     if member.method == DEFLATED:
-        return _unpacked(window, start, member, files)
-    if member.size != member.stored_size:
+        inside = _unpacked(window, start, member, files)
+    elif member.size == member.stored_size:
+        inside = Window(window.file, window.start + start, member.size)
+    else:
         raise damaged(f"{member.name} in the zip archive has two sizes")
-    return Window(window.file, window.start + start, member.size)
+    checksum = 0
+    for piece in _pieces(inside, 0, inside.size):
+        checksum = zlib.crc32(piece, checksum)
+    if checksum != member.checksum:
+        raise damaged(f"{member.name} in the zip archive has another checksum than the archive says")
+    return inside
+
+
+def _pieces(window: Window, start: int, end: int) -> Iterator[bytearray]:
+    """The bytes of a window, a megabyte at a time."""
+    while start < end:
+        piece = bytearray(min(STEP, end - start))
+        window.read_into(piece, start, "the zip archive's member")
+        start += len(piece)
+        yield piece
 
 
 def _unpacked(window: Window, start: int, member: Member, files: ExitStack) -> Window:
@@ -91,22 +111,14 @@ def _unpacked(window: Window, start: int, member: Member, files: ExitStack) -> W
         raise WeightsError(f"{member.name} in the zip archive would unfold to {member.size:,} bytes")
     file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  the stack closes it
     inflater = zlib.decompressobj(-15)
-    ahead, end = start, start + member.stored_size
-    rest = b""
-    while not inflater.eof and file.tell() <= member.size:
-        if not rest and ahead < end:
-            step = bytearray(min(STEP, end - ahead))
-            window.read_into(step, ahead, "the zip archive's member")
-            ahead += len(step)
-            rest = bytes(step)
-        try:
-            piece = inflater.decompress(rest, STEP)
-        except zlib.error:
-            raise damaged(f"{member.name} in the zip archive cannot be unpacked") from None
-        rest = inflater.unconsumed_tail
-        if not piece and not rest and ahead >= end:
-            break
-        file.write(piece)
+    for piece in _pieces(window, start, start + member.stored_size):
+        unfolded = STEP  # as much as was asked for: there may be more inside, though all of the piece went in
+        while (piece or unfolded == STEP) and not inflater.eof and file.tell() <= member.size:
+            try:
+                unfolded = file.write(inflater.decompress(piece, STEP))
+            except zlib.error:
+                raise damaged(f"{member.name} in the zip archive cannot be unpacked") from None
+            piece = inflater.unconsumed_tail
     if file.tell() != member.size:
         raise damaged(f"{member.name} in the zip archive has another size than it says")
     return Window(file, 0, member.size)

@@ -5,12 +5,13 @@ import json
 import os
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 from keras_targets import FIXTURES, assert_weights_equal, reference, target
 
 from minitorch_cnn.errors import WeightsError
-from minitorch_cnn.keras_h5 import inspect, load
+from minitorch_cnn.keras_h5 import Target, TargetLayer, inspect, load, save
 
 KERAS = FIXTURES / "seq" / "tfk_model.keras"
 H5 = FIXTURES / "seq" / "tfk_model.h5"
@@ -78,6 +79,41 @@ def test_a_checkpoint_s_data_is_known_by_its_name(tmp_path):
     path.write_bytes(bytes(100))
     with pytest.raises(WeightsError, match="TensorFlow checkpoint"):
         load(path, target("seq"))
+
+
+def test_a_checkpoint_is_asked_for_by_its_prefix(tmp_path):
+    (tmp_path / "model.index").write_bytes(b"x")
+    (tmp_path / "model.data-00000-of-00001").write_bytes(b"x")
+    with pytest.raises(WeightsError, match=r"no such file; model.index is there: .* TensorFlow checkpoint"):
+        load(tmp_path / "model", target("seq"))
+
+
+def test_a_flipped_bit_in_an_archive_s_weights_is_found(tmp_path):
+    data = bytearray(KERAS.read_bytes())
+    data[data.find(reference("seq")["dense"]["kernel"].tobytes()) + 6] ^= 1
+    (tmp_path / "x.keras").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "x.keras") as file:
+        assert file.testzip() == "model.weights.h5"
+    with pytest.raises(WeightsError, match=r"damaged: model\.weights\.h5 in the zip archive has another checksum"):
+        load(tmp_path / "x.keras", target("seq"))
+
+
+def test_an_archive_that_is_compressed_and_larger_than_a_step(tmp_path):
+    weights = {"big": {"kernel": np.random.default_rng(0).integers(0, 9, (700, 1000)).astype(np.float32)}}
+    model = Target([TargetLayer("big", "Dense", {"kernel": (700, 1000)})])
+    save(tmp_path / "x.weights.h5", model, weights)
+    content = archive([("model.weights.h5", (tmp_path / "x.weights.h5").read_bytes())], zipfile.ZIP_DEFLATED)
+    assert len(content) < 1_500_000 < (tmp_path / "x.weights.h5").stat().st_size
+    (tmp_path / "x.keras").write_bytes(content)
+    assert_weights_equal(load(tmp_path / "x.keras", model).weights, weights)
+
+
+def test_a_model_of_a_class_of_its_own_is_named(tmp_path):
+    with h5py.File(tmp_path / "x.weights.h5", "w") as file:
+        file["conv1/vars/0"] = np.ones((3, 3, 3, 4), np.float32)
+        file.create_group("vars")
+    with pytest.raises(WeightsError, match=r"the attributes \(conv1\) of a model of a class of its own"):
+        load(tmp_path / "x.weights.h5", target("seq"))
 
 
 def test_no_file_a_folder_and_a_pipe(tmp_path):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hostile_amplifiers  # noqa: F401  registers its files
 import hostile_files
 import pytest
 from hostile_files import MAKERS, make

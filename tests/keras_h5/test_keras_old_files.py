@@ -9,7 +9,7 @@ from keras_models import all_weights, weight_value
 from keras_targets import assert_weights_equal, reference, target
 
 from minitorch_cnn.errors import ArgumentError, WeightsError
-from minitorch_cnn.keras_h5 import Target, TargetLayer, inspect, load
+from minitorch_cnn.keras_h5 import Target, TargetLayer, inspect, load, read
 
 FLATTENED = {"dense": (2, 2, 6)}
 LAYERS = ("conv2d", "conv2d_1", "conv2d_2", "dense", "dense_1")
@@ -203,7 +203,7 @@ def test_one_by_one_kernels_have_no_direction(tmp_path):
 
 @pytest.mark.parametrize(
     ("write", "squared", "note"),
-    [(write_numbers, True, "moving_variance is their square"),
+    [(write_numbers, True, "moving_variance is its square"),
      (lambda path, weights: write_names(path, weights, THEANO_1), False, "running_std is taken for a variance")],
 )  # fmt: skip
 def test_spread_of_old_normalization(tmp_path, write, squared, note):
@@ -218,7 +218,86 @@ def test_spread_of_old_normalization(tmp_path, write, squared, note):
     assert note in str(loaded.report)
 
 
-@pytest.mark.parametrize("option", ["kernels", "dim_ordering", "flatten_order", "dtype"])
+@pytest.mark.parametrize(
+    ("attributes", "options", "squared"),
+    [
+        ({}, {}, False),
+        ({}, {"running_std": "standard_deviation"}, True),
+        ({}, {"running_std": "variance"}, False),
+        ({"keras_version": "1.0.5"}, {}, True),
+        ({"keras_version": "1.0.6"}, {}, False),
+        ({"keras_version": "1.2.2"}, {}, False),
+        ({"keras_version": "1.0.5"}, {"running_std": "variance"}, False),
+    ],
+)
+def test_running_std_by_version_or_by_the_user_s_word(tmp_path, attributes, options, squared):
+    norm = {"norm": dict(all_weights("nested_norm")["first_norm"])}
+    expected = {"norm": dict(norm["norm"])}
+    if squared:
+        expected["norm"]["moving_variance"] = np.square(norm["norm"]["moving_variance"])
+    write_names(tmp_path / "old.h5", norm, THEANO_1, attributes)
+    shapes = {name: array.shape for name, array in norm["norm"].items()}
+    model = Target([TargetLayer("norm", "BatchNormalization", shapes)])
+    assert_weights_equal(load(tmp_path / "old.h5", model, **options).weights, expected)
+    assert_weights_equal(read(tmp_path / "old.h5", **options), expected)
+    assert_weights_equal(read(tmp_path / "old.h5", model, **options), expected)
+
+
+def test_a_normalization_behind_the_flatten_is_reordered_too(tmp_path):
+    """Its arrays have a number for each value of the flattened map, like the rows of the dense kernel behind it."""
+    rows, columns, channels = 2, 3, 4
+    size = rows * columns * channels
+    names = ("gamma", "beta", "moving_mean", "moving_variance")
+    weights = {
+        "conv": {"kernel": weight_value("conv", "kernel", (3, 3, 2, channels))},
+        "norm": {name: weight_value("norm", name, (size,)) for name in names},
+        "dense": {"kernel": weight_value("dense", "kernel", (size, size)), "bias": weight_value("dense", "b", (size,))},
+    }
+    stored = {name: dict(arrays) for name, arrays in weights.items()}
+    stored["conv"]["kernel"] = weights["conv"]["kernel"].transpose(3, 2, 0, 1)
+    for r in range(rows):
+        for c in range(columns):
+            for k in range(channels):
+                old, new = (k * rows + r) * columns + c, (r * columns + c) * channels + k
+                for layer, name in [("norm", name) for name in names] + [("dense", "kernel")]:
+                    if stored[layer][name] is weights[layer][name]:
+                        stored[layer][name] = weights[layer][name].copy()
+                    stored[layer][name][old] = weights[layer][name][new]
+    write_names(tmp_path / "old.h5", stored, TENSORFLOW_1)
+    kinds = {"conv": "Conv2D", "norm": "BatchNormalization", "dense": "Dense"}
+    layers = [
+        TargetLayer(layer, kinds[layer], {name: array.shape for name, array in arrays.items()},
+                    flatten_shape=None if layer == "conv" else (rows, columns, channels))
+        for layer, arrays in weights.items()
+    ]  # fmt: skip
+    assert_weights_equal(load(tmp_path / "old.h5", Target(layers)).weights, weights)
+
+
+def test_keras_2_names_without_a_version(tmp_path):
+    """Keras takes them for version 1 and changes nothing; there is no doubt about axes or direction to ask about."""
+    write_names(tmp_path / "x.h5", reference("seq"), KERAS_2)
+    assert_weights_equal(load(tmp_path / "x.h5", target("seq")).weights, reference("seq"))
+    said = "written by Keras 2 or later, as the names of its weights show; the file does not say more"
+    assert said in str(inspect(tmp_path / "x.h5"))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "options", "said"),
+    [
+        ({"backend": "theano", "keras_version": "2.1.6"}, {}, True),
+        ({"backend": "theano", "keras_version": "2.1.6"}, {"flatten_order": "channels_last"}, False),
+        ({"backend": "theano", "keras_version": "2.2.4"}, {}, False),
+        ({"backend": "tensorflow", "keras_version": "2.1.6"}, {}, False),
+    ],
+)
+def test_what_is_taken_for_granted_is_said(tmp_path, attributes, options, said):
+    write_names(tmp_path / "x.h5", reference("seq"), KERAS_2_THEANO, attributes)
+    report = load(tmp_path / "x.h5", target("seq"), **options).report
+    assert any("pass flatten_order='channels_first'" in note for note in report.notes) == said
+    assert str(report).count("flatten_order") == said
+
+
+@pytest.mark.parametrize("option", ["kernels", "dim_ordering", "flatten_order", "running_std", "dtype"])
 def test_options_that_mean_nothing(tmp_path, option):
     with pytest.raises(ArgumentError, match=f"{option}: expected one of .* got 'caffe'"):
         load(tmp_path / "any.h5", target("seq"), **{option: "caffe"})

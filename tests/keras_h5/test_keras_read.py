@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -12,6 +13,7 @@ from keras_targets import FIXTURES, assert_weights_equal, reference, target
 from minitorch_cnn.errors import WeightsError
 from minitorch_cnn.keras_h5 import load, read
 from minitorch_cnn.keras_h5.hdf5 import Group, Window, open_hdf5
+from minitorch_cnn.keras_h5.hdf5.chunks import FLETCHER_BLOCK, fletcher_sums
 
 HALF = {"dtype_float16.h5": 1e-3, "k3_float16.weights.h5": 1e-3, "k3_float16_model.h5": 1e-3,
         "k3_bfloat16.weights.h5": 8e-3, "k3_bfloat16_model.h5": 8e-3}  # fmt: skip
@@ -166,6 +168,34 @@ def test_reader_agrees_on_every_kind_of_chunk(tmp_path, settings, dtype):
     with open(tmp_path / "x.h5", "rb", buffering=0) as raw:
         file = open_hdf5(Window(raw, 0, (tmp_path / "x.h5").stat().st_size))
         np.testing.assert_array_equal(file.root.dataset("x").read(), values)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 1000, 2 * FLETCHER_BLOCK, 2 * FLETCHER_BLOCK + 1, 600_001])
+def test_fletcher_s_sums_are_those_of_the_definition(length):
+    data = np.random.default_rng(length).integers(0, 256, length).astype(np.uint8).tobytes()
+    first = second = 0
+    for k in range(0, length, 2):
+        first = (first + (data[k] << 8) + (data[k + 1] if k + 1 < length else 0)) % 65535
+        second = (second + first) % 65535
+    assert fletcher_sums(data) == (first, second)
+
+
+@pytest.mark.parametrize("settings", [{"fletcher32": True}, {"shuffle": True, "compression": "gzip"}], ids=str)
+def test_one_large_chunk(tmp_path, settings):
+    """Its checksum would leave 64 bits if it were added up in one go; reading takes few times its size."""
+    values = np.full((1 << 24, 1), np.finfo(np.float32).max)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("x", data=values, chunks=values.shape, **settings)
+    with open(tmp_path / "x.h5", "rb", buffering=0) as raw:
+        dataset = open_hdf5(Window(raw, 0, (tmp_path / "x.h5").stat().st_size)).root.dataset("x")
+        tracemalloc.start()
+        try:
+            array = dataset.read()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert np.array_equal(array, values)
+    assert peak < 3.5 * array.nbytes
 
 
 def test_chunks_of_the_newest_layout_are_refused_by_name(tmp_path):

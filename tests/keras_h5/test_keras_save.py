@@ -68,10 +68,45 @@ def test_lists_of_names_over_64_kilobytes_are_cut_in_parts(tmp_path):
 
 
 def test_names_with_slashes(tmp_path):
-    layers = [TargetLayer(name, "Dense", {"kernel": (2, 2)}) for name in ("conv1", "conv1/bn", "conv1/bn/deep")]
+    names = ("conv1", "conv1/bn", "conv1/bn/deep", "conv1/conv1")
+    layers = [TargetLayer(name, "Dense", {"kernel": (2, 2)}) for name in names]
     weights = {layer.name: {"kernel": np.full((2, 2), k, np.float32)} for k, layer in enumerate(layers)}
     save(tmp_path / "x.h5", Target(layers), weights)
     assert_weights_equal(load(tmp_path / "x.h5", Target(layers)).weights, weights)
+
+
+ODD_NAMES = ["a b", "é", "日本", "a:0", "%s", "a\nb", "a/b", "vars", "layer_names", "n" * 4000]
+NO_PATHS = ["a//b", "/a", "a/", ".", "..", "a/../b"]
+NO_NAMES = ["a\0b", "\ud800", "n" * 5000]
+
+
+@pytest.mark.parametrize("ending", [".h5", ".weights.h5"])
+@pytest.mark.parametrize("name", ODD_NAMES + NO_PATHS + NO_NAMES, ids=lambda name: ascii(name)[1:20])
+def test_odd_names_come_back_or_are_refused(tmp_path, name, ending):
+    """What would not be found again is not written: `.` is the group itself, and `a//b` is a place called a/b."""
+    model = Target([TargetLayer(layer, "Dense", {"kernel": (2, 2)}) for layer in (name, "last")])
+    weights = {layer.name: {"kernel": np.full((2, 2), k, np.float32)} for k, layer in enumerate(model.layers)}
+    path = tmp_path / f"x{ending}"
+    if name in NO_NAMES or (name in NO_PATHS and ending == ".h5"):
+        advice = name in NO_PATHS
+        with pytest.raises(ArgumentError, match=r"^a layer named '.* cannot be saved; give it another name") as raised:
+            save(path, model, weights)
+        assert str(raised.value).endswith(", or save as .weights.h5") == advice
+        assert list(tmp_path.iterdir()) == []
+        return
+    save(path, model, weights)
+    assert_weights_equal(load(path, model).weights, weights)
+    with h5py.File(path) as file:
+        found = file["layers/dense/vars"].attrs["name"] if ending != ".h5" else file.attrs["layer_names"][0].decode()
+    assert found == name
+
+
+def test_two_layers_whose_names_claim_one_place(tmp_path):
+    layers = [TargetLayer(name, "Dense", {"kernel": (2, 2)}) for name in ("a", "a/a/kernel:0")]
+    weights = {layer.name: {"kernel": np.ones((2, 2), np.float32)} for layer in layers}
+    with pytest.raises(WeightsError, match="not saved: "):
+        save(tmp_path / "x.h5", Target(layers), weights)
+    assert list(tmp_path.iterdir()) == []
 
 
 def without(weights, layer):

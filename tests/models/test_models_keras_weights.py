@@ -139,6 +139,8 @@ def test_what_keras_h5_sees_of_a_model():
     ]  # fmt: skip
     flattened = {layer.name: layer.flatten_shape for layer in target.layers if layer.flatten_shape}
     assert flattened == {"first": (4, 4, 4)} and target.input_shape == (6, 6, 3)
+    behind = mtc.Sequential([layers.Flatten(), layers.BatchNorm(), layers.Dense(3), layers.BatchNorm()], (2, 2, 3))
+    assert [layer.flatten_shape for layer in behind.keras_target().layers] == [None, (2, 2, 3), (2, 2, 3), None]
     assert target.layers[1].weights == {"kernel": (3, 3, 3, 4), "bias": (4,)}
     assert list(target.layers[2].weights) == ["gamma", "beta", "moving_mean", "moving_variance"]
     assert [layer.name for layer in target.layers if not layer.trainable] == ["dense_1"]
@@ -166,18 +168,28 @@ def test_old_files_are_turned_the_right_way_round(name, options):
 def test_the_report_and_what_was_loaded():
     model = keras_model("seq")
     loaded = model.load_weights(FIXTURES / "seq" / "k3_model.h5")
-    assert "-> conv2d_1" in str(loaded.report) and "fits the model" in str(loaded.report)
+    assert "fits the model: all of its 5 layers with weights get them" in str(loaded.report)
     assert loaded.weights["dense"]["kernel"] is model.get_layer("dense").parameters["kernel"]
     assert "array" not in repr(loaded)
-    on_page = {row.goes_to.removeprefix("-> "): row.fingerprint for row in loaded.report.layers if row.fingerprint}
-    assert on_page == model.fingerprints()
+    rows = [row for row in loaded.report.layers if row.weights != "(none)"]
+    assert {row.goes_to: row.fingerprint for row in rows} == model.fingerprints()
+    assert {row.before for row in rows} == {"initial"}
+    before = model.fingerprints()
+    rows = model.load_weights(FIXTURES / "special" / "dtype_float16.h5").report.layers
+    assert {row.goes_to: row.before for row in rows if row.before} == before
+    assert {row.goes_to: row.fingerprint for row in rows if row.before} == model.fingerprints() != before
+    assert all(digest in str(keras_h5.inspect(FIXTURES / "seq" / "k3_model.h5", model)) for digest in before.values())
 
 
 def test_a_file_is_compared_with_a_model_that_stays_as_it_is():
     model = keras_model("seq")
     before = model.fingerprints()
     path = FIXTURES / "seq" / "k3_model.h5"
-    assert str(keras_h5.inspect(path, model)) == str(keras_h5.inspect(path, model.keras_target()))
+    with_model, with_target = (keras_h5.inspect(path, given) for given in (model, model.keras_target()))
+    assert {row.goes_to: row.before for row in with_model.layers if row.before} == before
+    for row in with_model.layers:
+        row.before = ""
+    assert with_model == with_target
     assert keras_h5.inspect(FIXTURES / "nested" / "k3_model.h5", model).fits is False
     assert set(keras_h5.load(path, model).weights) == set(keras_h5.read(path, model)) == set(before)
     assert model.fingerprints() == before

@@ -15,7 +15,7 @@ superblock         first bytes: signature, version, where the root group is, how
 object header      a list of messages that describe one object: its links, or its shape, number type and place
 symbol table       the older way to store a group's links: a B-tree of nodes, names in a heap beside it
 dense storage      the newer way for many links or attributes: a fractal heap, indexed by a second kind of B-tree
-attributes         small named values on an object; texts of variable length live in a global heap
+attributes         small named values on an object; their texts of variable length lie in a global heap
 datasets           the numbers: their shape and type; `storage` knows where the bytes are, `chunks` undoes compression
 =================  ====================================================================================================
 

@@ -1,8 +1,8 @@
 """Attributes: small named values on a group or dataset, which is where Keras keeps its lists of names.
 
 A list of texts comes in two encodings: fixed length, padded with zero bytes (h5py 2, the published VGG16 files), and
-variable length, where the attribute holds only places in a *global heap* (h5py 3). An empty list of names is neither:
-Keras leaves it to NumPy, which makes it an array of zero float64 numbers.
+variable length, where the attribute holds only places in a *global heap* (h5py 3, see `global_heap`). An empty list of
+names is neither: Keras leaves it to NumPy, which makes it an array of zero float64 numbers.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import numpy as np
 from ...errors import WeightsError
 from .dataspaces import parse_dataspace
 from .datatypes import Datatype, parse_datatype
+from .global_heap import GlobalHeaps
 from .object_header import Message
 from .text import shown
-from .window import Cursor, Window, damaged
+from .window import Cursor, damaged
 
-LONGEST_TEXT = 4 * 2**20  # a `model_config` of a very large network is under one megabyte
 MOST_TEXTS = 100_000
-MOST_HEAP_OBJECTS = 65_536  # an object's index has two bytes
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def integer(attribute: Attribute) -> int:
     return int(np.frombuffer(_data(attribute), numpy)[0])
 
 
-def texts(attribute: Attribute, window: Window) -> list[str]:
+def texts(attribute: Attribute, heaps: GlobalHeaps) -> list[str]:
     """The values of an attribute that must be a text or a flat list of texts; zero values of any type are no texts."""
     name = shown(attribute.name)
     if attribute.count() == 0:
@@ -89,10 +88,10 @@ def texts(attribute: Attribute, window: Window) -> list[str]:
     if attribute.count() > MOST_TEXTS:
         raise WeightsError(f"attribute {name} lists {attribute.count():,} texts")
     data, size = _data(attribute), attribute.datatype.size
+    heaps.window.charge(len(data))
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
     if attribute.datatype.text == "variable":
-        heaps: dict[int, dict[int, tuple[int, int]]] = {}
-        pieces = [_from_global_heap(piece, window, heaps) for piece in pieces]
+        pieces = [heaps.text(piece) for piece in pieces]
     elif attribute.datatype.text == "padded with spaces":
         pieces = [piece.rstrip(b" ") for piece in pieces]
     try:
@@ -106,44 +105,3 @@ def _data(attribute: Attribute) -> bytes:
     if needed > len(attribute.data):
         raise damaged("an attribute is cut short")
     return attribute.data[:needed]
-
-
-def _from_global_heap(piece: bytes, window: Window, heaps: dict[int, dict[int, tuple[int, int]]]) -> bytes:
-    """A text of variable length: its length, the address of a heap collection, and its index there."""
-    cursor = Cursor(piece, "a text's place")
-    length, address, index = cursor.number(4), cursor.number(8), cursor.number(4)
-    if length == 0:
-        return b""
-    if length > LONGEST_TEXT:
-        raise WeightsError(f"a text of {length:,} bytes is longer than any name or model description")
-    if address not in heaps:
-        heaps[address] = _heap_objects(window, address)
-    if index not in heaps[address]:
-        raise damaged("a text is missing from its heap")
-    offset, size = heaps[address][index]
-    if length > size:
-        raise damaged("a text runs over its place in the heap")
-    return window.read(offset, length, "a text")
-
-
-def _heap_objects(window: Window, address: int) -> dict[int, tuple[int, int]]:
-    """Offset and size of every object of one global heap collection, by index."""
-    head = Cursor(window.read(address, 16, "a heap of texts"), "a heap of texts")
-    head.expect(b"GCOL")
-    head.skip(4)
-    end = address + head.number(8)
-    window.require(address, end - address, "a heap of texts")
-    objects: dict[int, tuple[int, int]] = {}
-    offset = address + 16
-    while offset + 16 <= end and len(objects) < MOST_HEAP_OBJECTS:
-        entry = Cursor(window.read(offset, 16, "a heap of texts"), "a heap of texts")
-        index = entry.number(2)
-        entry.skip(6)
-        size = entry.number(8)
-        if index == 0:  # the free space at the end
-            break
-        if index in objects or offset + 16 + size > end:
-            raise damaged("a heap of texts contradicts itself")
-        objects[index] = offset + 16, size
-        offset += 16 + size + (-size % 8)
-    return objects

@@ -16,9 +16,12 @@ from ...errors import WeightsError
 from . import btree_v1
 from .window import Cursor, Window, damaged
 
+Buffer = bytes | bytearray | memoryview
+
 MOST_CHUNKS = 100_000  # a network of half a gigabyte has two thousand
 
 GZIP, SHUFFLE, FLETCHER32 = 1, 2, 3
+FLETCHER_BLOCK = 2**16  # words
 OTHER_FILTERS = {4: "szip", 5: "nbit", 6: "scale-offset", 32000: "lzf", 32001: "blosc", 32004: "lz4", 32015: "zstd"}
 
 
@@ -60,6 +63,8 @@ def parse_filters(cursor: Cursor) -> tuple[Filter, ...]:
         if number not in (GZIP, SHUFFLE, FLETCHER32):
             name = OTHER_FILTERS.get(number, f"filter {number}")
             raise WeightsError(f"weights compressed with {name} are not supported, only gzip")
+        if any(number == step.number for step in filters):  # 255 of them would take as many times as long
+            raise WeightsError("weights that went through the same filter twice are not supported")
         filters.append(Filter(number, values))
     return tuple(filters)
 
@@ -85,14 +90,13 @@ def list_chunks(window: Window, tree: int, shape: tuple[int, ...], chunk_shape: 
     return list(chunks.values())
 
 
-def read_chunk(window: Window, chunk: Chunk, filters: tuple[Filter, ...], size: int, item_size: int) -> bytes:
+def read_chunk(window: Window, chunk: Chunk, filters: tuple[Filter, ...], size: int, item_size: int) -> Buffer:
     """The `size` bytes of one chunk with its filters undone."""
     checksums = sum(4 for step in filters if step.number == FLETCHER32)
     if chunk.size > 2 * size + checksums + 1024:  # incompressible data grows by a thousandth
         raise damaged("a chunk is stored in more bytes than it has")
-    stored = bytearray(chunk.size)
-    window.read_into(stored, chunk.address, "a chunk")
-    data = bytes(stored)
+    data = bytearray(chunk.size)
+    window.read_into(data, chunk.address, "a chunk")
     for position in reversed(range(len(filters))):
         if chunk.skipped_filters >> position & 1:
             continue
@@ -108,28 +112,44 @@ def read_chunk(window: Window, chunk: Chunk, filters: tuple[Filter, ...], size: 
     return data
 
 
-def _inflated(data: bytes, limit: int) -> bytes:
+def _inflated(data: Buffer, limit: int) -> bytes:
     try:
         return zlib.decompressobj().decompress(data, limit + 1)
     except zlib.error:
         raise damaged("a compressed chunk cannot be decompressed") from None
 
 
-def _unshuffled(data: bytes, item_size: int) -> bytes:
+def _unshuffled(data: Buffer, item_size: int) -> Buffer:
     """Shuffling stores every number's first byte, then every second byte, ...: transpose the table back."""
     whole = len(data) - len(data) % item_size
+    restored = bytearray(data)  # bytes that are no whole number stay at the end
     table = np.frombuffer(data, np.uint8, whole).reshape(item_size, -1)
-    return table.T.tobytes() + data[whole:]
+    np.frombuffer(restored, np.uint8, whole).reshape(-1, item_size)[...] = table.T
+    return restored
 
 
-def _without_checksum(data: bytes) -> bytes:
-    """Drop the four last bytes after comparing them with Fletcher's checksum of the rest, in 16-bit words."""
+def _without_checksum(data: Buffer) -> memoryview:
+    """Drop the four last bytes after comparing them with Fletcher's checksum of the rest."""
     if len(data) < 4:
         raise damaged("a chunk is shorter than its checksum")
-    body, stored = data[:-4], int.from_bytes(data[-4:], "little")
-    words = np.frombuffer(body + b"\0" * (len(body) % 2), ">u2").astype(np.uint64)
-    simple = int(words.sum()) % 65535
-    weighted = int((words * np.arange(len(words), 0, -1, dtype=np.uint64)).sum()) % 65535
+    body, stored = memoryview(data)[:-4], int.from_bytes(data[-4:], "little")
+    simple, weighted = fletcher_sums(body)
     if (stored & 0xFFFF) % 65535 != simple or (stored >> 16) % 65535 != weighted:
         raise damaged("a chunk's checksum is wrong")
     return body
+
+
+def fletcher_sums(data: Buffer) -> tuple[int, int]:
+    """The two sums, modulo 65535, of Fletcher's checksum over 16-bit words w_1 ... w_n, the first byte the high one.
+
+    The first is w_1 + ... + w_n, the second adds up the first after every word: n w_1 + (n-1) w_2 + ... + w_n. They are
+    taken block by block, so that no sum leaves 64 bits and a large chunk needs no table of its own size.
+    """
+    simple = weighted = 0
+    for start in range(0, len(data), 2 * FLETCHER_BLOCK):
+        block = bytes(data[start : start + 2 * FLETCHER_BLOCK])
+        words = np.frombuffer(block + b"\0" * (len(block) % 2), ">u2").astype(np.uint64)
+        weights = np.arange(len(words), 0, -1, dtype=np.uint64)
+        weighted = (weighted + len(words) * simple + int(words @ weights)) % 65535
+        simple = (simple + int(words.sum())) % 65535
+    return simple, weighted

@@ -18,6 +18,8 @@ from .object_header import DATASPACE, DATATYPE, EXTERNAL_FILES, FILTERS, LAYOUT,
 from .storage import parse_storage
 from .window import Window, damaged
 
+MOST_NUMBERS = 2**48
+
 
 class Dataset:
     """An array in the file: `shape` (None for a "null" space), `datatype`, and the numbers on request."""
@@ -47,6 +49,8 @@ class Dataset:
         if not self.datatype.is_float:
             raise WeightsError(f"it holds {self.datatype.name}, not floating-point numbers")
         self._storage.check(self.shape, self.datatype.size)
+        if prod(size or 1 for size in self.shape) >= MOST_NUMBERS:  # an array of no numbers may have any other axis
+            raise WeightsError("it is declared with more numbers than any computer holds")
 
     def read(self) -> np.ndarray:
         """The numbers in native byte order and stored precision; bfloat16 becomes float32, which holds it exactly."""

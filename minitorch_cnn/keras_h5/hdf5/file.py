@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 
 from ...errors import WeightsError
@@ -10,6 +11,7 @@ from . import attributes
 from .attributes import Attribute, attribute_name, parse_attribute
 from .datasets import Dataset
 from .dense_storage import read_dense
+from .global_heap import GlobalHeaps
 from .links import Link, parse_link
 from .object_header import ATTRIBUTE, ATTRIBUTE_INFO, LAYOUT, LINK, LINK_INFO, SYMBOL_TABLE, Message, read_object_header
 from .superblock import find_signature, read_superblock
@@ -41,7 +43,7 @@ class Node:
 
     def texts(self, name: str) -> list[str]:
         """An attribute that must be a list of texts."""
-        return attributes.texts(self._attribute(name), self.file.window)
+        return attributes.texts(self._attribute(name), self.file.heaps)
 
     def text(self, name: str) -> str | None:
         """An attribute that must be one text; None if there is no such attribute."""
@@ -104,6 +106,16 @@ class Group(Node):
             raise WeightsError(f"{shown(path)}: it is not a group")
         return node
 
+    def groups(self) -> Iterator[tuple[str, Group]]:
+        """Names and groups of the groups in it; links that are not followed and what cannot be read are passed over."""
+        for name, link in self._all_links().items():
+            if link.kind == "object":
+                self.file.window.charge()
+                with suppress(WeightsError):
+                    node = self.file.node(link.address)
+                    if isinstance(node, Group):
+                        yield name, node
+
     def dataset(self, path: str) -> DatasetNode:
         """The dataset at a path of names; errors leave it to the caller to say which."""
         node = self._at(path)
@@ -114,6 +126,7 @@ class Group(Node):
     def _at(self, path: str) -> Node:
         node: Node = self
         for name in path.split("/"):
+            self.file.window.charge()
             if name in ("", ".", ".."):
                 raise WeightsError("it is not a path inside the file")
             if not isinstance(node, Group) or name not in node._all_links():
@@ -159,6 +172,7 @@ class File:
 
     def __init__(self, window: Window, root_address: int):
         self.window = window
+        self.heaps = GlobalHeaps(window)
         self._nodes: dict[int, Node] = {}
         root = self.node(root_address)
         if not isinstance(root, Group):

@@ -11,7 +11,9 @@ from .window import Cursor, Window, damaged
 DATASPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL_FILES = 0x01, 0x02, 0x03, 0x06, 0x07
 LAYOUT, FILTERS, ATTRIBUTE, CONTINUATION, SYMBOL_TABLE, ATTRIBUTE_INFO = 0x08, 0x0B, 0x0C, 0x10, 0x11, 0x15
 
-MOST_MESSAGES = 65_536
+USED = frozenset(
+    (DATASPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL_FILES, LAYOUT, FILTERS, ATTRIBUTE, SYMBOL_TABLE, ATTRIBUTE_INFO)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Message:
 
 
 def read_object_header(window: Window, address: int) -> list[Message]:
-    """All messages of the object at `address`, continuation blocks included, in file order."""
+    """The messages of the object at `address` that are of any use, continuation blocks included, in file order."""
     start = window.read(address, min(40, max(0, window.size - address)), "an object header")
     if start[:4] == b"OHDR":
         blocks, entry = [_first_block_version_2(start, address)], _entry_version_2(start)
@@ -49,12 +51,12 @@ def read_object_header(window: Window, address: int) -> list[Message]:
         second_version = block[:4] == b"OCHK" and entry is not _entry_version_1
         cursor = Cursor(block[:-4], "an object header", 4) if second_version else Cursor(block, "an object header")
         while (message := entry(cursor)) is not None:
-            messages.append(message)
+            window.charge()
             if message.kind == CONTINUATION:
                 place = message.cursor("a continuation message")
                 blocks.append((place.number(8), place.number(8)))
-            if len(messages) > MOST_MESSAGES:
-                raise damaged("an object header has no end")
+            elif message.kind in USED:
+                messages.append(message)
     return messages
 
 

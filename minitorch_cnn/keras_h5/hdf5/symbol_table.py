@@ -25,7 +25,9 @@ def read_symbol_table(window: Window, tree_address: int, heap_address: int) -> I
             name_offset, address, cache_type = entries.number(8), entries.number(8), entries.number(4)
             entries.skip(20)
             kind = "soft link" if cache_type == SOFT_LINK else "object"
-            yield _name_at(names, name_offset), Link(kind, address)
+            name = _name_at(names, name_offset)
+            window.charge(len(name))  # names may overlap: a thousand of them in one heap can each be as long as it
+            yield name, Link(kind, address)
 
 
 def _read_local_heap(window: Window, address: int) -> bytes:

@@ -9,9 +9,11 @@ from ...errors import WeightsError
 UNDEFINED = 0xFFFF_FFFF_FFFF_FFFF  # HDF5's address of "nothing stored"
 
 # What describing a file may cost. A network of a thousand layers needs a tenth of it; a file that asks for more is not
-# a weight file, and these two numbers alone bound the time and the memory that any file can take.
+# a weight file, and these two numbers alone bound the time and the memory that any file can take. Reading is not all of
+# it: a few kilobytes can name one group ten thousand times, so every message, every name and every place on a path that
+# is walked counts as a step, and every text as its bytes each time it is decoded.
 MOST_STRUCTURE_BYTES = 16 * 2**20
-MOST_STRUCTURE_READS = 250_000
+MOST_STRUCTURE_STEPS = 500_000
 
 
 def damaged(what: str) -> WeightsError:
@@ -30,7 +32,7 @@ class Window:
         self.start = start
         self.size = size
         self._bytes_left = MOST_STRUCTURE_BYTES
-        self._reads_left = MOST_STRUCTURE_READS
+        self._steps_left = MOST_STRUCTURE_STEPS
 
     def narrowed(self, start: int) -> Window:
         """The same file from byte `start` of this window on."""
@@ -41,13 +43,17 @@ class Window:
         if offset < 0 or count < 0 or offset + count > self.size:
             raise damaged(f"{what} points beyond its end ({count} bytes at {offset}, of {self.size})")
 
+    def charge(self, count: int = 0) -> None:
+        """Count one step, and `count` bytes of description, whether they were read or made from what was read."""
+        self._bytes_left -= count
+        self._steps_left -= 1
+        if self._bytes_left < 0 or self._steps_left < 0:
+            raise WeightsError("the file describes far more objects than any network has; it was not read further")
+
     def read(self, offset: int, count: int, what: str) -> bytes:
         """`count` bytes of structure (not of weights), charged to the file's allowance."""
         self.require(offset, count, what)
-        self._bytes_left -= count
-        self._reads_left -= 1
-        if self._bytes_left < 0 or self._reads_left < 0:
-            raise WeightsError("the file describes far more objects than any network has; it was not read further")
+        self.charge(count)
         buffer = bytearray(count)
         self._fill(buffer, offset)
         return bytes(buffer)
