@@ -7,7 +7,8 @@ from minitorch_cnn.backend.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 
 M0, M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
 W0, W1 = np.uint32(KEY_STEPS[0]), np.uint32(KEY_STEPS[1])
-BLOCK = 4096  # counters; each gives four numbers
+BLOCK = 4096  # counters of a piece of work; each gives four numbers
+TOGETHER = 64  # counters that go through the rounds side by side
 
 
 def drop(x, rate, key, draw):
@@ -34,23 +35,35 @@ def scale(x, keep, rate):
 def _drop(x, y, keep, limit, factor, key0, key1, draw0, draw1):
     size = x.size
     zero = x.dtype.type(0)
-    for block in prange((size + 4 * BLOCK - 1) // (4 * BLOCK)):
-        bits = np.empty(4, np.uint32)
-        first = block * BLOCK
-        for index in range(first, min(first + BLOCK, (size + 3) // 4)):
-            c0, c1, c2, c3 = uint32(index), uint32(uint64(index) >> uint64(32)), draw0, draw1
-            k0, k1 = key0, key1
-            for _ in range(ROUNDS):
-                a, b = uint64(c0) * M0, uint64(c2) * M1
-                c0, c1 = uint32(uint32(b >> uint64(32)) ^ c1 ^ k0), uint32(b)
-                c2, c3 = uint32(uint32(a >> uint64(32)) ^ c3 ^ k1), uint32(a)
-                k0, k1 = uint32(k0 + W0), uint32(k1 + W1)
-            bits[0], bits[1], bits[2], bits[3] = c0, c1, c2, c3
-            at = uintp(4 * index)
-            for lane in range(uintp(min(4, size - 4 * index))):
-                kept = bits[lane] >= limit
-                keep[at + lane] = kept
-                y[at + lane] = x[at + lane] * factor if kept else zero
+    counters = (size + 3) // 4
+    for block in prange((counters + BLOCK - 1) // BLOCK):
+        bits = np.empty((4, TOGETHER), np.uint32)
+        for first in range(block * BLOCK, min((block + 1) * BLOCK, counters), TOGETHER):
+            _random(bits, first, key0, key1, draw0, draw1)
+            for index in range(first, min(first + TOGETHER, counters)):
+                at = uintp(4 * index)
+                for lane in range(uintp(min(4, size - 4 * index))):
+                    kept = bits[lane, index - first] >= limit
+                    keep[at + lane] = kept
+                    y[at + lane] = x[at + lane] * factor if kept else zero
+
+
+@njit(cache=True, nogil=True)
+def _random(bits, first, key0, key1, draw0, draw1):
+    """Philox for `TOGETHER` counters side by side: each round is a loop that the compiler turns into vectors."""
+    for i in range(TOGETHER):
+        index = uint64(first + i)
+        bits[0, i], bits[1, i], bits[2, i], bits[3, i] = uint32(index), uint32(index >> uint64(32)), draw0, draw1
+    k0, k1 = key0, key1
+    for _ in range(ROUNDS):
+        for i in range(TOGETHER):
+            a, b = uint64(bits[0, i]) * M0, uint64(bits[2, i]) * M1
+            bits[0, i], bits[2, i] = (
+                uint32(uint32(b >> uint64(32)) ^ bits[1, i] ^ k0),
+                uint32(uint32(a >> uint64(32)) ^ bits[3, i] ^ k1),
+            )
+            bits[1, i], bits[3, i] = uint32(b), uint32(a)
+        k0, k1 = uint32(k0 + W0), uint32(k1 + W1)
 
 
 @njit(cache=True, parallel=True)

@@ -46,6 +46,10 @@ def with_channels_exchanged(original):
     return backward_kernel
 
 
+def first_row_negated(matrix):
+    return (tuple(-number for number in matrix[0]), *matrix[1:])
+
+
 def batch_norm_with_moving_means(self, dy, need_dx=True):
     normalised, inverse, _ = self.cache
     self.gradients["gamma"], self.gradients["beta"] = (dy * normalised).sum((0, 1, 2)), dy.sum((0, 1, 2))
@@ -105,7 +109,7 @@ PLANTED = {
         {"input"},  # the kernel's gradient forgets it as well, and is right for what forward computes
     ),
     "a Winograd transform with a wrong sign": (
-        (winograd, "_transposed", lambda right: lambda matrix: [[-v for v in row] for row in right(matrix)][:1] + [*right(matrix)[1:]]),
+        (winograd, "_transposed", lambda right: lambda matrix: first_row_negated(right(matrix))),
         lambda: layers.Conv2D(2, 3, algorithm="winograd"),
         {"conv2d/kernel"},
     ),
