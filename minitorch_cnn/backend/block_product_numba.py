@@ -14,6 +14,7 @@ registers. A loop that goes back to memory after each step makes one multiply-ad
 The Python below runs while Numba compiles: its loops over rows and vectors write out the block, one instruction each.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -41,6 +42,21 @@ def heights(width):
     """
     tallest = min((REGISTERS - 1 - width) // width // 2 * 2, 16)
     return (tallest, *(height for height in (4, 2, 1) if height < tallest))
+
+
+def fill_up(array, multiple):
+    """`array` (..., K) with zeros behind K, so that its length is whole vectors; itself where it is."""
+    missing = -array.shape[-1] % multiple
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]) if missing else array
+
+
+@njit(cache=True, nogil=True)
+def panel_width(left):
+    """How many vectors to multiply at a time where `left` of them are left: the widest block that fits."""
+    for width in WIDTHS:
+        if width <= left:
+            return width
+    return 1
 
 
 @njit(cache=True, nogil=True)

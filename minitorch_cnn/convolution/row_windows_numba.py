@@ -8,7 +8,7 @@ bits do not depend on the threads.
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
-from minitorch_cnn.backend.block_product_numba import WIDTHS, product
+from minitorch_cnn.backend.block_product_numba import WIDTHS, fill_up, panel_width, product
 from minitorch_cnn.backend.gemm_numba import one_type
 from minitorch_cnn.backend.simd_numba import lanes
 from minitorch_cnn.backend.workspace import workspace
@@ -88,12 +88,6 @@ def turn(kernel):
     return back
 
 
-def fill_up(array, multiple):
-    """`array` (..., K) with zeros behind K, so that its length is whole vectors; itself where it is."""
-    missing = -array.shape[-1] % multiple
-    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]) if missing else array
-
-
 @njit(cache=True, parallel=True)
 def _turn(kernel, back):
     """In squares of 16, so that what is read along one axis and written along the other stays in the cache."""
@@ -106,15 +100,6 @@ def _turn(kernel, back):
             for k in range(k_first, min(k_first + 16, K)):
                 for c in range(first, last):
                     back[taps - 1 - tap, k, c] = kernel[tap, c, k]
-
-
-@njit(cache=True, nogil=True)
-def panel_width(left):
-    """How many vectors to multiply at a time where `left` of them are left: the widest block that fits."""
-    for width in WIDTHS:
-        if width <= left:
-            return width
-    return 1
 
 
 @njit(cache=True, nogil=True)

@@ -14,13 +14,13 @@ Every output is summed up in the same order however the work is split: the bits 
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
-from minitorch_cnn.backend.block_product_numba import WIDTHS, heights, product
+from minitorch_cnn.backend.block_product_numba import WIDTHS, fill_up, heights, panel_width, product
 from minitorch_cnn.backend.gemm_numba import one_type
 from minitorch_cnn.backend.simd_numba import at_least, lanes, load, load_all, splat, store, store_all
 from minitorch_cnn.backend.workspace import workspace
 from minitorch_cnn.convolution import row_windows_numba
 from minitorch_cnn.convolution.geometry import output_size
-from minitorch_cnn.convolution.row_windows_numba import CHUNKS, add_up, fill_up, panel_width, turn
+from minitorch_cnn.convolution.row_windows_numba import CHUNKS, add_up, turn
 from minitorch_cnn.convolution.winograd import PATCH, serves, tile_count
 
 CACHE_BYTES = 512 * 1024  # for V and M of the tiles that a worker holds
