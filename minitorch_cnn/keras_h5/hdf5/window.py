@@ -13,7 +13,7 @@ UNDEFINED = 0xFFFF_FFFF_FFFF_FFFF  # HDF5's address of "nothing stored"
 # it: a few kilobytes can name one group ten thousand times, so every message, every name and every place on a path that
 # is walked counts as a step, and every text as its bytes each time it is decoded.
 MOST_STRUCTURE_BYTES = 16 * 2**20
-MOST_STRUCTURE_STEPS = 500_000
+MOST_STRUCTURE_STEPS = 300_000
 
 
 def damaged(what: str) -> WeightsError:
@@ -107,4 +107,5 @@ class Cursor:
     def expect(self, signature: bytes) -> None:
         """Pass over four letters that must stand here."""
         if self.take(len(signature)) != signature:
-            raise damaged(f"{self.what} does not begin with {signature.decode()}")
+            letters = "".join(filter(str.isprintable, signature.decode()))
+            raise damaged(f"{self.what} does not begin with {letters}")
