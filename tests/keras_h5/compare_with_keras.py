@@ -3,10 +3,12 @@
     python compare_with_keras.py write                                where this package is installed
     python compare_with_keras.py read tf_keras                        where tf_keras is installed, without this package
     KERAS_BACKEND=jax python compare_with_keras.py read keras         where Keras 3 is installed, without this package
+    python compare_with_keras.py make tf_keras                        likewise
 
-`write` saves models into `fixtures/saved`. `read` has the library load those files and writes what it found into
-`fixtures/saved/read_by_<library>.json`; it also has it save the models of `keras_models.py`, nested and frozen ones
-among them, into `fixtures/made_by_keras`. The tests use both.
+`write` saves models, one of them cut, extended and frozen, into `fixtures/saved`, with what this package computes with
+them. `read` has the library load those files, compute the same, and write what it found into
+`fixtures/saved/read_by_<library>.json`. `make` has it save the models of `keras_models.py`, nested and frozen ones
+among them, into `fixtures/made_by_keras`. The tests use all of them.
 """
 
 import importlib
@@ -19,7 +21,7 @@ from keras_models import FROZEN, INPUT_SHAPE, MODELS, all_weights, flat, weight_
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SAVED, MADE = FIXTURES / "saved", FIXTURES / "made_by_keras"
-SAVED_MODELS = ("seq", "nested", "norm")
+SAVED_MODELS = ("seq", "nested", "norm", "transfer", "odd_names", "foreign_names")
 MADE_MODELS = ("norm", "nested_norm", "equal_kernels", "inside_and_outside")
 FORMS = {
     "tf_keras": ("legacy.h5", "model.h5", "v3.weights.h5", "model.keras"),
@@ -28,16 +30,18 @@ FORMS = {
 
 
 def write():
-    """Save each model as Keras 2's lists of names and as Keras 3's groups by class."""
-    from keras_targets import reference, target
-
-    from minitorch_cnn.keras_h5 import save
+    """Save each model as Keras 2's lists of names and as Keras 3's groups by class; keep its inputs and outputs."""
+    from keras_engine import engine_model
 
     SAVED.mkdir(exist_ok=True)
-    for model in SAVED_MODELS:
-        weights = all_weights(model) if model == "norm" else reference(model)
+    x = np.random.default_rng(0).standard_normal((4, *INPUT_SHAPE)).astype(np.float32)
+    outputs = {}
+    for name in SAVED_MODELS:
+        model = engine_model(name)
+        outputs[name] = model.predict(x)
         for ending in (".h5", ".weights.h5"):
-            save(SAVED / f"{model}{ending}", target(model), weights)
+            model.save_weights(SAVED / f"{name}{ending}")
+    np.savez(SAVED / "outputs.npz", x=x, **outputs)
 
 
 def build(keras, layers, frozen=(), shape=INPUT_SHAPE, name="model", nested=True):
@@ -91,47 +95,68 @@ def set_weights(model, weights):
         layer.trainable = trainable
 
 
-def reads_ours(keras, model_name, ending):
-    """Load one of our files into a fresh model and measure what arrived."""
-    if model_name == "norm":
-        expected, arrays = all_weights(model_name), {}
-    else:
-        with np.load(FIXTURES / model_name / "ref.npz") as stored:
-            arrays = {key: stored[key] for key in stored.files}
-        expected = {}
-        for key, array in arrays.items():
-            if key.startswith("w."):
-                _, layer, name = key.split(".")
-                expected.setdefault(layer, {})[name] = array
-    model = build(keras, MODELS[model_name], nested=False)
+def keras_names(model):
+    """The flat table of a model, under names that Keras can have."""
+    layers = list(flat(MODELS[model]))
+    if model == "foreign_names":
+        layers = [(kind, f"renamed_{k}", settings) for k, (kind, _, settings) in enumerate(layers)]
+    return layers
+
+
+def reads_ours(keras, name, ending):
+    """Load one of our files into a fresh model and measure what arrived, and what is computed with it."""
+    model = build(keras, keras_names(name), FROZEN.get(name, ()), nested=False)
     before = [layer.get_weights() for layer in model.layers]
-    model.load_weights(str(SAVED / f"{model_name}{ending}"))
+    model.load_weights(str(SAVED / f"{name}{ending}"))
+    after = [layer.get_weights() for layer in model.layers]
     changed = sum(
-        any(not np.array_equal(a, b) for a, b in zip(old, layer.get_weights(), strict=True))
-        for old, layer in zip(before, model.layers, strict=True)
+        any(not np.array_equal(a, b) for a, b in zip(old, new, strict=True))
+        for old, new in zip(before, after, strict=True)
     )
+    expected = [list(arrays.values()) for arrays in weights_of(name).values()]
+    arrived = [arrays for arrays in after if arrays]
     equal = all(
         np.array_equal(got, want)
-        for name, layer in expected.items()
-        for got, want in zip(find_layer(model, name).get_weights(), layer.values(), strict=True)
+        for arrays, wanted in zip(arrived, expected, strict=True)
+        for got, want in zip(arrays, wanted, strict=True)
     )
-    result = {"layers_changed": changed, "weights_equal_bit_for_bit": equal}
-    if arrays:
-        outputs = np.asarray(model.predict(arrays["x"], verbose=0))
-        result["largest_output_difference"] = float(np.abs(outputs - arrays["out"]).max())
-    return result
+    with np.load(SAVED / "outputs.npz") as stored:
+        difference = np.abs(np.asarray(model.predict(stored["x"], verbose=0)) - stored[name]).max()
+    return {
+        "layers_changed": changed,
+        "weights_equal_bit_for_bit": equal,
+        "largest_output_difference": float(difference),
+    }
+
+
+def weights_of(name):
+    """The weights that were saved: of `seq` and `nested` those of the library's own files."""
+    if name not in ("seq", "nested"):
+        return all_weights(name)
+    weights = {}
+    with np.load(FIXTURES / name / "ref.npz") as stored:
+        for key in stored.files:
+            if key.startswith("w."):
+                _, layer, weight = key.split(".")
+                weights.setdefault(layer, {})[weight] = stored[key]
+    return weights
 
 
 def read(library):
-    """Have the library load our files and save its own."""
+    """Have the library load our files."""
     keras = importlib.import_module(library)
     backend = keras.backend.backend() if hasattr(keras.backend, "backend") else "tensorflow"
     results = {"library": library, "version": keras.__version__, "backend": backend, "files": {}}
-    for model in SAVED_MODELS:
+    for name in SAVED_MODELS:
         for ending in (".h5", ".weights.h5"):
-            results["files"][f"{model}{ending}"] = reads_ours(keras, model, ending)
+            results["files"][f"{name}{ending}"] = result = reads_ours(keras, name, ending)
+            print(f"{library} {name}{ending}: {result}")
     (SAVED / f"read_by_{library}.json").write_text(json.dumps(results, indent=1) + "\n")
 
+
+def make(library):
+    """Have the library save its own."""
+    keras = importlib.import_module(library)
     MADE.mkdir(exist_ok=True)
     for name in MADE_MODELS:
         model = build(keras, MODELS[name], FROZEN.get(name, ()), name=name)
@@ -142,7 +167,5 @@ def read(library):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["write"]:
-        write()
-    else:
-        read(sys.argv[2])
+    command, *arguments = sys.argv[1:]
+    {"write": write, "read": read, "make": make}[command](*arguments)

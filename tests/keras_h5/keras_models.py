@@ -63,8 +63,28 @@ MODELS = {
         ("Functional", "base", [conv("first", 4), conv("second", 4)]),
         conv("after", 4), ("Flatten", "flatten", {}), dense("last", 3),
     ],
+    # VGG's shape cut behind its last pool, with a new top under this project's own names.
+    "transfer": [
+        conv("block1_conv1", 4), conv("block1_conv2", 4), pool("block1_pool"),
+        conv("block2_conv1", 6), conv("block2_conv2", 6), pool("block2_pool"),
+        ("Flatten", "flatten_1", {}), dense("dense_1", 7), ("Dropout", "dropout_1", {"rate": 0.5}),
+        dense("dense_2", 1, "sigmoid"),
+    ],
+    # Names that Keras can have: a number, words of the file format, dots and dashes, a very long one.
+    "odd_names": [
+        conv("0", 4), norm(".a-b_c"), conv("n" * 300, 4), pool("kernel"), conv("conv2d_1_1", 5),
+        ("Flatten", "layer_names", {}), dense("vars", 3, "softmax"),
+    ],
+    # Names that TensorFlow cannot have: Keras builds the same layers under other names.
+    "foreign_names": [
+        conv("stage 1 conv", 4), norm("Blöck-2.x"), pool("a/b"), conv("日本", 4), ("Flatten", "%s", {}),
+        dense("dense:0", 3, "softmax"),
+    ],
 }  # fmt: skip
-FROZEN = {"equal_kernels": ("first", "second"), "nested_norm": ("first", "first_norm")}
+FROZEN = {
+    "equal_kernels": ("first", "second"), "nested_norm": ("first", "first_norm"),
+    "transfer": ("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"),
+}  # fmt: skip
 
 
 def flat(layers):
