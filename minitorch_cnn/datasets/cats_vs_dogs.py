@@ -9,7 +9,15 @@ import re
 
 from minitorch_cnn.datasets.archive import unpack
 from minitorch_cnn.datasets.download import cache_folder, fetch
-from minitorch_cnn.datasets.image_folder import WORKERS, classes, existing_folder, labelled_parts, lazy_dataset
+from minitorch_cnn.datasets.image_folder import (
+    WORKERS,
+    classes,
+    existing_folder,
+    labelled_parts,
+    lazy_dataset,
+    listed,
+)
+from minitorch_cnn.datasets.images import is_file
 from minitorch_cnn.errors import DataError
 
 URL = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip"
@@ -76,10 +84,9 @@ def _cached(cache, download, progress, urls):
 def _flat_files(folder):
     """Files cat.0.jpg, dog.0.jpg ... by class; empty where there are none."""
     found = {}
-    if folder.is_dir():
-        for path in sorted(folder.iterdir()):
-            if path.is_file() and (match := FLAT.fullmatch(path.name)):
-                found.setdefault(match[1].lower(), []).append(path)
+    for path in listed(folder):
+        if (match := FLAT.fullmatch(path.name)) and is_file(path):
+            found.setdefault(match[1].lower(), []).append(path)
     return {name: found[name] for name in CLASS_NAMES} if len(found) == 2 else {}
 
 

@@ -4,6 +4,7 @@
 threads that prepare batches decode what a batch needs.
 """
 
+import os
 import pathlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from minitorch_cnn.datasets.dataset import Dataset
-from minitorch_cnn.datasets.images import check_image, image_size, load_image
+from minitorch_cnn.datasets.images import check_image, image_size, is_file, is_folder, load_image
 from minitorch_cnn.datasets.split import stratified_split
 from minitorch_cnn.errors import ArgumentError, DataError
 
+HIDDEN = (".", "__MACOSX")  # what names of folders begin with that are no classes; the second is left by unpacking
 WORKERS = 4  # threads that decode; Pillow lets others run meanwhile
 
 
@@ -84,7 +86,7 @@ class ImageFolder:
                 with self._lock:
                     if path not in self._damaged:
                         self._damaged.add(path)
-                        self.skipped.append(str(path))
+                        self.skipped.append(printable(path))
         raise DataError(f"{self.paths[index]}: expected a whole image, but it and all others of its class are damaged")
 
     def _alike(self, index):
@@ -114,8 +116,8 @@ def image_folder(folder, height, width, *, test_fraction=0.2, seed=0, workers=WO
 def existing_folder(name, folder):
     """`folder` as a Path, or DataError."""
     folder = pathlib.Path(folder).expanduser()
-    if not folder.is_dir():
-        found = "a file (an archive is to be unpacked first)" if folder.is_file() else "nothing there"
+    if not is_folder(folder):
+        found = "a file (an archive is to be unpacked first)" if is_file(folder) else "nothing there"
         raise DataError(f"{name}: {folder}: expected a folder, found {found}")
     return folder
 
@@ -145,13 +147,24 @@ def labelled_parts(name, folder):
 
 def classes(folder):
     """The folders inside `folder` and the files in each, both sorted by name; hidden ones are passed over."""
-    if not folder.is_dir():
-        return {}
     return {
-        inner.name: sorted(path for path in inner.iterdir() if path.is_file() and not path.name.startswith("."))
-        for inner in sorted(folder.iterdir())
-        if inner.is_dir() and not inner.name.startswith(".")
+        printable(inner.name): [path for path in listed(inner) if is_file(path) and not path.name.startswith(".")]
+        for inner in listed(folder)
+        if is_folder(inner) and not inner.name.startswith(HIDDEN)
     }
+
+
+def listed(folder):
+    """What is in a folder, sorted by name; nothing where it is none. DataError where it may not be looked at."""
+    try:
+        return sorted(folder.iterdir()) if is_folder(folder) else []
+    except OSError as error:
+        raise DataError(f"{folder}: expected a folder that can be read: {error.strerror}") from None
+
+
+def printable(path):
+    """A path or name as a text that can be written anywhere; bytes in it that are no text become `\\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def lazy_dataset(name, train, test, height, width, *, test_fraction, seed, workers):
@@ -185,7 +198,7 @@ def _checked_files(name, files, names, skipped, workers):
 
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="images") as pool:
         good = list(pool.map(is_image, labelled))
-    skipped += [str(path) for (path, _), is_good in zip(labelled, good) if not is_good]
+    skipped += [printable(path) for (path, _), is_good in zip(labelled, good) if not is_good]
     labelled = [item for item, is_good in zip(labelled, good) if is_good]
     labels = np.array([label for _, label in labelled], np.int64)
     for class_name in files:

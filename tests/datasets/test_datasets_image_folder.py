@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import os
 import tarfile
 import threading
 import zipfile
@@ -155,6 +156,28 @@ def test_files_that_are_no_images_are_skipped(tmp_path):
     assert data.skipped[3:] == [str(tmp_path / "train" / "bee" / "00.png")]
 
 
+def test_a_name_that_is_no_text_can_be_reported(tmp_path):
+    """Archives made elsewhere have names in other encodings; a report is UTF-8."""
+    fill(tmp_path, "", {"ant": 3, "bee": 3})
+    for folder, contents in ((b"ant", b"not an image"), (b"bee", truncated(tmp_path / "x.jpg").read_bytes())):
+        with open(os.path.join(os.fsencode(tmp_path), folder, b"0\xe9.jpg"), "wb") as file:
+            file.write(contents)
+    (tmp_path / "x.jpg").unlink()
+    data = image_folder(tmp_path, 6, 8, test_fraction=0.3)
+    for images in (data.train_images, data.test_images):
+        images[:]
+    assert [name.encode() for name in data.skipped] == [
+        f"{tmp_path}/{folder}/0\\xe9.jpg".encode() for folder in ("ant", "bee")
+    ]  # fmt: skip
+
+
+def test_what_unpacking_leaves_behind_is_no_class(tmp_path):
+    fill(tmp_path, "", {"ant": 3, "bee": 3})
+    (tmp_path / "__MACOSX" / "ant").mkdir(parents=True)
+    (tmp_path / "__MACOSX" / "._ant").write_bytes(b"Mac OS X")
+    assert image_folder(tmp_path, 6, 8).class_names == ("ant", "bee")
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
@@ -177,14 +200,28 @@ def test_folders_that_are_not_like_that(tmp_path, make, message):
 
 
 def test_places_that_are_no_folders(tmp_path):
-    with pytest.raises(DataError, match=r"image_folder: .*: expected a folder, found nothing there"):
-        image_folder(tmp_path / "absent", 6, 8)
+    for absent in ("absent", "a" * 300, "a\0b"):
+        with pytest.raises(DataError, match=r"image_folder: .*: expected a folder, found nothing there"):
+            image_folder(tmp_path / absent, 6, 8)
     (tmp_path / "x.zip").write_bytes(b"")
     with pytest.raises(DataError, match=r"an archive is to be unpacked first"):
         cats_vs_dogs(tmp_path / "x.zip")
     fill(tmp_path, "", {"ant": 2, "bee": 2})
     with pytest.raises(ArgumentError, match="test_fraction: expected a number between 0 and 1, got 1"):
         image_folder(tmp_path, 6, 8, test_fraction=1)
+
+
+def test_a_folder_that_may_not_be_looked_at(tmp_path, monkeypatch):
+    fill(tmp_path, "", {"ant": 2, "bee": 2})
+
+    def refuse(folder, right=Path.iterdir):
+        if folder.name == "bee":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return right(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"bee: expected a folder that can be read: Permission denied$"):
+        image_folder(tmp_path, 6, 8)
 
 
 # ---- cats_vs_dogs: cats are brightness 0 to 9, dogs 50 to 59

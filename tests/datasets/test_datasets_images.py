@@ -2,6 +2,8 @@
 
 import os
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 
@@ -31,6 +33,13 @@ def palette(transparent=False):
     return image
 
 
+def one_colour_for_none(mode, left, right):
+    """An image in which the right half's colour is said to be transparent."""
+    image = halves(mode, left, right)
+    image.info["transparency"] = right
+    return image
+
+
 def sixteen_bits():
     values = np.full((20, 40), 128 * 256 + 77, np.uint16)
     values[:, :20] = 65535
@@ -55,6 +64,8 @@ KINDS = [
     ("transparent.png", halves("RGBA", (*RED, 255), (*GREEN, 0)), RED, WHITE, 0),
     ("half_transparent.png", halves("RGBA", (*RED, 255), (0, 0, 0, 127)), RED, GREY, 0),
     ("transparent_grey.png", halves("LA", (128, 255), (0, 0)), GREY, WHITE, 0),
+    ("green_for_none.png", one_colour_for_none("RGB", RED, GREEN), RED, WHITE, 0),
+    ("black_for_none.png", one_colour_for_none("L", 128, 0), GREY, WHITE, 0),
     ("cmyk.jpg", halves("CMYK", (0, 255, 255, 0), (255, 0, 255, 0)), RED, GREEN, 3),
     ("wrong_ending.png", None, RED, GREEN, 8),
 ]
@@ -168,9 +179,53 @@ def test_files_that_are_no_images(tmp_path, contents, message, header_tells):
         assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
+BOMB = r"""
+import re, sys, threading
+from pathlib import Path
+from minitorch_cnn.datasets import load_image
+
+def peak():
+    return int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+
+load_image(sys.argv[1], 9, 9)
+before = peak()
+threads = [threading.Thread(target=load_image, args=(sys.argv[2], 150, 150)) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+def test_a_small_file_of_many_transparent_pixels_takes_its_pixels_twice_and_one_at_a_time(tmp_path):
+    """25 million pixels of four bytes are 100 MB; three threads that met such files took 400 MB each."""
+    Image.new("RGBA", (5000, 5000), (*RED, 128)).save(tmp_path / "bomb.png")
+    halves("RGBA", (*RED, 255), (*GREEN, 0)).save(tmp_path / "small.png")
+    command = [sys.executable, "-c", BOMB, tmp_path / "small.png", tmp_path / "bomb.png"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout) < 300
+    assert (tmp_path / "bomb.png").stat().st_size < 500_000
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparent_edges_do_not_bleed(tmp_path, mode):
+    """What is transparent has a colour too, here black; scaled with its weight of zero, none of it is seen."""
+    colour, nothing = ((*RED, 255), (0, 0, 0, 0)) if mode == "RGBA" else ((200, 255), (0, 0))
+    halves(mode, colour, nothing, 41, 21).save(tmp_path / "x.png")
+    loaded = load_image(tmp_path / "x.png", 7, 9).astype(int)
+    full = np.array(Image.open(tmp_path / "x.png").convert("RGBA"), float)
+    on_white = full[..., :3] * full[..., 3:] / 255 + 255 - full[..., 3:]
+    expected = np.asarray(Image.fromarray(on_white.astype(np.uint8)).resize((9, 7), Image.Resampling.BILINEAR))
+    assert np.abs(loaded - expected).max() <= 2
+
+
 def test_places_that_are_no_files(tmp_path):
-    with pytest.raises(DataError, match="found none there"):
-        load_image(tmp_path / "absent.jpg", 8, 8)
+    for absent in ("absent.jpg", "a" * 300, "a\0b"):
+        with pytest.raises(DataError, match="found none there"):
+            load_image(tmp_path / absent, 8, 8)
     with pytest.raises(DataError, match="found a folder"):
         load_image(tmp_path, 8, 8)
     if hasattr(os, "mkfifo"):
