@@ -118,5 +118,5 @@ def top5(probabilities, classes=None):
 def _fetch(file, folder, progress):
     folder = download.cache_folder() / "weights" if folder is None else Path(folder)
     size = f" ({file.size:,} bytes)" if file.size else ""
-    advice = f"put the file{size} into {folder} yourself"
+    advice = f"put the file{size} into {folder} yourself; to use any other, load it by its path"
     return download.fetch(file.urls, f"md5:{file.md5}", folder, file.name, progress, advice=advice)

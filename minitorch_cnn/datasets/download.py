@@ -46,7 +46,8 @@ def fetch(urls, checksum, folder, filename, progress=True, *, attempts=4, advice
     if not urls:
         raise ArgumentError(f"{filename}: expected at least one address to download it from, got none")
     final = pathlib.Path(folder) / filename
-    if final.is_file() and _matches(final, checksum):
+    there = _checksum(final, checksum) if final.is_file() else ""
+    if there == checksum:
         return final
     failures = {}
     with _disk_errors(filename, final.parent):
@@ -69,6 +70,8 @@ def fetch(urls, checksum, folder, filename, progress=True, *, attempts=4, advice
                 if attempt + 1 < attempts:
                     time.sleep(PAUSE * 2**attempt)
     reasons = "; ".join(f"{url}: {failure}" for url, failure in failures.items())
+    if there:
+        reasons += f"; {final} is another file: its checksum is {there}, expected {checksum}"
     raise DataError(f"{filename}: could not be downloaded: {reasons}{advice and '; '}{advice}")
 
 
@@ -80,11 +83,12 @@ class _Failure(Exception):
         self.final, self.wrong = final, wrong
 
 
-def _matches(path, checksum):
+def _checksum(path, like):
+    """The file's checksum, "md5:..." or "sha256:..." as `like` has it."""
     import pooch
 
-    algorithm, _, digest = checksum.partition(":")
-    return pooch.file_hash(str(path), algorithm) == digest
+    algorithm, _, _ = like.partition(":")
+    return f"{algorithm}:{pooch.file_hash(str(path), algorithm)}"
 
 
 def _check(path, checksum, again):
@@ -92,7 +96,7 @@ def _check(path, checksum, again):
 
     The first time, a left-over of something else may be to blame; `again` says that it is the server.
     """
-    if not _matches(path, checksum):
+    if _checksum(path, checksum) != checksum:
         with path.open("rb") as file:
             page = file.read(64).lstrip().lower().startswith((b"<!doctype html", b"<html"))
         got = "a web page" if page else f"{path.stat().st_size} other bytes"

@@ -147,6 +147,17 @@ def test_a_damaged_file_is_replaced(serve, tmp_path):
     assert get(serve(BODY, "ok").url, tmp_path).read_bytes() == BODY
 
 
+def test_a_file_that_is_another_one_is_named_where_no_other_can_be_had(serve, tmp_path):
+    """Who is told to put the file there, and has put one there, must learn what is wrong with it."""
+    (tmp_path / "file.bin").write_bytes(b"my own")
+    other = "md5:" + hashlib.md5(b"my own").hexdigest()
+    with pytest.raises(DataError) as caught:
+        get(serve(BODY, "404").url, tmp_path, advice="put it there")
+    said = f"{tmp_path / 'file.bin'} is another file: its checksum is {other}, expected {CHECKSUM}; put it there"
+    assert str(caught.value).endswith(f"; {said}")
+    assert (tmp_path / "file.bin").read_bytes() == b"my own"
+
+
 def test_what_a_killed_program_left_is_taken_up(serve, tmp_path):
     dead, alive = tmp_path / "file.bin.dead.download", tmp_path / "file.bin.alive.download"
     dead.write_bytes(BODY[:30_000])
