@@ -1,0 +1,30 @@
+"""What a plain NumPy engine does: this package's definitions, im2col for every convolution, no compiled twin."""
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+import minitorch_cnn as mtc
+from engines.minitorch import Minitorch
+from engines.problem import Problem
+
+
+class PlainNumpy(Minitorch):
+    """Array expressions alone; the matrix products are NumPy's BLAS, with its own threads."""
+
+    version = f"NumPy {np.__version__}"
+
+    def __init__(self, path, threads):
+        threadpool_limits(threads, user_api="blas")
+        problem = Problem.load(path)
+        for layer in problem.layers:
+            if layer["class"] == "Conv2D":
+                layer["algorithm"] = "im2col"
+        self.use(problem)
+
+    def results(self):
+        with mtc.definitions_only():
+            return super().results()
+
+    def run(self):
+        with mtc.definitions_only():
+            super().run()

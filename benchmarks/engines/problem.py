@@ -1,0 +1,50 @@
+"""What all engines are given: a network as plain data, its weights, a batch, and what is wanted of it.
+
+Everything is in Keras's layouts, images (N, H, W, C), kernels (KH, KW, C, K) and (in, out), and made of NumPy arrays
+and JSON alone, so that an engine's process imports no other engine's library.
+"""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+LOSSES = ("cross_entropy", "binary_cross_entropy", "weighted_sum")
+MOMENTUM = 0.9  # of the SGD with Nesterov's look ahead that all training steps end with
+
+
+@dataclass
+class Problem:
+    """One work for one batch.
+
+    `config` is the model's description, as `Sequential.config()` writes it; `shapes` the output shape of every layer.
+    `loss` is one of LOSSES, None for a forward pass. `weighted_sum` is sum(y * target) / N: a loss for a network
+    without a top. `target` belongs to it: class numbers (N,), zeros and ones (N, 1), or weights in the output's shape.
+    """
+
+    config: dict
+    shapes: dict  # {layer name: shape without N}
+    weights: dict  # {"conv2d_1/kernel": array}
+    x: np.ndarray
+    target: np.ndarray | None
+    loss: str | None
+    learning_rate: float
+
+    @property
+    def layers(self):
+        """The layers' descriptions, in order."""
+        return self.config["layers"]
+
+    def save(self, path):
+        """Write everything to an .npz file."""
+        plain = {name: getattr(self, name) for name in ("config", "shapes", "loss", "learning_rate")}
+        target = {} if self.target is None else {"target": self.target}
+        np.savez(path, plain=json.dumps(plain), x=self.x, **target, **self.weights)
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` wrote."""
+        with np.load(path) as file:
+            arrays = dict(file)
+        plain = json.loads(str(arrays.pop("plain")))
+        return cls(x=arrays.pop("x"), target=arrays.pop("target", None), weights=arrays, **plain)

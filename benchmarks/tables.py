@@ -1,0 +1,53 @@
+"""What the benchmarks print and save."""
+
+import csv
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def print_table(headings, rows):
+    """Columns as wide as their longest entry, the first to the left, the others to the right; then an empty line."""
+    table = [headings, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[at]) for row in table) for at in range(len(headings))]
+    for first, *others in table:
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:]))]
+        print("  ".join(cells).rstrip())
+    print(flush=True)
+
+
+def figures(value, digits=3):
+    """`value` to so many significant figures, without an exponent where one can do without; "-" for None."""
+    if value is None:
+        return "-"
+    if value == 0 or not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.{digits - 1}e}" if value else "0"
+    whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+    if whole >= digits:
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}" if whole == 0 else f"{value:.{digits - whole}f}"
+
+
+def read_rows(path):
+    """The rows of a CSV file as dictionaries of text; none where it does not exist."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_rows(path, rows):
+    """Write dictionaries with the same keys as a CSV file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def replace_rows(path, rows, keys):
+    """Write `rows`, and keep of the file's old rows those that differ from all new ones in one of `keys`."""
+    replaced = {tuple(str(row[key]) for key in keys) for row in rows}
+    columns = list(rows[0])
+    kept = [row for row in read_rows(path) if list(row) == columns and tuple(row[key] for key in keys) not in replaced]
+    write_rows(path, [*kept, *rows])

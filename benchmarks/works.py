@@ -1,0 +1,84 @@
+"""The works that are measured: which network, how many images, and what is done with them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from engines.problem import Problem
+
+from minitorch_cnn import Sequential, layers, models
+
+
+@dataclass(frozen=True)
+class Work:
+    """`loss` is one of `engines.problem.LOSSES`, None for a forward pass. `learning_rate` is small where the loss has
+    no lower bound, so that a hundred steps do not lead to infinity.
+    """
+
+    title: str
+    network: Callable  # of an image size, None for the network's own
+    batch_size: int
+    loss: str | None = None
+    learning_rate: float = 0.01
+
+
+def cifar10(size=None):
+    """The slides' ConvNet for 32x32 pixels."""
+    return models.cifar10(dropout=True)
+
+
+def cats_vs_dogs(size=None):
+    """The slides' ConvNet for 150x150 pixels."""
+    return models.cats_vs_dogs(input_shape=(size or 150, size or 150, 3))
+
+
+def vgg16(size=None):
+    """VGG16's convolutions and pools, without the top."""
+    return models.vgg16(include_top=False, input_shape=(size or 224, size or 224, 3))
+
+
+def tiny(size=None):
+    """A network of every kind of layer that the others have, small enough for the loops of `naive`."""
+    return Sequential(
+        [
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
+            layers.MaxPool2D(2),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.MaxPool2D(2),
+            layers.Dropout(0.1),
+            layers.Flatten(),
+            layers.Dense(16, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ],
+        input_shape=(size or 12, size or 12, 3),
+        seed=0,
+    )
+
+
+WORKS = {
+    "cifar10": Work("CIFAR-10 ConvNet, one training step", cifar10, 128, "cross_entropy"),
+    "cats-vs-dogs": Work("Cats vs Dogs ConvNet, one training step", cats_vs_dogs, 32, "binary_cross_entropy"),
+    "vgg16-forward": Work("VGG16's convolutions, forward", vgg16, 8),
+    "vgg16-step": Work("VGG16's convolutions, one training step", vgg16, 4, "weighted_sum", 1e-5),
+    "tiny": Work("a tiny ConvNet, one training step", tiny, 4, "cross_entropy"),
+}
+
+
+def make_problem(work, batch_size, size=None, seed=0):
+    """The `Problem` of one batch of noise for `work`, with the network's initial weights."""
+    model, rng = work.network(size), np.random.default_rng(seed)
+    weights = {f"{layer.name}/{name}": array for layer in model.layers for name, array in layer.parameters.items()}
+    x = rng.standard_normal((batch_size, *model.input_shape), dtype=np.float32)
+    if work.loss == "cross_entropy":
+        target = rng.integers(0, model.output_shape[-1], batch_size)
+    elif work.loss == "binary_cross_entropy":
+        target = rng.integers(0, 2, (batch_size, 1)).astype(np.float32)
+    elif work.loss == "weighted_sum":
+        # Weights of one sign: outputs after a ReLU then add up to a loss in which nothing cancels out.
+        target = rng.random((batch_size, *model.output_shape), dtype=np.float32)
+    else:
+        target = None
+    config = json.loads(json.dumps(model.config()))
+    shapes = {layer.name: layer.output_shape for layer in model.layers}
+    return Problem(config, shapes, weights, x, target, work.loss, work.learning_rate)
