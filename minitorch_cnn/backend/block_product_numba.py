@@ -14,9 +14,11 @@ registers. A loop that goes back to memory after each step makes one multiply-ad
 The Python below runs while Numba compiles: its loops over rows and vectors write out the block, one instruction each.
 """
 
+import functools
+
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -32,6 +34,7 @@ from minitorch_cnn.backend.simd_numba import (
 )
 
 WIDTHS = (4, 2, 1) if REGISTERS >= 32 else (2, 1)  # vectors side by side in a block
+ARRAYS = (4, 9, 13, 17)  # which arguments of a product are arrays
 INDEX = ir.IntType(64)
 
 
@@ -41,7 +44,7 @@ def heights(width):
     rows x width results, `width` vectors of u and one number of v.
     """
     tallest = min((REGISTERS - 1 - width) // width // 2 * 2, 16)
-    return (tallest, *(height for height in (4, 2, 1) if height < tallest))
+    return (tallest, 4 if tallest > 8 else 2, 1)
 
 
 def fill_up(array, multiple):
@@ -59,37 +62,75 @@ def panel_width(left):
     return 1
 
 
-@njit(cache=True, nogil=True)
+@intrinsic
 def product(
-    rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at, start_row,
-    floor, m, m_at, m_row,
+    typingctx, multiplier, rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner,
+    start, start_at, start_row, floor, m, m_at, m_row,
 ):  # fmt: skip
     """See the formula above: r < rows, k < width vectors (one of WIDTHS), o < outer, i < inner.
 
-    `v`, `u`, `start` and `m` are flat arrays of one dtype. `x_at` is the position of a matrix's first element in its
-    array, `x_row`, `x_outer` and `x_inner` are the distances from one r, o or i to the next, in elements. `start` may
-    be a bias (start_row 0) or `m` itself, to add to what is there. A `floor` of 0 is a ReLU, of minus infinity nothing.
+    `multiplier` is `multiplier(dtype)`; `v`, `u`, `start` and `m` are flat arrays of that dtype. `x_at` is the position
+    of a matrix's first element in its array, `x_row`, `x_outer` and `x_inner` are the distances from one r, o or i to
+    the next, in elements. `start` may be a bias (start_row 0) or `m` itself, to add to what is there. A `floor` of 0 is
+    a ReLU, of minus infinity nothing.
     """
-    _product(
+    n = types.uintp
+    signature = types.void(n, n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, m.dtype, m, n, n)
+
+    def generate(context, builder, signature, arguments):
+        address, *arguments = arguments
+        for at in ARRAYS:
+            arguments[at] = llvm_data(context, builder, signature.args[at + 1], arguments[at])
+        kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+        builder.call(builder.inttoptr(address, kind.as_pointer()), arguments)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@functools.cache
+def multiplier(dtype):
+    """The address of the machine code that `product` calls for arrays of `dtype`.
+
+    It is compiled once by itself; built into every function that multiplies it would be compiled again with each.
+    """
+    return _MULTIPLIERS[np.dtype(dtype)]().address
+
+
+def _compile(number):
+    n, array = types.uintp, types.CPointer(number)
+
+    @cfunc(types.void(n, n, n, n, array, n, n, n, n, array, n, n, n, array, n, n, number, array, n, n), cache=True)
+    def multiply(
         rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
         start_row, floor, m, m_at, m_row,
-    )  # fmt: skip
+    ):  # fmt: skip
+        _blocks(
+            rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
+            start_row, floor, m, m_at, m_row,
+        )  # fmt: skip
+
+    return multiply
+
+
+_MULTIPLIERS = {
+    np.dtype("float32"): lambda: _compile(types.float32),
+    np.dtype("float64"): lambda: _compile(types.float64),
+}
 
 
 @intrinsic
-def _product(
+def _blocks(
     typingctx, rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
     start_row, floor, m, m_at, m_row,
 ):  # fmt: skip
     n = types.uintp
-    signature = types.void(n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, m.dtype, m, n, n)
+    signature = types.void(n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, floor, m, n, n)
 
     def generate(context, builder, signature, arguments):
-        data = {at: llvm_data(context, builder, signature.args[at], arguments[at]) for at in (4, 9, 13, 17)}
-        arguments = [data.get(at, argument) for at, argument in enumerate(arguments)]
         for width in WIDTHS:
             with builder.if_then(builder.icmp_unsigned("==", arguments[1], INDEX(width))):
-                _rows(builder, width, llvm_vector(m.dtype), arguments)
+                _rows(builder, width, llvm_vector(floor), arguments)
         return context.get_dummy_value()
 
     return signature, generate

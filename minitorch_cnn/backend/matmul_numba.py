@@ -8,7 +8,7 @@ layer's dx multiplies by a large kernel, transposed, and only the small batch ha
 import numpy as np
 from numba import njit, prange, uintp
 
-from minitorch_cnn.backend.block_product_numba import WIDTHS, fill_up, panel_width, product
+from minitorch_cnn.backend.block_product_numba import WIDTHS, fill_up, multiplier, panel_width, product
 from minitorch_cnn.backend.gemm_numba import gemm
 from minitorch_cnn.backend.simd_numba import lanes
 
@@ -30,7 +30,7 @@ def matmul(a, b):
     b = fill_up(np.ascontiguousarray(b), lanes(dtype))
     c = np.empty((M, b.shape[1]), dtype)
     zeros = np.zeros(WIDTHS[0] * lanes(dtype), dtype)
-    _matmul(M, K, a, row, step, b.reshape(-1), zeros, c, lanes(dtype))
+    _matmul(multiplier(dtype), M, K, a, row, step, b.reshape(-1), zeros, c, lanes(dtype))
     return c if c.shape[1] == N else np.ascontiguousarray(c[:, :N])
 
 
@@ -42,7 +42,7 @@ def _as_stored(x):
 
 
 @njit(cache=True, parallel=True)
-def _matmul(M, K, a, row, step, b, zeros, c, lanes):
+def _matmul(multiply, M, K, a, row, step, b, zeros, c, lanes):
     N, none = c.shape[1], c.dtype.type(-np.inf)
     widest = WIDTHS[0] * lanes
     across = (N + widest - 1) // widest
@@ -56,7 +56,8 @@ def _matmul(M, K, a, row, step, b, zeros, c, lanes):
                 to = uintp(m * N + n)
                 start, start_at, start_row = (zeros, uintp(0), uintp(0)) if k == 0 else (c, to, uintp(N))
                 product(
-                    uintp(rows), uintp(vectors), uintp(1), uintp(min(DEPTH, K - k)), a, uintp(m * row + k * step),
+                    multiply, uintp(rows), uintp(vectors), uintp(1), uintp(min(DEPTH, K - k)), a,
+                    uintp(m * row + k * step),
                     uintp(row), uintp(0), uintp(step), b, uintp(k * N + n), uintp(0), uintp(N), start, start_at,
                     start_row, none, c, to, uintp(N),
                 )  # fmt: skip

@@ -8,7 +8,7 @@ bits do not depend on the threads.
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
-from minitorch_cnn.backend.block_product_numba import WIDTHS, fill_up, panel_width, product
+from minitorch_cnn.backend.block_product_numba import WIDTHS, fill_up, multiplier, panel_width, product
 from minitorch_cnn.backend.gemm_numba import one_type
 from minitorch_cnn.backend.simd_numba import lanes
 from minitorch_cnn.backend.workspace import workspace
@@ -55,7 +55,7 @@ def convolve(x, kernel, out, strides, corner, bias, relu):
     together = KH if KH * KW * C * WIDEST * L * x.itemsize <= KERNEL_BYTES else 1
     scratch = workspace("row windows", (get_num_threads(), ((rows - 1) * strides[0] + KH) * span), x.dtype)
     floor = x.dtype.type(0 if relu else -np.inf)
-    _convolve(x, kernel, bias, y, scratch, strides, corner, floor, rows, groups, together, L)
+    _convolve(multiplier(x.dtype), x, kernel, bias, y, scratch, strides, corner, floor, rows, groups, together, L)
     return y if y.shape[3] == K else np.ascontiguousarray(y[..., :K])
 
 
@@ -73,7 +73,7 @@ def backward_kernel(x, dy, kernel_shape, strides, padding):
     partial = workspace("row windows' kernel", (chunks, KH * KW * C * filled), x.dtype)
     scratch = workspace("row windows", (get_num_threads(), ((rows - 1) * strides[0] + KH) * span), x.dtype)
     corner = padding[0][0], padding[1][0]
-    _backward_kernel(x, dy, partial, scratch, (KH, KW), strides, corner, rows, L)
+    _backward_kernel(multiplier(x.dtype), x, dy, partial, scratch, (KH, KW), strides, corner, rows, L)
     dkernel = np.empty(KH * KW * C * filled, x.dtype)
     add_up(partial, dkernel)
     dkernel = dkernel.reshape(KH, KW, C, filled)
@@ -128,7 +128,7 @@ def copy_rows(to, x, size, n, first, last, left, width):
 
 
 @njit(cache=True, parallel=True)
-def _convolve(x, kernel, bias, y, scratch, strides, corner, floor, rows, groups, together, lanes):
+def _convolve(multiply, x, kernel, bias, y, scratch, strides, corner, floor, rows, groups, together, lanes):
     N, OH, OW, K = y.shape
     KH, KW, C, _ = kernel.shape
     (SH, SW), (top, left), size = strides, corner, x.shape[1:]
@@ -151,7 +151,7 @@ def _convolve(x, kernel, bias, y, scratch, strides, corner, floor, rows, groups,
                         to = ((n * OH + i) * OW) * K + k
                         begin, begin_at, begin_row = (bias, k, 0) if p == 0 else (y, to, K)
                         product(
-                            uintp(OW), uintp(vectors), uintp(together), uintp(KW * C),
+                            multiply, uintp(OW), uintp(vectors), uintp(together), uintp(KW * C),
                             window, uintp(((i - first) * SH + p) * span), uintp(SW * C), uintp(span), uintp(1),
                             kernel, uintp(p * KW * C * K + k), uintp(KW * C * K), uintp(K),
                             begin, uintp(begin_at), uintp(begin_row), floor if p + together >= KH else none,
@@ -162,7 +162,7 @@ def _convolve(x, kernel, bias, y, scratch, strides, corner, floor, rows, groups,
 
 
 @njit(cache=True, parallel=True)
-def _backward_kernel(x, dy, partial, scratch, window_size, strides, corner, rows, lanes):
+def _backward_kernel(multiply, x, dy, partial, scratch, window_size, strides, corner, rows, lanes):
     N, OH, OW, K = dy.shape
     size, C, chunks = x.shape[1:], x.shape[3], partial.shape[0]
     KH, KW = window_size
@@ -187,7 +187,7 @@ def _backward_kernel(x, dy, partial, scratch, window_size, strides, corner, rows
                 for p in range(KH):
                     to = base + p * KW * C * K + k
                     product(
-                        uintp(KW * C), uintp(vectors), uintp(last - first), uintp(OW),
+                        multiply, uintp(KW * C), uintp(vectors), uintp(last - first), uintp(OW),
                         window, uintp(p * span), uintp(1), uintp(SH * span), uintp(SW * C),
                         dy, uintp((n * OH + first) * OW * K + k), uintp(OW * K), uintp(K),
                         sums, uintp(to), uintp(K), none, sums, uintp(to), uintp(K),

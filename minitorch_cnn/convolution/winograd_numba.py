@@ -14,7 +14,7 @@ Every output is summed up in the same order however the work is split: the bits 
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
-from minitorch_cnn.backend.block_product_numba import WIDTHS, fill_up, heights, panel_width, product
+from minitorch_cnn.backend.block_product_numba import WIDTHS, fill_up, heights, multiplier, panel_width, product
 from minitorch_cnn.backend.gemm_numba import one_type
 from minitorch_cnn.backend.simd_numba import at_least, lanes, load, load_all, splat, store, store_all
 from minitorch_cnn.backend.workspace import workspace
@@ -68,11 +68,11 @@ def convolve(x, kernel, out, corner, bias, relu):
     held = max(LEAST_TILES, held // height * height)
     if 2 * tiles > K:
         scratch = workspace("winograd", (get_num_threads(), POINTS * (held * (room + panel) + room + L)), x.dtype)
-        _by_tiles(x, U, bias, y, scratch, (TH, TW), corner, floor, held, L)
+        _by_tiles(multiplier(x.dtype), x, U, bias, y, scratch, (TH, TW), corner, floor, held, L)
     else:
         V = workspace("winograd V", POINTS * tiles * room, x.dtype)
         scratch = workspace("winograd", (get_num_threads(), POINTS * (tiles * panel + room + L)), x.dtype)
-        _by_filters(x, U, bias, y, V, scratch, (TH, TW), corner, floor, L)
+        _by_filters(multiplier(x.dtype), x, U, bias, y, V, scratch, (TH, TW), corner, floor, L)
     return y if filled == K else np.ascontiguousarray(y[..., :K])
 
 
@@ -95,14 +95,14 @@ def backward_kernel(x, dy, kernel_shape, strides, padding):
         chunks = min(CHUNKS, -(-tiles // held))
         partial = workspace("winograd dU", (chunks, sums), x.dtype)
         scratch = workspace("winograd", (get_num_threads(), held * each + work), x.dtype)
-        _sum_by_tiles(x, dy, partial, scratch, (TH, TW), corner, held, L)
+        _sum_by_tiles(multiplier(x.dtype), x, dy, partial, scratch, (TH, TW), corner, held, L)
         add_up(partial, dU)
     else:
         held = min(tiles, SUMMED_TILES)
         V = workspace("winograd V", POINTS * held * room, x.dtype)
         dM = workspace("winograd dM", POINTS * held * filled, x.dtype)
         scratch = workspace("winograd", (get_num_threads(), work), x.dtype)
-        _sum_by_points(x, dy, V, dM, dU, scratch, (TH, TW), corner, held, L)
+        _sum_by_points(multiplier(x.dtype), x, dy, V, dM, dU, scratch, (TH, TW), corner, held, L)
     dkernel = np.empty((3, 3, C, filled), x.dtype)
     _points_to_kernel(dU, dkernel, L)
     return dkernel if filled == K else np.ascontiguousarray(dkernel[..., :K])
@@ -233,7 +233,7 @@ def _transform_tile(dy, size, tile, tiles_of, patch, temporary, dM, dM_at, point
 
 @njit(cache=True, nogil=True)
 def _multiply_and_finish(
-    V, held, first, count, room, U, C, k, vectors, M, bias, floor, temporary, y, tiles_of, lanes
+    multiply, V, held, first, count, room, U, C, k, vectors, M, bias, floor, temporary, y, tiles_of, lanes
 ):  # fmt: skip
     """M = V U for `vectors` vectors of filters from k on, and from there to y, for the tiles first..first+count-1."""
     N, OH, OW, K = y.shape
@@ -242,9 +242,9 @@ def _multiply_and_finish(
     panel = vectors * lanes
     for point in range(36):
         product(
-            uintp(count), uintp(vectors), uintp(1), uintp(C), V, uintp(point * held * room), uintp(room), uintp(0),
-            uintp(1), U, uintp(36 * C * k + point * C * panel), uintp(0), uintp(panel), zeros, uintp(0), uintp(0), none,
-            M, uintp(point * count * panel), uintp(panel),
+            multiply, uintp(count), uintp(vectors), uintp(1), uintp(C), V, uintp(point * held * room), uintp(room),
+            uintp(0), uintp(1), U, uintp(36 * C * k + point * C * panel), uintp(0), uintp(panel), zeros,
+            uintp(0), uintp(0), none, M, uintp(point * count * panel), uintp(panel),
         )  # fmt: skip
     for t in range(count):
         n, place = (first + t) // (TH * TW), (first + t) % (TH * TW)
@@ -259,7 +259,7 @@ def _multiply_and_finish(
 
 
 @njit(cache=True, parallel=True)
-def _by_tiles(x, U, bias, y, scratch, tiles_of, corner, floor, held, lanes):
+def _by_tiles(multiply, x, U, bias, y, scratch, tiles_of, corner, floor, held, lanes):
     N, K, C = y.shape[0], y.shape[3], x.shape[3]
     size = x.shape[1:]
     tiles, room = N * tiles_of[0] * tiles_of[1], (C + lanes - 1) // lanes * lanes
@@ -279,13 +279,13 @@ def _by_tiles(x, U, bias, y, scratch, tiles_of, corner, floor, held, lanes):
         while k < K:
             vectors = panel_width((K - k) // lanes)
             _multiply_and_finish(
-                V, held, first, count, room, U, C, k, vectors, M, bias, floor, temporary, y, tiles_of, lanes
+                multiply, V, held, first, count, room, U, C, k, vectors, M, bias, floor, temporary, y, tiles_of, lanes
             )
             k += vectors * lanes
 
 
 @njit(cache=True, parallel=True)
-def _by_filters(x, U, bias, y, V, scratch, tiles_of, corner, floor, lanes):
+def _by_filters(multiply, x, U, bias, y, V, scratch, tiles_of, corner, floor, lanes):
     N, K, C = y.shape[0], y.shape[3], x.shape[3]
     size = x.shape[1:]
     tiles, room = N * tiles_of[0] * tiles_of[1], (C + lanes - 1) // lanes * lanes
@@ -304,7 +304,7 @@ def _by_filters(x, U, bias, y, V, scratch, tiles_of, corner, floor, lanes):
         while k < end:
             vectors = panel_width((end - k) // lanes)
             _multiply_and_finish(
-                V, tiles, 0, tiles, room, U, C, k, vectors, M, bias, floor, temporary, y, tiles_of, lanes
+                multiply, V, tiles, 0, tiles, room, U, C, k, vectors, M, bias, floor, temporary, y, tiles_of, lanes
             )
             k += vectors * lanes
 
@@ -334,21 +334,22 @@ def _kernel_to_points(kernel, U, lanes):
 
 
 @njit(cache=True, nogil=True)
-def _add_products(V, dM, held, count, room, C, K, dU, dU_at, point, lanes):
+def _add_products(multiply, V, dM, held, count, room, C, K, dU, dU_at, point, lanes):
     """dU[point] += V[point].T @ dM[point], over `count` tiles."""
     none, k = dU.dtype.type(-np.inf), 0
     while k < K:
         vectors = panel_width((K - k) // lanes)
         to = uintp(dU_at + point * C * K + k)
         product(
-            uintp(C), uintp(vectors), uintp(1), uintp(count), V, uintp(point * held * room), uintp(1), uintp(0),
-            uintp(room), dM, uintp(point * held * K + k), uintp(0), uintp(K), dU, to, uintp(K), none, dU, to, uintp(K),
+            multiply, uintp(C), uintp(vectors), uintp(1), uintp(count), V, uintp(point * held * room), uintp(1),
+            uintp(0), uintp(room), dM, uintp(point * held * K + k), uintp(0), uintp(K), dU, to, uintp(K), none,
+            dU, to, uintp(K),
         )  # fmt: skip
         k += vectors * lanes
 
 
 @njit(cache=True, parallel=True)
-def _sum_by_tiles(x, dy, partial, scratch, tiles_of, corner, held, lanes):
+def _sum_by_tiles(multiply, x, dy, partial, scratch, tiles_of, corner, held, lanes):
     """Each worker sums up its own tiles, few enough at a time to stay in its cache beside the sums."""
     N, K, C = dy.shape[0], dy.shape[3], x.shape[3]
     size = x.shape[1:]
@@ -374,11 +375,11 @@ def _sum_by_tiles(x, dy, partial, scratch, tiles_of, corner, held, lanes):
                 )
                 _transform_tile(dy, dy_size, first + t, tiles_of, patch, temporary, dM, t * K, held * K, lanes)
             for point in range(36):
-                _add_products(V, dM, held, count, room, C, K, dU, base, point, lanes)
+                _add_products(multiply, V, dM, held, count, room, C, K, dU, base, point, lanes)
 
 
 @njit(cache=True, parallel=True)
-def _sum_by_points(x, dy, V, dM, dU, scratch, tiles_of, corner, held, lanes):
+def _sum_by_points(multiply, x, dy, V, dM, dU, scratch, tiles_of, corner, held, lanes):
     """The sums are too large for that: all transform tiles together, then each worker multiplies its own points."""
     N, K, C = dy.shape[0], dy.shape[3], x.shape[3]
     size = x.shape[1:]
@@ -398,7 +399,7 @@ def _sum_by_points(x, dy, V, dM, dU, scratch, tiles_of, corner, held, lanes):
             if first == 0:
                 for at in range(uintp(point * C * K), uintp((point + 1) * C * K)):
                     dU[at] = 0
-            _add_products(V, dM, held, count, room, C, K, dU, 0, point, lanes)
+            _add_products(multiply, V, dM, held, count, room, C, K, dU, 0, point, lanes)
 
 
 @njit(cache=True, parallel=True)
