@@ -1,79 +1,22 @@
-"""Conventions that changed over the years: axis order, Theano's kernels, the order of a flattened map, spread."""
+"""Conventions that changed over the years: axis order, Theano's kernels, the order of a flattened map."""
 
-import json
 
-import h5py
-import numpy as np
 import pytest
-from keras_models import all_weights, weight_value
+from keras_models import weight_value
 from keras_targets import assert_weights_equal, reference, target
+from old_keras import (
+    KERAS_2,
+    KERAS_2_THEANO,
+    TENSORFLOW_1,
+    THEANO_1,
+    UNNAMED_1,
+    stored_form,
+    write_names,
+    write_numbers,
+)
 
 from minitorch_cnn.errors import ArgumentError, WeightsError
-from minitorch_cnn.keras_h5 import Target, TargetLayer, inspect, load, read
-
-FLATTENED = {"dense": (2, 2, 6)}
-LAYERS = ("conv2d", "conv2d_1", "conv2d_2", "dense", "dense_1")
-
-
-def stored_form(weights, filters_first=False, turned=False, channels_first_rows=False):
-    """The arrays as an old Keras would have stored them: by loops over the definition, not by the code under test."""
-    stored = {}
-    for layer, arrays in weights.items():
-        stored[layer] = dict(arrays)
-        kernel = arrays["kernel"]
-        if kernel.ndim == 4:
-            rows, columns, channels, filters = kernel.shape
-            old = np.empty((filters, channels, rows, columns) if filters_first else kernel.shape, np.float32)
-            for i in range(rows):
-                for j in range(columns):
-                    pixel = kernel[rows - 1 - i, columns - 1 - j] if turned else kernel[i, j]
-                    if filters_first:
-                        old[:, :, i, j] = pixel.T
-                    else:
-                        old[i, j] = pixel
-            stored[layer]["kernel"] = old
-        elif channels_first_rows and layer in FLATTENED:
-            rows, columns, channels = FLATTENED[layer]
-            old = np.empty_like(kernel)
-            for r in range(rows):
-                for c in range(columns):
-                    for k in range(channels):
-                        old[(k * rows + r) * columns + c] = kernel[(r * columns + c) * channels + k]
-            stored[layer]["kernel"] = old
-    return stored
-
-
-def write_numbers(path, weights):
-    """Keras 0.x: `nb_layers`, `layer_0`, `param_0`."""
-    with h5py.File(path, "w") as file:
-        file.attrs["nb_layers"] = len(weights)
-        for k, arrays in enumerate(weights.values()):
-            group = file.create_group(f"layer_{k}")
-            group.attrs["nb_params"] = len(arrays)
-            for i, array in enumerate(arrays.values()):
-                group[f"param_{i}"] = array
-
-
-def write_names(path, weights, spelling, attributes=None, config=None):
-    """Keras 1 and later: `layer_names`, `weight_names`; with `config` a whole model."""
-    short = {"kernel": "W", "bias": "b", "moving_mean": "running_mean", "moving_variance": "running_std"}
-    with h5py.File(path, "w") as file:
-        root = file
-        if config is not None:
-            file.attrs["model_config"] = json.dumps(config)
-            root = file.create_group("model_weights")
-        root.attrs.update(attributes or {})
-        root.attrs["layer_names"] = np.array([layer.encode() for layer in weights])
-        for layer, arrays in weights.items():
-            group = root.create_group(layer)
-            names = [spelling.format(layer=layer, name=name, short=short.get(name, name)) for name in arrays]
-            group.attrs["weight_names"] = np.array([name.encode() for name in names])
-            for name, array in zip(names, arrays.values()):
-                group[name] = array
-
-
-THEANO_1, TENSORFLOW_1, UNNAMED_1 = "{layer}_{short}", "{layer}_{short}_1:0", "{layer}_{name}_param"
-KERAS_2, KERAS_2_THEANO = "{layer}/{name}:0", "{layer}/{name}"
+from minitorch_cnn.keras_h5 import Target, TargetLayer, inspect, load
 
 
 @pytest.mark.parametrize(
@@ -199,78 +142,6 @@ def test_one_by_one_kernels_have_no_direction(tmp_path):
     weights, model = one_convolution(channels=2, filters=5, size=1)
     write_numbers(tmp_path / "old.h5", weights)
     assert_weights_equal(load(tmp_path / "old.h5", model).weights, weights)
-
-
-@pytest.mark.parametrize(
-    ("write", "squared", "note"),
-    [(write_numbers, True, "moving_variance is its square"),
-     (lambda path, weights: write_names(path, weights, THEANO_1), False, "running_std is taken for a variance")],
-)  # fmt: skip
-def test_spread_of_old_normalization(tmp_path, write, squared, note):
-    norm = {"norm": dict(all_weights("nested_norm")["first_norm"])}
-    expected = {"norm": dict(norm["norm"])}
-    if squared:
-        expected["norm"]["moving_variance"] = np.square(norm["norm"]["moving_variance"])
-    shapes = {name: array.shape for name, array in norm["norm"].items()}
-    write(tmp_path / "old.h5", norm)
-    loaded = load(tmp_path / "old.h5", Target([TargetLayer("norm", "BatchNormalization", shapes)]))
-    assert_weights_equal(loaded.weights, expected)
-    assert note in str(loaded.report)
-
-
-@pytest.mark.parametrize(
-    ("attributes", "options", "squared"),
-    [
-        ({}, {}, False),
-        ({}, {"running_std": "standard_deviation"}, True),
-        ({}, {"running_std": "variance"}, False),
-        ({"keras_version": "1.0.5"}, {}, True),
-        ({"keras_version": "1.0.6"}, {}, False),
-        ({"keras_version": "1.2.2"}, {}, False),
-        ({"keras_version": "1.0.5"}, {"running_std": "variance"}, False),
-    ],
-)
-def test_running_std_by_version_or_by_the_user_s_word(tmp_path, attributes, options, squared):
-    norm = {"norm": dict(all_weights("nested_norm")["first_norm"])}
-    expected = {"norm": dict(norm["norm"])}
-    if squared:
-        expected["norm"]["moving_variance"] = np.square(norm["norm"]["moving_variance"])
-    write_names(tmp_path / "old.h5", norm, THEANO_1, attributes)
-    shapes = {name: array.shape for name, array in norm["norm"].items()}
-    model = Target([TargetLayer("norm", "BatchNormalization", shapes)])
-    assert_weights_equal(load(tmp_path / "old.h5", model, **options).weights, expected)
-    assert_weights_equal(read(tmp_path / "old.h5", **options), expected)
-    assert_weights_equal(read(tmp_path / "old.h5", model, **options), expected)
-
-
-def test_a_normalization_behind_the_flatten_is_reordered_too(tmp_path):
-    """Its arrays have a number for each value of the flattened map, like the rows of the dense kernel behind it."""
-    rows, columns, channels = 2, 3, 4
-    size = rows * columns * channels
-    names = ("gamma", "beta", "moving_mean", "moving_variance")
-    weights = {
-        "conv": {"kernel": weight_value("conv", "kernel", (3, 3, 2, channels))},
-        "norm": {name: weight_value("norm", name, (size,)) for name in names},
-        "dense": {"kernel": weight_value("dense", "kernel", (size, size)), "bias": weight_value("dense", "b", (size,))},
-    }
-    stored = {name: dict(arrays) for name, arrays in weights.items()}
-    stored["conv"]["kernel"] = weights["conv"]["kernel"].transpose(3, 2, 0, 1)
-    for r in range(rows):
-        for c in range(columns):
-            for k in range(channels):
-                old, new = (k * rows + r) * columns + c, (r * columns + c) * channels + k
-                for layer, name in [("norm", name) for name in names] + [("dense", "kernel")]:
-                    if stored[layer][name] is weights[layer][name]:
-                        stored[layer][name] = weights[layer][name].copy()
-                    stored[layer][name][old] = weights[layer][name][new]
-    write_names(tmp_path / "old.h5", stored, TENSORFLOW_1)
-    kinds = {"conv": "Conv2D", "norm": "BatchNormalization", "dense": "Dense"}
-    layers = [
-        TargetLayer(layer, kinds[layer], {name: array.shape for name, array in arrays.items()},
-                    flatten_shape=None if layer == "conv" else (rows, columns, channels))
-        for layer, arrays in weights.items()
-    ]  # fmt: skip
-    assert_weights_equal(load(tmp_path / "old.h5", Target(layers)).weights, weights)
 
 
 def test_keras_2_names_without_a_version(tmp_path):
