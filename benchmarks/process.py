@@ -40,13 +40,16 @@ class Process:
 
     def __init__(self, target, *arguments, threads):
         limits = {name: str(threads) for name in THREAD_LIMITS}
+        inherited = {
+            name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"
+        }  # ours sets its own
         self.target = target
         self.process = subprocess.Popen(
             [sys.executable, __file__, target, json.dumps(arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | limits,
+            env=inherited | limits,
         )
         answer = self._receive()
         if "missing" in answer:

@@ -20,7 +20,7 @@ def figures(value, digits=3):
     """`value` to so many significant figures, without an exponent where one can do without; "-" for None."""
     if value is None:
         return "-"
-    if value == 0 or not 1e-4 <= abs(value) < 1e6:
+    if not 1e-4 <= abs(value) < 1e6:
         return f"{value:.{digits - 1}e}" if value else "0"
     whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
     if whole >= digits:

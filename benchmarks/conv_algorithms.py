@@ -1,0 +1,158 @@
+"""Every convolution algorithm on every convolution layer of the slides' networks, in all three passes.
+
+    python benchmarks/conv_algorithms.py [--networks vgg16] [--batch-sizes 1] [--layers block3] [--rounds 7]
+
+For each layer and pass: milliseconds; GFLOP/s, counting two operations for each multiplication of the definition, so
+that an algorithm with fewer multiplications can pass the machine's peak; the share of what NumPy's sgemm reached at
+that moment; scratch memory, measured; bytes that pass through the cores (`costs.py`). The mark * is what "auto" takes,
+and how far that is from the best is the last table: what the rule in `convolution.choose` rests on.
+
+All run in turn, round after round; the results must agree before anything is timed. Forward includes bias and ReLU.
+The first layer of a network needs no gradient for its input. PyTorch runs in a process of its own, if it is installed,
+in both layouts, of which the better one counts. `naive` is left out where it would take minutes.
+"""
+
+import argparse
+import os
+import statistics
+from pathlib import Path
+
+import charts
+import numba
+from conv_passes import PYTORCH, layers_of, measure_layer, start_pytorch
+from engines.conv_layer import PASSES
+from tables import RESULTS, figures, print_table, write_rows
+from works import cats_vs_dogs, cifar10, tiny, vgg16
+
+from minitorch_cnn import convolution
+
+NETWORKS = {  # name: (title, network, batch sizes)
+    "cifar10": ("CIFAR-10 ConvNet", cifar10, (128,)),
+    "cats-vs-dogs": ("Cats vs Dogs ConvNet", cats_vs_dogs, (32,)),
+    "vgg16": ("VGG16", vgg16, (1, 8)),
+    "tiny": ("a tiny ConvNet", tiny, (2,)),
+}
+
+
+def best(rows):
+    """The fastest of our rows."""
+    return min((row for row in rows if row["algorithm"] not in PYTORCH), key=lambda row: row["ms"])
+
+
+def by_pass(rows):
+    """{(network, layer, batch size, pass): rows}."""
+    found = {}
+    for row in rows:
+        found.setdefault((row["network"], row["layer"], row["batch_size"], row["pass"]), []).append(row)
+    return found
+
+
+def show_layer(title, name, layer, rows):
+    """Print one layer's table."""
+    sides = "x".join(map(str, layer.out))
+    print(
+        f"{title}, {name}: {layer.N} x {layer.H}x{layer.W}x{layer.C} -> {sides}x{layer.K},"
+        f" {2 * layer.multiplications / 1e9:.3g} GFLOP a pass; sgemm {rows[0]['sgemm_gflops']:.0f} GFLOP/s\n"
+    )
+    table = []
+    for row in rows:
+        table.append(
+            (
+                f"{row['pass']:16}{row['algorithm']}{' *' if row['auto'] else ''}",
+                figures(row["ms"]),
+                figures(row["gflops"]),
+                f"{row['share_of_sgemm']:.2f}",
+                figures(row["scratch_mb"]),
+                figures(row["touched_mb"]),
+            )
+        )
+    print_table(("pass            algorithm", "ms", "GFLOP/s", "of sgemm", "scratch MB", "touched MB"), table)
+
+
+def show_rule(rows):
+    """Print what "auto" takes beside the best, and PyTorch beside that."""
+    table, behind = [], []
+    for (network, layer, batch_size, direction), found in by_pass(rows).items():
+        auto = next((row for row in found if row["auto"]), None)
+        if auto is None:
+            continue
+        winner = best(found)
+        behind.append(auto["ms"] / winner["ms"])
+        theirs = min((row["ms"] for row in found if row["algorithm"] in PYTORCH), default=None)
+        table.append(
+            (
+                f"{network} {layer}",
+                batch_size,
+                direction,
+                auto["algorithm"],
+                winner["algorithm"],
+                f"{behind[-1]:.2f}",
+                "-" if theirs is None else f"{theirs / auto['ms']:.2f}",
+            )
+        )
+    if not table:
+        return
+    headings = ("layer", "batch", "pass", "auto takes", "best", "auto / best", "PyTorch / auto")
+    print_table(headings, table)
+    print(
+        f"auto takes the best algorithm in {sum(b == 1 for b in behind)} of {len(behind)} cases;"
+        f" its time over the best one's is {statistics.median(behind):.2f} in the median and {max(behind):.2f} at most"
+    )
+
+
+def draw(rows):
+    """The chart: what share of sgemm each algorithm reaches, a row for each layer, a panel for each pass."""
+    entries, heading = [], None
+    for network, layer, batch_size in dict.fromkeys(key[:3] for key in by_pass(rows)):
+        if heading != (network, batch_size):
+            heading = network, batch_size
+            entries.append((f"{NETWORKS[network][0]}, batch {batch_size}", []))
+        cells = []
+        for direction in PASSES:
+            found = by_pass(rows).get((network, layer, batch_size, direction), [])
+            shares = {row["algorithm"]: row["share_of_sgemm"] for row in found if row["algorithm"] not in PYTORCH}
+            theirs = [row["share_of_sgemm"] for row in found if row["algorithm"] in PYTORCH]
+            shares |= {"PyTorch": max(theirs)} if theirs else {}
+            cells.append({name: (share, "") for name, share in shares.items()})
+        entries.append((layer, cells))
+    title = "Speed of each convolution, as a share of NumPy's sgemm"
+    return charts.dots(title, entries, panels=PASSES, at_one="sgemm", width=900, names=200)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=[n for n in NETWORKS if n != "tiny"])
+    parser.add_argument("--batch-sizes", nargs="+", type=int, help="images; left out: what suits the network")
+    parser.add_argument("--layers", nargs="+", default=[""], help="beginnings of layers' names")
+    parser.add_argument("--algorithms", nargs="+", choices=convolution.algorithms(), default=convolution.algorithms())
+    parser.add_argument("--no-pytorch", action="store_true")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
+    options = parser.parse_args()
+    options.threads = min(options.threads, numba.config.NUMBA_NUM_THREADS)
+    numba.set_num_threads(options.threads)
+
+    processes = {} if options.no_pytorch else start_pytorch(options.threads)
+    rows = []
+    for network in options.networks:
+        title, make, batch_sizes = NETWORKS[network]
+        for batch_size in options.batch_sizes or batch_sizes:
+            for name, layer, first in layers_of(make, batch_size):
+                if name.startswith(tuple(options.layers)):
+                    found = measure_layer(layer, first, options.algorithms, processes, options.rounds, options.threads)
+                    show_layer(title, name, layer, found)
+                    about = {"network": network, "layer": name, "batch_size": batch_size, "threads": options.threads}
+                    about |= {"input": "x".join(map(str, layer.x_shape[1:])), "filters": layer.K}
+                    rows += [about | row for row in found]
+    for process in processes.values():
+        process.close()
+    if not rows:
+        parser.error("no layer's name begins like that")
+    show_rule(rows)
+    write_rows(options.results / "conv_algorithms.csv", rows)
+    charts.save(draw(rows), options.results / "conv_algorithms.svg")
+
+
+if __name__ == "__main__":
+    main()
