@@ -10,10 +10,15 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from minitorch_cnn import models
 
 FOLDER = pathlib.Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
-BACKPROPAGATION, DIGITS, CIFAR10 = (next(FOLDER.glob(f"{number}_*.py")) for number in ("01", "02", "03"))
+BACKPROPAGATION, DIGITS, CIFAR10, SMALL_TRANSFER, CATS_VS_DOGS, TRANSFER = (
+    next(FOLDER.glob(f"{number:02}_*.py")) for number in range(1, 7)
+)
 
 
 def start(script, *arguments, folder):
@@ -40,6 +45,29 @@ def noise(tmp_path_factory):
         records[:, 0] = np.arange(60) % 10
         records.tofile(folder / name)
     return folder
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder with reddish cats and bluish dogs, 6 of each to train on and 4 to test on."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 6), ("validation", 4)):
+        for name, channel in (("cats", 0), ("dogs", 2)):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 120, (40, 37, 3), dtype=np.uint8)
+                pixels[..., channel] += 120
+                Image.fromarray(pixels).save(folder / split / name / f"{name}.{number}.jpg")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """A file with the weights of a VGG16 that nobody has trained."""
+    path = tmp_path_factory.mktemp("weights") / "base.h5"
+    models.vgg16(include_top=False, input_shape=(32, 32, 3), seed=3).save_weights(path)
+    return path
 
 
 def test_one_convolution_by_hand(tmp_path):
@@ -101,11 +129,110 @@ def test_cifar10_without_data_is_one_line_and_exit_code_2(tmp_path):
     assert "nowhere" in error and len(error.splitlines()) == 1
 
 
-@pytest.mark.parametrize("script", [DIGITS, CIFAR10], ids=lambda script: script.stem)
-def test_no_epochs_is_a_mistake_and_exit_code_2(tmp_path, script):
-    code, _, error = run(script, "--epochs", 0, folder=tmp_path)
-    assert code == 2
-    assert "at least one epoch" in error and "Traceback" not in error
+def test_the_transfer_on_digits_as_it_is(tmp_path):
+    page = tmp_path / "pages" / "transfer.html"
+    code, out, error = run(SMALL_TRANSFER, "--report", page, folder=tmp_path)
+    assert code == 0, error[-2000:]
+    for state in ("trained", "frozen, gradient passes", "not visited"):
+        assert re.search(rf"^block2_conv .* {state} ", out, re.MULTILINE), state
+    old, frozen, scratch, by_heart, gently, careless = map(float, re.findall(r"\b[01]\.\d{4}\b", out))
+    assert scratch + 0.25 <= frozen <= gently - 0.005 and careless <= gently - 0.01
+    assert min(old, by_heart) >= 0.95
+    assert f"report: {page}" in out
+    assert "the network of the digits 0 to 4" in page.read_text()
+
+
+def test_a_quick_look_at_the_transfer_on_digits(tmp_path):
+    code, out, error = run(SMALL_TRANSFER, "--images", 1, "--epochs", 1, "--seed", 1, folder=tmp_path)
+    assert code == 0, error[-2000:]
+    assert "new: 5 images of the digits 5 to 9" in out
+
+
+def test_cats_and_dogs_from_a_folder(photos, tmp_path):
+    page = tmp_path / "pages" / "cats.html"
+    code, out, error = run(CATS_VS_DOGS, photos, "--epochs", 1, "--images", 10, "--report", page, folder=tmp_path)
+    assert code == 0, error[-2000:]
+    assert "cats_vs_dogs: 10 training and 8 test images of 150x150x3" in out
+    assert re.search(r"validation accuracy [01]\.\d{4} on 8 photos after epoch 1", out)
+    assert not list((tmp_path / "runs").glob("*.npz"))  # a finished run leaves no checkpoint
+    assert "--epochs 1 --images 10" in page.read_text()
+
+
+def test_transfer_learning_from_a_base_that_nobody_has_trained(photos, untrained, tmp_path):
+    arguments = ("--size", 32, "--images", 7, "--top-epochs", 2, "--all-epochs", 1)
+    code, out, error = run(TRANSFER, untrained, photos, *arguments, folder=tmp_path)
+    assert code == 0, error[-2000:]
+    assert "cats_vs_dogs: 7 training and 7 test images of 32x32x3" in out
+    assert "tossed: flatten, fc1, fc2, predictions   new: dense_1, dense_2" in out
+    assert "the fingerprints of all 13 base layers are those of the file" in out
+    assert re.search(r"validation accuracy [01]\.\d{4} with the base frozen, [01]\.\d{4} in the end", out)
+    folder = tmp_path / "runs" / "06_transfer_learning-32-pixels-7-photos"
+    assert {path.name for path in folder.iterdir()} == {"model.npz", "report.html"}
+    text = (folder / "report.html").read_text()
+    assert "base frozen" in text and "everything trained" in text and "block5_pool" in text
+
+
+def test_transfer_learning_interrupted_in_its_second_phase(photos, untrained, tmp_path):
+    arguments = (untrained, photos, "--size", 32, "--top-epochs", 1, "--all-epochs", 3)
+    process = start(TRANSFER, *arguments, folder=tmp_path)
+    checkpoint = tmp_path / "runs" / "06_transfer_learning-32-pixels-12-photos" / "checkpoint-all.npz"
+    deadline = time.monotonic() + 300
+    while not checkpoint.exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "go on with: the same command" in error and "Traceback" not in error
+    code, out, error = run(TRANSFER, *arguments, folder=tmp_path)
+    assert code == 0, error[-2000:]
+    assert out.count("going on from runs") == 2  # the first phase is over: nothing of it is done again
+    assert "epoch 1/1:" not in error and "epoch 1/3:" not in error
+    assert "the fingerprints of all 13 base layers are those of the file" in out
+
+
+MISTAKES = [
+    (DIGITS, ["--epochs", "0"], "at least one epoch"),
+    (CIFAR10, ["--epochs", "0"], "at least one epoch"),
+    (SMALL_TRANSFER, ["--epochs", "0"], "at least one epoch"),
+    (SMALL_TRANSFER, ["--images", "0"], "1 to 150 images"),
+    (SMALL_TRANSFER, ["--images", "151"], "1 to 150 images"),
+    (SMALL_TRANSFER, ["--seed", "-1"], "a seed of at least 0"),
+    (CATS_VS_DOGS, ["--epochs", "0"], "at least one epoch"),
+    (CATS_VS_DOGS, ["--images", "0"], "one image"),
+    (TRANSFER, ["--top-epochs", "0"], "at least one epoch"),
+    (TRANSFER, ["--all-epochs", "-1"], "none or more for all"),
+    (TRANSFER, ["--images", "0"], "at least one image"),
+]
+
+
+@pytest.mark.parametrize(
+    "script, arguments, message",
+    MISTAKES,
+    ids=[" ".join([script.stem, *arguments]) for script, arguments, _ in MISTAKES],
+)
+def test_a_number_out_of_range_is_a_mistake_and_exit_code_2(tmp_path, script, arguments, message):
+    code, out, error = run(script, *arguments, folder=tmp_path)
+    assert code == 2 and not out
+    assert message in error and "Traceback" not in error
+
+
+MISSING = [
+    (CATS_VS_DOGS, ["nowhere"], "nowhere"),
+    (TRANSFER, ["nowhere.h5", "{photos}", "--size", "32"], "nowhere.h5"),
+    (TRANSFER, ["{untrained}", "nowhere", "--size", "32"], "nowhere"),
+    (TRANSFER, ["{untrained}", "{photos}", "--size", "20"], "at least 32x32"),
+]
+
+
+@pytest.mark.parametrize(
+    "script, arguments, message", MISSING, ids=[" ".join([script.stem, *arguments]) for script, arguments, _ in MISSING]
+)
+def test_what_is_not_there_is_one_line_and_exit_code_2(photos, untrained, tmp_path, script, arguments, message):
+    places = {"photos": photos, "untrained": untrained}
+    code, out, error = run(script, *(argument.format(**places) for argument in arguments), folder=tmp_path)
+    assert code == 2 and not out
+    assert message in error and len(error.splitlines()) == 1
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)

@@ -1,0 +1,291 @@
+# %% [markdown]
+# # Transfer learning in miniature
+#
+# Someone has trained a network on many images; we have a handful of others. The recipe: chop off the top, put a new one
+# on, freeze what is below and train the new layers, then unfreeze all and train it gently. Here the whole of it on the
+# digits that ship with the package: `python examples/04_transfer_on_digits.py [--seed N] [--images N] [--epochs N]
+# [--report FILE]`. Less than a minute on two cores.
+
+# %%
+import argparse
+import io
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import minitorch_cnn as mtc
+from minitorch_cnn import datasets, features, layers, losses, optimizers, report, schedules
+from minitorch_cnn.metrics import confusion_matrix
+from minitorch_cnn.preprocessing import Standardize
+from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
+
+parser = argparse.ArgumentParser(description="Transfer learning from the digits 0 to 4 to the digits 5 to 9.")
+parser.add_argument("--seed", type=int, default=0, help="decides colours, images, weights, order and dropout (0)")
+parser.add_argument("--images", type=int, default=10, help="images of each new digit, at most 150 (10)")
+parser.add_argument("--epochs", type=int, default=10, help="passes over the old digits (10)")
+parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (a temporary folder)")
+arguments = [] if "ipykernel" in sys.modules else sys.argv[1:]  # a notebook has no command line
+options = parser.parse_args(arguments)
+if options.seed < 0 or options.epochs < 1 or not 1 <= options.images <= 150:
+    parser.error("expected a seed of at least 0, at least one epoch, and 1 to 150 images")
+
+# %% [markdown]
+# ## Two tasks
+#
+# Every digit is painted: paper of one colour, ink of another, drawn at random. What a digit is has nothing to do with
+# its colours, but a network has to learn that, and a few images do not teach it.
+#
+# * The old task: the digits 0 to 4, all training images of them, each painted twice.
+# * The new task: the digits 5 to 9, ten images of each. All others of them are for the test.
+
+
+# %%
+def painted(images, rng):
+    """Grey digits (N, 32, 32, 3) in two colours each, at least 64 of 255 apart in every channel."""
+    paper = rng.integers(0, 256, (len(images), 1, 1, 3))
+    ink = (paper + rng.integers(64, 193, paper.shape)) % 256
+    return np.rint(paper + (ink - paper) * (images / 255)).astype(np.uint8)
+
+
+rng = np.random.default_rng(options.seed)
+data = datasets.digits()
+old, old_test = data.train_labels < 5, data.test_labels < 5
+old_images = painted(np.concatenate([data.train_images[old]] * 2), rng)
+old_labels = np.concatenate([data.train_labels[old]] * 2)
+old_test_images, old_test_labels = painted(data.test_images[old_test], rng), data.test_labels[old_test]
+
+new_images = painted(np.concatenate([data.train_images[~old], data.test_images[~old_test]]), rng)
+new_labels = np.concatenate([data.train_labels[~old], data.test_labels[~old_test]]) - 5
+order = rng.permutation(len(new_labels))
+few = np.concatenate([order[new_labels[order] == digit][: options.images] for digit in range(5)])
+rest = np.setdiff1d(order, few)
+few_images, few_labels = new_images[few], new_labels[few]
+test_images, test_labels = new_images[rest], new_labels[rest]
+print(f"old: {len(old_images):,} images of the digits 0 to 4, {len(old_test_images)} for the test")
+print(f"new: {len(few_images)} images of the digits 5 to 9, {len(test_images)} for the test")
+
+# %% [markdown]
+# ## The network that somebody has trained
+#
+# Three convolutions, each followed by a pool, and a top that tells five digits apart.
+
+
+# %%
+def blocks():
+    stack = []
+    for block, filters in enumerate((16, 32, 64), 1):
+        stack.append(layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"block{block}_conv"))
+        stack.append(layers.MaxPool2D(2, name=f"block{block}_pool"))
+    return stack
+
+
+def top():
+    return [layers.Flatten(), layers.Dropout(0.3), layers.Dense(5, activation="softmax")]
+
+
+def network():
+    preprocessing = Standardize.of(old_images)
+    return mtc.Sequential([*blocks(), *top()], (32, 32, 3), seed=options.seed, preprocessing=preprocessing)
+
+
+def one_cycle(rate, images, epochs, batch_size, **settings):
+    steps = epochs * -(-len(images) // batch_size)  # batches an epoch, the last one smaller
+    return optimizers.SGD(schedules.OneCycle(rate, steps), momentum=0.9, nesterov=True, weight_decay=5e-4, **settings)
+
+
+augment = datasets.Augmentation(shift=0.08, rotate=8.0, zoom=0.08)
+base = network()
+base.fit(
+    old_images,
+    old_labels,
+    optimizer=one_cycle(0.02, old_images, options.epochs, 32),
+    epochs=options.epochs,
+    batch_size=32,
+    validation=(old_test_images, old_test_labels),
+    augment=augment,
+)
+CLAIMED = (options.images, options.epochs) == (10, 10)  # the accuracies below are claimed for these alone
+old_accuracy = base.evaluate(old_test_images, old_test_labels)["accuracy"]
+print(f"accuracy {old_accuracy:.4f} on the digits 0 to 4")
+assert old_accuracy >= 0.95 or not CLAIMED
+trained_base = base.fingerprints()  # {layer: twelve digits that stand for all its weights}
+tossed = layer_rows(base)[-3:]  # for the page
+
+# %% [markdown]
+# ## Surgery
+#
+# `cut` keeps the layers up to the last pool, `extend` puts new ones behind them. The old layers move into the new model
+# with their weights; the new ones start at random.
+
+# %%
+model = base.cut(after="block3_pool").extend(top())
+new_top = ("dense_1",)  # the only new layer with weights
+kept = [name for name in model.fingerprints() if name not in new_top]
+assert kept == ["block1_conv", "block2_conv", "block3_conv"]
+assert all(model.fingerprints()[name] == trained_base[name] for name in kept)
+assert model.fingerprints()["dense_1"] != trained_base["dense_1"]
+
+
+# %% [markdown]
+# ## Three states of a layer
+#
+# The summary says of every layer with weights what training does with it:
+#
+# * **trained**: it gets a gradient and an update.
+# * **frozen, gradient passes**: it gets neither, but a layer below it learns, so the gradient goes on through it.
+# * **not visited**: nothing up to there learns. The way back ends above it, and nothing is kept for it on the way
+#   forward: see the column *activations*.
+
+
+# %%
+def states():
+    """{layer: state} as the summary prints it."""
+    file = io.StringIO()
+    model.summary(batch_size=len(few_images), file=file)
+    print(file.getvalue())
+    rows = [line for line in file.getvalue().splitlines() if line.startswith(("block", "dense"))]
+    known = ("trained", "frozen, gradient passes", "not visited")
+    return {row.split()[0]: next((state for state in known if state in row), "") for row in rows if "pool" not in row}
+
+
+assert states() == dict.fromkeys([*kept, "dense_1"], "trained")
+
+model.freeze(layers=["block2_conv"])
+assert states() == dict.fromkeys(["block1_conv", "block3_conv", "dense_1"], "trained") | {
+    "block2_conv": "frozen, gradient passes"
+}
+model.loss_and_gradients(few_images, few_labels, losses.CrossEntropy())
+with_gradient = [layer.name for layer in model.layers if layer.gradients]
+assert with_gradient == ["block1_conv", "block3_conv", "dense_1"]
+assert np.any(model.get_layer("block1_conv").gradients["kernel"])  # it came down through block2_conv
+
+model.freeze(through="block3_pool")
+assert states() == dict.fromkeys(kept, "not visited") | {"dense_1": "trained"}
+
+
+# %% [markdown]
+# Is it true that nothing is kept? A loss stands between forward and backward, so one that looks around can tell.
+
+
+# %%
+class LookAround(losses.CrossEntropy):
+    def from_scores(self, scores, labels):
+        self.kept_by = [layer.name for layer in model.layers if layer.cache is not None]
+        return super().from_scores(scores, labels)
+
+
+loss = LookAround()
+model.loss_and_gradients(few_images, few_labels, loss)
+assert loss.kept_by == ["dense_1"]
+assert [layer.name for layer in model.layers if layer.gradients] == ["dense_1"]
+print("kept for the way back:", ", ".join(loss.kept_by))
+
+# %% [markdown]
+# ## Features once
+#
+# What the frozen base makes of an image never changes, so it is enough to compute it once. `fit` does that by itself
+# where nothing changes the images. By hand it looks like this: everything below the first layer that learns or draws
+# at random turns the images into features, and the layers above, a model of their own, take those in their place.
+
+# %%
+depth = features.fixed_depth(model)
+few_features = features.base_features(model, few_images, progress=False)
+upper = features.upper_part(model, depth)
+assert [layer.name for layer in upper.layers] == ["dropout_1", "dense_1"]
+assert few_features.shape == (len(few_images), 4 * 4 * 64)
+assert np.allclose(upper.predict(few_features), model.predict(few_images), rtol=1e-4, atol=1e-6)
+assert features.worth_caching(model, augment=None) and not features.worth_caching(model, augment)
+print(f"images {few_images.shape} -> features {few_features.shape}")
+
+# %% [markdown]
+# ## Training the new top
+
+# %%
+TOP_EPOCHS = ALL_EPOCHS = 60
+
+
+def train(model, rate, epochs, multipliers=None, **settings):
+    """Train on the few images; returns the history."""
+    optimizer = one_cycle(rate, few_images, epochs, 10, multipliers=multipliers)
+    settings |= {"optimizer": optimizer, "epochs": epochs, "batch_size": 10, "progress": False}
+    return model.fit(few_images, few_labels, **settings)
+
+
+def accuracy(model):
+    return model.evaluate(test_images, test_labels)["accuracy"]
+
+
+top_history = train(model, 0.02, TOP_EPOCHS, validation=(test_images, test_labels))
+frozen, kernel = accuracy(model), first_filters(model)
+assert all(model.fingerprints()[name] == trained_base[name] for name in kept)
+print(f"accuracy {frozen:.4f} on the digits 5 to 9 with the base frozen, which is the same to the last bit")
+
+# %% [markdown]
+# ## The same network from nothing
+#
+# What would the few images have taught without the old ones? The same layers, the same rate, as many epochs as both
+# phases of the transfer have together, and augmentation in all of them. It learns its images by heart, colours and all.
+
+# %%
+from_nothing = network()
+train(from_nothing, 0.02, TOP_EPOCHS + ALL_EPOCHS, augment=augment)
+scratch, by_heart = accuracy(from_nothing), from_nothing.evaluate(few_images, few_labels)["accuracy"]
+print(f"accuracy {scratch:.4f} from nothing, {by_heart:.4f} on the images that it was trained on")
+assert (by_heart >= 0.95 and frozen >= scratch + 0.25) or not CLAIMED
+
+# %% [markdown]
+# ## Unfreeze, and train all of it gently
+#
+# Now the old layers may follow the new task, with care: steps that are large beside what they have learned destroy it.
+# So the learning rate is half of what it was, and for the old layers a tenth of that: `multipliers` give layers of a
+# name, or of a beginning in common, a rate of their own. To see what that is good for, a copy goes on at the old rate
+# in all layers.
+
+# %%
+model.unfreeze()
+assert all(layer.trainable for layer in model.layers)
+careless_model = model.copy()
+gentle = dict.fromkeys(("block1", "block2", "block3"), 0.1)
+all_history = train(model, 0.01, ALL_EPOCHS, gentle, augment=augment, validation=(test_images, test_labels))
+train(careless_model, 0.02, ALL_EPOCHS, augment=augment)
+tuned, careless = accuracy(model), accuracy(careless_model)
+assert all(model.fingerprints()[name] != trained_base[name] for name in kept)
+
+for way, result, trained in (("gently", tuned, model), ("without care", careless, careless_model)):
+    moved = np.linalg.norm(first_filters(trained) - kernel) / np.linalg.norm(kernel)
+    print(f"accuracy {result:.4f} after all was trained {way}: the first kernel moved by {moved:.1%} of its size")
+assert (tuned >= frozen + 0.005 and tuned >= careless + 0.01) or not CLAIMED
+
+# %% [markdown]
+# ## The page
+#
+# One HTML file that needs nothing but itself: what was kept, tossed and added, both phases, the surest mistakes.
+
+# %%
+rows, probabilities = layer_rows(model), model.predict(test_images)
+names = data.class_names[5:]
+run = report.TransferRun(
+    title="Digits, by transfer",
+    subtitle=f"from the digits 0 to 4 to the digits 5 to 9, {len(few_images)} images of them",
+    base="the network of the digits 0 to 4",
+    commands=[("Train it again", shlex.join(["python", "examples/04_transfer_on_digits.py", *arguments]))],
+    facts=[("accuracy from nothing", f"{scratch:.1%}")],
+    input_shape=model.input_shape,
+    kept=rows[:-3],
+    tossed=tossed,
+    added=rows[-3:],
+    phases=[
+        report.Phase("base frozen", top_history, states=dict.fromkeys(kept, "frozen")),
+        report.Phase("everything trained", all_history, detail="the old layers at a tenth of the rate"),
+    ],
+    class_names=list(names),
+    confusion=confusion_matrix(test_labels, probabilities.argmax(axis=1), len(names)),
+    samples=samples(test_images, test_labels, probabilities, names),
+    filters_before=kernel,
+    filters_after=first_filters(model),
+)
+page = options.report or Path(tempfile.mkdtemp(prefix="transfer-")) / "report.html"
+print(f"report: {report.write_transfer_report(run, page)}")
