@@ -121,7 +121,7 @@ def draw(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=[n for n in NETWORKS if n != "tiny"])
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=["cifar10", "cats-vs-dogs", "vgg16"])
     parser.add_argument("--batch-sizes", nargs="+", type=int, help="images; left out: what suits the network")
     parser.add_argument("--layers", nargs="+", default=[""], help="beginnings of layers' names")
     parser.add_argument("--algorithms", nargs="+", choices=convolution.algorithms(), default=convolution.algorithms())

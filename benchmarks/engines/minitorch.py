@@ -16,17 +16,10 @@ class WeightedSum(losses.Loss):
         return float(np.vdot(prediction, labels)) / len(prediction), labels / np.float32(len(labels))
 
 
-class Minitorch:
-    """The network as a user writes it, every operation by its compiled twin."""
+class Network:
+    """The network of a problem, as a user writes it, with its weights and its batch."""
 
-    version = f"minitorch_cnn {mtc.__version__}"
-
-    def __init__(self, path, threads):
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-        self.use(Problem.load(path))
-
-    def use(self, problem):
-        """Build the network of `problem`."""
+    def __init__(self, problem):
         self.x, self.target = problem.x, problem.target
         self.model = mtc.Sequential.from_config(problem.config)
         for layer in self.model.layers:
@@ -42,6 +35,7 @@ class Minitorch:
         self.optimizer = optimizers.SGD(problem.learning_rate, momentum=MOMENTUM, nesterov=True)
 
     def results(self):
+        """See `engines`."""
         if self.loss is None:
             return {"output": self.model.predict(self.x, batch_size=len(self.x))}
         loss = self.model.loss_and_gradients(self.x, self.target, self.loss, training=False)
@@ -52,8 +46,20 @@ class Minitorch:
         }
         return {"output": self.model.prediction, "loss": np.float64(loss), **gradients}
 
-    def run(self):
+    def run(self, images=None):
+        """One training step or forward pass; with the first `images` of the batch, if a number is given."""
+        x = self.x[:images]
         if self.loss is None:
-            self.model.predict(self.x, batch_size=len(self.x))
+            self.model.predict(x, batch_size=len(x))
         else:
-            self.model.train_step(self.x, self.target, self.loss, self.optimizer)
+            self.model.train_step(x, self.target[:images], self.loss, self.optimizer)
+
+
+class Minitorch(Network):
+    """Every operation by its compiled twin."""
+
+    version = f"minitorch_cnn {mtc.__version__}"
+
+    def __init__(self, path, threads):
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        super().__init__(Problem.load(path))

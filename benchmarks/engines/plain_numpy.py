@@ -4,11 +4,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import minitorch_cnn as mtc
-from engines.minitorch import Minitorch
+from engines.minitorch import Network
 from engines.problem import Problem
 
 
-class PlainNumpy(Minitorch):
+class PlainNumpy(Network):
     """Array expressions alone; the matrix products are NumPy's BLAS, with its own threads."""
 
     version = f"NumPy {np.__version__}"
@@ -19,7 +19,7 @@ class PlainNumpy(Minitorch):
         for layer in problem.layers:
             if layer["class"] == "Conv2D":
                 layer["algorithm"] = "im2col"
-        self.use(problem)
+        super().__init__(problem)
 
     def results(self):
         with mtc.definitions_only():
