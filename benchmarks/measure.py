@@ -24,14 +24,16 @@ def timed(call, count=CALLS, seconds=SECONDS):
     return times
 
 
-def in_turn(contestants, rounds):
+def in_turn(contestants, rounds, pause=0.0):
     """{name: median seconds}: all take a turn in every round, there and back, so that drift meets them alike.
 
-    A contestant is a function that returns the times of a few calls, such as `lambda: timed(call)`.
+    A contestant is a function that returns the times of a few calls, such as `lambda: timed(call)`. `pause` in seconds
+    is made before each turn, where one contestant's threads would still be awake in the next one's.
     """
     turns = {name: [] for name in contestants}
     for number in range(rounds):
         for name in list(contestants)[:: -1 if number % 2 else 1]:
+            time.sleep(pause)
             turns[name].append(statistics.median(contestants[name]()))
     return {name: statistics.median(times) for name, times in turns.items()}
 

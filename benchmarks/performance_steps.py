@@ -1,0 +1,200 @@
+"""How it became fast: from the definition's loops to the whole step compiled, and what each step gains.
+
+    python benchmarks/performance_steps.py [--cases layer cifar10] [--layer block3_conv2] [--rounds 7]
+
+    the definition, in loops      `naive`
+    im2col, plain NumPy           one matrix product, by NumPy's BLAS; memory for all the columns
+    im2col in blocks              compiled: columns that never leave the cache, one set of threads
+    row windows in registers      compiled: no columns at all, results that stay in registers
+    Winograd                      compiled: a quarter of the multiplications, where the rule of "auto" takes it
+    the whole step                what surrounds the convolutions compiled too: ReLU and bias on the way back, pools,
+                                  dropout, dense layers, the optimizer
+
+All but the last run the plain definitions around the convolution. Cases: one layer of VGG16, forward and all three
+passes, for one image; the training step of the CIFAR-10 ConvNet, batch 128. The loops run once, for one image, and are
+multiplied by the batch. All stages must agree before they are timed, and run in turn, round after round.
+"""
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import charts
+import numba
+import numpy as np
+from engines.minitorch import Network
+from measure import PAUSE, in_turn, timed
+from tables import RESULTS, figures, print_table, write_rows
+from works import WORKS, Work, make_problem, vgg16
+
+import minitorch_cnn as mtc
+from minitorch_cnn import convolution
+from minitorch_cnn.layers import Conv2D
+
+AGREE = 5e-3  # length of the difference of two results over their length; why not the largest one, see `versus.py`
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`algorithm` for every convolution; whether that is compiled, and whether everything else is."""
+
+    title: str
+    algorithm: str
+    compiled: bool = True
+    everything: bool = False
+
+
+STAGES = (
+    Stage("the definition, in loops", "naive", compiled=False),
+    Stage("im2col, plain NumPy", "im2col", compiled=False),
+    Stage("im2col in blocks", "im2col"),
+    Stage("row windows in registers", "row_windows"),
+    Stage("Winograd", "auto"),
+    Stage("the whole step", "auto", everything=True),
+)
+LOOPS = STAGES[0]
+
+
+class OneLayer(Network):
+    """All three passes of a single layer."""
+
+    def run(self, images=None):
+        """y, dx, and the gradients of the parameters."""
+        y = self.model.forward(self.x[:images], training=True)
+        return {"y": y, "dx": self.model.backward(self.target[:images], input_gradient=True)}
+
+    def results(self):
+        return self.run() | {name: gradient.copy() for name, gradient in self.model.layers[0].gradients.items()}
+
+
+def single(name):
+    """The network that is one convolution of VGG16, as a function of an image size."""
+    layer = vgg16().get_layer(name)
+    return lambda size=None: mtc.Sequential([Conv2D(**layer.config())], layer.input_shape, seed=0)
+
+
+def compiled(name):
+    """The name under which the twin of an algorithm is called directly, whatever runs around it."""
+    direct = f"{name}, compiled"
+    if direct not in convolution.ALGORITHMS:
+        convolution.ALGORITHMS[direct] = importlib.import_module(convolution.ALGORITHMS[name].TWIN)
+    return direct
+
+
+def algorithm_of(stage, layer, images):
+    """What `layer` is to use in a stage, for so many images."""
+    if stage.algorithm != "auto":
+        return compiled(stage.algorithm) if stage.compiled else stage.algorithm
+    x = np.empty((images, *layer.input_shape), np.float32)
+    kernel_shape = layer.parameter_shapes()["kernel"]
+    module = convolution.choose("auto", x, kernel_shape, layer.strides, layer.output_shape[:2])
+    return compiled(next(name for name, candidate in convolution.ALGORITHMS.items() if candidate is module))
+
+
+def run_stage(stage, network, what):
+    """Call `what` with the network's convolutions and everything around them as the stage has them."""
+    for layer in network.model.layers:
+        if isinstance(layer, Conv2D):
+            layer.algorithm = "auto" if stage.everything else algorithm_of(stage, layer, len(network.x))
+    with contextlib.nullcontext() if stage.everything else mtc.definitions_only():
+        return what()
+
+
+def check_agreement(network, title, stages):
+    """End the program unless all stages give the same results."""
+    reference = None
+    for stage in stages:
+        results = run_stage(stage, network, network.results)
+        results = {name: np.array(result) for name, result in results.items()}
+        reference = reference or results
+        for name, result in results.items():
+            difference = np.linalg.norm(result - reference[name]) / np.linalg.norm(reference[name])
+            if not difference <= AGREE:
+                sys.exit(f"{title}, {stage.title}: {name} differs by {difference:.1e}: nothing is timed")
+
+
+def measure(case, title, work, make, rounds):
+    """Rows of the table, a dictionary for each stage."""
+    stages = STAGES if work.loss else STAGES[:-1]  # forwards nothing surrounds a convolution
+    one = make(make_problem(work, 1))
+    check_agreement(one, title, stages)
+    start = time.perf_counter()
+    run_stage(LOOPS, one, one.run)
+    seconds = {LOOPS: (time.perf_counter() - start) * work.batch_size}
+    network = make(make_problem(work, work.batch_size))
+    contestants = {stage: partial(run_stage, stage, network, partial(timed, network.run)) for stage in stages[1:]}
+    for contestant in contestants.values():
+        contestant()  # warm
+    seconds |= in_turn(contestants, rounds, PAUSE)
+    rows, before = [], seconds[LOOPS]
+    for stage in stages:
+        rows.append(
+            {
+                "case": case,
+                "title": title,
+                "stage": stage.title,
+                "ms": seconds[stage] * 1e3,
+                "gain": before / seconds[stage],
+                "gain_over_plain_numpy": seconds[STAGES[1]] / seconds[stage],
+            }
+        )
+        before = seconds[stage]
+    return rows
+
+
+def show(rows):
+    """Print the table of a case."""
+    print(f"{rows[0]['title']}\n")
+    table = [
+        (row["stage"], figures(row["ms"]), f"{row['gain']:.2f}", f"{row['gain_over_plain_numpy']:.3g}") for row in rows
+    ]
+    print_table(("stage", "ms", "times faster", "than plain NumPy"), table)
+
+
+def draw(rows):
+    """A row for each stage, a dot at its time."""
+    entries = []
+    for title in dict.fromkeys(row["title"] for row in rows):
+        entries.append((title, []))
+        for row in rows:
+            if row["title"] == title:
+                entries.append((row["stage"], [{"ms": (row["ms"], f"{figures(row['ms'])} ms")}]))
+    return charts.dots("What each step gains: milliseconds", entries, log=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", nargs="+", choices=("layer", "cifar10", "tiny"), default=("layer", "cifar10"))
+    parser.add_argument("--layer", default="block3_conv2", help="the convolution of VGG16")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
+    options = parser.parse_args()
+    numba.set_num_threads(min(options.threads, numba.config.NUMBA_NUM_THREADS))
+
+    cases = []
+    if "layer" in options.cases:
+        layer = Work(f"VGG16 {options.layer}", single(options.layer), 1, "weighted_sum")
+        cases.append(("layer forward", f"{layer.title}, one image, forward", replace(layer, loss=None), Network))
+        cases.append(("layer", f"{layer.title}, one image, forward and both gradients", layer, OneLayer))
+    if "cifar10" in options.cases:
+        cases.append(("cifar10", f"{WORKS['cifar10'].title}, batch 128", WORKS["cifar10"], Network))
+    if "tiny" in options.cases:
+        cases.append(("tiny", WORKS["tiny"].title, WORKS["tiny"], Network))
+    rows = []
+    for case in cases:
+        found = measure(*case, options.rounds)
+        show(found)
+        rows += found
+    write_rows(options.results / "performance_steps.csv", rows)
+    charts.save(draw(rows), options.results / "performance_steps.svg")
+
+
+if __name__ == "__main__":
+    main()

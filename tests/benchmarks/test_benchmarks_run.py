@@ -1,0 +1,91 @@
+"""The benchmarks run in their smallest form, without other engines; what they measure is not judged here."""
+
+import csv
+import importlib.util
+import pathlib
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
+PASSES = ("forward", "backward_input", "backward_kernel")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a script of `benchmarks`; returns what it printed and the rows of its CSV file, and checks its chart."""
+
+    def run(script, *arguments):
+        command = [sys.executable, str(FOLDER / script), *map(str, arguments), "--results", str(tmp_path)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
+        stem = script.removesuffix(".py")
+        ElementTree.parse(tmp_path / f"{stem}.svg")
+        with (tmp_path / f"{stem}.csv").open(newline="") as file:
+            return done.stdout, list(csv.DictReader(file))
+
+    return run
+
+
+def test_versus_plain_numpy(run):
+    out, rows = run("versus.py", "--work", "tiny", "--engines", "numpy", "--rounds", 1)
+    assert [row["engine"] for row in rows] == ["minitorch_cnn", "numpy im2col"]
+    assert all(f"\n{row['engine']}" in out for row in rows)
+    assert "times our time: we are" in out
+    assert float(rows[0]["ratio"]) == 1
+    differences = [float(rows[1][f"{kind}_difference"]) for kind in ("loss", "output", "gradient")]
+    assert max(differences) < 1e-5  # found equal before anything was timed
+
+
+def test_a_work_that_is_run_again_replaces_its_own_rows_only(tmp_path):
+    specification = importlib.util.spec_from_file_location("benchmark_tables", FOLDER / "tables.py")
+    tables = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(tables)
+    for work, batch_size, ms in (("a", 1, 10), ("a", 2, 20), ("b", 1, 30), ("a", 1, 11)):
+        rows = [{"work": work, "batch_size": batch_size, "ms": ms + engine} for engine in (0, 5)]
+        tables.replace_rows(tmp_path / "rows.csv", rows, ("work", "batch_size"))
+    assert [row["ms"] for row in tables.read_rows(tmp_path / "rows.csv")] == ["20", "25", "30", "35", "11", "16"]
+
+
+def test_conv_algorithms(run):
+    out, rows = run("conv_algorithms.py", "--networks", "tiny", "--rounds", 1, "--no-pytorch")
+    names = ("naive", "im2col", "row_windows", "winograd")
+    cases = {(row["layer"], row["pass"], row["algorithm"]) for row in rows}
+    layers = [("conv2d_1", way) for way in PASSES if way != "backward_input"] + [("conv2d_2", way) for way in PASSES]
+    assert {(*layer, name) for layer in layers for name in names} <= cases
+    for layer, way in layers:
+        assert sum(row["auto"] == "1" for row in rows if (row["layer"], row["pass"]) == (layer, way)) == 1
+    assert "a tiny ConvNet, conv2d_1: 2 x 12x12x3 -> 12x12x8" in out
+    assert f"of {len(layers)} cases" in out
+    im2col = next(row for row in rows if (row["layer"], row["pass"], row["algorithm"]) == (*layers[0], "im2col"))
+    x, kernel, y, columns = 2 * 12 * 12 * 3, 27 * 8, 2 * 12 * 12 * 8, 2 * 12 * 12 * 27
+    assert float(im2col["touched_mb"]) == pytest.approx(4e-6 * (x + kernel + y + 2 * columns), abs=1e-3)
+
+
+def test_scaling(run):
+    out, rows = run("scaling.py", "--networks", "tiny", "--threads", 1, "--rounds", 1)
+    found = [(row["work"], row["sweep"], row["batch_size"], row["image"]) for row in rows]
+    points = [
+        ("batch", "1", "12"),
+        ("batch", "2", "12"),
+        ("threads", "2", "12"),
+        ("size", "2", "12"),
+        ("size", "2", "16"),
+    ]
+    assert found == [(work, *point) for work in ("forward", "step") for point in points]
+    assert out.count("\ntiny step") == len(points)
+
+
+def test_performance_steps(run):
+    out, rows = run("performance_steps.py", "--cases", "tiny", "--rounds", 1)
+    stages = ["the definition, in loops", "im2col, plain NumPy", "im2col in blocks", "row windows in registers"]
+    assert [row["stage"] for row in rows] == [*stages, "Winograd", "the whole step"]
+    assert all(row["stage"] in out for row in rows)
+
+
+def test_the_readme_names_every_script():
+    text = (FOLDER / "README.md").read_text()
+    scripts = [path.name for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text()]
+    assert scripts and all(name in text for name in scripts)
