@@ -27,8 +27,10 @@ def peak_megabytes():
 
 
 def attempt(use):
-    """The message if the file was refused, "" if it worked, and its seconds of processor time (a busy machine is no fault;
-    whoever waits for ever meets the time limit of the whole). Anything else ends the process."""
+    """The message if the file was refused, "" if it worked, and its seconds; anything else ends the process.
+
+    Seconds of processor time: a busy machine is no fault, and what waits for ever meets the limit of the whole.
+    """
     start, message = time.process_time(), ""
     try:
         use()
