@@ -28,7 +28,7 @@ from tables import RESULTS, figures, print_table, read_rows, replace_rows
 from works import WORKS, make_problem
 
 STEPS_A_ROUND = 3
-WARM_UP = 3  # steps, after the results were compared
+WARM_UP, WARM_UP_SECONDS = 2, 5.0  # steps after the first one, fewer once they took so long
 PAUSE = 0.05  # seconds between two engines, for the threads of the last one to fall asleep
 SLOW, SLOW_ROUNDS = 5, 3  # an engine that takes so many times our time runs in so many rounds only
 
@@ -78,7 +78,8 @@ def time_in_turn(processes, rounds):
     """{name: [seconds a step, of each round]}; None in the rounds in which a slow engine rested."""
     warm = {}
     for name, process in processes.items():
-        warm[name] = process.time("run", WARM_UP)[-1]
+        process.time("run", 1)  # compiled, whatever that takes
+        warm[name] = process.time("run", WARM_UP, WARM_UP_SECONDS)[-1]
         process.forget_peak()
     times = {name: [] for name in processes}
     for number in range(rounds):
