@@ -24,7 +24,7 @@ from minitorch_cnn.report.training_page import first_filters, layer_rows, sample
 
 parser = argparse.ArgumentParser(description="Transfer learning from the digits 0 to 4 to the digits 5 to 9.")
 parser.add_argument("--seed", type=int, default=0, help="decides colours, images, weights, order and dropout (0)")
-parser.add_argument("--images", type=int, default=10, help="images of each new digit, at most 150 (10)")
+parser.add_argument("--images", type=int, default=5, help="images of each new digit, at most 150 (5)")
 parser.add_argument("--epochs", type=int, default=10, help="passes over the old digits (10)")
 parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (a temporary folder)")
 arguments = [] if "ipykernel" in sys.modules else sys.argv[1:]  # a notebook has no command line
@@ -39,7 +39,7 @@ if options.seed < 0 or options.epochs < 1 or not 1 <= options.images <= 150:
 # its colours, but a network has to learn that, and a few images do not teach it.
 #
 # * The old task: the digits 0 to 4, all training images of them, each painted twice.
-# * The new task: the digits 5 to 9, ten images of each. All others of them are for the test.
+# * The new task: the digits 5 to 9, five images of each. All others of them are for the test.
 
 
 # %%
@@ -59,13 +59,19 @@ old_test_images, old_test_labels = painted(data.test_images[old_test], rng), dat
 
 new_images = painted(np.concatenate([data.train_images[~old], data.test_images[~old_test]]), rng)
 new_labels = np.concatenate([data.train_labels[~old], data.test_labels[~old_test]]) - 5
-order = rng.permutation(len(new_labels))
-few = np.concatenate([order[new_labels[order] == digit][: options.images] for digit in range(5)])
-rest = np.setdiff1d(order, few)
-few_images, few_labels = new_images[few], new_labels[few]
-test_images, test_labels = new_images[rest], new_labels[rest]
+
+
+def draw():
+    """(images, labels) to train on, the same number of each new digit, drawn at random, and the rest to test on."""
+    order = rng.permutation(len(new_labels))
+    few = np.concatenate([order[new_labels[order] == digit][: options.images] for digit in range(5)])
+    rest = np.setdiff1d(order, few)
+    return (new_images[few], new_labels[few]), (new_images[rest], new_labels[rest])
+
+
+few, test = draw()
 print(f"old: {len(old_images):,} images of the digits 0 to 4, {len(old_test_images)} for the test")
-print(f"new: {len(few_images)} images of the digits 5 to 9, {len(test_images)} for the test")
+print(f"new: {len(few[0])} images of the digits 5 to 9, {len(test[0])} for the test")
 
 # %% [markdown]
 # ## The network that somebody has trained
@@ -107,7 +113,7 @@ base.fit(
     validation=(old_test_images, old_test_labels),
     augment=augment,
 )
-CLAIMED = (options.images, options.epochs) == (10, 10)  # the accuracies below are claimed for these alone
+CLAIMED = (options.images, options.epochs) == (5, 10)  # the accuracies below are claimed for these alone
 old_accuracy = base.evaluate(old_test_images, old_test_labels)["accuracy"]
 print(f"accuracy {old_accuracy:.4f} on the digits 0 to 4")
 assert old_accuracy >= 0.95 or not CLAIMED
@@ -118,9 +124,10 @@ tossed = layer_rows(base)[-3:]  # for the page
 # ## Surgery
 #
 # `cut` keeps the layers up to the last pool, `extend` puts new ones behind them. The old layers move into the new model
-# with their weights; the new ones start at random.
+# with their weights; the new ones start at random. Moving uses the old model up, so a copy of it is kept for later.
 
 # %%
+spare = base.copy()
 model = base.cut(after="block3_pool").extend(top())
 new_top = ("dense_1",)  # the only new layer with weights
 kept = [name for name in model.fingerprints() if name not in new_top]
@@ -144,7 +151,7 @@ assert model.fingerprints()["dense_1"] != trained_base["dense_1"]
 def states():
     """{layer: state} as the summary prints it."""
     file = io.StringIO()
-    model.summary(batch_size=len(few_images), file=file)
+    model.summary(batch_size=len(few[0]), file=file)
     print(file.getvalue())
     rows = [line for line in file.getvalue().splitlines() if line.startswith(("block", "dense"))]
     known = ("trained", "frozen, gradient passes", "not visited")
@@ -157,7 +164,7 @@ model.freeze(layers=["block2_conv"])
 assert states() == dict.fromkeys(["block1_conv", "block3_conv", "dense_1"], "trained") | {
     "block2_conv": "frozen, gradient passes"
 }
-model.loss_and_gradients(few_images, few_labels, losses.CrossEntropy())
+model.loss_and_gradients(*few, losses.CrossEntropy())
 with_gradient = [layer.name for layer in model.layers if layer.gradients]
 assert with_gradient == ["block1_conv", "block3_conv", "dense_1"]
 assert np.any(model.get_layer("block1_conv").gradients["kernel"])  # it came down through block2_conv
@@ -178,7 +185,7 @@ class LookAround(losses.CrossEntropy):
 
 
 loss = LookAround()
-model.loss_and_gradients(few_images, few_labels, loss)
+model.loss_and_gradients(*few, loss)
 assert loss.kept_by == ["dense_1"]
 assert [layer.name for layer in model.layers if layer.gradients] == ["dense_1"]
 print("kept for the way back:", ", ".join(loss.kept_by))
@@ -192,72 +199,93 @@ print("kept for the way back:", ", ".join(loss.kept_by))
 
 # %%
 depth = features.fixed_depth(model)
-few_features = features.base_features(model, few_images, progress=False)
+few_features = features.base_features(model, few[0], progress=False)
 upper = features.upper_part(model, depth)
 assert [layer.name for layer in upper.layers] == ["dropout_1", "dense_1"]
-assert few_features.shape == (len(few_images), 4 * 4 * 64)
-assert np.allclose(upper.predict(few_features), model.predict(few_images), rtol=1e-4, atol=1e-6)
+assert few_features.shape == (len(few[0]), 4 * 4 * 64)
+assert np.allclose(upper.predict(few_features), model.predict(few[0]), rtol=1e-4, atol=1e-6)
 assert features.worth_caching(model, augment=None) and not features.worth_caching(model, augment)
-print(f"images {few_images.shape} -> features {few_features.shape}")
+print(f"images {few[0].shape} -> features {few_features.shape}")
 
 # %% [markdown]
 # ## Training the new top
 
 # %%
-TOP_EPOCHS = ALL_EPOCHS = 60
+TOP_EPOCHS, ALL_EPOCHS = 60, 120
 
 
-def train(model, rate, epochs, multipliers=None, **settings):
-    """Train on the few images; returns the history."""
-    optimizer = one_cycle(rate, few_images, epochs, 10, multipliers=multipliers)
-    settings |= {"optimizer": optimizer, "epochs": epochs, "batch_size": 10, "progress": False}
-    return model.fit(few_images, few_labels, **settings)
+def train(model, few, rate, epochs, multipliers=None, **settings):
+    """Train on a few images and labels; returns the history."""
+    optimizer = one_cycle(rate, few[0], epochs, 10, multipliers=multipliers)
+    return model.fit(*few, optimizer=optimizer, epochs=epochs, batch_size=10, progress=False, **settings)
 
 
-def accuracy(model):
-    return model.evaluate(test_images, test_labels)["accuracy"]
+def accuracy(model, test):
+    return model.evaluate(*test)["accuracy"]
 
 
-top_history = train(model, 0.02, TOP_EPOCHS, validation=(test_images, test_labels))
-frozen, kernel = accuracy(model), first_filters(model)
+top_history = train(model, few, 0.01, TOP_EPOCHS, validation=test)
+frozen, kernel = accuracy(model, test), first_filters(model)
 assert all(model.fingerprints()[name] == trained_base[name] for name in kept)
 print(f"accuracy {frozen:.4f} on the digits 5 to 9 with the base frozen, which is the same to the last bit")
 
 # %% [markdown]
 # ## The same network from nothing
 #
-# What would the few images have taught without the old ones? The same layers, the same rate, as many epochs as both
-# phases of the transfer have together, and augmentation in all of them. It learns its images by heart, colours and all.
+# What would the few images have taught without the old ones? The same layers, the learning rate that the new top had,
+# as many epochs as both phases of the transfer have together, and augmentation in all of them. What it learns it learns
+# by heart, colours and all.
 
 # %%
 from_nothing = network()
-train(from_nothing, 0.02, TOP_EPOCHS + ALL_EPOCHS, augment=augment)
-scratch, by_heart = accuracy(from_nothing), from_nothing.evaluate(few_images, few_labels)["accuracy"]
+train(from_nothing, few, 0.01, TOP_EPOCHS + ALL_EPOCHS, augment=augment)
+scratch, by_heart = accuracy(from_nothing, test), accuracy(from_nothing, few)
 print(f"accuracy {scratch:.4f} from nothing, {by_heart:.4f} on the images that it was trained on")
-assert (by_heart >= 0.95 and frozen >= scratch + 0.25) or not CLAIMED
+assert (by_heart >= scratch + 0.2 and frozen >= scratch + 0.2) or not CLAIMED
 
 # %% [markdown]
 # ## Unfreeze, and train all of it gently
 #
 # Now the old layers may follow the new task, with care: steps that are large beside what they have learned destroy it.
-# So the learning rate is half of what it was, and for the old layers a tenth of that: `multipliers` give layers of a
-# name, or of a beginning in common, a rate of their own. To see what that is good for, a copy goes on at the old rate
-# in all layers.
+# So the learning rate is half of the new top's, and for the old layers a tenth of that: `multipliers` give layers of a
+# name, or of a beginning in common, a rate of their own. To see what that is good for, a copy is trained at twice the
+# rate of the new top in all layers.
 
 # %%
 model.unfreeze()
 assert all(layer.trainable for layer in model.layers)
 careless_model = model.copy()
 gentle = dict.fromkeys(("block1", "block2", "block3"), 0.1)
-all_history = train(model, 0.01, ALL_EPOCHS, gentle, augment=augment, validation=(test_images, test_labels))
-train(careless_model, 0.02, ALL_EPOCHS, augment=augment)
-tuned, careless = accuracy(model), accuracy(careless_model)
+all_history = train(model, few, 0.005, ALL_EPOCHS, gentle, augment=augment)
+train(careless_model, few, 0.02, ALL_EPOCHS, augment=augment)
+tuned, careless = accuracy(model, test), accuracy(careless_model, test)
 assert all(model.fingerprints()[name] != trained_base[name] for name in kept)
 
 for way, result, trained in (("gently", tuned, model), ("without care", careless, careless_model)):
     moved = np.linalg.norm(first_filters(trained) - kernel) / np.linalg.norm(kernel)
     print(f"accuracy {result:.4f} after all was trained {way}: the first kernel moved by {moved:.1%} of its size")
-assert (tuned >= frozen + 0.005 and tuned >= careless + 0.01) or not CLAIMED
+assert tuned >= careless + 0.05 or not CLAIMED
+
+# %% [markdown]
+# ## Was it luck?
+#
+# Five images of a digit may be good ones or bad ones, and what fine-tuning gains is little beside that. So the whole is
+# done again with other images, a few times; what counts is the mean.
+
+# %%
+pairs = [(frozen, tuned)]
+for _ in range(4):
+    others, their_test = draw()
+    again = spare.copy().cut(after="block3_pool").extend(top()).freeze(through="block3_pool")
+    train(again, others, 0.01, TOP_EPOCHS)
+    with_frozen_base = accuracy(again, their_test)
+    train(again.unfreeze(), others, 0.005, ALL_EPOCHS, gentle, augment=augment)
+    pairs.append((with_frozen_base, accuracy(again, their_test)))
+for before, after in pairs:
+    print(f"accuracy {before:.4f} with the base frozen, {after:.4f} after fine-tuning")
+gain = np.mean([after - before for before, after in pairs])
+print(f"fine-tuning gains {gain:.4f} in the mean")
+assert gain >= 0.01 or not CLAIMED
 
 # %% [markdown]
 # ## The page
@@ -265,11 +293,11 @@ assert (tuned >= frozen + 0.005 and tuned >= careless + 0.01) or not CLAIMED
 # One HTML file that needs nothing but itself: what was kept, tossed and added, both phases, the surest mistakes.
 
 # %%
-rows, probabilities = layer_rows(model), model.predict(test_images)
+rows, probabilities = layer_rows(model), model.predict(test[0])
 names = data.class_names[5:]
 run = report.TransferRun(
     title="Digits, by transfer",
-    subtitle=f"from the digits 0 to 4 to the digits 5 to 9, {len(few_images)} images of them",
+    subtitle=f"from the digits 0 to 4 to the digits 5 to 9, {len(few[0])} images of them",
     base="the network of the digits 0 to 4",
     commands=[("Train it again", shlex.join(["python", "examples/04_transfer_on_digits.py", *arguments]))],
     facts=[("accuracy from nothing", f"{scratch:.1%}")],
@@ -279,11 +307,11 @@ run = report.TransferRun(
     added=rows[-3:],
     phases=[
         report.Phase("base frozen", top_history, states=dict.fromkeys(kept, "frozen")),
-        report.Phase("everything trained", all_history, detail="the old layers at a tenth of the rate"),
+        report.Phase("everything trained", all_history, accuracy=tuned, detail="the old layers at a tenth of the rate"),
     ],
     class_names=list(names),
-    confusion=confusion_matrix(test_labels, probabilities.argmax(axis=1), len(names)),
-    samples=samples(test_images, test_labels, probabilities, names),
+    confusion=confusion_matrix(test[1], probabilities.argmax(axis=1), len(names)),
+    samples=samples(*test, probabilities, names),
     filters_before=kernel,
     filters_after=first_filters(model),
 )

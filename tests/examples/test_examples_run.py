@@ -135,9 +135,9 @@ def test_the_transfer_on_digits_as_it_is(tmp_path):
     assert code == 0, error[-2000:]
     for state in ("trained", "frozen, gradient passes", "not visited"):
         assert re.search(rf"^block2_conv .* {state} ", out, re.MULTILINE), state
-    old, frozen, scratch, by_heart, gently, careless = map(float, re.findall(r"\b[01]\.\d{4}\b", out))
-    assert scratch + 0.25 <= frozen <= gently - 0.005 and careless <= gently - 0.01
-    assert min(old, by_heart) >= 0.95
+    old, frozen, scratch, by_heart, gently, careless = map(float, re.findall(r"\b[01]\.\d{4}\b", out)[:6])
+    assert old >= 0.95 and frozen >= scratch + 0.2 and by_heart >= scratch + 0.2 and gently >= careless + 0.05
+    assert float(re.search(r"fine-tuning gains ([-\d.]+) in the mean", out).group(1)) >= 0.01
     assert f"report: {page}" in out
     assert "the network of the digits 0 to 4" in page.read_text()
 
