@@ -88,6 +88,7 @@ class Run:
         confusion: `(C, C)` counts, a row per true class, a column per predicted class.
         samples: `Sample`s, right and wrong ones mixed.
         filters: the kernel of the first convolution, `(KH, KW, 3, K)` (or one channel instead of three).
+        skipped: names of the files that were no images.
         notes: sentences for the end of the page.
 
     Raises:
@@ -105,6 +106,7 @@ class Run:
     class_names: list = field(default_factory=list)
     confusion: np.ndarray | None = None
     samples: list = field(default_factory=list)
+    skipped: list = field(default_factory=list)
     filters: np.ndarray | None = None
     notes: list = field(default_factory=list)
 

@@ -13,6 +13,7 @@ from .pictures import draw_filters, picture_uri
 from .svg import Drawing
 
 # More of each would make the page long and teach nothing new.
+MOST_SKIPPED = 20
 MOST_SAMPLES = 24
 # Up to here matrix, bars and mistakes fit side by side; more classes have three columns of bars below the matrix.
 MOST_SIDE_BY_SIDE = 12
@@ -48,6 +49,7 @@ def run_page(run):
         right=samples(run, correct=True),
         wrong=samples(run, correct=False),
         filters=filters(run),
+        skipped=skipped(run),
     )
 
 
@@ -141,3 +143,9 @@ def samples(run, *, correct):
 def certainty(sample):
     """The probability as a length from 0 to 1, also when it is NaN."""
     return min(1.0, max(0.0, float(sample.probability))) if math.isfinite(sample.probability) else 0.0
+
+
+def skipped(run):
+    """The first names of the files that were no images, how many there are, and how many are not named."""
+    names = [str(name) for name in run.skipped]
+    return {"names": names[:MOST_SKIPPED], "count": len(names), "more": max(0, len(names) - MOST_SKIPPED)}

@@ -45,6 +45,7 @@ def write_training_report(path, recipe, settings, model, dataset, history, proba
         confusion=confusion_matrix(dataset.test_labels, predicted, len(names)),
         samples=samples(dataset.test_images, dataset.test_labels, probabilities, names),
         filters=first_filters(model),
+        skipped=[str(name) for name in dataset.skipped],
     )
     return write_report(run, path)
 

@@ -11,11 +11,10 @@ from .keep_toss_add import draw_surgery
 from .page import render, write_page
 from .phases import draw_phases
 from .pictures import draw_filters, photo_uri
-from .run_page import confusion, samples, share
+from .run_page import confusion, samples, share, skipped
 from .svg import Drawing
 
 MOST_EXPLANATIONS = 12
-MOST_SKIPPED = 20
 
 
 def write_transfer_report(run, path):
@@ -188,9 +187,3 @@ def explanations(run):
         for some in run.explanations[:MOST_EXPLANATIONS]
     ]
     return {"cards": cards, "count": len(run.explanations)}
-
-
-def skipped(run):
-    """The first names of the files that were no images, how many there are, and how many are not named."""
-    names = [str(name) for name in run.skipped]
-    return {"names": names[:MOST_SKIPPED], "count": len(names), "more": max(0, len(names) - MOST_SKIPPED)}

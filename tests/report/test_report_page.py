@@ -226,3 +226,10 @@ def test_a_run_that_does_not_fit_together_is_refused(make_run):
 def test_importing_the_package_loads_no_template_engine():
     code = "import sys, minitorch_cnn.report; sys.exit('jinja2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_files_that_were_no_images_are_counted_and_named(make_run, read_page):
+    page = read_page(run_page(make_run(skipped=["<b>666.jpg", *(f"{i}.jpg" for i in range(30))])))
+    assert "31 files were no images or damaged" in page.text
+    assert "<b>666.jpg" in page.text and "and 11 more" in page.text
+    assert "Files left out" not in read_page(run_page(make_run())).text
