@@ -4,8 +4,9 @@
 
 For each layer and pass: milliseconds; GFLOP/s, counting two operations for each multiplication of the definition, so
 that an algorithm with fewer multiplications can pass the machine's peak; the share of what NumPy's sgemm reached at
-that moment; scratch memory, measured; bytes that pass through the cores (`costs.py`). The mark * is what "auto" takes,
-and how far that is from the best is the last table: what the rule in `convolution.choose` rests on.
+that moment; scratch memory, measured; bytes that pass through the cores (`costs.py`); the largest difference from the
+first row's result, relative to its largest number. The mark * is what "auto" takes, and how far that is from the best
+is the last table: what the rule in `convolution.choose` rests on.
 
 All run in turn, round after round; the results must agree before anything is timed. Forward includes bias and ReLU.
 The first layer of a network needs no gradient for its input. PyTorch runs in a process of its own, if it is installed,
@@ -64,9 +65,12 @@ def show_layer(title, name, layer, rows):
                 f"{row['share_of_sgemm']:.2f}",
                 figures(row["scratch_mb"]),
                 figures(row["touched_mb"]),
+                f"{row['difference']:.0e}",
             )
         )
-    print_table(("pass            algorithm", "ms", "GFLOP/s", "of sgemm", "scratch MB", "touched MB"), table)
+    print_table(
+        ("pass            algorithm", "ms", "GFLOP/s", "of sgemm", "scratch MB", "touched MB", "differs"), table
+    )
 
 
 def show_rule(rows):

@@ -17,7 +17,7 @@ from minitorch_cnn import convolution
 from minitorch_cnn.layers import Conv2D
 
 NAIVE_OUTPUTS = 20_000  # numbers of an output for which the loops of `naive` are still bearable
-AGREE = 2e-5  # of the largest value: Winograd's bound in float32
+AGREE = 5e-4  # of the largest value: float32 sums over a million pixels; a wrong result is off by far more
 PAUSE = 0.02  # seconds between processes, for the threads of the last one to fall asleep
 PYTORCH = ("pytorch channels_last", "pytorch contiguous")
 
@@ -62,13 +62,15 @@ def start_pytorch(threads):
         return {}
 
 
-def check_agreement(results, direction):
-    """The largest difference of each result from the first one, relative to the largest value; exit if too large."""
-    reference, *others = results.items()
-    for name, result in others:
-        difference = abs(result - reference[1]).max() / abs(reference[1]).max()
-        if not difference <= AGREE:
-            sys.exit(f"{name}, {direction}: differs from {reference[0]} by {difference:.1e}: nothing is timed")
+def differences(results, direction):
+    """{name: largest difference from the first result, relative to the largest value}; exit where it is too large."""
+    first, found = next(iter(results)), {}
+    largest = abs(results[first]).max()
+    for name, result in results.items():
+        found[name] = float(abs(result - results[first]).max() / largest)
+        if not found[name] <= AGREE:
+            sys.exit(f"{name}, {direction}: differs from {first} by {found[name]:.1e}: nothing is timed")
+    return found
 
 
 def measure_layer(layer, first, names, processes, rounds, threads):
@@ -87,7 +89,7 @@ def measure_layer(layer, first, names, processes, rounds, threads):
         # The first image stands for all of them, except where all are summed up.
         part = slice(None) if direction == "backward_kernel" else slice(1)
         results = {name: call[direction]()[part] for name, call in calls.items()}
-        check_agreement(results | {name: found[direction] for name, found in theirs.items()}, direction)
+        differ = differences(results | {name: found[direction] for name, found in theirs.items()}, direction)
         contestants = {name: partial(timed, call[direction]) for name, call in calls.items()}
         contestants |= {name: partial(timed_there, process, direction) for name, process in processes.items()}
         times = in_turn(contestants, rounds)
@@ -102,6 +104,7 @@ def measure_layer(layer, first, names, processes, rounds, threads):
                     "auto": int(name == auto),
                     "ms": round(seconds * 1e3, 4),
                     "gflops": round(gflops, 4),
+                    "difference": float(f"{differ[name]:.2g}"),
                     "sgemm_gflops": round(peak, 1),
                     "share_of_sgemm": round(gflops / peak, 5),
                     "scratch_mb": round(scratch_bytes(calls[name][direction]) / 1e6, 3) if ours else None,
