@@ -68,6 +68,11 @@ def problem(case, dtype="float64", seed=0):
     return *(normal(shape, seed + i, dtype) for i, shape in enumerate(shapes)), strides, pixels
 
 
+def rounding(name):
+    """What float64 may be wrong by: Winograd's points have powers that make it more."""
+    return 4e-13 if "winograd" in name else 1e-13
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
 def test_forward(name, case):
@@ -82,7 +87,7 @@ def test_forward(name, case):
         ((None, True), np.maximum(plain, 0)),
     ]:
         y = forward(x, kernel, strides, padding, *extra)
-        assert y.shape == wanted.shape and np.abs(y - wanted).max() < 4e-13 * scale
+        assert y.shape == wanted.shape and np.abs(y - wanted).max() < rounding(name) * scale
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -92,9 +97,11 @@ def test_gradients_are_the_transposed_matrix(name, case):
     algorithm = IMPLEMENTATIONS[name]
     dx = algorithm.backward_input(dy, kernel, x.shape, strides, padding)
     dkernel = algorithm.backward_kernel(x, dy, kernel.shape, strides, padding)
-    assert relative_error(dx, transposed(lambda one: reference(one, kernel, strides, padding), x.shape, dy)) < 4e-13
+    assert relative_error(dx, transposed(lambda one: reference(one, kernel, strides, padding), x.shape, dy)) < rounding(
+        name
+    )
     wanted = np.einsum("nijk,nijcpq->pqck", dy, windows(x, kernel.shape[:2], strides, padding))
-    assert relative_error(dkernel, wanted) < 4e-13
+    assert relative_error(dkernel, wanted) < rounding(name)
 
 
 @pytest.mark.parametrize("case", CASES)
