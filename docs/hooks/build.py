@@ -1,0 +1,79 @@
+"""What turns `docs/` into the site, as MkDocs calls it: code taken from the source, cells run, links that hold.
+
+    on_files          pages for the files of the repository that are linked, notebooks, the colours of the drawings
+    on_page_markdown  `python source` and `python exec` blocks, links that leave docs/
+    on_page_content   formulas as MathML, drawings in their places
+    on_post_build     every link and anchor of the built pages
+
+A name that is not in the source, a cell that raises, a formula that cannot be read, a link that leads nowhere: each
+ends the build with one line that says where.
+"""
+
+from pathlib import Path
+
+import cells
+import formulas
+import notebook_pages
+import source_code
+from link_check import broken_links
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File
+from repository import Repository
+
+from minitorch_cnn.report.theme import COLOURS
+
+ROOT = Path(__file__).parents[2]
+COLOURS_FILE = "style/colours.css"
+repository = None  # of the build at hand
+drawings = {}  # page -> the drawings its cells made
+
+
+def on_config(config):
+    config.extra_css.append(COLOURS_FILE)
+    return config
+
+
+def on_files(files, config):
+    global repository
+    drawings.clear()
+    files.append(File.generated(config, COLOURS_FILE, content=colour_rules()))
+    repository = Repository(ROOT)
+    for file in notebook_pages.make(ROOT, config):
+        files.append(file)
+    written = {file.src_uri: file.content_string for file in files.documentation_pages()}
+    for file in repository.files_for(written, config):
+        files.append(file)
+    return files
+
+
+def on_page_markdown(markdown, page, config, files):
+    where = page.file.src_uri
+    try:
+        if not repository.is_quoted(where):
+            markdown = source_code.insert(markdown, where, repository)
+            markdown, drawings[where] = cells.run_all(markdown, where)
+        return repository.rewrite_links(markdown, where)
+    except ValueError as error:
+        raise PluginError(f"{where}: {error}") from error
+
+
+def on_page_content(html, page, config, files):
+    try:
+        return cells.place_drawings(formulas.to_mathml(html), drawings.get(page.file.src_uri, []))
+    except ValueError as error:
+        raise PluginError(f"{page.file.src_uri}: {error}") from error
+
+
+def on_post_build(config):
+    broken = broken_links(Path(config.site_dir))
+    if broken:
+        raise PluginError("links that lead nowhere:\n" + "\n".join(f"  {line}" for line in broken))
+
+
+def colour_rules():
+    """The colours of the package's drawings for the two schemes of the site."""
+    schemes = {"default": 0, "slate": 1}
+    return "".join(
+        f'[data-md-color-scheme="{scheme}"]{{{"".join(f"--{name}:{values[place]};" for name, values in COLOURS.items())}}}\n'
+        for scheme, place in schemes.items()
+    )

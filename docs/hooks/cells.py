@@ -1,0 +1,73 @@
+"""Cells: `python exec` blocks are run when the site is built, and what they print or draw stands below them.
+
+The cells of a page share their names, one after the other, as in a notebook. A last line that is an expression shows
+its value, a drawing of `minitorch_cnn.report` as the picture itself. A cell that raises ends the build.
+"""
+
+import ast
+import contextlib
+import io
+import os
+import tempfile
+import warnings
+
+import fences
+
+
+def run_all(markdown, where):
+    """(`markdown` with the output below each cell, the drawings made); ValueError that names the cell that raised."""
+    names, drawings = {"__name__": "__main__"}, []
+
+    def cell(body, line):
+        text, shown = run(body, names, f"{where}, the cell at line {line}")
+        parts = [fences.block(body, "python")]
+        if text.strip():
+            parts.append(fences.block(text, "{ .text .output }"))
+        if shown is not None:
+            parts.append(f'<div class="drawing" id="drawing-{len(drawings)}"></div>')
+            drawings.append(shown)
+        return "\n\n".join(parts)
+
+    with tempfile.TemporaryDirectory() as folder, _working_in(folder):  # whatever a cell writes goes away
+        return fences.replace(markdown, "python exec", cell), drawings
+
+
+def run(source, names, title):
+    """(what is printed, the HTML of a drawing or None) of one cell, in the namespace `names`."""
+    printed, shown = io.StringIO(), None
+    *statements, last = ast.parse(source, title).body or [ast.Pass()]
+    value = last.value if isinstance(last, ast.Expr) else None
+    tree = ast.Module(statements if value else [*statements, last], type_ignores=[])
+    ast.fix_missing_locations(tree)
+    try:
+        with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)  # an overflow on a page is a mistake of the page
+            exec(compile(tree, title, "exec"), names)
+            result = eval(compile(ast.Expression(value), title, "eval"), names) if value else None
+            if hasattr(result, "_repr_html_"):
+                shown = result._repr_html_()
+            elif result is not None:
+                print(repr(result))
+    except Exception as error:
+        raise ValueError(f"{title}: {type(error).__name__}: {error}") from error
+    return printed.getvalue(), shown
+
+
+def place_drawings(html, drawings):
+    """`html` with each drawing in the place that its cell left for it."""
+    for number, drawing in enumerate(drawings):
+        place = f'<div class="drawing" id="drawing-{number}">'
+        if place not in html:
+            raise ValueError(f"drawing {number} has lost its place")
+        html = html.replace(place, place + drawing)
+    return html
+
+
+@contextlib.contextmanager
+def _working_in(folder):
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
