@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 
+from minitorch_cnn import cli_lessons
 from minitorch_cnn.errors import UserError
 
 EXAMPLES = """examples:
@@ -133,14 +134,7 @@ def _parser():
     inspect.add_argument("--model", metavar="MODEL", help="compare with this network: as for summary")
     inspect.set_defaults(run=_inspect_weights)
 
-    check = commands.add_parser(
-        "check-gradients",
-        help="compare every backward pass with the definition of the derivative",
-        description="Compare backward passes with central differences in float64; exit code 1 where one disagrees.",
-    )
-    check.add_argument("model", nargs="?", metavar="MODEL", help="as for summary; left out: every kind of layer")
-    check.add_argument("--most", type=_positive_integer, default=20, metavar="N", help="numbers of each array (20)")
-    check.set_defaults(run=_check_gradients)
+    cli_lessons.add_check_gradients(commands, _positive_integer, _named_model)
     return parser
 
 
@@ -220,22 +214,6 @@ def _inspect_weights(options):
     report = keras_h5.inspect(options.file, None if options.model is None else _named_model(options.model))
     print(report)
     return 1 if report.fits is False else 0
-
-
-def _check_gradients(options):
-    from minitorch_cnn.gradient_check import gradient_check
-    from minitorch_cnn.gradient_gallery import every_layer
-
-    if options.model is not None:
-        reports = [gradient_check(_named_model(options.model), most=options.most)]
-    else:
-        cases = every_layer()
-        reports = [gradient_check(layer, x, training=training, most=options.most) for layer, x, training in cases]
-    for report in reports:
-        print(report, flush=True)
-    wrong = [report.subject for report in reports if not report.passed]
-    print(f"{len(reports) - len(wrong)} of {len(reports)} agree" + (f"; wrong: {', '.join(wrong)}" if wrong else ""))
-    return 1 if wrong else 0
 
 
 def _named_model(name):

@@ -8,6 +8,7 @@ from .architecture import draw_architecture
 from .bars import draw_bars
 from .confusion import draw_confusion, draw_mistakes
 from .curves import Curve, draw_curves, draw_history, draw_schedule
+from .gradients_page import GradientChecks, gradients_page, write_gradients_page
 from .heat import heat_colours, overlay
 from .keep_toss_add import draw_surgery
 from .page import render, write_page
@@ -15,6 +16,7 @@ from .phases import draw_phases
 from .pictures import draw_filters, filter_grid, photo_uri, picture_uri, png_uri
 from .run import LayerRow, Run, Sample
 from .run_page import run_page, write_report
+from .step_chart import draw_step_curve
 from .svg import Drawing
 from .transfer import Explanation, Phase, TransferRun
 from .transfer_page import transfer_page, write_transfer_report
@@ -23,6 +25,7 @@ __all__ = [
     "Curve",
     "Drawing",
     "Explanation",
+    "GradientChecks",
     "LayerRow",
     "Phase",
     "Run",
@@ -37,8 +40,10 @@ __all__ = [
     "draw_mistakes",
     "draw_phases",
     "draw_schedule",
+    "draw_step_curve",
     "draw_surgery",
     "filter_grid",
+    "gradients_page",
     "heat_colours",
     "overlay",
     "photo_uri",
@@ -47,6 +52,7 @@ __all__ = [
     "render",
     "run_page",
     "transfer_page",
+    "write_gradients_page",
     "write_page",
     "write_report",
     "write_transfer_report",
