@@ -135,6 +135,7 @@ def _parser():
     inspect.set_defaults(run=_inspect_weights)
 
     cli_lessons.add_check_gradients(commands, _positive_integer, _named_model)
+    cli_lessons.add_exercise(commands, _positive)
     return parser
 
 

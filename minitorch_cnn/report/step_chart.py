@@ -39,7 +39,7 @@ def draw_step_curve(curve, *, title=None):
     for power in range(math.ceil(least), math.floor(most) + 1, 3):
         spot = {"anchor": "middle", "colour": colour("muted")}
         parts.append(label(power_of_ten(power), across(10.0**power), bottom + 20, **spot))
-    parts.append(label("step h", RIGHT, bottom + 20, anchor="end", colour=colour("muted")))
+    parts.append(label("step h", RIGHT - 16, bottom + 20, anchor="end", colour=colour("muted")))
     for row, (dtype, ink) in enumerate(INKS.items()):
         x = LEFT + 178 * row
         step, error = curve.best(dtype)
