@@ -9,8 +9,9 @@
     Winograd                      compiled: a quarter of the multiplications, where the rule of "auto" takes it
     the whole step                what surrounds the convolutions compiled too: ReLU and bias on the way back, pools,
                                   dropout, dense layers, the optimizer
+    pools fused                   the convolution pools what it has just computed and never writes the map between
 
-All but the last run the plain definitions around the convolution. Cases: one layer of VGG16, forward and all three
+All but the last two run the plain definitions around the convolution. Cases: one layer of VGG16, forward and all three
 passes, for one image; the training step of the CIFAR-10 ConvNet, batch 128. The loops run once, for one image, and are
 multiplied by the batch. All stages must agree before they are timed, and run in turn, round after round.
 """
@@ -24,6 +25,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import charts
 import numba
@@ -42,12 +44,13 @@ AGREE = 5e-3  # length of the difference of two results over their length; why n
 
 @dataclass(frozen=True)
 class Stage:
-    """`algorithm` for every convolution; whether that is compiled, and whether everything else is."""
+    """`algorithm` for every convolution; whether that is compiled, whether everything else is, and pools are fused."""
 
     title: str
     algorithm: str
     compiled: bool = True
     everything: bool = False
+    fused: bool = False
 
 
 STAGES = (
@@ -57,6 +60,7 @@ STAGES = (
     Stage("row windows in registers", "row_windows"),
     Stage("Winograd", "auto"),
     Stage("the whole step", "auto", everything=True),
+    Stage("pools fused", "auto", everything=True, fused=True),
 )
 LOOPS = STAGES[0]
 
@@ -102,7 +106,11 @@ def run_stage(stage, network, what):
     for layer in network.model.layers:
         if isinstance(layer, Conv2D):
             layer.algorithm = "auto" if stage.everything else algorithm_of(stage, layer, len(network.x))
-    with contextlib.nullcontext() if stage.everything else mtc.definitions_only():
+    with contextlib.ExitStack() as stack:
+        if not stage.everything:
+            stack.enter_context(mtc.definitions_only())
+        if not stage.fused:
+            stack.enter_context(mock.patch("minitorch_cnn.sequential.in_stages", list))
         return what()
 
 
@@ -121,7 +129,8 @@ def check_agreement(network, title, stages):
 
 def measure(case, title, work, make, rounds):
     """Rows of the table, a dictionary for each stage."""
-    stages = STAGES if work.loss else STAGES[:-1]  # forwards nothing surrounds a convolution
+    left_out = {Network: 0, OneLayer: 1}[make] if work.loss else 2  # no pool behind one layer, nothing else forwards
+    stages = STAGES[: len(STAGES) - left_out]
     one = make(make_problem(work, 1))
     check_agreement(one, title, stages)
     start = time.perf_counter()
