@@ -92,7 +92,9 @@ def add_exercise(commands, positive):
         description="A course of ten exercises. Without a NAME it says how far you are; `start` copies the stubs; the"
         " name of an exercise checks your file, `all` checks every one. Exit code 1 where one is not right.",
     )
-    exercise.add_argument("name", nargs="?", metavar="NAME", help="start, all, or an exercise: dense, relu, ... or 1, 2")
+    exercise.add_argument(
+        "name", nargs="?", metavar="NAME", help="start, all, or an exercise: dense, relu, ... or 1, 2"
+    )
     exercise.add_argument("folder", nargs="?", metavar="DIR", help="where your files are (exercises)")
     exercise.add_argument("--seconds", type=positive, metavar="S", help="how long your code may run (20)")
     exercise.add_argument("--solution", action="store_true", help="print ours instead of checking yours")
@@ -107,7 +109,12 @@ def _exercise(options):
     from minitorch_cnn.exercises.progress import FOLDER, Course
 
     names = [exercise.name for exercise in course.EXERCISES]
-    if options.name is not None and options.folder is None and options.name not in names and Path(options.name).is_dir():
+    if (
+        options.name is not None
+        and options.folder is None
+        and options.name not in names
+        and Path(options.name).is_dir()
+    ):
         options.name, options.folder = None, options.name  # `minitorch-cnn exercise DIR`
     mine = Course(options.folder or FOLDER)
     if options.name is None:

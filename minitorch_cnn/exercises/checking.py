@@ -105,14 +105,16 @@ def _compare(task, arguments, got, wanted):
         value, right = np.asarray(value, float), np.asarray(right, float)
         if close(value, right, TOLERANCE):
             continue
-        raise Wrong(f"{task.function}: {name} is wrong: {_worst(name, value, right)}", _hint(task, arguments, name, got, wanted))
+        raise Wrong(
+            f"{task.function}: {name} is wrong: {_worst(name, value, right)}", _hint(task, arguments, name, got, wanted)
+        )
 
 
 def _check_kind(task, name, value, right):
     shape = np.shape(right)
     if value is None:
         raise Wrong(f"{task.function}: {name} is None")
-    if shape and not isinstance(value, np.ndarray):
+    if shape and not isinstance(value, (np.ndarray, np.generic)):
         raise Wrong(f"{task.function}: {name}: expected an array of shape {shape}, got {type(value).__name__}")
     if np.asarray(value).dtype.kind not in "fiub":
         raise Wrong(f"{task.function}: {name}: expected real numbers, got dtype {np.asarray(value).dtype}")
@@ -150,7 +152,7 @@ def _hint(task, arguments, name, got, wanted):
     for mistake in task.mistakes:
         with np.errstate(all="ignore"):
             wrong = mistake.wrong(**copy.deepcopy(arguments))
-        others = [other for other in wrong if other in got and not _same(got[other], wanted[other])]
+        others = [other for other in wrong if mistake.joint or not _same(got[other], wanted[other])]
         if name in others and all(_same(got[other], wrong[other]) for other in others):
             return mistake.hint
     batch = next((len(value) for value in arguments.values() if isinstance(value, np.ndarray)), None)
@@ -163,7 +165,7 @@ def _same(got, wanted):
     if got.shape != wanted.shape or got.dtype.kind not in "fiub":
         return False
     finite = np.isfinite(got)
-    if not np.array_equal(got[~finite], wanted[~finite], equal_nan=True):
+    if (finite != np.isfinite(wanted)).any() or not np.array_equal(got[~finite], wanted[~finite], equal_nan=True):
         return False
     return close(got[finite], wanted[finite], TOLERANCE)
 

@@ -12,10 +12,14 @@ STEP = 1e-5  # of the difference quotients; the functions are linear or smooth, 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer: the hint for who gives it, and (**arguments) -> {result: the wrong numbers}."""
+    """A wrong answer: the hint for who gives it, and (**arguments) -> {result: the wrong numbers}.
+
+    Each of the results may be wrong in this way by itself; `joint` says that all of them are if one is.
+    """
 
     hint: str
     wrong: Callable
+    joint: bool = False
 
 
 @dataclass(frozen=True)

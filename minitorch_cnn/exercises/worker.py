@@ -1,7 +1,8 @@
 """Checks one file in a process of its own: `python -m minitorch_cnn.exercises.worker NAME FILE RESULT`.
 
-A learner's code may loop for ever, call exit or bring the interpreter down, so it runs here, and what is known is written
-to RESULT line by line as JSON: {"at": function} before each check, then {"state": ..., "lines": [...]}, then times.
+A learner's code may loop for ever, call exit or bring the interpreter down, so it runs here, and what is known is
+written to RESULT line by line as JSON: {"at": function} before each check, then {"state": ..., "lines": [...]}, then
+times.
 """
 
 import importlib.util

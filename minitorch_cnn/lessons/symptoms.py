@@ -119,12 +119,16 @@ def symptom(problem, name, got, wanted):
     kind = next((cls.__name__ for cls in type(layer).__mro__ if cls.__name__ in MISTAKES), None)
     words = None
     if kind and np.isfinite(got).all():
-        words = recognised(MISTAKES[kind], _case(problem, layer), name.rpartition("/")[2], got, wanted)
+        case = _case(problem, layer)
+        words = case and recognised(MISTAKES[kind], case, name.rpartition("/")[2], got, wanted)
     return words or difference(got, wanted, batch=len(problem.x))
 
 
 def _case(problem, layer):
-    """What passes through one layer in one forward and backward pass of the problem."""
+    """What passes through one layer in one forward and backward pass of the problem; None where it runs within another.
+
+    A convolution and the pool behind it may run as one, and then neither is called by itself.
+    """
     seen = {}
 
     def watched(name):
@@ -146,6 +150,8 @@ def _case(problem, layer):
     finally:
         for name in methods:
             layer.__dict__.pop(name, None)
+    if not seen.keys() & {"forward", "scores"} or not seen.keys() & {"backward", "backward_scores"}:
+        return None
     x, y = seen["forward"] if "forward" in seen else seen["scores"]
     dactivated = seen["backward"][0] if "backward" in seen else None
     if layer.activation and dactivated is not None:

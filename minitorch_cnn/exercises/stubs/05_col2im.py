@@ -5,8 +5,8 @@ the pixel's own gradient is the sum over its copies:
 
     dx[n, h, w, c] = sum of dcolumns over all (i, j, p, q) with  i*SH + p = h + top  and  j*SW + q = w + left
 
-Build it in a padded array of zeros, and cut the padding off at the end: what came back to a padding's zero goes nowhere.
-The layout of the columns is that of exercise 4.
+Build it in a padded array of zeros, and cut the padding off at the end: what came back to a padding's zero goes
+nowhere. The layout of the columns is that of exercise 4.
 
 Check it:  minitorch-cnn exercise col2im
 """

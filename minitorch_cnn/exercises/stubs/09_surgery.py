@@ -4,14 +4,14 @@ A network is a list of layers from the input to the output, each a dictionary:
 
     {"name": "conv1", "kernel": array, "bias": array, "trainable": True}
 
-Transfer learning keeps the layers up to one of them with the weights they have learnt, tosses those behind, adds new ones
-and trains only these:
+Transfer learning keeps the layers up to one of them with the weights they have learnt, tosses those behind, adds new
+ones and trains only these:
 
     conv1  conv2  pool2 | fc1  fc2          transplant(layers, "pool2", [dense, output])
     conv1  conv2  pool2   dense  output     the first three frozen
 
-The old network stays what it was: kept layers share their arrays with it (a copy of VGG16 is half a gigabyte), but being
-frozen is the new network's business.
+The old network stays what it was: kept layers share their arrays with it (a copy of VGG16 is half a gigabyte), but
+being frozen is the new network's business.
 
 And how far does the gradient have to go back? To the lowest layer that learns, and no further.
 

@@ -64,7 +64,8 @@ TASKS = (
                 _as(m.flipped_kernel),
             ),
             Mistake(
-                "the columns are (KH, KW, C), you take them for (C, KH, KW): kernel.reshape(KH*KW*C, K) fits them as it is",
+                "the columns are (KH, KW, C), you take them for (C, KH, KW): kernel.reshape(KH*KW*C, K) fits them"
+                " as it is",
                 _as(m.channels_first_columns),
             ),
             Mistake("channels in and out are exchanged in dkernel: (KH, KW, C, K)", _as(m.exchanged_channels)),

@@ -28,7 +28,8 @@ TASKS = (
         _truth,
         (
             Mistake(
-                "dx = dy @ kernel goes forwards once more: the way back is the transpose, dy @ kernel.T. A square kernel"
+                "dx = dy @ kernel goes forwards once more: the way back is the transpose, dy @ kernel.T. A square"
+                " kernel"
                 " hides it",
                 lambda dy, x, kernel: {"dx": dy @ kernel} if _square(kernel) else {},
             ),

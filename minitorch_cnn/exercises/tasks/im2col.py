@@ -7,7 +7,7 @@ from minitorch_cnn.exercises.exercise import Mistake, Task, numbers
 
 SHAPES = (
     # x, window, strides, padding
-    ((2, 5, 4, 3), (3, 2), (1, 1), ((0, 0), (0, 0))),
+    ((2, 5, 4, 2), (3, 2), (1, 1), ((0, 0), (0, 0))),
     ((1, 5, 5, 1), (3, 3), (1, 1), ((1, 1), (1, 1))),
     ((2, 6, 5, 2), (2, 3), (2, 1), ((1, 0), (2, 1))),
     ((3, 5, 7, 2), (2, 2), (3, 2), ((0, 1), (0, 0))),
@@ -47,7 +47,11 @@ def add_up(columns, input_shape, window, strides, padding, crop=True, add=True, 
     OH, OW = output_size((H, W), window, strides, padding)
     parts = columns.reshape(N, OH, OW, *window, C)
     dx = np.zeros((N, H + top + bottom, W + left + right, C))
-    places = np.ndindex(*window, OH, OW) if by_taps else ((*pq, *ij) for ij in np.ndindex(OH, OW) for pq in np.ndindex(*window))
+    places = (
+        np.ndindex(*window, OH, OW)
+        if by_taps
+        else ((*pq, *ij) for ij in np.ndindex(OH, OW) for pq in np.ndindex(*window))
+    )
     for p, q, i, j in places:
         row, column = i * strides[0] + p, j * strides[1] + q
         dx[:, row, column] = parts[:, i, j, p, q] + (dx[:, row, column] if add else 0)

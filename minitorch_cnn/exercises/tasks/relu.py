@@ -23,9 +23,15 @@ TASKS = (
         lambda x: {"y": np.where(x < 0, 0, x)},
         (
             Mistake("the sign is lost: what is below 0 becomes 0, not its absolute value", lambda x: {"y": np.abs(x)}),
-            Mistake("the other half: what is above 0 stays, what is below becomes 0", lambda x: {"y": np.minimum(x, 0)}),
-            Mistake("1 where x > 0: that is the slope; the result keeps x itself there", lambda x: {"y": 1.0 * (x > 0)}),
-            Mistake("one number: np.maximum(x, 0) compares element by element, max(x) does not", lambda x: {"y": x.max()}),
+            Mistake(
+                "the other half: what is above 0 stays, what is below becomes 0", lambda x: {"y": np.minimum(x, 0)}
+            ),
+            Mistake(
+                "1 where x > 0: that is the slope; the result keeps x itself there", lambda x: {"y": 1.0 * (x > 0)}
+            ),
+            Mistake(
+                "one number: np.maximum(x, 0) compares element by element, max(x) does not", lambda x: {"y": x.max()}
+            ),
         ),
         lambda: {"x": numbers(0, 64, 32, 32, 32)},
     ),

@@ -1,4 +1,4 @@
-"""sgd_step(parameters, gradients, velocity, trainable, rate, momentum): changes the arrays in place, returns nothing."""
+"""sgd_step(parameters, gradients, velocity, trainable, rate, momentum) changes the arrays in place."""
 
 import numpy as np
 
@@ -93,6 +93,10 @@ def _positive_velocity(w, g, v, rate, momentum):
     return w - rate * v, v
 
 
+def _mistake(hint, change):
+    return Mistake(hint, _steps(change), joint=True)
+
+
 TASKS = (
     Task(
         "sgd_step",
@@ -105,62 +109,58 @@ TASKS = (
         ],
         _steps(_right),
         (
-            Mistake(
-                "a frozen layer moved: skip every name with trainable[name] False, its velocity included",
-                _steps(_frozen_too),
-            ),
-            Mistake(
-                "a frozen layer still moves by its old velocity: a gradient of zero is not enough, skip it altogether",
-                _steps(_frozen_by_zero_gradient),
-            ),
-            Mistake(
+            _mistake(
                 "the velocity of a frozen layer changed: it would jump when it is unfrozen. Skip it altogether",
-                _steps(_velocity_of_frozen),
+                _velocity_of_frozen,
             ),
-            Mistake(
+            _mistake(
+                "a frozen layer moved: skip every name with trainable[name] False, its velocity included",
+                _frozen_too,
+            ),
+            _mistake(
+                "a frozen layer still moves by its old velocity: a gradient of zero is not enough, skip it altogether",
+                _frozen_by_zero_gradient,
+            ),
+            _mistake(
                 "it goes uphill: v = momentum * v - rate * g holds the minus already, so w += v",
-                _steps(_only(_new_sign)),
+                _only(_new_sign),
             ),
-            Mistake(
+            _mistake(
                 "the step is added: against the gradient, v = momentum * v - rate * g",
-                _steps(_only(lambda w, g, v, rate, momentum: (w + momentum * v + rate * g, momentum * v + rate * g))),
+                _only(lambda w, g, v, rate, momentum: (w + momentum * v + rate * g, momentum * v + rate * g)),
             ),
-            Mistake(
+            _mistake(
                 "the velocity is not kept: v[...] = momentum * v - rate * g has to be there in the next step",
-                _steps(_only(lambda w, g, v, rate, momentum: (w + momentum * v - rate * g, v))),
+                _only(lambda w, g, v, rate, momentum: (w + momentum * v - rate * g, v)),
             ),
-            Mistake(
+            _mistake(
                 "momentum is forgotten: that is plain SGD",
-                _steps(_only(lambda w, g, v, rate, momentum: (w - rate * g, -rate * g))),
+                _only(lambda w, g, v, rate, momentum: (w - rate * g, -rate * g)),
             ),
-            Mistake(
+            _mistake(
                 "momentum is forgotten: that is plain SGD",
-                _steps(_only(lambda w, g, v, rate, momentum: (w - rate * g, v))),
+                _only(lambda w, g, v, rate, momentum: (w - rate * g, v)),
             ),
-            Mistake(
+            _mistake(
                 "the rate is not in the velocity: the same path at a constant rate, another one when the rate changes."
                 " Here v = momentum * v - rate * g",
-                _steps(_only(_positive_velocity)),
+                _only(_positive_velocity),
             ),
-            Mistake(
+            _mistake(
                 "the gradient is weighted by 1 - momentum: that is a moving mean; here v = momentum * v - rate * g",
-                _steps(
-                    _only(
-                        lambda w, g, v, rate, momentum: (
-                            w + momentum * v - (1 - momentum) * rate * g,
-                            momentum * v - (1 - momentum) * rate * g,
-                        )
+                _only(
+                    lambda w, g, v, rate, momentum: (
+                        w + momentum * v - (1 - momentum) * rate * g,
+                        momentum * v - (1 - momentum) * rate * g,
                     )
                 ),
             ),
-            Mistake(
+            _mistake(
                 "that is Nesterov's look ahead, w += momentum * v - rate * g with the new v; here w += v",
-                _steps(
-                    _only(
-                        lambda w, g, v, rate, momentum: (
-                            w + momentum * (momentum * v - rate * g) - rate * g,
-                            momentum * v - rate * g,
-                        )
+                _only(
+                    lambda w, g, v, rate, momentum: (
+                        w + momentum * (momentum * v - rate * g) - rate * g,
+                        momentum * v - rate * g,
                     )
                 ),
             ),

@@ -43,6 +43,11 @@ def _unshifted(scores, labels):
     return {"loss": -np.log(picked).mean(), "dscores": (p - _one_hot(scores, labels)) / len(scores)}
 
 
+def _unshifted_log(scores, labels):
+    loss = (np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(scores)), labels]).mean()
+    return {**_unshifted(scores, labels), "loss": loss}
+
+
 def _clipped(scores, labels):
     return {"loss": -np.log(np.clip(_softmax(scores)[np.arange(len(scores)), labels], 1e-7, 1)).mean()}
 
@@ -51,12 +56,30 @@ TASKS = (
     Task(
         "softmax_cross_entropy",
         ("loss", "dscores"),
-        lambda: [_case(4, 3, 0), _case(2, 5, 1), _case(3, 4, 2, scale=400.0, shift=800.0)],
+        lambda: [_case(4, 3, 0), _case(2, 5, 1), _case(3, 4, 2, scale=800.0, shift=800.0)],
         _truth,
         (
             Mistake(
                 "exp of a large score overflows: subtract each row's largest score first, it cancels in the fraction",
                 _unshifted,
+                joint=True,
+            ),
+            Mistake(
+                "exp of a large score overflows: subtract each row's largest score first, it cancels in the fraction",
+                _unshifted_log,
+                joint=True,
+            ),
+            Mistake(
+                "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s of the right"
+                " class"
+                " needs no probability and is exact",
+                _clipped,
+            ),
+            Mistake(
+                "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s of the right"
+                " class"
+                " needs no probability and is exact",
+                lambda scores, labels: {"loss": _pieces(scores, labels)[3].mean()},
             ),
             Mistake(
                 "1/N is missing in dscores: the loss is a mean over the images, so each gets a share of 1/N",
@@ -90,16 +113,6 @@ TASKS = (
             Mistake(
                 "the sign of the loss: log of a probability is negative, the loss is minus that",
                 lambda scores, labels: {"loss": -_pieces(scores, labels)[3].mean()},
-            ),
-            Mistake(
-                "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s of the right class"
-                " needs no probability and is exact",
-                _clipped,
-            ),
-            Mistake(
-                "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s of the right class"
-                " needs no probability and is exact",
-                lambda scores, labels: {"loss": _pieces(scores, labels)[3].mean()},
             ),
         ),
         lambda: _case(4096, 1000, 0),

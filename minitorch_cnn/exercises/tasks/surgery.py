@@ -46,7 +46,9 @@ def _judge_order(names):
     if names == ["conv1", "conv2", "dense", "output"]:
         return f"{found}; hint: `after` itself stays: a slice up to its index + 1"
     if "fc1" in names:
-        return f"{found}; hint: what comes after `after` is chopped off, list.pop on a copy does nothing to the original"
+        return (
+            f"{found}; hint: what comes after `after` is chopped off, list.pop on a copy does nothing to the original"
+        )
     if names == ["dense", "output", "conv1", "conv2", "pool2"]:
         return f"{found}; hint: the new layers go on top, behind the old ones"
     if names == wanted[:3]:
@@ -59,8 +61,8 @@ def _judge_weights(result, before, new):
         for name in ("kernel", "bias"):
             if np.shape(layer[name]) != source[name].shape or not np.array_equal(layer[name], source[name]):
                 return (
-                    f"the {name} of {layer['name']} is not the one it had; hint: what the old layers know is why they are"
-                    " kept, nothing is drawn anew"
+                    f"the {name} of {layer['name']} is not the one it had; hint: what the old layers know is why they"
+                    " are kept, nothing is drawn anew"
                 )
     return None
 
@@ -82,7 +84,7 @@ def _judge_left_alone(base, before):
         return "the list it was given is changed; hint: a slice is a new list, pop and append change the old one"
     if any(now["trainable"] != then["trainable"] for now, then in zip(base, before)):
         return (
-            "the old network's layers are frozen too; hint: dict(layer) makes a layer of its own that shares the arrays,"
+            "the old network's layers are frozen too; hint: dict(layer) makes its own layer that shares the arrays,"
             " {**layer, 'trainable': False}"
         )
     return None
@@ -103,7 +105,11 @@ def _judge_lowest(lowest_trainable):
     cases = (
         ([False, False, True, True], 2, "the first layer that learns"),
         ([True, True], 0, "the very first layer learns"),
-        ([False, True, False, True], 1, "a frozen layer above a trained one: the gradient still has to pass through it"),
+        (
+            [False, True, False, True],
+            1,
+            "a frozen layer above a trained one: the gradient still has to pass through it",
+        ),
         ([False, False], 2, "nothing learns: the number of layers, so that the way back has nothing to do"),
         ([], 0, "no layers at all"),
     )

@@ -73,7 +73,7 @@ TASKS = (
         lambda: [_case(1, 1, 0), _case(3, 2, 4)],
         lambda patch, kernel: {"y": _direct(patch, kernel)},
         (
-            Mistake("V and U are multiplied as matrices: point by point, V * U (that is where multiplications are saved)",
+            Mistake("V and U are multiplied as matrices: point by point, V * U (that is where it saves)",
                     _matrix_product),
             Mistake("the kernel is turned by 180 degrees: deep learning's convolution does not flip",
                     lambda patch, kernel: _tile(patch, kernel[::-1, ::-1])),
