@@ -1,4 +1,4 @@
-"""The command line: `minitorch-cnn train`, `fine-tune`, `predict`, `summary`, `weights`, `check-gradients`.
+"""The command line: `minitorch-cnn train`, `fine-tune`, `predict`, `summary`, `weights`, and in `cli_lessons.py` more.
 
 Every mistake of a user ends in one line on the error output and exit code 2; Ctrl-C in 130; a check that fails in 1.
 """
@@ -18,7 +18,9 @@ EXAMPLES = """examples:
   minitorch-cnn summary cifar10 --batch-size 128
   minitorch-cnn weights fetch vgg16 --no-top --out weights
   minitorch-cnn weights inspect weights/vgg16_weights.h5 --model vgg16-no-top
-  minitorch-cnn check-gradients
+  minitorch-cnn check-gradients --page gradients.html
+  minitorch-cnn explain vgg16 photo.jpg --weights weights/vgg16_weights.h5 --page step.html
+  minitorch-cnn exercise start
 """
 
 # What a network is called on the command line: (function of `models`, its arguments).
@@ -136,6 +138,7 @@ def _parser():
 
     cli_lessons.add_check_gradients(commands, _positive_integer, _named_model)
     cli_lessons.add_exercise(commands, _positive)
+    cli_lessons.add_explain(commands, _positive)
     return parser
 
 
