@@ -16,8 +16,8 @@ from minitorch_cnn.runs import RunFolder
 NETWORKS = {
     "cifar10": (models.cifar10, {}, 0.03),
     "cats-vs-dogs": (models.cats_vs_dogs, {}, 0.02),
-    "vgg16": (models.vgg16, {}, 1e-3),
-    "vgg16-no-top": (models.vgg16, {"include_top": False}, 1e-3),
+    "vgg16": (models.vgg16, {}, 1e-4),
+    "vgg16-no-top": (models.vgg16, {"include_top": False}, 1e-4),
     "transfer-net": (models.transfer_net, {}, 1e-4),
 }
 DIGITS = 32  # images of the digits' step

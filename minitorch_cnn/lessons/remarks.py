@@ -3,7 +3,7 @@
 import math
 
 HEALTHY = (1e-4, 1e-2)  # update to weights; 1e-3 is the middle (Karpathy's notes for CS231n)
-MANY_SILENT = 0.4  # of a layer's ReLUs
+MANY_SILENT, FEW_IMAGES = 0.4, 8  # of a layer's ReLUs; of fewer images, half of them say nothing
 VANISHED = 1e-3  # the gradient at the bottom in units of that at the top
 
 
@@ -57,8 +57,9 @@ def _updates(step):
 
 
 def _silent(step):
+    most = MANY_SILENT if step.images >= FEW_IMAGES else 0.9
     for layer in step.layers:
-        if layer.silent > MANY_SILENT * layer.channels:
+        if layer.silent > most * layer.channels:
             images = "for this image" if step.images == 1 else f"for all {step.images} images"
             yield (
                 f"{layer.name}: {layer.silent} of {layer.channels} ReLUs are 0 {images}; what is 0 for every image"
