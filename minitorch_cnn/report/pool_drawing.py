@@ -41,14 +41,14 @@ def draw_max_pool(x, dy=None, window=(2, 2), strides=None, *, width=640):
             frames.append((i * strides[0], j * strides[1], *window, hue))
     small = {place: (hue, 0.45) for place, hue in hues.items()}
     wide = width >= 500
-    right, lower = CELL * x.shape[1] + GAP, TOP + CELL * x.shape[0] + GAP
+    right, lower = max(CELL * x.shape[1], 150) + GAP, TOP + CELL * x.shape[0] + GAP
     places = [(0, TOP), (right, TOP), (right, lower), (0, lower)]
     if not wide:
         places, level = [], TOP
         for array in (x, y, dy, dx):
             places.append((0, level))
             level += CELL * array.shape[0] + 44
-    titles = ("x: the largest of each window wins", "y", "dy", "dx: the winners get it")
+    titles = ("x, winners coloured", "y", "dy", "dx")
     arrays = zip((x, y, dy, dx), places, titles, (tints, small, small, tints), (frames, None, None, frames))
     parts = [
         draw_grid(array, *place, CELL, tints=shades, text=figures, title=title, frame=outline)

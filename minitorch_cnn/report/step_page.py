@@ -125,7 +125,7 @@ def row(layer):
         "zeros": f"{seen.zeros:.0%}",
         "off": f"{layer.silent} of {layer.channels}" if "relu" in layer.detail or layer.silent else "–",
         "gradient": f"{back.rms:.1e}" if back else "not visited",
-        "update": f"{move.ratio:.1e}" if move else layer.state.replace("trained", "") or "–",
+        "moved": f"{move.ratio:.1e}" if move else layer.state.replace("trained", "") or "–",
         "healthy": move is None or HEALTHY[0] <= move.ratio <= HEALTHY[1],
     }
 
@@ -138,7 +138,7 @@ def totals(step):
         "kept": f"{sum(layer.kept_bytes for layer in step.layers) / 2**20:.1f}",
         "forward": f"{1e3 * step.forward_seconds:.1f}",
         "backward": f"{1e3 * step.backward_seconds:.1f}",
-        "update": f"{1e3 * step.update_seconds:.1f}",
+        "optimizer": f"{1e3 * step.update_seconds:.1f}",
     }
 
 
