@@ -50,8 +50,8 @@ def on_page_markdown(markdown, page, config, files):
     where = page.file.src_uri
     try:
         if not repository.is_quoted(where):
-            markdown = source_code.insert(markdown, where, repository)
             markdown, drawings[where] = cells.run_all(markdown, where)
+            markdown = source_code.insert(markdown, where, repository)
         return repository.rewrite_links(markdown, where)
     except ValueError as error:
         raise PluginError(f"{where}: {error}") from error

@@ -1,7 +1,9 @@
 """Cells: `python exec` blocks are run when the site is built, and what they print or draw stands below them.
 
 The cells of a page share their names, one after the other, as in a notebook. A last line that is an expression shows
-its value, a drawing of `minitorch_cnn.report` as the picture itself. A cell that raises ends the build.
+its value, a drawing of `minitorch_cnn.report` as the picture itself; of a pair of drawings the first is for wide pages
+and the second for narrow ones. What a `python exec markdown` block prints becomes part of the page, without its code.
+A cell that raises ends the build.
 """
 
 import ast
@@ -28,7 +30,11 @@ def run_all(markdown, where):
             drawings.append(shown)
         return "\n\n".join(parts)
 
+    def generator(body, line):
+        return run(body, names, f"{where}, the cell at line {line}")[0]
+
     with tempfile.TemporaryDirectory() as folder, _working_in(folder):  # whatever a cell writes goes away
+        markdown = fences.replace(markdown, "python exec markdown", generator)
         return fences.replace(markdown, "python exec", cell), drawings
 
 
@@ -44,13 +50,20 @@ def run(source, names, title):
             warnings.simplefilter("error", RuntimeWarning)  # an overflow on a page is a mistake of the page
             exec(compile(tree, title, "exec"), names)
             result = eval(compile(ast.Expression(value), title, "eval"), names) if value else None
-            if hasattr(result, "_repr_html_"):
-                shown = result._repr_html_()
-            elif result is not None:
+            shown = _drawing(result)
+            if shown is None and result is not None:
                 print(repr(result))
     except Exception as error:
         raise ValueError(f"{title}: {type(error).__name__}: {error}") from error
     return printed.getvalue(), shown
+
+
+def _drawing(value):
+    """The HTML of a drawing, or of a pair of them for wide and for narrow pages; None for any other value."""
+    if isinstance(value, tuple) and len(value) == 2 and all(hasattr(part, "_repr_html_") for part in value):
+        wide, narrow = (part._repr_html_() for part in value)
+        return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
+    return value._repr_html_() if hasattr(value, "_repr_html_") else None
 
 
 def place_drawings(html, drawings):
