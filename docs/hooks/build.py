@@ -48,6 +48,8 @@ def on_files(files, config):
 
 def on_page_markdown(markdown, page, config, files):
     where = page.file.src_uri
+    if where.startswith("tour/"):
+        page.meta["hide"] = ["toc"]  # a line of the code is as wide as the page
     try:
         if not repository.is_quoted(where):
             markdown, drawings[where] = cells.run_all(markdown, where)

@@ -1,0 +1,36 @@
+"""The site, built once for all tests of it, strictly: every cell runs and every link holds, or there is no site."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("mkdocs", "material", "latex2mathml", "jupytext", "nbconvert", "ipykernel")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+sys.path.insert(0, str(ROOT / "docs" / "hooks"))
+sys.path.insert(0, str(ROOT / "docs"))
+
+
+def pytest_collection_modifyitems(items):
+    """Without the extra there is nothing to build the site with, and the tests say so."""
+    if MISSING:
+        reason = f'the site is not built: {", ".join(MISSING)} missing; pip install -e ".[docs]"'
+        for item in items:
+            if Path(item.fspath).parent == Path(__file__).parent:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The folder of the built site: the one that SITE names, or else one that is built now."""
+    if os.environ.get("SITE"):
+        return Path(os.environ["SITE"]).resolve()
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder

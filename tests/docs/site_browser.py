@@ -1,0 +1,102 @@
+"""All pages of the site in one browser, light or dark, each in frames as wide as a desk's and a phone's screen.
+
+A server on this machine hands out the pages and takes down what the browser asked for in vain; a page of ours loads
+one page after the other into its frames, measures it, and sends the measures back.
+"""
+
+import functools
+import http.server
+import json
+import shutil
+import subprocess
+import threading
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+WALK = """<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,"><body style="margin:0"><script>
+const pages = PAGES, widths = WIDTHS;
+function measure(page, width) {
+  return new Promise(done => {
+    const frame = document.createElement("iframe");
+    frame.width = width; frame.height = 900; frame.style.border = 0;
+    frame.onload = () => setTimeout(() => {
+      const inner = frame.contentDocument, root = inner.documentElement;
+      const scrolls = "svg, pre, math, .drawing, .formula, .md-typeset__scrollwrap, .md-sidebar, .md-search, .highlighttable";
+      const shown = node => !node.closest(scrolls) && node.getClientRects().length && node.offsetParent;
+      const wide = [...inner.querySelectorAll(".md-main *")].filter(node => shown(node)
+        && node.getBoundingClientRect().right > root.clientWidth + 1).map(node => node.tagName + "." + node.className);
+      const style = frame.contentWindow.getComputedStyle(inner.body);
+      const text = [...inner.querySelectorAll(".md-content p, .md-content pre code, .md-content td")]
+        .filter(node => node.getClientRects().length)
+        .map(node => parseFloat(frame.contentWindow.getComputedStyle(node).fontSize));
+      const pictures = [...inner.querySelectorAll(".drawing svg")].filter(node => node.getClientRects().length).map(
+        svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width);
+      done({page, width, shown: root.clientWidth, needed: root.scrollWidth, wide: wide.slice(0, 5),
+        paper: style.backgroundColor, ink: style.color,
+        smallest: Math.min(...text, 99), scale: Math.min(...pictures, 1),
+        broken: [...inner.images].filter(image => image.offsetParent && !image.naturalWidth).map(image => image.src)});
+      frame.remove();
+    }, 120);
+    frame.src = page;
+    document.body.append(frame);
+  });
+}
+(async () => {
+  const found = [];
+  for (const page of pages) found.push(...await Promise.all(widths.map(width => measure(page, width))));
+  await fetch("/measures", {method: "POST", body: JSON.stringify(found)});
+})();
+</script>"""
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Hands out the site and the walking page; takes the measures."""
+
+    def do_GET(self):
+        if self.path != "/walk":
+            return super().do_GET()
+        body = self.server.walk.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        self.server.measures = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(204)
+        self.end_headers()
+        self.server.done.set()
+
+    def log_message(self, format, *arguments):
+        pass
+
+    def send_error(self, code, *arguments, **options):
+        self.server.missing.append(f"{code} {self.path}")
+        super().send_error(code, *arguments, **options)
+
+
+def walk(site, pages, widths, dark, folder, seconds=600):
+    """What the browser says of every page at every width: (measures, its console, what it asked for in vain)."""
+    handler = functools.partial(Handler, directory=str(site))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.walk = WALK.replace("PAGES", json.dumps(pages)).replace("WIDTHS", json.dumps(widths))
+    server.done, server.measures, server.missing = threading.Event(), [], []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
+    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # nothing but this machine is there
+    command += [f"--user-data-dir={folder / 'profile'}", "--window-size=1800,1000", "--enable-logging=stderr"]
+    command += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--remote-debugging-port=0"]
+    log = folder / "console.txt"
+    with open(log, "w") as stream:
+        browser = subprocess.Popen([*command, f"http://127.0.0.1:{server.server_port}/walk"], stdout=stream, stderr=stream)
+        try:
+            finished = server.done.wait(seconds)
+        finally:
+            browser.terminate()
+            browser.wait()
+            server.shutdown()
+    lines = log.read_text(errors="replace").splitlines()
+    assert finished, "\n".join(lines[-20:])
+    return server.measures, [line for line in lines if "CONSOLE" in line], server.missing

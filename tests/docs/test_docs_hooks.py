@@ -1,0 +1,155 @@
+"""What the build refuses: a name that is gone, a cell that raises, a formula that cannot be read, a broken link."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mkdocs", reason='no site without pip install -e ".[docs]"')
+pytest.importorskip("latex2mathml", reason='no site without pip install -e ".[docs]"')
+
+import cells
+import fences
+import formulas
+import source_code
+from link_check import broken_links
+from repository import Repository
+
+ROOT = Path(__file__).parents[2]
+
+SOURCE = '''"""Words."""
+LIMIT: int = 3
+a, b = 1, 2
+
+
+@decorated
+def f():
+    return 1
+
+
+class C:
+    size = 4
+
+    def g(self):
+        return 2
+'''
+
+
+@pytest.mark.parametrize(
+    "name, lines", [("f", (6, 8)), ("C", (11, 15)), ("C.g", (14, 15)), ("C.size", (12, 12)), ("LIMIT", (2, 2))]
+)
+def test_lines_of_a_name(name, lines):
+    assert source_code.span(SOURCE, name) == lines
+
+
+@pytest.mark.parametrize("name", ["h", "C.h", "f.g", "LIMIT.x", "C.g.x"])
+def test_a_name_that_is_not_there(name):
+    with pytest.raises(ValueError, match=rf"layers\.py has no {name}"):
+        source_code.span(SOURCE, name, "layers.py")
+
+
+def test_quoted_lines_are_those_of_the_file():
+    text = "before\n\n```python source\nminitorch_cnn/layers/dense.py Dense.backward_scores\n```\n\nafter\n"
+    page = source_code.insert(text, "tour/x.md", Repository(ROOT))
+    assert "    dx" not in page and "return matmul(dscores, self.parameters" in page
+    line = next(
+        number
+        for number, line in enumerate((ROOT / "minitorch_cnn/layers/dense.py").read_text().splitlines(), 1)
+        if "def backward_scores" in line
+    )
+    assert f"(../source/minitorch_cnn/layers/dense.py.md#__codelineno-0-{line})" in page
+    assert page.startswith("before") and page.endswith("after\n")
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("minitorch_cnn/layers/dense.py Dense.gone", "dense.py has no Dense.gone"),
+        ("minitorch_cnn/layers/gone.py Dense", "there is no minitorch_cnn/layers/gone.py"),
+        ("minitorch_cnn/layers/dense.py", "expected a name"),
+        ("", "names nothing"),
+    ],
+)
+def test_quoting_what_is_not_there_is_an_error(line, message):
+    with pytest.raises(ValueError, match=message):
+        source_code.insert(f"```python source\n{line}\n```\n", "x.md", Repository(ROOT))
+
+
+def test_cells_share_their_names_and_show_what_they_print():
+    page, drawings = cells.run_all("```python exec\na = 2\n```\n\n```python exec\nprint(a)\na + 1\n```\n", "x.md")
+    assert "{ .text .output }\n2\n3\n```" in page and drawings == []
+
+
+def test_a_page_may_write_itself():
+    text = "```python exec markdown\nprint('## ' + 'Title')\n```\n"
+    assert cells.run_all(text, "x.md")[0].strip() == "## Title"
+
+
+def test_drawings_find_their_places():
+    source = "from minitorch_cnn.report import Drawing as D\nD('<svg>1</svg>')"
+    pair = "D('<svg>2</svg>'), D('<svg>3</svg>')"
+    page, drawings = cells.run_all(f"```python exec\n{source}\n```\n\n```python exec\n{pair}\n```\n", "x.md")
+    html = cells.place_drawings(page, drawings)
+    assert html.index("<svg>1") < html.index('class="wide"><svg>2') < html.index('class="narrow"><svg>3')
+    with pytest.raises(ValueError, match="lost its place"):
+        cells.place_drawings("", drawings)
+
+
+@pytest.mark.parametrize("source", ["1 / 0", "assert False, 'wrong'", "import numpy as np\nnp.float32(1e38) * 10", "x ="])
+def test_a_cell_that_raises_names_its_line(source):
+    with pytest.raises((ValueError, SyntaxError), match=r"x\.md, the cell at line 3|invalid syntax"):
+        cells.run_all(f"words\n\n```python exec\n{source}\n```\n", "x.md")
+
+
+def test_what_a_cell_writes_goes_away(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells.run_all("```python exec\nopen('left', 'w').close()\n```\n", "x.md")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_formulas():
+    inline, block = (f'<{tag} class="arithmatex">{text}</{tag}>' for tag, text in
+                     (("span", r"\(a &lt; b\)"), ("div", r"\[\frac{1}{2}\]")))  # fmt: skip
+    html = formulas.to_mathml(f"<p>{inline}</p>{block}")
+    assert "&lt;" in html or "&#x0003C;" in html
+    assert '<div class="formula"><math' in html and "<mfrac>" in html and "arithmatex" not in html
+    with pytest.raises(ValueError, match=r"\\nonsense is not understood"):
+        formulas.to_mathml(r'<span class="arithmatex">\(\nonsense x\)</span>')
+
+
+def test_a_block_holds_any_text():
+    inside = "```python\nx\n```\n````\ny\n````"
+    assert fences.replace(fences.block(inside, "md"), "md", lambda body, line: body) == inside + "\n"
+
+
+def test_links_into_the_repository_lead_to_its_pages():
+    repository = Repository(ROOT)
+    text = "[a](../minitorch_cnn/layers/dense.py#Dense) [b](performance.md) [c](https://x.y) `[d](no)`\n"
+    page = repository.rewrite_links(text.replace(" `[d](no)`", ""), "index.md")
+    line, _ = source_code.span((ROOT / "minitorch_cnn/layers/dense.py").read_text(), "Dense")
+    assert f"[a](source/minitorch_cnn/layers/dense.py.md#__codelineno-0-{line})" in page
+    assert "[b](performance.md) [c](https://x.y)" in page
+
+
+@pytest.mark.parametrize("target", ["../minitorch_cnn/gone.py", "../../elsewhere.py", "../minitorch_cnn/losses.py#Gone"])
+def test_links_to_nothing_are_refused(target):
+    with pytest.raises(ValueError, match=r"leads to nothing|has no Gone"):
+        Repository(ROOT).rewrite_links(f"[a]({target})", "index.md")
+
+
+@pytest.mark.parametrize(
+    "html, problem",
+    [
+        ('<a href="gone.html">', "is not there"),
+        ('<a href="other.html#gone">', "there is no #gone"),
+        ('<a href="#gone">', "there is no #gone"),
+        ('<a href="../outside.html">', "leaves the site"),
+        ('<img src="gone.png">', "is not there"),
+        ('<script src="https://example.org/x.js">', "over the network"),
+        ('<link href="//example.org/x.css">', "over the network"),
+    ],
+)
+def test_a_broken_link_is_found(tmp_path, html, problem):
+    (tmp_path / "other.html").write_text('<p id="here"><a href="page.html#top">')
+    (tmp_path / "page.html").write_text(f'<p id="top"><a href="other.html#here"><a href="https://example.org">{html}')
+    (broken,) = broken_links(tmp_path)
+    assert broken.startswith("page.html: ") and problem in broken

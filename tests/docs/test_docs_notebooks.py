@@ -1,0 +1,51 @@
+"""The notebooks of the examples: whole, in order, and with one line that installs the package."""
+
+import json
+
+import pytest
+
+pytest.importorskip("jupytext", reason='no notebooks without pip install -e ".[docs]"')
+
+import notebooks
+
+
+def test_there_is_one_for_every_script_and_no_name_is_misspelt():
+    names = [script.stem for script in notebooks.scripts()]
+    assert len(names) == 6 and set(notebooks.NEED_DATA) < set(names)
+
+
+@pytest.mark.parametrize("script", notebooks.scripts(), ids=lambda script: script.stem)
+def test_the_cells_are_the_script(script):
+    made = notebooks.notebook(script)
+    assert made.cells[0].cell_type == "markdown" and made.cells[0].source.startswith("# ")
+    assert made.cells[1].source == "%pip install --quiet minitorch_cnn"
+    code = [cell.source for cell in made.cells[2:] if cell.cell_type == "code"]
+    written = "".join(line for line in script.read_text() if not line.isspace())
+    assert all("".join(cell.split()) in written for cell in code) and len(code) >= 5
+
+
+def test_the_command_writes_what_jupyter_opens(tmp_path, capsys):
+    assert notebooks.main(["--plain", str(tmp_path), "--package", "some.whl"]) == 0
+    files = sorted(tmp_path.glob("*.ipynb"))
+    assert len(files) == 6 and len(capsys.readouterr().out.splitlines()) == 6
+    for file in files:
+        stored = json.loads(file.read_text())
+        assert stored["nbformat"] == 4 and stored["cells"][1]["source"] == ["%pip install --quiet some.whl"]
+
+
+def test_results_of_another_version_of_the_script_are_not_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    script = notebooks.scripts()[0]
+    assert notebooks.executed(script) is None
+    made = notebooks.notebook(script)
+    (tmp_path / f"{script.stem}.ipynb").write_text(notebooks.text(made))
+    assert notebooks.executed(script) is not None
+    made.metadata["script"] = "another"
+    (tmp_path / f"{script.stem}.ipynb").write_text(notebooks.text(made))
+    assert notebooks.executed(script) is None
+
+
+def test_the_first_example_runs_as_a_notebook(tmp_path):
+    made = notebooks.execute(notebooks.scripts()[0], tmp_path)
+    printed = "".join(output.get("text", "") for cell in made.cells for output in cell.get("outputs", []))
+    assert "the gradient is right to first order" in printed

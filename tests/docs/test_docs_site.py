@@ -1,0 +1,96 @@
+"""The built site: its links, its pictures, and nothing that comes over the network."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from link_check import Links, broken_links
+
+
+class Elements(HTMLParser):
+    """Every (tag, attributes) of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.all = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.all.append((tag, dict(attributes)))
+
+
+def pages(site):
+    return {path.relative_to(site).as_posix(): path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+
+
+def test_all_links_and_anchors_hold(site):
+    assert broken_links(site) == []
+
+
+def test_the_tour_has_its_stops_and_they_follow_each_other(site):
+    stops = sorted((site / "tour").glob("[0-9]*.html"))
+    assert [int(stop.name[:2]) for stop in stops] == list(range(1, 16))
+    for here, following in zip(stops, stops[1:]):
+        assert any(target == following.name for _, _, target in Links(here.read_text()).links)
+
+
+def test_every_stop_shows_lines_of_the_code_and_ends_in_something_to_try(site):
+    for stop in sorted((site / "tour").glob("[0-9]*.html")):
+        html = stop.read_text()
+        article = html[html.index("<article") : html.index("</article")]
+        assert 'class="origin"' in article, stop.name
+        assert re.findall(r'<h2 id="([^"]*)"', article)[-1] == "try-it", stop.name
+        tried = article[article.index('id="try-it"') :]
+        assert "output" in tried or 'class="drawing"' in tried or "minitorch-cnn" in tried, stop.name
+
+
+def test_pictures_have_words(site):
+    counted = 0
+    for name, html in pages(site).items():
+        for tag, attributes in Elements(html).all:
+            if tag == "img":
+                assert attributes.get("alt"), (name, attributes.get("src", "")[:80])
+                counted += 1
+            if tag == "svg" and attributes.get("role") == "img":
+                assert len(attributes.get("aria-label", "")) > 10, name
+                counted += 1
+    assert counted > 20
+
+
+def test_nothing_comes_over_the_network(site):
+    for name, html in pages(site).items():
+        for tag, attributes in Elements(html).all:
+            target = attributes.get("src") or (attributes.get("href", "") if tag == "link" else "")
+            assert not re.match(r"(https?:)?//", target), (name, target)
+    for path in site.rglob("*.css"):
+        assert not re.search(r"url\([\"']?(https?:)?//|@import", path.read_text(encoding="utf-8")), path
+
+
+def test_formulas_are_shown_without_a_script(site):
+    html = (site / "tour" / "02_a_layer.html").read_text()
+    assert html.count("<math ") > 5
+    for name, text in pages(site).items():
+        assert "arithmatex" not in text and "mathjax" not in text.lower(), name
+
+
+@pytest.mark.parametrize("kind", ["code", "test"])
+def test_every_row_of_the_slide_index_leads_to_code_and_to_a_test(site, kind):
+    html = (site / "slides.html").read_text()
+    rows = [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)]
+    rows = [cells for cells in rows if cells]
+    assert len(rows) > 25
+    for slide, code, test in rows:
+        targets = re.findall(r'href="([^"]*)"', code if kind == "code" else test)
+        assert targets, slide
+        for target in targets:
+            folders = ("source/minitorch_cnn/", "source/examples/") if kind == "code" else ("source/tests/",)
+            assert target.startswith(folders), (slide, target)
+            assert "#__codelineno-0-" in target or target.startswith("source/examples/"), (slide, target)
+        if kind == "test":
+            assert all(name.startswith("test_") for name in re.findall(r"<code>([^<]*)</code>", test)), slide
+
+
+def test_no_page_names_the_machine_it_was_built_on(site):
+    for name, html in pages(site).items():
+        if not name.startswith("source/"):
+            assert not re.search(r"/home/\w|/root/|site-packages", html), name
