@@ -18,6 +18,7 @@ from minitorch_cnn.report import (
     render,
     step_page,
 )
+from minitorch_cnn.runs import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,15 @@ def test_a_whole_file_is_all_of_the_weights(tmp_path):
         subject, _ = explain("cifar10", weights=path)
     assert any("All 6 layers have their weights" in note for note in subject.notes)
     assert any("No image was named" in note for note in subject.notes)
+
+
+def test_a_finished_run_on_the_digits_is_shown_digits(tmp_path, digits):
+    subject, _ = digits
+    RunFolder(tmp_path).save_model(subject.model, subject.class_names)
+    with mtc.definitions_only():
+        again, step = explain(str(tmp_path))
+    assert step.images == 32 and label_words(again) == label_words(subject)
+    assert step.loss == pytest.approx(digits[1].loss_after, rel=0.3)  # the weights after one step, another dropout
 
 
 def test_a_network_that_ends_in_a_map():
