@@ -1,4 +1,4 @@
-"""The command line: `minitorch-cnn train`, `fine-tune`, `predict`, `summary`, `weights`, and in `cli_lessons.py` more.
+"""The command line: `minitorch-cnn train`, `fine-tune`, `predict`, `summary`, `weights`; the others in `cli_*.py`.
 
 Every mistake of a user ends in one line on the error output and exit code 2; Ctrl-C in 130; a check that fails in 1.
 """
@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 
-from minitorch_cnn import cli_lessons
+from minitorch_cnn import cli_exercise, cli_explain, cli_gradients
 from minitorch_cnn.errors import UserError
 
 EXAMPLES = """examples:
@@ -136,9 +136,9 @@ def _parser():
     inspect.add_argument("--model", metavar="MODEL", help="compare with this network: as for summary")
     inspect.set_defaults(run=_inspect_weights)
 
-    cli_lessons.add_check_gradients(commands, _positive_integer, _named_model)
-    cli_lessons.add_exercise(commands, _positive)
-    cli_lessons.add_explain(commands, _positive)
+    cli_gradients.add_check_gradients(commands, _positive_integer, _named_model)
+    cli_exercise.add_exercise(commands, _positive)
+    cli_explain.add_explain(commands, _positive)
     return parser
 
 

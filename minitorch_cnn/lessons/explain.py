@@ -70,6 +70,9 @@ def _subject(name, files):
     elif Path(name).is_dir():
         model, class_names = RunFolder(name).load_model()
         subject = Subject(str(name), model, None, class_names=class_names, rate=0.01)
+        digits = datasets.digits()
+        if list(class_names) == list(digits.class_names):
+            subject.images, subject.labels = digits.train_images[:DIGITS], digits.train_labels[:DIGITS]
     else:
         raise ArgumentError(f"{name}: expected digits, a run folder or one of {', '.join(NETWORKS)}")
     height, width = subject.model.input_shape[:2]

@@ -35,69 +35,69 @@ class PlantedBug:
         """The class without the bug."""
         return self.planted.__mro__[1]
 
-    def found(self, rng):
-        """The report on the class with the bug: it should not pass."""
-        return self.check(rng, self.planted)
+    def found(self, rng, curves=False):
+        """The report on the class with the bug: it should not pass. `curves` as in `gradient_check`."""
+        return self.check(rng, self.planted, curves)
 
     def cleared(self, rng):
         """The report on the class without it: it should pass."""
-        return self.check(rng, self.correct)
+        return self.check(rng, self.correct, False)
 
 
 def _image(rng, least=4):
     return int(rng.integers(2, 4)), *(int(size) for size in rng.integers(least, 8, 2)), int(rng.integers(1, 4))
 
 
-def _padded(rng, kind):
+def _padded(rng, kind, curves):
     """A convolution with padding on top or left, where forgetting to cut it off moves the image."""
     window = tuple(int(size) for size in rng.integers(2, 4, 2))
     padding = ((int(rng.integers(1, 3)), int(rng.integers(0, 2))), (int(rng.integers(1, 3)), int(rng.integers(0, 2))))
-    return _check(rng, kind(int(rng.integers(1, 4)), window, padding=padding), _image(rng))
+    return _check(rng, kind(int(rng.integers(1, 4)), window, padding=padding), _image(rng), curves)
 
 
-def _overlapping(rng, kind):
+def _overlapping(rng, kind, curves):
     """Windows that overlap: at least 2 wide, stride 1."""
     window = tuple(int(size) for size in rng.integers(2, 4, 2))
-    return _check(rng, kind(int(rng.integers(1, 4)), window, padding="same"), _image(rng))
+    return _check(rng, kind(int(rng.integers(1, 4)), window, padding="same"), _image(rng), curves)
 
 
-def _overlapping_pool(rng, kind):
-    return _check(rng, kind((3, int(rng.integers(2, 4))), 1), _image(rng, 5))
+def _overlapping_pool(rng, kind, curves):
+    return _check(rng, kind((3, int(rng.integers(2, 4))), 1), _image(rng, 5), curves)
 
 
 def _convolution(activation):
-    def check(rng, kind):
+    def check(rng, kind, curves):
         window, strides = (tuple(int(size) for size in rng.integers(*bounds, 2)) for bounds in ((2, 4), (1, 3)))
         layer = kind(int(rng.integers(2, 5)), window, strides, "same", activation)
-        return _check(rng, layer, _image(rng))
+        return _check(rng, layer, _image(rng), curves)
 
     return check
 
 
 def _plain(make, shape):
-    return lambda rng, kind: _check(rng, make(kind, rng), shape(rng))
+    return lambda rng, kind, curves: _check(rng, make(kind, rng), shape(rng), curves)
 
 
-def _square_dense(rng, kind):
+def _square_dense(rng, kind, curves):
     size = int(rng.integers(3, 8))
-    return _check(rng, kind(size), (int(rng.integers(2, 5)), size))
+    return _check(rng, kind(size), (int(rng.integers(2, 5)), size), curves)
 
 
 def _row(rng):
     return int(rng.integers(2, 5)), int(rng.integers(3, 9))
 
 
-def _check(rng, layer, shape):
-    return gradient_check(layer, distinct(shape, rng), training=True, most=40, curves=True)
+def _check(rng, layer, shape, curves):
+    return gradient_check(layer, distinct(shape, rng), training=True, most=40, curves=curves)
 
 
-def _loss(rng, kind):
+def _loss(rng, kind, curves):
     N, D = _row(rng)
     model = Sequential([layers.Dense(4, "tanh"), layers.Dense(3, "softmax")], (D,), seed=int(rng.integers(1 << 30)))
-    return gradient_check(model, distinct((N, D), rng), rng.integers(0, 3, N), kind(), most=40, curves=True)
+    return gradient_check(model, distinct((N, D), rng), rng.integers(0, 3, N), kind(), most=40, curves=curves)
 
 
-def _freezing(rng, kind):
+def _freezing(rng, kind, curves):
     N, D = _row(rng)
     model = Sequential([layers.Dense(5, "relu"), layers.Dense(3, "softmax")], (D,), seed=int(rng.integers(1 << 30)))
     model.freeze(through="dense_1")

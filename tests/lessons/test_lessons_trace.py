@@ -8,7 +8,8 @@ import pytest
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses, optimizers
 from minitorch_cnn.lessons.remarks import remarks
-from minitorch_cnn.lessons.trace import Statistics, trace_step
+from minitorch_cnn.lessons.step import Statistics
+from minitorch_cnn.lessons.trace import trace_step
 from minitorch_cnn.lessons.trace_text import short, trace_text
 
 

@@ -20,7 +20,8 @@ def checks():
             gradient_check(layers.Conv2D(2, 2, activation="relu"), distinct((2, 4, 5, 3)), most=8, curves=True),
             gradient_check(layers.ReLU(), np.array([[0.0, 1.0, -1.0]]), curves=True),
         ]
-        bugs = [(bug.title, bug.symptom, bug.source, bug.found(np.random.default_rng(0))) for bug in PLANTED_BUGS]
+        found = [bug.found(np.random.default_rng(0), curves=True) for bug in PLANTED_BUGS]
+    bugs = [(bug.title, bug.symptom, bug.source, report) for bug, report in zip(PLANTED_BUGS, found)]
     return GradientChecks("Are the gradients <right>?", "two layers", reports, bugs, [("again", "check " * 60)])
 
 
@@ -68,8 +69,10 @@ def test_the_command_writes_the_page(tmp_path, capsys, read_page):
 def test_a_missed_bug_is_exit_code_1(monkeypatch, capsys):
     from minitorch_cnn.lessons import planted_bugs
 
-    correct = planted_bugs.PlantedBug("no bug at all", planted_bugs.planted.MaskFromTheWrongSide, "None.",
-                                      lambda rng, kind: gradient_check(layers.ReLU(), distinct((2, 3))))  # fmt: skip
+    def check(rng, kind, curves):
+        return gradient_check(layers.ReLU(), distinct((2, 3)))
+
+    correct = planted_bugs.PlantedBug("no bug at all", planted_bugs.planted.MaskFromTheWrongSide, "None.", check)
     monkeypatch.setattr(planted_bugs, "PLANTED_BUGS", (*PLANTED_BUGS[:1], correct))
     assert main(["check-gradients", "--planted"]) == 1
     assert "1 of 2 planted bugs found; missed: no bug at all" in capsys.readouterr().out
