@@ -74,8 +74,8 @@ def on_post_build(config):
 
 def colour_rules():
     """The colours of the package's drawings for the two schemes of the site."""
-    schemes = {"default": 0, "slate": 1}
-    return "".join(
-        f'[data-md-color-scheme="{scheme}"]{{{"".join(f"--{name}:{values[place]};" for name, values in COLOURS.items())}}}\n'
-        for scheme, place in schemes.items()
-    )
+    rules = []
+    for place, scheme in enumerate(("default", "slate")):
+        variables = "".join(f"--{name}:{values[place]};" for name, values in COLOURS.items())
+        rules.append(f'[data-md-color-scheme="{scheme}"]{{{variables}}}\n')
+    return "".join(rules)

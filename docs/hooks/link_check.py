@@ -1,6 +1,6 @@
 """Do the links of the built pages hold? Every `href` and `src` names a file that is there, every anchor an element.
 
-    python docs/hooks/link_check.py build/site
+The build asks it at its end; `python docs/hooks/link_check.py build/site` asks it again.
 """
 
 import posixpath
@@ -52,7 +52,7 @@ def _problem(folder, here, tag, key, target, page):
     if parts.scheme in ("data", "mailto"):
         return None
     if parts.scheme or parts.netloc:
-        return "is loaded over the network" if (tag, key) in LOADED and not _only_named(tag, target) else None
+        return "is loaded over the network" if (tag, key) in LOADED else None
     path = unquote(parts.path)
     if here == "404.html" and path.startswith("/"):  # the one page that may be shown at any address
         path = path[1:]
@@ -68,11 +68,6 @@ def _problem(folder, here, tag, key, target, page):
     if anchor and file.suffix == ".html" and anchor not in page(file).names:
         return f"there is no #{anchor}"
     return None
-
-
-def _only_named(tag, target):
-    """`<link rel="canonical">` names an address and loads nothing; the site is built without one."""
-    return False
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ function measure(page, width) {
     frame.width = width; frame.height = 900; frame.style.border = 0;
     frame.onload = () => setTimeout(() => {
       const inner = frame.contentDocument, root = inner.documentElement;
-      const scrolls = "svg, pre, math, .drawing, .formula, .md-typeset__scrollwrap, .md-sidebar, .md-search, .highlighttable";
+      const scrolls = "svg, pre, math, .drawing, .formula, .md-typeset__scrollwrap, .md-sidebar, .md-search,"
+        + ".highlighttable";
       const shown = node => !node.closest(scrolls) && node.getClientRects().length && node.offsetParent;
       const wide = [...inner.querySelectorAll(".md-main *")].filter(node => shown(node)
         && node.getBoundingClientRect().right > root.clientWidth + 1).map(node => node.tagName + "." + node.className);
@@ -33,6 +34,8 @@ function measure(page, width) {
         svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width);
       done({page, width, shown: root.clientWidth, needed: root.scrollWidth, wide: wide.slice(0, 5),
         paper: style.backgroundColor, ink: style.color,
+        foreign: frame.contentWindow.performance.getEntriesByType("resource").map(entry => entry.name)
+          .filter(name => !name.startsWith(location.origin) && !name.startsWith("data:")),
         smallest: Math.min(...text, 99), scale: Math.min(...pictures, 1),
         broken: [...inner.images].filter(image => image.offsetParent && !image.naturalWidth).map(image => image.src)});
       frame.remove();
@@ -89,8 +92,9 @@ def walk(site, pages, widths, dark, folder, seconds=600):
     command += [f"--user-data-dir={folder / 'profile'}", "--window-size=1800,1000", "--enable-logging=stderr"]
     command += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--remote-debugging-port=0"]
     log = folder / "console.txt"
+    command.append(f"http://127.0.0.1:{server.server_port}/walk")
     with open(log, "w") as stream:
-        browser = subprocess.Popen([*command, f"http://127.0.0.1:{server.server_port}/walk"], stdout=stream, stderr=stream)
+        browser = subprocess.Popen(command, stdout=stream, stderr=stream)
         try:
             finished = server.done.wait(seconds)
         finally:

@@ -19,7 +19,34 @@ def test_every_page_fits_and_the_console_is_silent(site, tmp_path, dark):
     for found in measures:
         assert found["shown"] == found["width"], found
         assert found["needed"] <= found["width"] and found["wide"] == [], found
-        assert found["broken"] == [], found
+        assert found["broken"] == [] and found["foreign"] == [], found
         assert found["paper"] == PAPER[dark], found
         assert found["smallest"] >= 11, found  # pixels
         assert found["scale"] >= 0.75, found  # a drawing is not shrunk until its words cannot be read
+
+
+GOOD = '<!DOCTYPE html><link rel="icon" href="data:,"><body class="md-main"><p>words</p>{}</body>'
+BAD = {
+    "wide.html": '<p style="width:2000px">words</p>',
+    "image.html": '<img src="gone.png" alt="a picture" width="10" height="10">',
+    "script.html": "<script>throw new Error('a mistake')</script>",
+    "network.html": '<img src="http://example.org/x.png" alt="a picture" width="10" height="10">',
+    "small.html": '<div class="md-content"><p style="font-size:6px">words</p></div>',
+    "drawing.html": '<div class="drawing"><svg viewBox="0 0 900 10" style="width:100%"></svg></div>',
+}
+
+
+def test_the_walk_sees_what_is_wrong_with_a_page(tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    for name, body in {"good.html": "", **BAD}.items():
+        (site / name).write_text(GOOD.format(body))
+    measures, console, missing = walk(site, ["/good.html", *(f"/{name}" for name in BAD)], [390], False, tmp_path)
+    found = {measure["page"].lstrip("/"): measure for measure in measures}
+    assert found["good.html"]["needed"] <= 390 and not found["good.html"]["wide"] and not found["good.html"]["foreign"]
+    assert found["wide.html"]["needed"] > 390 and found["wide.html"]["wide"]
+    assert found["image.html"]["broken"] and missing == ["404 /gone.png"]
+    assert any("a mistake" in line for line in console)
+    assert found["network.html"]["broken"] and found["network.html"]["foreign"] == ["http://example.org/x.png"]
+    assert found["small.html"]["smallest"] == 6
+    assert found["drawing.html"]["scale"] < 0.5

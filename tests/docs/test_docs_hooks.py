@@ -94,7 +94,9 @@ def test_drawings_find_their_places():
         cells.place_drawings("", drawings)
 
 
-@pytest.mark.parametrize("source", ["1 / 0", "assert False, 'wrong'", "import numpy as np\nnp.float32(1e38) * 10", "x ="])
+@pytest.mark.parametrize(
+    "source", ["1 / 0", "assert False, 'wrong'", "import numpy as np\nnp.float32(1e38) * 10", "x ="]
+)
 def test_a_cell_that_raises_names_its_line(source):
     with pytest.raises((ValueError, SyntaxError), match=r"x\.md, the cell at line 3|invalid syntax"):
         cells.run_all(f"words\n\n```python exec\n{source}\n```\n", "x.md")
@@ -130,7 +132,9 @@ def test_links_into_the_repository_lead_to_its_pages():
     assert "[b](performance.md) [c](https://x.y)" in page
 
 
-@pytest.mark.parametrize("target", ["../minitorch_cnn/gone.py", "../../elsewhere.py", "../minitorch_cnn/losses.py#Gone"])
+@pytest.mark.parametrize(
+    "target", ["../minitorch_cnn/gone.py", "../../elsewhere.py", "../minitorch_cnn/losses.py#Gone"]
+)
 def test_links_to_nothing_are_refused(target):
     with pytest.raises(ValueError, match=r"leads to nothing|has no Gone"):
         Repository(ROOT).rewrite_links(f"[a]({target})", "index.md")

@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from link_check import Links, broken_links
@@ -27,10 +28,16 @@ def test_all_links_and_anchors_hold(site):
     assert broken_links(site) == []
 
 
+def test_every_page_of_the_lesson_is_in_the_navigation(site):
+    reached = {target for _, _, target in Links((site / "index.html").read_text()).links}
+    written = {f"{part}/{path.name}" for part in ("tour", "notebooks") for path in (site / part).glob("*.html")}
+    assert written <= reached and {"slides.html", "planted_bugs.html", "performance.html"} <= reached
+
+
 def test_the_tour_has_its_stops_and_they_follow_each_other(site):
     stops = sorted((site / "tour").glob("[0-9]*.html"))
     assert [int(stop.name[:2]) for stop in stops] == list(range(1, 16))
-    for here, following in zip(stops, stops[1:]):
+    for here, following in pairwise(stops):
         assert any(target == following.name for _, _, target in Links(here.read_text()).links)
 
 
