@@ -35,7 +35,7 @@ class Repository:
             where, text = waiting.pop()
             for path in self._mentioned(text, where):
                 place = self.place(path)
-                if path.startswith("docs/") or place in made:
+                if in_docs(path) or place in made:
                     continue
                 content = self._content(path)
                 if content is None:
@@ -53,7 +53,7 @@ class Repository:
 
     def place(self, path):
         """Where the site has a file or folder of the repository, as a path below docs/."""
-        if path.startswith("docs/"):
+        if in_docs(path):
             return path.removeprefix("docs/")
         if (self.root / path).is_dir():
             readme = posixpath.join(path, "README.md")
@@ -74,9 +74,9 @@ class Repository:
 
         def one(match):
             path, name = self._resolve(match["target"], where)
-            if path is None or (path.startswith("docs/") and where not in self.origin):
+            if path is None or (in_docs(path) and where not in self.origin):
                 return match[0]
-            if path.startswith("docs/") or not path.endswith(".py"):
+            if in_docs(path) or not path.endswith(".py"):
                 return self.address(path, where) + (f"#{name}" if name else "")
             return self.address(path, where, name)
 
@@ -101,7 +101,7 @@ class Repository:
         home = self.origin.get(where, f"docs/{where}")
         base = home if (self.root / home).is_dir() else posixpath.dirname(home)
         path = posixpath.normpath(posixpath.join(base, path))
-        if path.startswith("docs/"):
+        if in_docs(path):
             return path, name
         if path.startswith("..") or not (self.root / path).exists():
             raise ValueError(f"{where}: the link {target} leads to nothing in the repository")
@@ -122,6 +122,11 @@ class Repository:
         language = LANGUAGES.get(suffix, "text")
         code = fences.block(whole.read_text(encoding="utf-8"), f'{{ .{language} linenums="1" }}')
         return f"---\nsearch:\n  exclude: true\nhide:\n  - toc\n---\n\n# `{path}`\n\n{code}\n"
+
+
+def in_docs(path):
+    """Whether a path of the repository is one of the documentation's own pages; its Python files are code like any."""
+    return path.startswith("docs/") and not path.endswith(".py")
 
 
 def _listing(folder, path):
