@@ -12,6 +12,7 @@ import tempfile
 import numpy as np
 from tqdm import tqdm
 
+from minitorch_cnn.backend import on_host
 from minitorch_cnn.datasets.batches import Batches
 
 IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
@@ -47,7 +48,7 @@ def base_features(model, images, batch_size=32, workers=2, progress=True):
             for layer in base:
                 x = layer.forward(x, False)
                 layer.forget()
-            features[done : done + len(x)] = x
+            features[done : done + len(x)] = on_host(x)
             done += len(x)
             bar.update(len(x))
         bar.set_postfix_str(f"features cached: {done:,} images, {features.nbytes / 2**20:,.0f} MiB")

@@ -8,20 +8,20 @@ weight decay.
 import math
 from numbers import Real
 
-from minitorch_cnn.backend import accelerated, namespace
+from minitorch_cnn.backend import accelerated, moved, namespace
 from minitorch_cnn.clipping import clip_to_norm
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.multipliers import checked_multipliers, factors
 from minitorch_cnn.schedules import Constant, Schedule
 
-TWIN = "minitorch_cnn.optimizers_numba"
+TWINS = {"numpy": "minitorch_cnn.optimizers_numba", "cupy": "minitorch_cnn.optimizers_cuda"}
 
 
-@accelerated(numpy=TWIN)
+@accelerated(**TWINS)
 def sgd_update(w, g, m, rate, momentum, nesterov, decay):
     """m = momentum m - rate g;  w = (1 - rate decay) w + m, or with nesterov + momentum m - rate g. In place."""
     if decay:
-        w *= w.dtype.type(1 - rate * decay)
+        w *= 1 - rate * decay
     if m is None:
         w -= rate * g
         return
@@ -30,21 +30,21 @@ def sgd_update(w, g, m, rate, momentum, nesterov, decay):
     w += momentum * m - rate * g if nesterov else m
 
 
-@accelerated(numpy=TWIN)
+@accelerated(**TWINS)
 def rmsprop_update(w, g, v, rate, rho, epsilon, decay):
     """v = rho v + (1 - rho) g^2;  w = (1 - rate decay) w - rate g / sqrt(v + epsilon). In place."""
     if decay:
-        w *= w.dtype.type(1 - rate * decay)
+        w *= 1 - rate * decay
     v *= rho
     v += (1 - rho) * g * g
     w -= rate * g / namespace(w).sqrt(v + epsilon)
 
 
-@accelerated(numpy=TWIN)
+@accelerated(**TWINS)
 def adam_update(w, g, m, v, rate, beta_1, beta_2, epsilon, decay, corrected_rate):
     """m, v: moving means of g and g^2;  w = (1 - rate decay) w - corrected_rate m / (sqrt(v) + epsilon). In place."""
     if decay:
-        w *= w.dtype.type(1 - rate * decay)
+        w *= 1 - rate * decay
     m += (1 - beta_1) * (g - m)
     v += (1 - beta_2) * (g * g - v)
     w -= corrected_rate * m / (namespace(w).sqrt(v) + epsilon)
@@ -139,7 +139,7 @@ class Optimizer:
         """Copy `values`, in the form of `state()`, into the state; what is not trained now is passed over."""
         for key, array in self.state().items():
             if key in values:
-                array[...] = namespace(array).asarray(values[key]).reshape(-1)
+                array[...] = moved(values[key], namespace(array)).reshape(-1)
 
     def prepare(self, model):
         """Lay out the state for `model` before the first step, so that a checkpoint's state can be loaded into it."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from minitorch_cnn import layers as layer_classes
 from minitorch_cnn import preprocessing as preprocessings
+from minitorch_cnn.backend import library, library_name, moved, namespace, on_host
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 from minitorch_cnn.keras_weights import KerasWeights
 from minitorch_cnn.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
@@ -38,6 +39,7 @@ class Sequential(Surgery, KerasWeights):
             raise ArgumentError(f"dtype: expected float32 or float64, got {dtype!r}")
         self.preprocessing = preprocessing
         self.prediction = None  # of the last batch that `loss_and_gradients` saw
+        self.backend = "numpy"
         self.input_shape = None
         self._name_layers()
         if input_shape is not None:
@@ -77,6 +79,26 @@ class Sequential(Surgery, KerasWeights):
             shape = layer.output_shape
         self.input_shape = self.layers[0].input_shape
         self.vector = ParameterVector(self.layers, self.dtype, self.seed)
+        if self.backend != "numpy":
+            self.to(self.backend)
+
+    def to(self, backend):
+        """Take the model to "cupy" (an NVIDIA GPU) or "numpy" (the host); returns the model.
+
+        What it computes is computed there from then on, and images are taken there as they come. The weights stay the
+        same to the bit, those not drawn yet are drawn on the host. An optimizer in use follows with its state. Raises
+        BackendError, in one line that says what to install, where there is no CuPy or no GPU.
+        """
+        xp = library(backend)
+        self.backend, self.prediction = backend, None
+        if self.input_shape is not None:
+            self.vector.move(xp)
+        return self
+
+    @property
+    def xp(self):
+        """The array library that the model computes with."""
+        return library(self.backend)
 
     @property
     def output_shape(self):
@@ -113,7 +135,7 @@ class Sequential(Surgery, KerasWeights):
         lowest = self.lowest_trainable()
         if input_gradient is None:
             input_gradient = not any(layer.parameter_shapes() for layer in self.layers[:lowest])
-        dy = np.asarray(dy, self.dtype) if isinstance(dy, (list, tuple, np.ndarray)) else dy
+        dy = self._here(dy).astype(self.dtype, copy=False)
         if tuple(dy.shape[1:]) != self.output_shape:
             wanted = ", ".join(map(str, self.output_shape))
             raise ShapeError(f"{self.layers[-1].name}: expected dy of shape (N, {wanted}), got {tuple(dy.shape)}")
@@ -157,8 +179,7 @@ class Sequential(Surgery, KerasWeights):
 
     def receive(self, x):
         """The input as an array of the model's dtype: pixels through the preprocessing, floats as they are."""
-        if not hasattr(x, "__array_namespace__"):
-            x = np.asarray(x)
+        x = self._here(x)
         if self.input_shape is None:
             self.build(x.shape[1:])
         if tuple(x.shape[1:]) != self.input_shape:
@@ -169,6 +190,13 @@ class Sequential(Surgery, KerasWeights):
         if x.dtype.kind not in "fiub":
             raise ArgumentError(f"{self.layers[0].name}: expected input of real numbers, got dtype {x.dtype}")
         return x.astype(self.dtype, copy=False)
+
+    def _here(self, x):
+        """An array, or a list of numbers, where the model is; ArgumentError for a GPU's array before a model on the host."""
+        there = library_name(namespace(x)) if hasattr(x, "__array_namespace__") else "numpy"
+        if there != self.backend and self.backend == "numpy":
+            raise ArgumentError(f'the model is on the host and got an array of {there}: model.to("{there}") moves it')
+        return moved(x, self.xp)
 
     # Training.
 
@@ -198,11 +226,15 @@ class Sequential(Surgery, KerasWeights):
         return fit(self, x, labels, **options)
 
     def predict(self, x, batch_size=128):
-        """Predictions (N, ...) for x (N, *input_shape), a batch at a time; nothing is kept for a backward pass."""
-        results = [self._predict_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
-        if not results:
+        """Predictions (N, ...) for x (N, *input_shape), a batch at a time; nothing is kept for a backward pass.
+
+        They are NumPy's unless x is an array of another library.
+        """
+        if len(x) == 0:
             raise ShapeError("predict: expected at least one image, got none")
-        return results[0].__array_namespace__().concatenate(results)
+        xp = namespace(x) if hasattr(x, "__array_namespace__") else np
+        results = [self._predict_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        return xp.concatenate([on_host(result) if xp is np else result for result in results])
 
     def _predict_batch(self, x):
         x = self.receive(x)
@@ -261,7 +293,7 @@ class Sequential(Surgery, KerasWeights):
 
     def copy(self, dtype=None):
         """A model of its own with the same layers, weights and dropout counts, in another dtype if one is named."""
-        twin = type(self).from_config(self.config(), dtype)
+        twin = type(self).from_config(self.config(), dtype).to(self.backend)
         twin.load_state(self.state())
         return twin
 

@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minitorch_cnn import checkpoint, features
+from minitorch_cnn.backend import on_host
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.errors import ArgumentError, CheckpointError, UserError
 from minitorch_cnn.metrics import count_correct
@@ -236,7 +237,7 @@ class Trainer:
             "callbacks": states,
             "stopped": self.stopped,
         }
-        return {key: np.asarray(value) for key, value in arrays.items()}, facts
+        return {key: on_host(value) for key, value in arrays.items()}, facts
 
     def load(self, path):
         """Go back to where the checkpoint at `path` was written; CheckpointError where it is of another training."""

@@ -9,6 +9,7 @@ columns, `winograd` with a quarter of the multiplications. A new algorithm is a 
 changes.
 """
 
+from minitorch_cnn.backend import library_name, namespace
 from minitorch_cnn.convolution import im2col, naive, row_windows, winograd
 from minitorch_cnn.errors import ArgumentError
 
@@ -36,7 +37,7 @@ def choose(name, x, kernel_shape, strides, out):
     check_name(name)
     if name != "auto":
         return ALGORITHMS[name]
-    if type(x).__module__.partition(".")[0] != "numpy":
+    if library_name(namespace(x)) != "numpy":
         return im2col
     *window, C, K = kernel_shape
     TH, TW = winograd.tile_count(out)
