@@ -128,5 +128,5 @@ def resize(heat, height, width):
 
 def _shares(new, old, xp, dtype):
     """(new, old): row i holds the shares of the old pixels in the new pixel i, by the distance of their centres."""
-    centres = xp.clip((xp.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
-    return xp.maximum(0, 1 - xp.abs(centres[:, None] - xp.arange(old))).astype(dtype)
+    centres = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
+    return xp.asarray(np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(old))), dtype=dtype)

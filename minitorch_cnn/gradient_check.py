@@ -81,17 +81,20 @@ def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, s
     Returns a Report; `print` it.
     """
     rng = np.random.default_rng(seed)
+    x = x if x is None or hasattr(x, "shape") else np.asarray(x)
     if isinstance(subject, Sequential):
         if subject.input_shape is None:
             if x is None:
                 raise ArgumentError("gradient_check: a model without an input shape needs an x")
-            subject.build(np.shape(x)[1:])
+            subject.build(x.shape[1:])
         model = subject.copy("float64")
         title = repr(subject)
     else:
         if x is None and subject.input_shape is None:
             raise ArgumentError(f"gradient_check: {subject.name} has no input shape yet, so it needs an x")
-        model = _model_of(subject, subject.input_shape or np.shape(x)[1:])
+        model = _model_of(subject, subject.input_shape or x.shape[1:])
+        where = x if x is not None else next(iter(subject.parameters.values()), rng.random(0))
+        model.to(library_name(namespace(where)))
         title = repr(subject)
     x = model.receive(rng.standard_normal((2, *model.input_shape)) if x is None else x).copy()
     problem = _Problem(model, x, labels, loss, training, rng)
@@ -111,7 +114,6 @@ def _model_of(layer, input_shape):
     model = Sequential([twin], input_shape, seed=0, dtype="float64")
     for name, array in layer.parameters.items():
         twin.parameters[name] = array
-        model.to(library_name(namespace(array)))
     return model
 
 
