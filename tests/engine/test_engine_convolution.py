@@ -156,6 +156,14 @@ def test_winograd_in_float32_stays_within_its_bound(implementation, N, H, W, C, 
         assert got.dtype == np.float32 and relative_error(got, wanted) < winograd.ERROR
 
 
+def test_a_kernels_gradient_over_thousands_of_tiles_stays_within_the_bound():
+    """VGG16's second block, 8 images: a sum of 6,272 tiles in one go would be wrong by four times as much."""
+    case = ((8, 112, 112, 64), (3, 3, 64, 128), (1, 1), "same")
+    x, _, _, dy, strides, padding = problem(case, "float32")
+    exact = row_windows.backward_kernel(x.astype("float64"), dy.astype("float64"), case[1], strides, padding)
+    assert relative_error(winograd.backward_kernel(x, dy, case[1], strides, padding), exact) < winograd.ERROR
+
+
 @pytest.mark.parametrize("cache, band, kernel_bytes, chunks", [(1, 1, 1, 7), (40_000, 9_000, 3_000, 5), (2**20,) * 4])
 def test_any_split_of_the_work_gives_the_same(monkeypatch, cache, band, kernel_bytes, chunks):
     """Few and many tiles at a time, by tiles and by filters, bands of one row and of all, parts of a kernel."""
