@@ -60,6 +60,7 @@ class Optimizer:
     """
 
     slots: tuple = ()
+    rate_count = 1
 
     def __init__(self, learning_rate, weight_decay=0.0, clip_norm=None, multipliers=None):
         self.learning_rate = learning_rate
@@ -95,15 +96,34 @@ class Optimizer:
 
     def step(self, model):
         """Update every trainable parameter of `model` from its gradient."""
-        segments = model.segments()
-        if segments is not self._segments:
+        if not self.follows(model):
             self._follow(model)
         if self.clip_norm is not None:
-            clip_to_norm([segment.gradients for segment in segments], self.clip_norm)
+            clip_to_norm([segment.gradients for segment in model.segments()], self.clip_norm)
+        self.apply(self.next_rates())
+
+    def follows(self, model):
+        """Whether the state is laid out for what `model` trains now."""
+        return model.segments() is self._segments
+
+    def next_rates(self):
+        """The numbers of the coming step that change from step to step, for each piece `update` gets; counts the step."""
         rate = float(self.learning_rate)
         self.steps += 1
-        for segment, state, factor in self._pieces:
-            self.update(segment.parameters, segment.gradients, state, rate * factor)
+        return [self.rates(rate * factor) for _, _, factor in self._pieces]
+
+    def apply(self, rates):
+        """The updates themselves, with the `rates` of each piece: numbers, or arrays of one number on the device."""
+        for (segment, state, _), numbers in zip(self._pieces, rates):
+            self.update(segment.parameters, segment.gradients, state, *numbers)
+
+    def rate_shape(self):
+        """How many pieces `next_rates` has, and how many numbers each."""
+        return len(self._pieces), self.rate_count
+
+    def rates(self, rate):
+        """What `update` is given at the end, for the learning rate of the step that was just counted."""
+        return (rate,)
 
     def update(self, w, g, state, rate):
         """Change the vector `w` in place by its gradient `g`; `state` maps each slot to a vector like `w`."""
@@ -191,6 +211,7 @@ class Adam(Optimizer):
     """Moving means of the gradient and its square, corrected for their start at zero (Kingma and Ba 2015)."""
 
     slots = ("mean", "mean_square")
+    rate_count = 2
 
     def __init__(
         self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.0, clip_norm=None,
@@ -199,8 +220,10 @@ class Adam(Optimizer):
         super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
-    def update(self, w, g, state, rate):
-        corrected = rate * math.sqrt(1 - self.beta_2**self.steps) / (1 - self.beta_1**self.steps)
+    def rates(self, rate):
+        return rate, rate * math.sqrt(1 - self.beta_2**self.steps) / (1 - self.beta_1**self.steps)
+
+    def update(self, w, g, state, rate, corrected):
         m, v = state["mean"], state["mean_square"]
         adam_update(w, g, m, v, rate, self.beta_1, self.beta_2, self.epsilon, self.weight_decay, corrected)
 

@@ -199,6 +199,8 @@ class Sequential(Surgery, KerasWeights):
         there = library_name(namespace(x)) if hasattr(x, "__array_namespace__") else "numpy"
         if there != self.backend and self.backend == "numpy":
             raise ArgumentError(f'the model is on the host and got an array of {there}: model.to("{there}") moves it')
+        if there != self.backend and getattr(x, "dtype", None) == np.float64:
+            x = x.astype(self.dtype, copy=False)  # half the bytes to send
         return moved(x, self.xp)
 
     # Training.
