@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from minitorch_cnn.backend import on_host
 from minitorch_cnn.datasets.batches import Batches
+from minitorch_cnn.datasets.to_device import sent_ahead
 from minitorch_cnn.layers.conv_pool import in_stages
 
 IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
@@ -42,10 +43,14 @@ def base_features(model, images, batch_size=32, workers=2, progress=True):
     base = model.layers[: fixed_depth(model)]
     shape = (len(images), *base[-1].output_shape)
     features = _room(shape, model.dtype)
-    batches = Batches(images, None, batch_size, shuffle=False, transform=model.receive, workers=workers)
+    on_gpu = model.backend != "numpy"
+    transform = None if on_gpu else model.receive
+    batches = Batches(images, None, batch_size, shuffle=False, transform=transform, workers=workers).epoch(0)
+    batches = sent_ahead(batches, model.xp) if on_gpu else batches
     done = 0
     with tqdm(total=len(images), unit=" images", desc="features", disable=not progress, dynamic_ncols=True) as bar:
-        for x, _ in batches.epoch(0):
+        for x, _ in batches:
+            x = model.receive(x)
             for stage in in_stages(base):
                 x = stage.forward(x, False)
                 stage.forget()

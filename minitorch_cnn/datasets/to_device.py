@@ -24,7 +24,7 @@ def resident(images, xp):
 def sent_ahead(batches, xp):
     """(images on the GPU, labels) for each (images on the host, labels), one batch ahead.
 
-    An array that was handed out is valid until the next one but one is asked for.
+    An array that was handed out is valid until the next one is asked for; what was begun with it then still is.
     """
     stream = xp.cuda.Stream(non_blocking=True)
     places = Place(xp, stream), Place(xp, stream)

@@ -18,6 +18,7 @@ class Device:
     def __init__(self):
         self.graph = None  # the operations put down so far, while a stream captures
         self.limit = math.inf  # bytes of the largest array
+        self.free = 8 << 30  # what it says is free
         self.waits = 0
         self.launches = []  # names of the kernels that ran
 

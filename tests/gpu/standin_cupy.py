@@ -93,8 +93,8 @@ def ones(shape, dtype=None):
 
 
 @public
-def empty_like(a, dtype=None):
-    return allocate(poison(a.shape, dtype or a.dtype))
+def empty_like(prototype, dtype=None):
+    return allocate(poison(prototype.shape, dtype or prototype.dtype))
 
 
 @public
@@ -267,12 +267,15 @@ class _Device:
     def synchronize(self):
         device.wait("synchronize")
 
-    mem_info = (8 << 30, 16 << 30)
+    mem_info = property(lambda self: (device.free, 16 << 30))
 
 
 class _Pool:
     def free_all_blocks(self):
         pass
+
+    def total_bytes(self):
+        return 0
 
 
 cupy.get_default_memory_pool = _Pool
@@ -281,6 +284,7 @@ cupy.cuda = types.SimpleNamespace(
     Event=Event,
     MemoryPool=MemoryPool,
     Device=_Device,
+    alloc_pinned_memory=bytearray,
     get_current_stream=lambda: Stream.stack[-1] if Stream.stack else Stream(null=True),
     using_allocator=lambda allocator=None: contextlib.nullcontext(),
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
