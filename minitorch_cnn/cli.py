@@ -152,7 +152,9 @@ def _train(options):
     from minitorch_cnn.recipes import RECIPES
 
     if options.resume is not None:
-        _no_settings_beside_resume(options, ("dataset", "data", "batch_size", "learning_rate", "seed", "backend", "out"))
+        _no_settings_beside_resume(
+            options, ("dataset", "data", "batch_size", "learning_rate", "seed", "backend", "out")
+        )
         runs.resume(options.resume, options.epochs, progress=not options.quiet)
         return
     recipe = RECIPES[options.dataset or "digits"]

@@ -107,7 +107,7 @@ class Optimizer:
         return model.segments() is self._segments
 
     def next_rates(self):
-        """The numbers of the coming step that change from step to step, for each piece `update` gets; counts the step."""
+        """What changes from step to step, for each piece that is updated and for the coming step, which is counted."""
         rate = float(self.learning_rate)
         self.steps += 1
         return [self.rates(rate * factor) for _, _, factor in self._pieces]

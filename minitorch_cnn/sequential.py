@@ -4,7 +4,6 @@
     dx <- layer 0 <- layer 1 <- ... <- dL/dprediction     backward, the same way home (the chain rule)
 """
 
-
 import numpy as np
 
 from minitorch_cnn import layers as layer_classes
@@ -195,7 +194,7 @@ class Sequential(Surgery, KerasWeights):
         return x.astype(self.dtype, copy=False)
 
     def _here(self, x):
-        """An array, or a list of numbers, where the model is; ArgumentError for a GPU's array before a model on the host."""
+        """An array or list of numbers where the model is; ArgumentError where the array is on a GPU and the model not."""
         there = library_name(namespace(x)) if hasattr(x, "__array_namespace__") else "numpy"
         if there != self.backend and self.backend == "numpy":
             raise ArgumentError(f'the model is on the host and got an array of {there}: model.to("{there}") moves it')
@@ -341,5 +340,3 @@ def lowest_trainable(stages):
 def joint(loss, layer):
     """Whether `loss` is differentiated together with the activation that `layer` ends in."""
     return loss.follows is not None and getattr(layer.activation, "name", None) == loss.follows
-
-

@@ -13,7 +13,6 @@ import signal
 import threading
 import time
 
-import numpy as np
 from tqdm import tqdm
 
 from minitorch_cnn import checkpoint, features

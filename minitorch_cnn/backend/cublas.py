@@ -27,13 +27,15 @@ _state = {"tf32": True}
 
 
 def tf32(on=None):
-    """Whether float32 products on the GPU may use TF32; with True or False from now on. A captured step keeps its own."""
+    """Whether float32 products on the GPU may use TF32; True or False sets it. A step captured before keeps its own."""
     if on is not None:
         _state["tf32"] = bool(on)
     return _state["tf32"]
 
 
-def gemm(a, b, c, sizes, leading, *, transposed=(False, False), batch=1, strides=(0, 0, 0), offsets=(0, 0, 0), add=False):
+def gemm(
+    a, b, c, sizes, leading, *, transposed=(False, False), batch=1, strides=(0, 0, 0), offsets=(0, 0, 0), add=False
+):
     """c = a @ b, or c += a @ b with `add`: for each of a `batch` of matrices within the arrays a, b and c.
 
     Arguments: `sizes` (M, N, K) of c (M, N), a (M, K) and b (K, N); `leading`, how many numbers it is from one row to
@@ -88,11 +90,11 @@ class Cublas:
             self.library = ctypes.CDLL(name)
         except OSError as error:
             raise BackendError(f"cuBLAS: cannot be loaded ({error}); it comes with CuPy's extra [ctk]") from None
-        P, I, Q = ctypes.c_void_p, ctypes.c_int, ctypes.c_longlong
+        P, N, Q = ctypes.c_void_p, ctypes.c_int, ctypes.c_longlong
         self.library.cublasSetStream_v2.argtypes = [P, P]
         self.library.cublasSetWorkspace_v2.argtypes = [P, P, ctypes.c_size_t]
         self.function = self.library.cublasGemmStridedBatchedEx
-        self.function.argtypes = [P, I, I, I, I, I, P, P, I, I, Q, P, I, I, Q, P, P, I, I, Q, I, I, I]
+        self.function.argtypes = [P, N, N, N, N, N, P, P, N, N, Q, P, N, N, Q, P, P, N, N, Q, N, N, N]
         self.scalars = {
             dtype: {number: ctypes.byref(kind(number)) for number in (0, 1)}
             for dtype, kind in ((np.dtype("float32"), ctypes.c_float), (np.dtype("float64"), ctypes.c_double))

@@ -31,7 +31,7 @@ class Recorder:
         return result
 
     def capture(self, work):
-        """(graph, what `work()` returns); `graph.launch()` computes it anew. BackendError where it cannot be captured."""
+        """(graph, what `work()` returns), computed by `graph.launch()`; BackendError where it cannot be captured."""
         self.xp.cuda.Device().synchronize()
         graph = None
         with self._here():

@@ -30,7 +30,7 @@ SPLIT = 48  # pieces of the sum for dkernel
 
 
 class Layout:
-    """Where the pixels of N images (H, W) lie for windows of (KH, KW) with `padding`: S pixels a row, T rows an image."""
+    """Where the pixels of N images of `size` (H, W) lie, padded for a `window`: S pixels a row, T rows an image."""
 
     def __init__(self, N, size, window, padding):
         (self.N, (self.H, self.W)), (self.KH, self.KW) = (N, size), window

@@ -1,4 +1,8 @@
-"""A GPU for the tests: the stand-in everywhere, and beside it CuPy itself where there is a GPU (marked `gpu`)."""
+"""Where the tests of this folder run: on the stand-in for CuPy everywhere, and on a GPU too where there is one.
+
+The fixture `xp` is both, one after the other; a test on the real GPU is marked `gpu`. `standin` is the stand-in alone,
+for what only it can show: how often the host waited, what was launched, memory that ends where one wants it to.
+"""
 
 import sys
 from pathlib import Path
@@ -8,19 +12,37 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "engine")]
 
-import standin_cupy
-from host_blas import HostBlas
-from standin_arrays import device as standin_device
+import standin_cupy  # noqa: E402
+from host_blas import HostBlas  # noqa: E402
+from standin_arrays import device as standin_device  # noqa: E402
 
-from minitorch_cnn.backend import cublas, libraries
+from minitorch_cnn.backend import cublas, libraries  # noqa: E402
+from minitorch_cnn.errors import BackendError  # noqa: E402
+
+left_out = []  # (how many tests marked gpu, why)
 
 
-def real_cupy():
-    """CuPy, where it can compute; None elsewhere."""
+def _no_gpu():
+    """Why there is no GPU to test on; None where there is one."""
     try:
-        return libraries.library("cupy")
-    except Exception:
-        return None
+        libraries.library("cupy")
+    except BackendError as error:
+        return str(error)
+    return None
+
+
+def pytest_collection_modifyitems(config, items):
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    reason = _no_gpu() if marked else None
+    if reason is not None:
+        left_out.append((len(marked), reason))
+        config.hook.pytest_deselected(items=marked)
+        items[:] = [item for item in items if item not in set(marked)]
+
+
+def pytest_terminal_summary(terminalreporter):
+    for count, reason in left_out:
+        terminalreporter.write_line(f"NOT RUN: {count} tests marked gpu, since there is no GPU ({reason})")
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +62,15 @@ def standin(monkeypatch):
     standin_device.__init__()
     yield standin_cupy.cupy
     standin_device.__init__()
+
+
+@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
+def xp(request):
+    """The library called "cupy": the stand-in, and CuPy itself, in full precision so that results can be compared."""
+    if request.param == "stand-in":
+        yield request.getfixturevalue("standin")
+        return
+    before = cublas.tf32()
+    cublas.tf32(False)
+    yield libraries.library("cupy")
+    cublas.tf32(before)

@@ -20,7 +20,7 @@ class HostBlas:
         for array, (rows, columns), lead, stride, offset in zip((a, b, c), shapes, leading, strides, offsets):
             assert lead >= columns and (batch == 1 or stride >= 0)
             last = offset + (batch - 1) * stride + (rows - 1) * lead + columns
-            assert 0 <= offset and last <= array.size, f"{last} numbers of {array.size}"
+            assert offset >= 0 and last <= array.size, f"{last} numbers of {array.size}"
             flat, size = array.memory.reshape(-1), dtype.itemsize
             stacks.append(as_strided(flat[offset:], (batch, rows, columns), (stride * size, lead * size, size)))
         left, right, result = stacks

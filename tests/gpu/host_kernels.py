@@ -33,7 +33,7 @@ def signatures(code):
     for name, parameters in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', code):
         found[name] = []
         for parameter in parameters.split(","):
-            kind, pointer = re.fullmatch(r"\s*(?:const )?([\w ]+?)\s*(\*?)\s*(?:__restrict__ )?\w+\s*", parameter).groups()
+            kind, pointer = re.fullmatch(r"\s*(?:const )?([\w ]+?)\s*(\*?)\s*\w+\s*", parameter).groups()
             found[name].append((kind, bool(pointer), parameter.strip().startswith("const ")))
     return found
 
@@ -59,7 +59,17 @@ def compiled(code, options):
     folder = Path(tempfile.mkdtemp(prefix="minitorch_cnn_kernels_"))
     source = folder / "kernels.cpp"
     source.write_text(f'#include "{HERE / "host_shim.h"}"\n{code}\n' + "\n".join(runners) + "\n")
-    build = [COMPILER, "-std=c++17", "-O1", "-g", "-ffp-contract=off", "-shared", "-fPIC", "-Wall", "-Wno-unknown-pragmas"]
+    build = [
+        COMPILER,
+        "-std=c++17",
+        "-O1",
+        "-g",
+        "-ffp-contract=off",
+        "-shared",
+        "-fPIC",
+        "-Wall",
+        "-Wno-unknown-pragmas",
+    ]
     build += [option for option in options if option.startswith("-D")]
     library = folder / "kernels.so"
     done = subprocess.run([*build, *CHECKS, str(source), "-o", str(library)], capture_output=True, text=True)
@@ -83,7 +93,7 @@ class Kernel:
         self.run = getattr(self.library, f"run_{name}")
 
     def __call__(self, grid, block, args, *, shared_mem=0):
-        assert len(args) == len(self.parameters), f"{self.name}: {len(self.parameters)} parameters, {len(args)} arguments"
+        assert len(args) == len(self.parameters), f"{self.name}: expected {len(self.parameters)} arguments"
         assert len(grid) == len(block) == 1 and shared_mem == 0
         assert 0 < grid[0] < 2**31 and 0 < block[0] <= 1024
         passed = []

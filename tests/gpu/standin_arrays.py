@@ -198,7 +198,12 @@ class Array:
         assert self.flags.c_contiguous
         if device.graph is not None:
             raise RuntimeError("operation not permitted when stream is capturing: set")
-        self.memory[...] = host
+        memory = self.memory
+
+        def write():
+            memory[...] = host
+
+        write() if stream is None else stream.copy(write)
 
     # Views and copies.
 

@@ -11,8 +11,9 @@ import host_kernels
 import numpy as np
 from standin_arrays import HOST_ONLY, Array, OutOfMemoryError, allocate, compute, device, poison, raw
 
-UFUNCS = "abs exp log log1p sqrt tanh floor rint maximum minimum isfinite".split()  # out= is all they take besides
-TYPES = "float32 float64 int32 int64 uint8 uint32 uint64 bool_".split()
+# out= is all that these take besides
+UFUNCS = ("abs", "exp", "log", "log1p", "sqrt", "tanh", "floor", "maximum", "minimum")
+TYPES = ("float32", "float64", "int32", "int64", "uint8", "uint32", "uint64", "bool_")
 
 
 class Namespace(types.ModuleType):
@@ -207,12 +208,24 @@ class Graph:
 
 
 class Stream:
-    """Everything is done in order, so a stream is a name."""
+    """Computing is done at once, in order. Copies to a stream of their own are done as late as they may be: when
+    somebody waits for an event that was recorded behind them. So what is overwritten too early shows."""
 
     stack = []
 
     def __init__(self, null=False, non_blocking=False):
         self.ptr = 0 if null else id(self)
+        self.copies = []
+
+    def copy(self, work):
+        if self.ptr and self not in Stream.stack:
+            self.copies.append(work)
+        else:
+            work()
+
+    def finish(self):
+        while self.copies:
+            self.copies.pop(0)()
 
     def __enter__(self):
         Stream.stack.append(self)
@@ -232,25 +245,24 @@ class Stream:
 
     def synchronize(self):
         device.wait("synchronize")
+        self.finish()
 
     def record(self, event=None):
-        return event or Event()
+        return Event(self)
 
     def wait_event(self, event):
-        pass
+        event.stream.finish()
 
 
 class Event:
-    """Done at once."""
+    """A place in a stream."""
 
-    def __init__(self, block=False, disable_timing=False):
-        pass
-
-    def record(self, stream=None):
-        pass
+    def __init__(self, stream):
+        self.stream = stream
 
     def synchronize(self):
         device.wait("event")
+        self.stream.finish()
 
 
 class MemoryPool:

@@ -8,7 +8,8 @@ import host_kernels
 import numpy as np
 import pytest
 from engine_helpers import normal, one_line
-from standin_arrays import Array, device
+from gpu_helpers import there
+from standin_arrays import device
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses, optimizers, schedules
@@ -63,7 +64,7 @@ def assert_equal(one, other, when=""):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_the_same_bits_as_one_operation_after_the_other(standin, optimizer):
+def test_the_same_bits_as_one_operation_after_the_other(xp, optimizer):
     eager, captured = net(), net()
     one, other = OPTIMIZERS[optimizer](), OPTIMIZERS[optimizer]()
     step = CapturedStep(captured, losses.CrossEntropy(), other)
@@ -71,7 +72,7 @@ def test_the_same_bits_as_one_operation_after_the_other(standin, optimizer):
         wanted = eager.train_step(x, labels, losses.CrossEntropy(), one)
         right = (on_host(eager.prediction).argmax(axis=1) == labels).sum()
         loss, correct = step(x, labels)
-        assert isinstance(loss, Array) and isinstance(correct, Array)
+        assert there(loss) and there(correct)
         assert (float(loss), int(correct)) == (wanted, right), number
         assert_equal(everything(eager, one), everything(captured, other), number)
     assert step.reason is None and step.graph is not None and one.steps == other.steps == 7
@@ -88,15 +89,15 @@ def test_a_launch_of_the_graph_waits_for_nothing(standin):
     assert all(waits[: WARM_UP + 1]) and waits[WARM_UP + 1 :] == [0] * (7 - WARM_UP - 1)
 
 
-def test_batches_that_lie_on_the_device_already(standin):
+def test_batches_that_lie_on_the_device_already(xp):
     results = []
-    for send in (lambda x: x, standin.asarray):
+    for send in (lambda x: x, xp.asarray):
         step = CapturedStep(net(), losses.CrossEntropy(), optimizers.SGD(0.1))
         results.append([float(step(send(x), labels)[0]) for x, labels in batches()])
     assert results[0] == results[1]
 
 
-def test_steps_in_between_without_it_and_a_model_thawed_on_the_way(standin):
+def test_steps_in_between_without_it_and_a_model_thawed_on_the_way(xp):
     eager, captured = net(), net()
     one, other = optimizers.SGD(0.1, 0.9), optimizers.SGD(0.1, 0.9)
     step = CapturedStep(captured, losses.CrossEntropy(), other)
@@ -114,11 +115,14 @@ def test_steps_in_between_without_it_and_a_model_thawed_on_the_way(standin):
         assert_equal(everything(eager, one), everything(captured, other), number)
 
 
-OTHERS = [(losses.BinaryCrossEntropy(), "sigmoid", [[0.0], [1.0], [1.0]]), (losses.MeanSquaredError(), "tanh", [0.1, 2.0, 0.3])]
+OTHERS = [
+    (losses.BinaryCrossEntropy(), "sigmoid", [[0.0], [1.0], [1.0]]),
+    (losses.MeanSquaredError(), "tanh", [0.1, 2.0, 0.3]),
+]
 
 
 @pytest.mark.parametrize("loss, last, labels", OTHERS)
-def test_other_losses(standin, loss, last, labels):
+def test_other_losses(xp, loss, last, labels):
     def small():
         return mtc.Sequential([layers.Dense(5, "relu"), layers.Dense(1, last)], (4,), seed=0).to("cupy")
 
@@ -143,7 +147,7 @@ REASONS = [
 
 
 @pytest.mark.parametrize("optimizer, loss, algorithm, reason", REASONS)
-def test_what_cannot_be_captured_runs_all_the_same_and_says_why(standin, optimizer, loss, algorithm, reason):
+def test_what_cannot_be_captured_runs_all_the_same_and_says_why(xp, optimizer, loss, algorithm, reason):
     def small():
         stack = [layers.Conv2D(3, 3, algorithm=algorithm), layers.Dropout(0.2), layers.Flatten(),
                  layers.Dense(3, "softmax")]  # fmt: skip
@@ -158,7 +162,7 @@ def test_what_cannot_be_captured_runs_all_the_same_and_says_why(standin, optimiz
     assert_equal(everything(eager, one), everything(model, other))
 
 
-def test_labels_are_checked_before_anything_runs(standin):
+def test_labels_are_checked_before_anything_runs(xp):
     step = CapturedStep(net(), losses.CrossEntropy(), optimizers.SGD(0.1))
     for x, labels in batches(5):
         step(x, labels)

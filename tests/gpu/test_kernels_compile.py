@@ -69,7 +69,9 @@ def test_nvrtc_finds_a_mistake():
 def test_nvcc_spills_no_registers(tmp_path, real):
     """A kernel whose thread needs more registers than there are keeps them in memory, and is slow."""
     command = [NVCC, "-arch=sm_90", f"-DREAL={real}", "-std=c++17", "-cubin", "-Xptxas", "-v", str(kernels.SOURCE)]
-    said = subprocess.run([*command, "-o", str(tmp_path / "k.cubin")], check=True, capture_output=True, text=True).stderr
+    said = subprocess.run(
+        [*command, "-o", str(tmp_path / "k.cubin")], check=True, capture_output=True, text=True
+    ).stderr
     assert said.count("registers") == len(kernels.signatures())
     assert "warning" not in said
     assert said.count("0 bytes spill stores, 0 bytes spill loads") == len(kernels.signatures())

@@ -104,7 +104,7 @@ def test_every_name_and_argument_is_cupy_s():
         for parameter in inspect.signature(ours).parameters.values():
             if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
                 assert parameter.name in known, f"{name}({parameter.name}=)"
-    for name, value in vars(Array).items():
+    for name in vars(Array):
         if not name.startswith("_") and name not in ("memory",):
             assert hasattr(cupy.ndarray, name), name
     for name in vars(standin_cupy.cupy.cuda):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from engine_helpers import distinct, normal, relative_error
 from engine_layers import LAYERS
-from standin_arrays import Array
+from gpu_helpers import there
 
 from minitorch_cnn import definitions_only
 from minitorch_cnn.backend import moved, on_host
@@ -27,12 +27,12 @@ def run(make, x, dy, training, xp):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
 @pytest.mark.parametrize("name", LAYERS)
-def test_layer(standin, name, training, dtype):
+def test_layer(xp, name, training, dtype):
     make, shape = LAYERS[name]
     x = distinct((2, *shape), 5, dtype)
     with definitions_only():
         dy = normal(make().forward(x, training).shape, 1, dtype)
     wanted = run(make, x, dy, training, np)
-    for key, array in run(make, x, dy, training, standin).items():
-        assert isinstance(array, Array) and array.dtype == dtype, key
+    for key, array in run(make, x, dy, training, xp).items():
+        assert there(array) and array.dtype == dtype, key
         assert relative_error(on_host(array), wanted[key]) < TOLERANCE[dtype], key
