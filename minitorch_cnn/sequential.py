@@ -194,7 +194,7 @@ class Sequential(Surgery, KerasWeights):
         return x.astype(self.dtype, copy=False)
 
     def _here(self, x):
-        """An array or list of numbers where the model is; ArgumentError where the array is on a GPU and the model not."""
+        """An array, or a list of numbers, where the model is; ArgumentError where it is on a GPU and the model not."""
         there = library_name(namespace(x)) if hasattr(x, "__array_namespace__") else "numpy"
         if there != self.backend and self.backend == "numpy":
             raise ArgumentError(f'the model is on the host and got an array of {there}: model.to("{there}") moves it')

@@ -15,8 +15,8 @@ from minitorch_cnn.errors import ArgumentError
 
 ALGORITHMS = {"naive": naive, "im2col": im2col, "row_windows": row_windows, "winograd": winograd}
 WINOGRAD_CHANNELS = 16  # at least so many in and out, or the additions cost more than the multiplications saved
+WINOGRAD_TILES = 16  # at least so many, or bringing the 36 transformed kernels costs more than using them
 ALIGNED = 4  # on a GPU: tensor cores want rows that begin at multiples of so many float32 numbers
-WINOGRAD_TILES = 32  # at least so many, or bringing the 36 transformed kernels costs more than using them
 
 
 def algorithms():
