@@ -257,8 +257,11 @@ class Stream:
 class Event:
     """A place in a stream."""
 
-    def __init__(self, stream):
-        self.stream = stream
+    def __init__(self, stream=None):
+        self.stream = stream or Stream(null=True)
+
+    def record(self, stream=None):
+        self.stream = stream or self.stream
 
     def synchronize(self):
         device.wait("event")
@@ -299,5 +302,9 @@ cupy.cuda = types.SimpleNamespace(
     alloc_pinned_memory=bytearray,
     get_current_stream=lambda: Stream.stack[-1] if Stream.stack else Stream(null=True),
     using_allocator=lambda allocator=None: contextlib.nullcontext(),
+    get_elapsed_time=lambda start, end: 0.5,  # milliseconds
+    runtime=types.SimpleNamespace(
+        getDeviceProperties=lambda number: {"name": b"a stand-in"}, runtimeGetVersion=lambda: 13000
+    ),
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
 )
