@@ -277,6 +277,9 @@ class MemoryPool:
     def free_all_blocks(self):
         pass
 
+    def total_bytes(self):
+        return 0
+
 
 class _Device:
     def synchronize(self):
@@ -285,15 +288,7 @@ class _Device:
     mem_info = property(lambda self: (device.free, 16 << 30))
 
 
-class _Pool:
-    def free_all_blocks(self):
-        pass
-
-    def total_bytes(self):
-        return 0
-
-
-cupy.get_default_memory_pool = _Pool
+cupy.get_default_memory_pool = MemoryPool
 cupy.cuda = types.SimpleNamespace(
     Stream=Stream,
     Event=Event,

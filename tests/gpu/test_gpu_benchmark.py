@@ -1,4 +1,4 @@
-"""The comparison of processor and GPU in its smallest form, with the stand-in as the GPU: the script, not the times."""
+"""The benchmarks of the GPU in their smallest form, with the stand-in as the GPU: the scripts, not the times."""
 
 import csv
 import sys
@@ -6,21 +6,28 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import host_kernels
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
+pytestmark = pytest.mark.skipif(host_kernels.COMPILER is None, reason=host_kernels.NO_COMPILER)
 
 
-@pytest.mark.skipif(host_kernels.COMPILER is None, reason=host_kernels.NO_COMPILER)
-def test_im2col_cpu_vs_gpu(standin, monkeypatch, tmp_path, capsys):
+@pytest.fixture
+def benchmarks(standin, monkeypatch):
+    """Lets the modules of `benchmarks` be imported, and forgets them afterwards."""
     monkeypatch.syspath_prepend(FOLDER)
-    before = set(sys.modules)
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(FOLDER)):
+            del sys.modules[name]
+
+
+def test_im2col_cpu_vs_gpu(benchmarks, monkeypatch, tmp_path, capsys):
     import im2col_cpu_vs_gpu
 
     monkeypatch.setattr(sys, "argv", ["x", "--networks", "tiny", "--rounds", "1", "--results", str(tmp_path)])
     im2col_cpu_vs_gpu.main()
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
     out = capsys.readouterr().out
     assert "GPU: a stand-in, CuPy 14.2.0, CUDA 13.0" in out and "arrays there" in out
     ElementTree.parse(tmp_path / "im2col_cpu_vs_gpu.svg")
@@ -30,3 +37,28 @@ def test_im2col_cpu_vs_gpu(standin, monkeypatch, tmp_path, capsys):
     for row in rows:
         assert (row["ms"] == "0.5") == (row["device"] == "gpu") and float(row["difference"]) < 1e-5
         assert (float(row["sent_ms"]) > 0) == (row["device"] == "gpu")
+
+
+@pytest.mark.parametrize("work", ["tiny", "vgg16-forward", "vgg16-step"])
+def test_our_engines_of_versus(benchmarks, monkeypatch, tmp_path, work):
+    """Both compute what the engine on the processor does, and their steps run."""
+    import engines
+    from works import WORKS, make_problem
+
+    monkeypatch.setattr(engines, "GPU_STEPS", 4)
+    from engines.minitorch import Minitorch
+    from engines.minitorch_cuda import Cupy, CupyGraph
+
+    path = tmp_path / "problem.npz"
+    make_problem(WORKS[work], 2, None if work == "tiny" else 32).save(path)
+    wanted = Minitorch(path, 1).results()
+    for kind in (Cupy, CupyGraph):
+        engine = kind(path, 1)
+        found = engine.results()
+        assert found.keys() == wanted.keys()
+        for name, result in found.items():
+            difference = np.linalg.norm(np.ravel(result - wanted[name])) / np.linalg.norm(np.ravel(wanted[name]))
+            assert difference < 1e-4, name
+        if work == "tiny":
+            engine.run()
+        assert engine.peak_bytes() >= 0
