@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from minitorch_cnn.backend import namespace
+from minitorch_cnn.backend import is_array, namespace
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.metrics import predicted_classes
 
@@ -37,7 +37,7 @@ def grad_cam(model, image, layer, output=None):
     model does not have.
     """
     place = _place_of_map(model, layer)
-    if not hasattr(image, "__array_namespace__"):
+    if not is_array(image):
         image = np.asarray(image)
     if image.shape != model.input_shape:
         raise ArgumentError(f"grad_cam: expected an image of shape {model.input_shape}, got {image.shape}")

@@ -8,7 +8,8 @@ import numpy as np
 
 from minitorch_cnn import layers as layer_classes
 from minitorch_cnn import preprocessing as preprocessings
-from minitorch_cnn.backend import library, library_name, moved, namespace, on_host
+from minitorch_cnn.backend import is_array, library, library_name, moved, namespace, on_host
+from minitorch_cnn.backend.memory import out_of_memory
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 from minitorch_cnn.keras_weights import KerasWeights
 from minitorch_cnn.layers.conv_pool import in_stages
@@ -195,7 +196,7 @@ class Sequential(Surgery, KerasWeights):
 
     def _here(self, x):
         """An array, or a list of numbers, where the model is; ArgumentError where it is on a GPU and the model not."""
-        there = library_name(namespace(x)) if hasattr(x, "__array_namespace__") else "numpy"
+        there = library_name(namespace(x)) if is_array(x) else "numpy"
         if there != self.backend and self.backend == "numpy":
             raise ArgumentError(f'the model is on the host and got an array of {there}: model.to("{there}") moves it')
         if there != self.backend and getattr(x, "dtype", None) == np.float64:
@@ -233,16 +234,21 @@ class Sequential(Surgery, KerasWeights):
         """
         if len(x) == 0:
             raise ShapeError("predict: expected at least one image, got none")
-        xp = namespace(x) if hasattr(x, "__array_namespace__") else np
+        xp = namespace(x) if is_array(x) else np
         results = [self._predict_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
         return xp.concatenate([on_host(result) if xp is np else result for result in results])
 
     def _predict_batch(self, x):
-        x = self.receive(x)
-        for stage in in_stages(self.layers):
-            x = stage.forward(x, False)
-            stage.forget()
-        return x
+        try:
+            x = self.receive(x)
+            for stage in in_stages(self.layers):
+                x = stage.forward(x, False)
+                stage.forget()
+            return x
+        except MemoryError:
+            if self.backend == "numpy":
+                raise
+            raise out_of_memory(self, len(x)) from None
 
     def evaluate(self, x, labels, loss=None, batch_size=128):
         """{"loss": mean loss, "accuracy": share of right classes} over x (N, ...) and its labels.

@@ -16,7 +16,7 @@ import time
 from tqdm import tqdm
 
 from minitorch_cnn import checkpoint, features
-from minitorch_cnn.backend import on_host
+from minitorch_cnn.backend import is_array, namespace, on_host
 from minitorch_cnn.backend.memory import out_of_memory
 from minitorch_cnn.captured_step import CapturedStep
 from minitorch_cnn.datasets.batches import Batches
@@ -128,19 +128,24 @@ class Trainer:
         if self.validation is not None:
             self.validation = (compute(self.validation[0]), self.validation[1])
         self.learner = features.upper_part(self.model, features.fixed_depth(self.model))
-        self.batches.transform = self.learner.receive
+        self.batches.transform = self.learner.receive if self.model.backend == "numpy" else None
         self.cache_features = False
 
     def _go_to_the_gpu(self):
         """Train by one CUDA graph a step, on images that lie on the GPU where they fit."""
         self.batches.images = resident(self.batches.images, self.model.xp)
-        if hasattr(self.batches.images, "__array_namespace__"):
-            self.batches.workers = 0  # its work is launched, not done, by the host
+        if self._images_are_there():
+            self.batches.workers = 0  # what makes a batch is launched by the host, and done by the GPU
         self.captured = CapturedStep(self.model, self.loss, self.optimizer, self.learner)
+
+    def _images_are_there(self):
+        """Whether the images lie where the model is."""
+        images = self.batches.images
+        return is_array(images) and namespace(images) is self.model.xp
 
     def _epoch_s_batches(self):
         batches = self.batches.epoch(self.epoch, self.batch)
-        if self.captured is None or hasattr(self.batches.images, "get"):
+        if self.captured is None or self._images_are_there():
             return batches
         return sent_ahead(batches, self.model.xp)
 

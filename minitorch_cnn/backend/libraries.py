@@ -7,6 +7,7 @@ BackendError of one line that says what to install.
 
 import functools
 import importlib
+import sys
 
 import numpy as np
 
@@ -31,7 +32,12 @@ def library_name(xp):
 
 def namespace(array):
     """The module that made `array` (numpy or cupy), called `xp` by convention: `xp.exp(array)` runs where it lives."""
-    return array.__array_namespace__()
+    return sys.modules[_root(array)]  # CuPy's arrays have no `__array_namespace__` to ask
+
+
+def is_array(thing):
+    """Whether `thing` is an array of one of the libraries."""
+    return _root(thing) in BACKENDS
 
 
 def on_host(array):
@@ -41,11 +47,15 @@ def on_host(array):
 
 def moved(array, xp, dtype=None):
     """`array`, or a list of numbers, as an array of `xp`; copied only where it is in another library or dtype."""
-    if not hasattr(array, "__array_namespace__"):
+    if not is_array(array):
         array = np.asarray(array)
     if namespace(array) is not xp:
         return xp.asarray(on_host(array), dtype=dtype)
     return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def _root(thing):
+    return type(thing).__module__.partition(".")[0]
 
 
 @functools.cache

@@ -6,7 +6,7 @@ matter, and delays learning the training images by heart.
 
 import numpy as np
 
-from minitorch_cnn.backend import moved, namespace
+from minitorch_cnn.backend import is_array, moved, namespace
 from minitorch_cnn.datasets.affine import FILLS, move, resample
 from minitorch_cnn.errors import ArgumentError
 
@@ -47,7 +47,7 @@ class Augmentation:
         images  (N, H, W, C), uint8 or float32, of any array library; not written to
         rng     a numpy.random.Generator; all randomness comes from it, so the same state gives the same images
         """
-        images = images if hasattr(images, "__array_namespace__") else np.asarray(images)
+        images = images if is_array(images) else np.asarray(images)
         if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
             raise ArgumentError(
                 f"Augmentation: expected uint8 or float32 images (N, H, W, C), got {images.dtype} {images.shape}"

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from minitorch_cnn.backend import moved, namespace
+from minitorch_cnn.backend import is_array, moved, namespace
 from minitorch_cnn.errors import ArgumentError
 
 ORDER, AUGMENTATION = 0, 1  # the third number of a random stream: what it is for
@@ -98,7 +98,7 @@ class Batches:
 
     def _there(self, indices):
         """The indices where the images are: on the host, or beside those that lie on a GPU."""
-        return moved(indices, namespace(self.images)) if hasattr(self.images, "__array_namespace__") else indices
+        return moved(indices, namespace(self.images)) if is_array(self.images) else indices
 
     def _ahead(self, order, epoch, numbers):
         """Give the batches in order while threads prepare the next `prefetch` ones."""

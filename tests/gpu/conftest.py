@@ -57,6 +57,7 @@ def one_worker():
 def standin(monkeypatch):
     """The stand-in as the library called "cupy"; its device begins with no graph, no limit and no waits."""
     monkeypatch.setattr(libraries, "_cupy", lambda: standin_cupy.cupy)
+    monkeypatch.setitem(sys.modules, "cupy", standin_cupy.cupy)
     blas = HostBlas()
     monkeypatch.setattr(cublas, "library", lambda xp: blas)
     standin_device.__init__()

@@ -124,9 +124,11 @@ def test_the_step_is_a_graph_and_the_last_batch_is_not(xp):
     assert trainer.captured.graph is not None and trainer.captured.reason is None
 
 
-def test_a_frozen_base_is_computed_once(xp):
+@pytest.mark.parametrize("free", [8 << 30, 0], ids=["features there", "features sent"])
+def test_a_frozen_base_is_computed_once(standin, free):
     results = []
     for backend in ("numpy", "cupy"):
+        device.free = free
         model = net(backend).freeze(through="conv2d_2")
         with mtc.definitions_only():
             results.append(fit(model, augment=None)["val_loss"])
@@ -146,6 +148,9 @@ def test_out_of_memory_names_the_batch_that_fits(standin):
     with pytest.raises(BackendError) as error:
         model.fit(IMAGES, LABELS, optimizer=optimizers.SGD(0.1), batch_size=53, progress=False)
     assert one_line(error, "batch of 53", "batch of 20 should fit: --batch-size 20")
+    with pytest.raises(BackendError) as error:
+        net("cupy").predict(IMAGES, batch_size=53)
+    assert one_line(error, "batch of 53", "batch of 20 should fit")
     device.free = 10
     with pytest.raises(BackendError) as error:
         model.fit(IMAGES, LABELS, optimizer=optimizers.SGD(0.1), batch_size=53, progress=False)
