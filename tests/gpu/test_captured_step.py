@@ -12,7 +12,7 @@ from gpu_helpers import there
 from standin_arrays import device
 
 import minitorch_cnn as mtc
-from minitorch_cnn import layers, losses, optimizers, schedules
+from minitorch_cnn import layers, losses, models, optimizers, schedules
 from minitorch_cnn.backend import on_host
 from minitorch_cnn.captured_step import WARM_UP, CapturedStep
 from minitorch_cnn.errors import ArgumentError, LabelError
@@ -160,6 +160,17 @@ def test_what_cannot_be_captured_runs_all_the_same_and_says_why(xp, optimizer, l
         assert float(step(x, [0, 1, 2, 1])[0]) == eager.train_step(x, [0, 1, 2, 1], loss, one)
     assert reason in step.reason and "\n" not in step.reason and step.graph is None
     assert_equal(everything(eager, one), everything(model, other))
+
+
+@pytest.mark.parametrize("make, size", [(models.cifar10, (32, 32, 3)), (models.cats_vs_dogs, (38, 40, 3))])
+def test_the_small_networks_of_the_slides_are_graphs_of_a_hundred_operations(standin, make, size):
+    options = {} if make is models.cifar10 else {"input_shape": size}
+    model = make(dropout=True, seed=0, **options).to("cupy")
+    step = CapturedStep(model, model.default_loss(), optimizers.SGD(0.01, 0.9, True))
+    for number in range(WARM_UP + 2):
+        loss, _ = step(normal((2, *size), number, "float32"), [0, 1])
+        assert np.isfinite(float(loss))
+    assert step.reason is None and 80 < len(step.graph.operations) < 130
 
 
 def test_labels_are_checked_before_anything_runs(xp):
