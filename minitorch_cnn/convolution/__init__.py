@@ -5,8 +5,8 @@
     backward_kernel(x, dy, kernel_shape, strides, padding) -> dkernel
 
 Read them in this order: `naive` is the definition, `im2col` makes it one matrix product, `row_windows` does without the
-columns, `winograd` with a quarter of the multiplications. A new algorithm is a new module in the table below; no layer
-changes.
+columns, `winograd` with a quarter of the multiplications; `pooled` is either of these two with a ReLU and a max pool
+behind it. A new algorithm is a new module in the table below; no layer changes.
 """
 
 from minitorch_cnn.backend import library_name, namespace

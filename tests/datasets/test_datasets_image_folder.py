@@ -16,6 +16,7 @@ from minitorch_cnn.datasets import Batches, ImageFolder, cats_vs_dogs, image_fol
 from minitorch_cnn.errors import ArgumentError, DataError
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "cats_and_dogs.tar"
+folder_module = importlib.import_module("minitorch_cnn.datasets.image_folder")
 cats_module = importlib.import_module("minitorch_cnn.datasets.cats_vs_dogs")
 
 
@@ -85,7 +86,7 @@ def test_what_was_decoded_stays_in_memory_while_there_is_room(folder, monkeypatc
         decoded.append(path)
         return load_image(path, height, width)
 
-    monkeypatch.setattr("minitorch_cnn.datasets.image_folder.load_image", counted)
+    monkeypatch.setattr(folder_module, "load_image", counted)
     kept = ImageFolder(folder.paths, folder.labels, 5, 7, kept_bytes=room * 5 * 7 * 3 + 1)
     first = kept[:]
     assert len(decoded) == 8

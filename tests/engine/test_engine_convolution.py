@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minitorch_cnn import convolution
-from minitorch_cnn.convolution import im2col, im2col_numba, row_windows, row_windows_numba, winograd, winograd_numba
+from minitorch_cnn.convolution import (
+    im2col,
+    im2col_numba,
+    row_windows,
+    row_windows_numba,
+    winograd,
+    winograd_numba,
+    winograd_sums_numba,
+)
 from minitorch_cnn.convolution.geometry import check_padding, output_size, resolve_padding
 from minitorch_cnn.errors import ArgumentError
 
@@ -168,7 +176,8 @@ def test_a_kernels_gradient_over_thousands_of_tiles_stays_within_the_bound():
 def test_any_split_of_the_work_gives_the_same(monkeypatch, cache, band, kernel_bytes, chunks):
     """Few and many tiles at a time, by tiles and by filters, bands of one row and of all, parts of a kernel."""
     monkeypatch.setattr(winograd_numba, "CACHE_BYTES", cache)
-    monkeypatch.setattr(winograd_numba, "SUMMED_TILES", max(1, cache // 10_000))
+    monkeypatch.setattr(winograd_sums_numba, "CACHE_BYTES", cache)
+    monkeypatch.setattr(winograd_sums_numba, "SUMMED_TILES", max(1, cache // 10_000))
     monkeypatch.setattr(row_windows_numba, "BAND_BYTES", band)
     monkeypatch.setattr(row_windows_numba, "KERNEL_BYTES", kernel_bytes)
     monkeypatch.setattr(row_windows_numba, "CHUNKS", chunks)
