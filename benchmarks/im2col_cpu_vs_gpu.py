@@ -39,7 +39,7 @@ NETWORKS = {  # name: (title, network, batch sizes)
 }
 PLAIN = "cpu plain NumPy"
 AGREE_TF32 = 1e-2  # of the largest value
-SERIES = ("plain NumPy", "fastest on the CPU", "plain CuPy", "fastest on the GPU", "fastest on the GPU, all sent")
+SERIES = ("plain NumPy", "best of CPU", "plain CuPy", "best of GPU", "best of GPU, sent")
 
 
 def measure(layer, first, gpu, rounds):
