@@ -14,10 +14,11 @@ from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.multipliers import checked_multipliers, factors
 from minitorch_cnn.schedules import Constant, Schedule
 
-TWINS = {"numpy": "minitorch_cnn.optimizers_numba", "cupy": "minitorch_cnn.optimizers_cuda"}
+TWIN = "minitorch_cnn.optimizers_numba"
+GPU_TWIN = "minitorch_cnn.optimizers_cuda"
 
 
-@accelerated(**TWINS)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def sgd_update(w, g, m, rate, momentum, nesterov, decay):
     """m = momentum m - rate g;  w = (1 - rate decay) w + m, or with nesterov + momentum m - rate g. In place."""
     if decay:
@@ -30,7 +31,7 @@ def sgd_update(w, g, m, rate, momentum, nesterov, decay):
     w += momentum * m - rate * g if nesterov else m
 
 
-@accelerated(**TWINS)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def rmsprop_update(w, g, v, rate, rho, epsilon, decay):
     """v = rho v + (1 - rho) g^2;  w = (1 - rate decay) w - rate g / sqrt(v + epsilon). In place."""
     if decay:
@@ -40,7 +41,7 @@ def rmsprop_update(w, g, v, rate, rho, epsilon, decay):
     w -= rate * g / namespace(w).sqrt(v + epsilon)
 
 
-@accelerated(**TWINS)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def adam_update(w, g, m, v, rate, beta_1, beta_2, epsilon, decay, corrected_rate):
     """m, v: moving means of g and g^2;  w = (1 - rate decay) w - corrected_rate m / (sqrt(v) + epsilon). In place."""
     if decay:
