@@ -32,17 +32,17 @@ def library_name(xp):
 
 def namespace(array):
     """The module that made `array` (numpy or cupy), called `xp` by convention: `xp.exp(array)` runs where it lives."""
-    return sys.modules[_root(array)]  # CuPy's arrays have no `__array_namespace__` to ask
+    return np if isinstance(array, np.ndarray) else sys.modules[_root(array)]  # CuPy's have no `__array_namespace__`
 
 
 def is_array(thing):
     """Whether `thing` is an array of one of the libraries."""
-    return _root(thing) in BACKENDS
+    return isinstance(thing, np.ndarray) or _root(thing) in BACKENDS
 
 
 def on_host(array):
     """`array` as a NumPy array; one of CuPy's is copied from the GPU, which waits for what is still computed there."""
-    return array.get() if hasattr(array, "get") and not isinstance(array, np.ndarray) else np.asarray(array)
+    return array.get() if _root(array) == "cupy" else np.asarray(array)
 
 
 def moved(array, xp, dtype=None):
