@@ -5,12 +5,10 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-import host_kernels
 import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-pytestmark = pytest.mark.skipif(host_kernels.COMPILER is None, reason=host_kernels.NO_COMPILER)
 
 
 @pytest.fixture

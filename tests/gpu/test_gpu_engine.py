@@ -5,7 +5,6 @@ Run twice where it matters: by the plain definitions, and by the twins with thei
 
 import contextlib
 
-import host_kernels
 import numpy as np
 import pytest
 from engine_helpers import distinct, normal, one_line, relative_error
@@ -26,12 +25,7 @@ from minitorch_cnn.errors import ArgumentError, LabelError
 from minitorch_cnn.grad_cam import grad_cam
 from minitorch_cnn.gradient_gallery import every_layer
 
-WITH_KERNELS = pytest.param(
-    contextlib.nullcontext,
-    id="twins",
-    marks=pytest.mark.skipif(host_kernels.COMPILER is None, reason=host_kernels.NO_COMPILER),
-)
-PATHS = pytest.mark.parametrize("path", [pytest.param(mtc.definitions_only, id="definitions"), WITH_KERNELS])
+PATHS = pytest.mark.parametrize("path", [mtc.definitions_only, contextlib.nullcontext], ids=["definitions", "twins"])
 
 
 def on_device(thing):

@@ -1,6 +1,5 @@
 """`fit` and the command line with a model on a GPU, on the stand-in: the training of the host, but for rounding."""
 
-import host_kernels
 import numpy as np
 import pytest
 from engine_helpers import normal, one_line
@@ -21,7 +20,6 @@ from minitorch_cnn.preprocessing import Standardize
 from minitorch_cnn.recipes import RECIPES, Recipe
 from minitorch_cnn.training import Trainer, TrainingError
 
-pytestmark = pytest.mark.skipif(host_kernels.COMPILER is None, reason=host_kernels.NO_COMPILER)
 IMAGES = np.random.default_rng(0).integers(0, 256, (53, 8, 10, 3)).astype("uint8")
 LABELS = (IMAGES[:, 2:5, 3:6].mean(axis=(1, 2, 3)) * 3 / 256).astype("int64")
 
