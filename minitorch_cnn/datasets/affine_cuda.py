@@ -1,4 +1,4 @@
-"""The twin of `affine.move` on a GPU, and `affine.resample` as it is defined."""
+"""The twin of `affine.move` on a GPU; `affine.resample` runs there as it is defined."""
 
 from minitorch_cnn.backend import namespace
 from minitorch_cnn.backend.kernels import contiguous, launch
