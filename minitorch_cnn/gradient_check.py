@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from minitorch_cnn.backend import library_name, moved, namespace
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.gradient_problem import Problem, copy_of, model_of, slope
 from minitorch_cnn.sequential import Sequential
@@ -96,20 +97,23 @@ def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, s
     Returns a Report; `print` it.
     """
     rng = np.random.default_rng(seed)
+    x = x if x is None or hasattr(x, "shape") else np.asarray(x)
     if isinstance(subject, Sequential):
         if subject.input_shape is None:
             if x is None:
                 raise ArgumentError("gradient_check: a model without an input shape needs an x")
-            subject.build(np.shape(x)[1:])
+            subject.build(x.shape[1:])
         model = copy_of(subject, "float64")
         title = repr(subject)
     else:
         if x is None and subject.input_shape is None:
             raise ArgumentError(f"gradient_check: {subject.name} has no input shape yet, so it needs an x")
-        model = model_of(subject, subject.input_shape or np.shape(x)[1:])
+        model = model_of(subject, subject.input_shape or x.shape[1:])
+        where = x if x is not None else next(iter(subject.parameters.values()), rng.random(0))
+        model.to(library_name(namespace(where)))
         title = repr(subject)
-    x = rng.standard_normal((2, *model.input_shape)) if x is None else model.receive(np.asarray(x)).astype(np.float64)
-    upstream = rng.standard_normal((len(x), *model.output_shape)) if labels is None else None
+    x = model.receive(rng.standard_normal((2, *model.input_shape)) if x is None else x).copy()
+    upstream = moved(rng.standard_normal((len(x), *model.output_shape)), namespace(x)) if labels is None else None
     problem = Problem(model, x, labels, loss, training, upstream)
     report = Report(title, tolerance)
     for name, array, gradient in problem.arrays():

@@ -6,6 +6,7 @@ labels. `slope` is the difference quotient of L in one of the numbers.
 
 import numpy as np
 
+from minitorch_cnn.backend import on_host
 from minitorch_cnn.sequential import Sequential
 
 ROUNDING = 2e-15  # of L in float64, relative to the numbers that add up to it
@@ -14,7 +15,7 @@ ROUNDING = 2e-15  # of L in float64, relative to the numbers that add up to it
 def copy_of(model, dtype):
     """A model of its own in another dtype, with the same weights; of layers that are not this package's, too."""
     stack = [type(layer)(**layer.config()) for layer in model.layers]
-    twin = Sequential(stack, model.input_shape, model.seed, dtype, model.preprocessing)
+    twin = Sequential(stack, model.input_shape, model.seed, dtype, model.preprocessing).to(model.backend)
     twin.load_state(model.state())
     return twin
 
@@ -38,7 +39,7 @@ class Problem:
     def __init__(self, model, x, labels, loss, training, upstream=None):
         self.model, self.x, self.training = model, x, training
         self.labels, self.loss = labels, (loss or model.default_loss()) if labels is not None else None
-        self.state = {key: np.array(value) for key, value in model.state().items()}
+        self.state = {key: np.array(on_host(value)) for key, value in model.state().items()}
         self.upstream = upstream
         self.rounding = ROUNDING * self.size()
 
@@ -61,7 +62,7 @@ class Problem:
         if self.loss is not None:
             return abs(self.value())
         self._rewind()
-        return float(np.abs(self.model.forward(self.x, self.training) * self.upstream).sum())
+        return float(abs(self.model.forward(self.x, self.training) * self.upstream).sum())
 
     def arrays(self):
         """(name, array, gradient) for every trained parameter and for the input."""
@@ -72,9 +73,9 @@ class Problem:
         else:
             model.forward(self.x, self.training)
             dx = model.backward(self.upstream, input_gradient=True)
-        found = [(f"{layer.name}/{name}", layer.parameters[name], np.array(layer.gradients[name]))
+        found = [(f"{layer.name}/{name}", layer.parameters[name], np.array(on_host(layer.gradients[name])))
                  for layer in model.layers for name in layer.gradients]  # fmt: skip
-        return found if self.loss is not None else [*found, ("input", self.x, np.array(dx))]
+        return found if self.loss is not None else [*found, ("input", self.x, np.array(on_host(dx)))]
 
     def array(self, name):
         """The array that `arrays` calls `name`, to be changed in place."""
@@ -95,7 +96,7 @@ class Problem:
 
 def slope(problem, array, index, ahead, behind):
     """(L(w + ahead) - L(w + behind)) / (ahead - behind)."""
-    before = array[index]
+    before = float(array[index])
     array[index] = before + ahead
     high = problem.value()
     array[index] = before + behind

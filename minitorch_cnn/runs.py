@@ -9,12 +9,13 @@ report.html      the page of the run
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from minitorch_cnn import checkpoint
+from minitorch_cnn.backend import library, on_host
 from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.errors import ArgumentError, CheckpointError
@@ -36,6 +37,7 @@ class Settings:
     batch_size: int
     learning_rate: float
     seed: int
+    backend: str = "numpy"
 
 
 class RunFolder:
@@ -72,7 +74,10 @@ class RunFolder:
         """The settings, of the dataclass `kind`, that the run was started with; CheckpointError when there are none."""
         try:
             stored = json.loads(self.config.read_text())["settings"]
-            if stored.keys() != kind.__dataclass_fields__.keys():
+            fields = kind.__dataclass_fields__
+            if not stored.keys() <= fields.keys() or any(
+                name not in stored and field.default is MISSING for name, field in fields.items()
+            ):
                 raise CheckpointError(f"{self.path}: is the run of another command")
             return kind(**stored)
         except CheckpointError:
@@ -84,7 +89,7 @@ class RunFolder:
 
     def save_model(self, model, class_names):
         """Keep the trained model with the names of its classes."""
-        arrays = {key: value for key, value in model.state().items() if key[1] != "draws"}
+        arrays = {key: on_host(value) for key, value in model.state().items() if key[1] != "draws"}
         checkpoint.save(self.model, arrays, {"model": model.config(), "class_names": list(class_names)})
 
     def load_model(self):
@@ -120,10 +125,11 @@ def resume(path, epochs=None, progress=True):
 
 def _train(folder, settings, progress, fresh):
     recipe = RECIPES[settings.dataset]
+    library(settings.backend)  # what is missing is said before anything is loaded
     dataset = recipe.load(settings.data, progress)
     say = print if progress else (lambda text: None)
     say(dataset)
-    model = recipe.model(dataset, settings.seed)
+    model = recipe.model(dataset, settings.seed).to(settings.backend)
     if fresh:
         folder.write_config(settings, model)
         say(f"run folder: {folder.path}")

@@ -13,11 +13,14 @@ import signal
 import threading
 import time
 
-import numpy as np
 from tqdm import tqdm
 
 from minitorch_cnn import checkpoint, features
+from minitorch_cnn.backend import is_array, namespace, on_host
+from minitorch_cnn.backend.memory import out_of_memory
+from minitorch_cnn.captured_step import CapturedStep
 from minitorch_cnn.datasets.batches import Batches
+from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.errors import ArgumentError, CheckpointError, UserError
 from minitorch_cnn.metrics import count_correct
 
@@ -89,8 +92,9 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.batches = Batches(
             x, labels, batch_size, shuffle=shuffle, seed=model.seed if seed is None else seed, augment=augment,
-            transform=model.receive, workers=workers,
+            transform=model.receive if model.backend == "numpy" else None, workers=workers,
         )  # fmt: skip
+        self.captured = None  # the step as a CUDA graph, for a model on a GPU
         self.cache_features = cache_features and features.worth_caching(model, augment)
         self.epoch, self.batch = 0, 0  # the next batch to train on
         self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the epoch at hand
@@ -105,6 +109,8 @@ class Trainer:
         if self.cache_features and self.epoch < self.epochs:
             self._compute_features()
         self.optimizer.prepare(self.model)
+        if self.model.backend != "numpy":
+            self._go_to_the_gpu()
         self._tell("on_train_begin")
         with self._catching_interrupts():
             while self.epoch < self.epochs and not self.stopped:
@@ -122,8 +128,26 @@ class Trainer:
         if self.validation is not None:
             self.validation = (compute(self.validation[0]), self.validation[1])
         self.learner = features.upper_part(self.model, features.fixed_depth(self.model))
-        self.batches.transform = self.learner.receive
+        self.batches.transform = self.learner.receive if self.model.backend == "numpy" else None
         self.cache_features = False
+
+    def _go_to_the_gpu(self):
+        """Train by one CUDA graph a step, on images that lie on the GPU where they fit."""
+        self.batches.images = resident(self.batches.images, self.model.xp)
+        if self._images_are_there():
+            self.batches.workers = 0  # what makes a batch is launched by the host, and done by the GPU
+        self.captured = CapturedStep(self.model, self.loss, self.optimizer, self.learner)
+
+    def _images_are_there(self):
+        """Whether the images lie where the model is."""
+        images = self.batches.images
+        return is_array(images) and namespace(images) is self.model.xp
+
+    def _epoch_s_batches(self):
+        batches = self.batches.epoch(self.epoch, self.batch)
+        if self.captured is None or self._images_are_there():
+            return batches
+        return sent_ahead(batches, self.model.xp)
 
     def stop(self, reason):
         """Let the epoch at hand be the last one."""
@@ -136,10 +160,13 @@ class Trainer:
         with self._bar() as bar:
             if not self.optimizer.steps:
                 bar.set_postfix_str("the first step compiles, once on a machine")
-            batches = self.batches.epoch(self.epoch, self.batch)
+            batches = self._epoch_s_batches()
             try:
-                for x, labels in batches:
-                    self._train_batch(x, labels)
+                batch = next(batches, None)
+                while batch is not None:
+                    (x, labels), result = batch, self._begin_batch(*batch)
+                    batch = next(batches, None)  # made ready while a GPU works
+                    self._count_batch(x, labels, *result)
                     self.totals["seconds"] = time.perf_counter() - started
                     bar.update(len(x))
                     bar.set_postfix_str(self._postfix(), refresh=False)
@@ -167,18 +194,34 @@ class Trainer:
         if self._interrupts:
             self._leave()
 
-    def _train_batch(self, x, labels):
-        loss = self.learner.loss_and_gradients(x, labels, self.loss, training=True)
+    def _begin_batch(self, x, labels):
+        """(loss, right predictions) of a step; on a GPU it is only begun, and they are arrays to wait for."""
+        try:
+            if self.captured is not None:
+                return self.captured(x, labels)
+            loss = self.learner.loss_and_gradients(x, labels, self.loss, training=True)
+            self._check_finite(loss)
+            self.optimizer.step(self.model)
+            return loss, count_correct(self.learner.prediction, labels)
+        except MemoryError:
+            if self.model.backend == "numpy":
+                raise
+            raise out_of_memory(self.learner, self.batches.batch_size) from None
+
+    def _count_batch(self, x, labels, loss, correct):
+        loss, correct = float(loss), int(correct)
+        self._check_finite(loss)
+        self.totals["loss"] += loss * len(x)
+        self.totals["correct"] += correct
+        self.totals["images"] += len(x)
+        self.batch += 1
+
+    def _check_finite(self, loss):
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss} in epoch {self.epoch + 1}, batch {self.batch + 1}: training has diverged;"
                 f" try a learning rate below {float(self.optimizer.learning_rate):g}"
             )
-        self.optimizer.step(self.model)
-        self.totals["loss"] += loss * len(x)
-        self.totals["correct"] += count_correct(self.learner.prediction, labels)
-        self.totals["images"] += len(x)
-        self.batch += 1
 
     def _averages(self):
         images = max(self.totals["images"], 1)
@@ -236,7 +279,7 @@ class Trainer:
             "callbacks": states,
             "stopped": self.stopped,
         }
-        return {key: np.asarray(value) for key, value in arrays.items()}, facts
+        return {key: on_host(value) for key, value in arrays.items()}, facts
 
     def load(self, path):
         """Go back to where the checkpoint at `path` was written; CheckpointError where it is of another training."""
@@ -250,7 +293,7 @@ class Trainer:
         for name, value in own.items():
             if facts.get(name) != value:
                 raise CheckpointError(f"{path}: expected a training with {name} {value}, got {facts.get(name)}")
-        expected = {("model", *key): np.shape(value) for key, value in self.model.state().items() if key[1] != "draws"}
+        expected = {("model", *key): value.shape for key, value in self.model.state().items() if key[1] != "draws"}
         stored = {key: array.shape for key, array in arrays.items() if key[0] == "model"}
         if expected != stored:
             raise CheckpointError(f"{path}: its layers are not this model's")

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from minitorch_cnn.backend import is_array, moved, namespace
 from minitorch_cnn.errors import ArgumentError
 
 ORDER, AUGMENTATION = 0, 1  # the third number of a random stream: what it is for
@@ -88,12 +89,16 @@ class Batches:
     def _batch(self, order, epoch, number):
         """Make one batch, from nothing but its number."""
         indices = order[number * self.batch_size : (number + 1) * self.batch_size]
-        images = self.images[indices]
+        images = self.images[self._there(indices)]
         if self.augment is not None:
             images = self.augment(images, np.random.default_rng([self.seed, epoch, AUGMENTATION, number]))
         if self.transform is not None:
             images = self.transform(images)
         return images, None if self.labels is None else self.labels[indices]
+
+    def _there(self, indices):
+        """The indices where the images are: on the host, or beside those that lie on a GPU."""
+        return moved(indices, namespace(self.images)) if is_array(self.images) else indices
 
     def _ahead(self, order, epoch, numbers):
         """Give the batches in order while threads prepare the next `prefetch` ones."""

@@ -69,7 +69,7 @@ def _subject(name, files):
         subject = Subject(name, function(**arguments), None, rate=rate)
     elif Path(name).is_dir():
         model, class_names = RunFolder(name).load_model()
-        subject = Subject(str(name), model, None, class_names=class_names, rate=0.01)
+        subject = Subject(str(name), model, None, class_names=class_names, rate=1e-3)
         digits = datasets.digits()
         if list(class_names) == list(digits.class_names):
             subject.images, subject.labels = digits.train_images[:DIGITS], digits.train_labels[:DIGITS]

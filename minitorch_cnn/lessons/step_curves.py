@@ -78,7 +78,7 @@ def step_curve(problem, element, steps=STEPS):
 def _quotient(problem, array, index, step):
     """The central difference over the distance that was really made: w + h is rounded too. NaN where h vanishes."""
     before = array[index]
-    ahead, behind = float(array.dtype.type(before + step)), float(array.dtype.type(before - step))
+    ahead, behind = (float(array.dtype.type(float(before) + move)) for move in (step, -step))
     if ahead == behind:
         return float("nan")
     return slope(problem, array, index, ahead - float(before), behind - float(before))

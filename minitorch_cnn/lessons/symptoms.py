@@ -3,6 +3,7 @@
 import numpy as np
 
 from minitorch_cnn import activations
+from minitorch_cnn.backend import on_host
 from minitorch_cnn.lessons import mistakes as m
 from minitorch_cnn.lessons.differences import close, difference
 from minitorch_cnn.lessons.mistakes import Case, Mistake
@@ -136,7 +137,7 @@ def _case(problem, layer):
 
         def call(array, *arguments, **options):
             result = method(array, *arguments, **options)
-            seen[name] = (np.array(array), None if result is None else np.array(result))
+            seen[name] = (np.array(on_host(array)), None if result is None else np.array(on_host(result)))
             return result
 
         return call
@@ -160,8 +161,9 @@ def _case(problem, layer):
         dy = seen["backward_scores"][0]
     else:
         dy = dactivated
+    kernel = layer.parameters.get("kernel", layer.parameters.get("gamma"))
     return Case(
-        x, y, dy, layer.parameters.get("kernel", layer.parameters.get("gamma")), getattr(layer, "strides", (1, 1)),
+        x, y, dy, None if kernel is None else on_host(kernel), getattr(layer, "strides", (1, 1)),
         getattr(layer, "pixels", m.NO_PADDING), getattr(layer, "pool_size", ()),
         dactivated if layer.activation and layer.activation.name != "linear" else None,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from .svg import label, picture
 from .theme import colour
 
 CELL, TOP = 34, 30
+STACKED = (0, 3, 1, 4, 5, 2)  # d V g U M y
 
 
 def draw_winograd_tile(patch, kernel, *, width=760):
@@ -41,7 +42,8 @@ def draw_winograd_tile(patch, kernel, *, width=760):
     )
     parts, step = [], CELL * PATCH + 40
     for index, (array, title, hue) in enumerate(grids):
-        x, level = (index % 3 * step, TOP + index // 3 * (step + 4)) if width >= 500 else (0, TOP + index * (step + 4))
+        below = STACKED.index(index)  # in a narrow picture every result stands under what it is made of
+        x, level = (index % 3 * step, TOP + index // 3 * (step + 4)) if width >= 500 else (0, TOP + below * (step + 4))
         strength = np.abs(array) / max(np.abs(array).max(), 1e-12)
         tints = {place: (hue, float(0.05 + 0.4 * strength[place])) for place in np.ndindex(array.shape)}
         parts.append(draw_grid(array, x, level, CELL, tints=tints, text=figures, title=title))
