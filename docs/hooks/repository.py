@@ -12,12 +12,19 @@ from pathlib import PurePosixPath
 
 import fences
 import source_code
-from mkdocs.structure.files import File
 
 LINK = re.compile(r"(?<=\]\()(?P<target>[^)\s]+)(?=\))")
 ELSEWHERE = re.compile(r"[a-z]+:|#|/", re.IGNORECASE)
 COPIED = {".svg", ".png", ".jpg", ".csv", ".npz"}
-LANGUAGES = {".py": "python", ".toml": "toml", ".html": "html", ".css": "css", ".yml": "yaml", "": "text"}
+LANGUAGES = {
+    ".py": "python",
+    ".cu": "cuda",
+    ".toml": "toml",
+    ".html": "html",
+    ".css": "css",
+    ".yml": "yaml",
+    "": "text",
+}
 FOLDER = "source"
 
 
@@ -30,6 +37,8 @@ class Repository:
 
     def files_for(self, pages, config):
         """The files that the site needs beside `pages` ({src_uri: Markdown}): what they link to and quote."""
+        from mkdocs.structure.files import File  # only the build needs MkDocs, names and links can be looked at without
+
         made, waiting = {}, list(pages.items())
         while waiting:
             where, text = waiting.pop()

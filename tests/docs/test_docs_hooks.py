@@ -4,12 +4,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("mkdocs", reason='no site without pip install -e ".[docs]"')
-pytest.importorskip("latex2mathml", reason='no site without pip install -e ".[docs]"')
-
 import cells
 import fences
-import formulas
 import source_code
 from link_check import broken_links
 from repository import Repository
@@ -74,6 +70,14 @@ def test_quoting_what_is_not_there_is_an_error(line, message):
         source_code.insert(f"```python source\n{line}\n```\n", "x.md", Repository(ROOT))
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.stem)
+def test_all_that_a_page_quotes_or_links_to_is_there(page):
+    where = page.relative_to(ROOT / "docs").as_posix()
+    repository, text = Repository(ROOT), page.read_text(encoding="utf-8")
+    source_code.insert(text, where, repository)
+    repository.rewrite_links(text, where)
+
+
 def test_cells_share_their_names_and_show_what_they_print():
     page, drawings = cells.run_all("```python exec\na = 2\n```\n\n```python exec\nprint(a)\na + 1\n```\n", "x.md")
     assert "{ .text .output }\n2\n3\n```" in page and drawings == []
@@ -109,6 +113,9 @@ def test_what_a_cell_writes_goes_away(tmp_path, monkeypatch):
 
 
 def test_formulas():
+    pytest.importorskip("latex2mathml", reason='no formulas without pip install -e ".[docs]"')
+    import formulas
+
     inline, block = (f'<{tag} class="arithmatex">{text}</{tag}>' for tag, text in
                      (("span", r"\(a &lt; b\)"), ("div", r"\[\frac{1}{2}\]")))  # fmt: skip
     html = formulas.to_mathml(f"<p>{inline}</p>{block}")
