@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 import cells
 import fences
+import pytest
 import source_code
 from link_check import broken_links
 from repository import Repository
