@@ -1,7 +1,7 @@
-"""All pages of the site in one browser, light or dark, each in frames as wide as a desk's and a phone's screen.
+"""All pages of the site in one browser, light or dark, in a frame as wide as a desk's screen and then as a phone's.
 
 A server on this machine hands out the pages and takes down what the browser asked for in vain; a page of ours loads
-one page after the other into its frames, measures it, and sends the measures back.
+one page after the other into its frame, measures it at each width, and sends the measures back.
 """
 
 import functools
@@ -15,38 +15,38 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 
 WALK = """<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,"><body style="margin:0"><script>
 const pages = PAGES, widths = WIDTHS;
-function measure(page, width) {
-  return new Promise(done => {
-    const frame = document.createElement("iframe");
-    frame.width = width; frame.height = 900; frame.style.border = 0;
-    frame.onload = () => setTimeout(() => {
-      const inner = frame.contentDocument, root = inner.documentElement;
-      const scrolls = "svg, pre, math, .drawing, .formula, .md-typeset__scrollwrap, .md-sidebar, .md-search,"
-        + ".highlighttable";
-      const shown = node => !node.closest(scrolls) && node.getClientRects().length && node.offsetParent;
-      const wide = [...inner.querySelectorAll(".md-main *")].filter(node => shown(node)
-        && node.getBoundingClientRect().right > root.clientWidth + 1).map(node => node.tagName + "." + node.className);
-      const style = frame.contentWindow.getComputedStyle(inner.body);
-      const text = [...inner.querySelectorAll(".md-content p, .md-content pre code, .md-content td")]
-        .filter(node => node.getClientRects().length)
-        .map(node => parseFloat(frame.contentWindow.getComputedStyle(node).fontSize));
-      const pictures = [...inner.querySelectorAll(".drawing svg")].filter(node => node.getClientRects().length).map(
-        svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width);
-      done({page, width, shown: root.clientWidth, needed: root.scrollWidth, wide: wide.slice(0, 5),
-        paper: style.backgroundColor, ink: style.color,
-        foreign: frame.contentWindow.performance.getEntriesByType("resource").map(entry => entry.name)
-          .filter(name => !name.startsWith(location.origin) && !name.startsWith("data:")),
-        smallest: Math.min(...text, 99), scale: Math.min(...pictures, 1),
-        broken: [...inner.images].filter(image => image.offsetParent && !image.naturalWidth).map(image => image.src)});
-      frame.remove();
-    }, 120);
-    frame.src = page;
-    document.body.append(frame);
-  });
+const settled = () => new Promise(done => setTimeout(done, 100));
+const scrolls = "svg, pre, math, .drawing, .formula, .md-typeset__scrollwrap, .md-sidebar, .md-search, .highlighttable";
+function measure(page, frame) {
+  const view = frame.contentWindow, inner = frame.contentDocument, root = inner.documentElement;
+  const all = selector => [...inner.querySelectorAll(selector)].filter(node => node.getClientRects().length);
+  const wide = all(".md-main *").filter(node => !node.closest(scrolls) && node.offsetParent
+    && node.getBoundingClientRect().right > root.clientWidth + 1).map(node => node.tagName + "." + node.className);
+  const text = all(".md-content p, .md-content pre code, .md-content td")
+    .map(node => parseFloat(view.getComputedStyle(node).fontSize));
+  const pictures = all(".drawing svg").map(svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width);
+  const loaded = view.performance.getEntriesByType("resource").map(entry => entry.name);
+  return {page, width: Number(frame.width), shown: root.clientWidth, needed: root.scrollWidth, wide: wide.slice(0, 5),
+    paper: view.getComputedStyle(inner.body).backgroundColor,
+    foreign: loaded.filter(name => !name.startsWith(location.origin) && !name.startsWith("data:")),
+    smallest: Math.min(...text, 99), scale: Math.min(...pictures, 1),
+    broken: [...inner.images].filter(image => image.offsetParent && !image.naturalWidth).map(image => image.src)};
 }
 (async () => {
   const found = [];
-  for (const page of pages) found.push(...await Promise.all(widths.map(width => measure(page, width))));
+  for (const page of pages) {
+    const frame = document.createElement("iframe");
+    frame.width = widths[0]; frame.height = 900; frame.style.border = 0; frame.src = page;
+    const arrived = new Promise(done => { frame.onload = done; });
+    document.body.append(frame);
+    await arrived;
+    for (const width of widths) {
+      frame.width = width;
+      await settled();
+      found.push(measure(page, frame));
+    }
+    frame.remove();
+  }
   await fetch("/measures", {method: "POST", body: JSON.stringify(found)});
 })();
 </script>"""
