@@ -10,16 +10,19 @@ again: epoch, batch, weights, optimizer state and the running sums are all there
 
 import math
 import signal
+import sys
 import threading
 import time
 
 import numpy as np
 from tqdm import tqdm
 
-from minitorch_cnn import checkpoint, features
+from minitorch_cnn import checkpoint, diagnosis, features
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.errors import ArgumentError, CheckpointError, UserError
+from minitorch_cnn.label_check import check_labels
 from minitorch_cnn.metrics import count_correct
+from minitorch_cnn.parallel import Alone, Part, Share, Weighted
 
 
 class TrainingError(UserError, ArithmeticError):
@@ -28,6 +31,8 @@ class TrainingError(UserError, ArithmeticError):
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after the batch at hand was finished and saved; the message says how to go on."""
+
+    together = True  # on all ranks, if there are several
 
 
 def fit(model, x, labels=None, *, resume=None, **settings):
@@ -49,7 +54,8 @@ class Trainer:
     `labels` (N,) or (N, K); `loss`, left out, is the one that belongs to the last activation; `validation` (x, labels),
     measured after each epoch; `augment` an Augmentation; `seed` of the order and the augmentation, left out: the
     model's; `workers` threads prepare batches ahead (0: none); `cache_features`: what a frozen base makes of the images
-    is computed once, where nothing changes them (`features.py`); `progress` shows a bar for each epoch.
+    is computed once, where nothing changes them (`features.py`); `progress` shows a bar for each epoch; `ranks` are the
+    processes that train this model together (`parallel/`): each takes its share of every batch of `batch_size`.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class Trainer:
         workers=2,
         cache_features=True,
         progress=True,
+        ranks=None,
     ):
         if len(x) == 0:
             raise ArgumentError("fit: expected at least one image to train on, got none")
@@ -85,12 +92,18 @@ class Trainer:
         self.model, self.optimizer = model, optimizer
         self.learner = model  # the part that sees the batches: all of it, or what lies above a frozen base
         self.loss = loss or model.default_loss()
-        self.epochs, self.validation, self.progress = int(epochs), validation, progress
+        self.ranks = ranks or Alone()
+        self.epochs, self.validation, self.progress = int(epochs), validation, progress and self.ranks.reports
         self.callbacks = list(callbacks)
+        seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
+        rows = None if self.ranks.size == 1 else lambda images: self.ranks.share(images).rows
         self.batches = Batches(
-            x, labels, batch_size, shuffle=shuffle, seed=model.seed if seed is None else seed, augment=augment,
-            transform=model.receive, workers=workers,
+            x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment, transform=model.receive,
+            workers=workers, rows=rows,
         )  # fmt: skip
+        check_labels("training", x, labels, self.loss, model)
+        if validation is not None:
+            check_labels("validation", *validation, self.loss, model)
         self.cache_features = cache_features and features.worth_caching(model, augment)
         self.epoch, self.batch = 0, 0  # the next batch to train on
         self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the epoch at hand
@@ -105,12 +118,30 @@ class Trainer:
         if self.cache_features and self.epoch < self.epochs:
             self._compute_features()
         self.optimizer.prepare(self.model)
+        if self.ranks.size > 1:
+            self._align()
         self._tell("on_train_begin")
-        with self._catching_interrupts():
-            while self.epoch < self.epochs and not self.stopped:
-                self._run_epoch()
+        try:
+            with self._catching_interrupts():
+                while self.epoch < self.epochs and not self.stopped:
+                    self._run_epoch()
+        finally:
+            self._take(None)
         self._tell("on_train_end")
         return self.history
+
+    def _align(self):
+        """Begin on every rank where the first one is: its weights, its random numbers."""
+        keys = [getattr(layer, "key", None) for layer in self.model.layers]
+        for layer, key in zip(self.model.layers, self.ranks.from_first(lambda: keys)):
+            if key is not None:
+                layer.key = key
+        self.model.load_state(self.ranks.from_first(self.model.state))
+
+    def _take(self, share):
+        """Tell the layers which part of the batch they see; None: all of it."""
+        for layer in self.learner.layers:
+            layer.share = share
 
     def _compute_features(self):
         """From here on train on what the frozen base made of the images."""
@@ -139,20 +170,19 @@ class Trainer:
             batches = self.batches.epoch(self.epoch, self.batch)
             try:
                 for x, labels in batches:
-                    self._train_batch(x, labels)
+                    images, leave = self._train_batch(x, labels)
                     self.totals["seconds"] = time.perf_counter() - started
-                    bar.update(len(x))
+                    bar.update(images)
                     bar.set_postfix_str(self._postfix(), refresh=False)
                     self._tell("on_batch_end")
-                    if self._interrupts:
+                    if leave or (self._interrupts and self.ranks.size == 1):
                         self._leave()
             finally:
                 batches.close()
             results = {**self._averages(), "learning_rate": self.rate}
             if self.validation is not None:
                 bar.set_postfix_str("validating")
-                measured = self.learner.evaluate(*self.validation, loss=self.loss)
-                results.update({f"val_{name}": value for name, value in measured.items()})
+                results.update({f"val_{name}": value for name, value in self._validate().items()})
             results["seconds"] = time.perf_counter() - started
             bar.set_postfix_str(
                 ", ".join(f"{k} {v:.4f}" for k, v in results.items() if k not in ("seconds", "learning_rate"))
@@ -164,21 +194,61 @@ class Trainer:
         self.totals = dict.fromkeys(self.totals, 0) | {"loss": 0.0, "seconds": 0.0}
         if self.after_epoch is not None:
             self.after_epoch.save(self)
-        if self._interrupts:
+        if self._sum([self._interrupts])[0]:
             self._leave()
 
     def _train_batch(self, x, labels):
-        loss = self.learner.loss_and_gradients(x, labels, self.loss, training=True)
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss} in epoch {self.epoch + 1}, batch {self.batch + 1}: training has diverged;"
-                f" try a learning rate below {float(self.optimizer.learning_rate):g}"
-            )
+        """One step; returns how many images it saw and whether somebody, on any rank, wants to leave after it."""
+        images = min(self.batches.batch_size, len(self.batches.images) - self.batch * self.batches.batch_size)
+        share = self.ranks.share(images)
+        loss = self.loss
+        if self.ranks.size > 1:
+            self._take(share)
+            loss = Weighted(loss, share)
+        value = self.learner.loss_and_gradients(x, labels, loss, training=True)
+        gradients = [segment.gradients for segment in self.model.segments()]
+        for vector in gradients:
+            self.ranks.sum(vector)
+        correct = count_correct(self.learner.prediction, labels)
+        total, correct, interrupts = self._sum(
+            [value * share.images if share.images else 0, correct if share.images else 0, self._interrupts]
+        )
+        if not math.isfinite(total) or not all(map(diagnosis.finite, gradients)):
+            self._diverged(total / images, x, labels, loss, share)
         self.optimizer.step(self.model)
-        self.totals["loss"] += loss * len(x)
-        self.totals["correct"] += count_correct(self.learner.prediction, labels)
-        self.totals["images"] += len(x)
+        self.totals["loss"] += total
+        self.totals["correct"] += int(correct)
+        self.totals["images"] += images
         self.batch += 1
+        return images, interrupts > 0
+
+    def _sum(self, numbers):
+        """The sums over all ranks of a few numbers of each."""
+        numbers = np.array(numbers, np.float64)
+        self.ranks.sum(numbers)
+        return numbers.tolist()
+
+    def _validate(self):
+        images, labels = self.validation
+        share = self.ranks.share(len(images))
+        sums = [0.0, 0.0]
+        if share.images:
+            measured = self.learner.evaluate(Part(images, share), Part(labels, share), loss=self.loss)
+            sums = [measured["loss"] * share.images, measured["accuracy"] * share.images]
+        loss, accuracy = self._sum(sums)
+        return {"loss": loss / len(images), "accuracy": accuracy / len(images)}
+
+    def _diverged(self, value, x, labels, loss, share):
+        """Say in which layer it began. The weights are still those of the step before."""
+        self._take(Share(Alone(), share.first, share.first + len(x), len(x)))
+        places = self.ranks.gather(diagnosis.where_it_began(self.learner, x, labels, loss))
+        place = next((place for place in places if place), "nowhere when looked at again")
+        what = f"a gradient is not finite, the loss is {value:.4g}," if math.isfinite(value) else f"the loss is {value}"
+        rate = float(self.optimizer.learning_rate)
+        advice = f"training has diverged; try a learning rate below {rate:g}, or clip_norm"
+        if place.startswith("in the input"):
+            advice = "look at the images"
+        raise TrainingError(f"{what} in epoch {self.epoch + 1}, batch {self.batch + 1}; it began {place}: {advice}")
 
     def _averages(self):
         images = max(self.totals["images"], 1)
@@ -240,7 +310,9 @@ class Trainer:
 
     def load(self, path):
         """Go back to where the checkpoint at `path` was written; CheckpointError where it is of another training."""
-        arrays, facts = checkpoint.load(path)
+        arrays, facts, damage = self.ranks.from_first(lambda: checkpoint.load_last(path))
+        if damage and self.ranks.reports:
+            tqdm.write(damage, file=sys.stderr)
         own = {
             "seed": self.batches.seed,
             "images": len(self.batches.images),

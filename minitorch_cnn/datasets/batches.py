@@ -31,6 +31,7 @@ class Batches:
     workers     threads that prepare batches; 0 prepares each when it is asked for. The batches are the same
     prefetch    how many batches are prepared ahead
     drop_last   leave out the last batch of an epoch where it would be smaller
+    rows        a function from a batch's length to the slice of it that is wanted here; None: all of it
 
         batches = Batches(images, labels, 128, seed=0, augment=Augmentation(flip=True))
         for epoch in range(10):
@@ -42,7 +43,7 @@ class Batches:
 
     def __init__(
         self, images, labels, batch_size, *, shuffle=True, seed=0, augment=None, transform=None, workers=2, prefetch=4,
-        drop_last=False,
+        drop_last=False, rows=None,
     ):  # fmt: skip
         self.images = images
         self.labels = None if labels is None else np.asarray(labels)
@@ -54,6 +55,7 @@ class Batches:
         self.workers = _integer("workers", workers, 0)
         self.prefetch = _integer("prefetch", prefetch, 1)
         self.drop_last = drop_last
+        self.rows = rows
         if self.labels is not None and len(self.labels) != len(images):
             raise ArgumentError(f"Batches: expected a label for each of {len(images)} images, got {len(self.labels)}")
         if len(self) == 0:
@@ -88,12 +90,23 @@ class Batches:
     def _batch(self, order, epoch, number):
         """Make one batch, from nothing but its number."""
         indices = order[number * self.batch_size : (number + 1) * self.batch_size]
-        images = self.images[indices]
-        if self.augment is not None:
-            images = self.augment(images, np.random.default_rng([self.seed, epoch, AUGMENTATION, number]))
+        rows = slice(0, len(indices)) if self.rows is None else self.rows(len(indices))
+        if self.augment is None:
+            indices = indices[rows]
+            images = self.images[indices]
+        else:
+            rng = np.random.default_rng([self.seed, epoch, AUGMENTATION, number])
+            images, indices = self._augmented(indices, rows, rng)
         if self.transform is not None:
             images = self.transform(images)
         return images, None if self.labels is None else self.labels[indices]
+
+    def _augmented(self, indices, rows, rng):
+        """Images `rows` of the batch `indices` as they are in the augmented batch; and their indices."""
+        part = getattr(self.augment, "part", None)
+        if part is None:
+            return self.augment(self.images[indices], rng)[rows], indices[rows]
+        return part(self.images[indices[rows]], rng, rows.start, len(indices)), indices[rows]
 
     def _ahead(self, order, epoch, numbers):
         """Give the batches in order while threads prepare the next `prefetch` ones."""
