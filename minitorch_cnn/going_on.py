@@ -8,15 +8,22 @@ from minitorch_cnn.training import Interrupted
 
 
 @contextlib.contextmanager
-def saying_what_is_kept(path, command):
-    """Context that adds to the message of what ended a training the checkpoint at `path` and the `command` to go on."""
+def saying_what_is_kept(folder, path, command):
+    """Context that adds to the message of what ended a training what is kept at `path`, and the `command` to go on.
+
+    In a run `folder` that holds no settings yet there is nothing to go on with.
+    """
     try:
         yield
     except Interrupted:
         raise
     except KeyboardInterrupt:
+        if not folder.config.exists():
+            raise
         raise KeyboardInterrupt(f"interrupted; {kept(path)}; go on with: {command}") from None
     except (CheckpointError, DataError) as error:
+        if not folder.config.exists():
+            raise
         raise type(error)(f"{error}; {kept(path)}; then go on with: {command}") from None
 
 

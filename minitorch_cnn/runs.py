@@ -107,8 +107,13 @@ class RunFolder:
                 raise CheckpointError(f"{self.path}: holds a run already; go on with --resume {self.path}")
             if ranks.size > 1:
                 around.enter_context(parallel.last_words(f"minitorch-cnn: a process was killed; go on with: {command}"))
-            around.enter_context(saying_what_is_kept(self.path / name, command))
-            yield
+            around.enter_context(saying_what_is_kept(self, self.path / name, command))
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    self.path.rmdir()  # only where nothing is in it yet
+                raise
 
 
 def _unused(stem):

@@ -208,6 +208,8 @@ class Trainer:
         value = self.learner.loss_and_gradients(x, labels, loss, training=True)
         gradients = [segment.gradients for segment in self.model.segments()]
         for vector in gradients:
+            if not share.images:
+                vector[...] = 0
             self.ranks.sum(vector)
         correct = count_correct(self.learner.prediction, labels)
         total, correct, interrupts = self._sum(
@@ -363,18 +365,22 @@ class Trainer:
 
 
 class _Signals:
-    """Context in which Ctrl-C calls a function; outside the main thread, where Python allows none, it does nothing."""
+    """Context in which Ctrl-C, and the polite kill of a job queue, call a function.
+
+    Outside the main thread, where Python allows none, it does nothing.
+    """
 
     def __init__(self, react):
-        self.react, self.before = react, None
+        self.react, self.before = react, {}
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            self.before = signal.signal(signal.SIGINT, lambda number, frame: self.react())
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, lambda number, frame: self.react())
 
     def __exit__(self, *error):
-        if self.before is not None:
-            signal.signal(signal.SIGINT, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
 
 def _as_tuple(key):

@@ -8,12 +8,14 @@ batch, and a training that stopped after batch 17 of epoch 3 goes on with exactl
 import collections
 import itertools
 import operator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError
 
+PATIENCE = 1.0  # seconds after which the workers are counted
 ORDER, AUGMENTATION = 0, 1  # the third number of a random stream: what it is for
 
 
@@ -112,21 +114,49 @@ class Batches:
         """Give the batches in order while threads prepare the next `prefetch` ones."""
         numbers = iter(numbers)
         pending = collections.deque()
-        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="batches")
+        threads = []
+        pool = ThreadPoolExecutor(
+            self.workers, "batches", initializer=lambda: threads.append(threading.current_thread())
+        )
 
         def prepare(count):
             for number in itertools.islice(numbers, count):
-                pending.append(pool.submit(self._batch, order, epoch, number))
+                pending.append((number, pool.submit(self._batch, order, epoch, number)))
 
         try:
             prepare(self.prefetch)
             while pending:
-                batch = pending.popleft().result()  # what went wrong in the thread is raised here
+                number, future = pending.popleft()
+                try:
+                    batch = _result(future, threads)  # what went wrong in the thread is raised here
+                except _WorkerDied:
+                    batch = self._batch(order, epoch, number)
                 prepare(1)
                 yield batch
         finally:
             # Reached at the end, on close() and on any exception; batches that nobody began are dropped.
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(PATIENCE)
+                    pool.shutdown(wait=False)  # once more: one that was killed may have swallowed the word to end
+
+
+class _WorkerDied(Exception):
+    """The thread that was to make a batch is no more."""
+
+
+def _result(future, threads):
+    """What the future holds; _WorkerDied where nobody is left to fill it, or who did was ended in the middle."""
+    while not future.done():
+        dead = threads and not any(thread.is_alive() for thread in threads)
+        if dead and not future.done():  # looked at in this order: the last thing it did may have been this batch
+            raise _WorkerDied
+        wait([future], PATIENCE)
+    try:
+        return future.result()
+    except SystemExit:
+        raise _WorkerDied from None
 
 
 def _integer(name, value, least, most=None):
