@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL_TRAINING
 
 from minitorch_cnn import checkpoint
+
+SMALL_TRAINING = Path(__file__).parents[1] / "faults" / "small_training.py"
 
 
 def weights(folder):
