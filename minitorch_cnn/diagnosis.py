@@ -32,7 +32,8 @@ def _forwards(model, x, labels, loss):
     together = joint(loss, last)
     for layer in model.layers:
         for name, array in layer.parameters.items():
-            if not finite(array):
+            made_by_this_pass = name in layer.statistics and layer.trainable
+            if not made_by_this_pass and not finite(array):
                 return f"in {layer.name}: its {name} is not finite any more"
         forward = layer.scores if layer is last and together else layer.forward
         largest = float(abs(x).max())
