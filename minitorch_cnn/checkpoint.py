@@ -15,6 +15,7 @@ import numpy as np
 
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.npz_file import read_npz
+from minitorch_cnn.printable import printable
 
 FORMAT = 1
 
@@ -39,7 +40,8 @@ def load(path):
     try:
         description = json.loads(entries["description"].tobytes())
         if description["format"] != FORMAT:
-            raise CheckpointError(f"{path}: expected a checkpoint of format {FORMAT}, got {description['format']!r}")
+            got = str(description["format"])[:40]
+            raise CheckpointError(f"{path}: expected a checkpoint of format {FORMAT}, got {got!r}")
         keys, facts = [tuple(map(_text, key)) for key in description["keys"]], description["facts"]
         if not isinstance(facts, dict) or len(set(keys)) < len(keys):
             raise ValueError("its description is not one")
@@ -132,4 +134,4 @@ def _text(value):
 
 
 def _first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return printable((str(error).splitlines() or [type(error).__name__])[0])[:300]

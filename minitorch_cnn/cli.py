@@ -46,6 +46,8 @@ def main(arguments=None):
     except BrokenPipeError:  # `minitorch-cnn summary cifar10 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a name that no file can have, a disk that fails where nobody thought of it
+        return parallel.fail(f"minitorch-cnn: {printable(error.filename or 'error')}: {error.strerror or error}", 2)
     except Exception:
         if parallel.launched() == 1:
             raise

@@ -4,12 +4,15 @@ A `.npz` is a zip archive of arrays. A zip can unfold a kilobyte into gigabytes 
 size, so both are held against the size of the file before anything is read.
 """
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
+
+from minitorch_cnn.printable import printable
 
 KINDS = "fiub"  # floats, integers, unsigned ones, booleans
 ZIP_MEMBER = b"PK\x03\x04"
@@ -35,7 +38,7 @@ def read_npz(path, error):
         raise error(f"{path}: there is no checkpoint here") from None
     except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
         reason = getattr(problem, "strerror", None) or (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise error(f"{path}: not a readable checkpoint ({reason})") from None
+        raise error(f"{path}: not a readable checkpoint ({printable(reason)[:300]})") from None
 
 
 def _array(archive, member):
@@ -46,7 +49,7 @@ def _array(archive, member):
             raise ValueError(f"{member.filename}: array format {version} is unknown")
         try:
             shape, fortran, dtype = read_header(file, LARGEST_HEADER)
-        except (SyntaxError, TypeError, MemoryError, RecursionError):
+        except (SyntaxError, tokenize.TokenError, TypeError, MemoryError, RecursionError):
             raise ValueError(f"{member.filename}: its header is damaged") from None
         data = file.read()  # to the end, where the checksum is
     if dtype.kind not in KINDS or dtype.hasobject or dtype.shape:

@@ -23,6 +23,7 @@ from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.going_on import saying_what_is_kept
 from minitorch_cnn.metrics import class_probabilities
+from minitorch_cnn.printable import printable
 from minitorch_cnn.recipes import RECIPES
 from minitorch_cnn.report.training_page import write_training_report
 from minitorch_cnn.run_lock import only_one
@@ -82,7 +83,7 @@ class RunFolder:
         except OSError:
             raise CheckpointError(f"{self.path}: expected a run folder with a config.json, found none") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise CheckpointError(f"{self.config}: cannot be read ({error})") from None
+            raise CheckpointError(f"{self.config}: cannot be read ({printable(error)[:300]})") from None
 
     def save_model(self, model, class_names):
         """Keep the trained model with the names of its classes."""

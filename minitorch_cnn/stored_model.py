@@ -3,6 +3,7 @@
 import math
 
 from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.printable import printable
 from minitorch_cnn.sequential import Sequential
 
 MOST_NUMBERS = 2**28  # in one layer's output for one image: 1 GiB; VGG16's largest is a hundredth of that
@@ -26,7 +27,7 @@ def stored_model(path, arrays, facts):
             raise ValueError(f"expected the names of {classes} classes")
     except Exception as error:  # a constructor answers strange arguments with almost anything
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise CheckpointError(f"{path}: not a model of this program ({reason})") from None
+        raise CheckpointError(f"{path}: not a model of this program ({printable(reason)[:300]})") from None
     return model, names
 
 
