@@ -23,6 +23,8 @@ from minitorch_cnn.errors import ArgumentError, CheckpointError, UserError
 from minitorch_cnn.label_check import check_labels
 from minitorch_cnn.metrics import count_correct
 from minitorch_cnn.parallel import Alone, Part, Share, Weighted
+from minitorch_cnn.printable import printable
+from minitorch_cnn.training_facts import check_facts
 
 
 class TrainingError(UserError, ArithmeticError):
@@ -323,11 +325,19 @@ class Trainer:
         }
         for name, value in own.items():
             if facts.get(name) != value:
-                raise CheckpointError(f"{path}: expected a training with {name} {value}, got {facts.get(name)}")
+                got = printable(facts.get(name))[:60]
+                raise CheckpointError(f"{path}: expected a training with {name} {value}, got {got}")
         expected = {("model", *key): np.shape(value) for key, value in self.model.state().items() if key[1] != "draws"}
         stored = {key: array.shape for key, array in arrays.items() if key[0] == "model"}
         if expected != stored:
             raise CheckpointError(f"{path}: its layers are not this model's")
+        try:
+            check_facts(facts, len(self.batches))
+            self._restore(arrays, facts, expected)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise CheckpointError(f"{path}: not a checkpoint of this training ({printable(error)[:300]})") from None
+
+    def _restore(self, arrays, facts, expected):
         state = {key[1:]: arrays[key] for key in expected}
         state.update({(layer, "draws"): count for layer, count in facts["draws"].items()})
         self.model.load_state(state)

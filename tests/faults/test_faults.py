@@ -1,13 +1,10 @@
 """Every fault of the table (`faults.py`): something good is kept, its user is told, resumed it has the same bits."""
 
 import re
-import sys
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import download_faults  # noqa: F401  registers its own
+import pytest
 from faults import FAULTS, happen, uninterrupted
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"

@@ -30,6 +30,7 @@ from minitorch_cnn.errors import UserError
 
 FOUND = Path(__file__).parent / "found"
 MEMORY = 2 << 30  # bytes beyond what the imports take
+LONGEST_MESSAGE = 7000
 SLOW, ENDLESS = "it takes too long", "it never ends"
 GRACE = 90  # seconds beyond its time after which a process is taken to hang
 
@@ -39,17 +40,18 @@ def trouble(target, data, folder, guard, lines):
     for path in folder.rglob("*"):
         if path.is_file():
             path.unlink()
+    problem = None
     try:
         with definitions_only(), guard.watching(folder), time_limit(), lines.traced():
             TARGETS[target].use(data, folder)
     except UserError as error:
-        if not str(error).isprintable() or len(str(error)) > 7000:
-            return f"a message that is no line: {str(error)[:100]!r}"
+        if not str(error).isprintable() or len(str(error)) > LONGEST_MESSAGE:
+            problem = f"a message that is no line: {str(error)[:100]!r}"
     except Hang:
-        return SLOW
+        problem = SLOW
     except BaseException as error:
-        return f"{type(error).__name__}: {str(error)[:200]}"
-    return guard.acts[0] if guard.acts else None
+        problem = f"{type(error).__name__}: {str(error)[:200]}"
+    return guard.acts[0] if guard.acts else problem
 
 
 def search(target, seconds, inputs, seed):
