@@ -9,10 +9,12 @@
     Winograd                      compiled: a quarter of the multiplications, where the rule of "auto" takes it
     the whole step                what surrounds the convolutions compiled too: ReLU and bias on the way back, pools,
                                   dropout, dense layers, the optimizer
+    pools fused                   the convolution pools what it has just computed and never writes the map between
 
-All but the last run the plain definitions around the convolution. Cases: one layer of VGG16, forward and all three
-passes, for one image; the training step of the CIFAR-10 ConvNet, batch 128. The loops run once, for one image, and are
-multiplied by the batch. All stages must agree before they are timed, and run in turn, round after round.
+All but the last two run the plain definitions around the convolution. Cases: one layer of VGG16, forward and all three
+passes, for one image; the training steps of the CIFAR-10 ConvNet, batch 128, and of the Cats vs Dogs ConvNet, batch 32.
+The loops run once, for one image, and are multiplied by the batch. All stages must agree before they are timed, and run
+in turn, round after round.
 """
 
 import argparse
@@ -24,6 +26,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import charts
 import numba
@@ -37,17 +40,19 @@ import minitorch_cnn as mtc
 from minitorch_cnn import convolution
 from minitorch_cnn.layers import Conv2D
 
+TURN = 0.5  # seconds at most: a stage's first call after another stage's runs with a cold cache
 AGREE = 5e-3  # length of the difference of two results over their length; why not the largest one, see `versus.py`
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`algorithm` for every convolution; whether that is compiled, and whether everything else is."""
+    """`algorithm` for every convolution; whether that is compiled, whether everything else is, and pools are fused."""
 
     title: str
     algorithm: str
     compiled: bool = True
     everything: bool = False
+    fused: bool = False
 
 
 STAGES = (
@@ -57,8 +62,10 @@ STAGES = (
     Stage("row windows in registers", "row_windows"),
     Stage("Winograd", "auto"),
     Stage("the whole step", "auto", everything=True),
+    Stage("pools fused", "auto", everything=True, fused=True),
 )
 LOOPS = STAGES[0]
+CASES = ("layer", "cifar10", "cats-vs-dogs", "tiny")
 
 
 class OneLayer(Network):
@@ -102,7 +109,11 @@ def run_stage(stage, network, what):
     for layer in network.model.layers:
         if isinstance(layer, Conv2D):
             layer.algorithm = "auto" if stage.everything else algorithm_of(stage, layer, len(network.x))
-    with contextlib.nullcontext() if stage.everything else mtc.definitions_only():
+    with contextlib.ExitStack() as stack:
+        if not stage.everything:
+            stack.enter_context(mtc.definitions_only())
+        if not stage.fused:
+            stack.enter_context(mock.patch("minitorch_cnn.sequential.in_stages", list))
         return what()
 
 
@@ -121,14 +132,16 @@ def check_agreement(network, title, stages):
 
 def measure(case, title, work, make, rounds):
     """Rows of the table, a dictionary for each stage."""
-    stages = STAGES if work.loss else STAGES[:-1]  # forwards nothing surrounds a convolution
+    left_out = {Network: 0, OneLayer: 1}[make] if work.loss else 2  # no pool behind one layer, nothing else forwards
+    stages = STAGES[: len(STAGES) - left_out]
     one = make(make_problem(work, 1))
     check_agreement(one, title, stages)
     start = time.perf_counter()
     run_stage(LOOPS, one, one.run)
     seconds = {LOOPS: (time.perf_counter() - start) * work.batch_size}
     network = make(make_problem(work, work.batch_size))
-    contestants = {stage: partial(run_stage, stage, network, partial(timed, network.run)) for stage in stages[1:]}
+    turn = partial(timed, network.run, seconds=TURN)
+    contestants = {stage: partial(run_stage, stage, network, turn) for stage in stages[1:]}
     for contestant in contestants.values():
         contestant()  # warm
     seconds |= in_turn(contestants, rounds, PAUSE)
@@ -170,7 +183,7 @@ def draw(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", nargs="+", choices=("layer", "cifar10", "tiny"), default=("layer", "cifar10"))
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES[:3])
     parser.add_argument("--layer", default="block3_conv2", help="the convolution of VGG16")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -183,10 +196,9 @@ def main():
         layer = Work(f"VGG16 {options.layer}", single(options.layer), 1, "weighted_sum")
         cases.append(("layer forward", f"{layer.title}, one image, forward", replace(layer, loss=None), Network))
         cases.append(("layer", f"{layer.title}, one image, forward and both gradients", layer, OneLayer))
-    if "cifar10" in options.cases:
-        cases.append(("cifar10", f"{WORKS['cifar10'].title}, batch 128", WORKS["cifar10"], Network))
-    if "tiny" in options.cases:
-        cases.append(("tiny", WORKS["tiny"].title, WORKS["tiny"], Network))
+    for name in ("cifar10", "cats-vs-dogs", "tiny"):
+        if name in options.cases:
+            cases.append((name, f"{WORKS[name].title}, batch {WORKS[name].batch_size}", WORKS[name], Network))
     rows = []
     for case in cases:
         found = measure(*case, options.rounds)

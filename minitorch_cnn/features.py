@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minitorch_cnn.datasets.batches import Batches
+from minitorch_cnn.layers.conv_pool import in_stages
 
 IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
 
@@ -44,9 +45,9 @@ def base_features(model, images, batch_size=32, workers=2, progress=True):
     done = 0
     with tqdm(total=len(images), unit=" images", desc="features", disable=not progress, dynamic_ncols=True) as bar:
         for x, _ in batches.epoch(0):
-            for layer in base:
-                x = layer.forward(x, False)
-                layer.forget()
+            for stage in in_stages(base):
+                x = stage.forward(x, False)
+                stage.forget()
             features[done : done + len(x)] = x
             done += len(x)
             bar.update(len(x))

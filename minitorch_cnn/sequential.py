@@ -11,6 +11,7 @@ from minitorch_cnn import layers as layer_classes
 from minitorch_cnn import preprocessing as preprocessings
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 from minitorch_cnn.keras_weights import KerasWeights
+from minitorch_cnn.layers.conv_pool import in_stages
 from minitorch_cnn.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from minitorch_cnn.metrics import count_correct
 from minitorch_cnn.parameters import ParameterVector
@@ -100,8 +101,8 @@ class Sequential(Surgery, KerasWeights):
     def forward(self, x, training=False):
         """The prediction (N, ...) for x (N, *input_shape); every layer keeps what `backward` needs."""
         x = self.receive(x)
-        for layer in self.layers:
-            x = layer.forward(x, training)
+        for stage in in_stages(self.layers):
+            x = stage.forward(x, training)
         return x
 
     def backward(self, dy, input_gradient=None):
@@ -110,14 +111,16 @@ class Sequential(Surgery, KerasWeights):
         The way back ends at the lowest trainable layer. `input_gradient` True goes on to the input and returns its
         gradient, False never does; left out, it is computed unless the bottom of the model is frozen.
         """
-        lowest = self.lowest_trainable()
+        self._require_built()
+        stages = in_stages(self.layers)
+        lowest = lowest_trainable(stages)
         if input_gradient is None:
-            input_gradient = not any(layer.parameter_shapes() for layer in self.layers[:lowest])
+            input_gradient = not any(stage.parameter_shapes() for stage in stages[:lowest])
         dy = np.asarray(dy, self.dtype) if isinstance(dy, (list, tuple, np.ndarray)) else dy
         if tuple(dy.shape[1:]) != self.output_shape:
             wanted = ", ".join(map(str, self.output_shape))
             raise ShapeError(f"{self.layers[-1].name}: expected dy of shape (N, {wanted}), got {tuple(dy.shape)}")
-        return self._backward(dy, lowest, input_gradient)
+        return self._backward(stages, dy, lowest, input_gradient)
 
     def loss_and_gradients(self, x, labels, loss, training=True):
         """The loss (float) of one batch; fills `layer.gradients` of the trainable layers.
@@ -126,33 +129,33 @@ class Sequential(Surgery, KerasWeights):
         together, from the scores.
         """
         x = self.receive(x)
-        lowest = self.lowest_trainable()
-        last = self.layers[-1]
-        for index, layer in enumerate(self.layers[:-1]):
-            x = layer.forward(x, training)
+        stages = in_stages(self.layers)
+        lowest, last = lowest_trainable(stages), stages[-1]
+        for index, stage in enumerate(stages[:-1]):
+            x = stage.forward(x, training)
             if index < lowest:
-                layer.forget()
+                stage.forget()
         if joint(loss, last):
             scores = last.scores(x, training)
             value, dscores = loss.from_scores(scores, labels)
             self.prediction = last.activation.forward(scores)
-            self._backward(dscores, lowest, False, from_scores=True, forget=True)
+            self._backward(stages, dscores, lowest, False, from_scores=True, forget=True)
         else:
             self.prediction = last.forward(x, training)
             value, dy = loss.value_and_gradient(self.prediction, labels)
-            self._backward(dy, lowest, False, forget=True)
+            self._backward(stages, dy, lowest, False, forget=True)
         return value
 
-    def _backward(self, dy, lowest, input_gradient, from_scores=False, forget=False):
+    def _backward(self, stages, dy, lowest, input_gradient, from_scores=False, forget=False):
         self.segments()
         stop = 0 if input_gradient else lowest
-        for index in range(len(self.layers) - 1, stop - 1, -1):
-            layer = self.layers[index]
-            backward = layer.backward_scores if from_scores else layer.backward
+        for index in range(len(stages) - 1, stop - 1, -1):
+            stage = stages[index]
+            backward = stage.backward_scores if from_scores else stage.backward
             dy = backward(dy, need_dx=index > stop or input_gradient)
             from_scores = False
             if forget:
-                layer.forget()
+                stage.forget()
         return dy if input_gradient else None
 
     def receive(self, x):
@@ -175,10 +178,7 @@ class Sequential(Surgery, KerasWeights):
     def lowest_trainable(self):
         """The place of the lowest layer with something to train; the number of layers where all is frozen."""
         self._require_built()
-        for index, layer in enumerate(self.layers):
-            if layer.trainable and layer.parameter_shapes():
-                return index
-        return len(self.layers)
+        return lowest_trainable(self.layers)
 
     def segments(self):
         """The trainable parameters and their gradients as long vectors, for an optimizer."""
@@ -206,9 +206,9 @@ class Sequential(Surgery, KerasWeights):
 
     def _predict_batch(self, x):
         x = self.receive(x)
-        for layer in self.layers:
-            x = layer.forward(x, False)
-            layer.forget()
+        for stage in in_stages(self.layers):
+            x = stage.forward(x, False)
+            stage.forget()
         return x
 
     def evaluate(self, x, labels, loss=None, batch_size=128):
@@ -294,6 +294,14 @@ class Sequential(Surgery, KerasWeights):
 
     def __repr__(self):
         return f"Sequential({len(self.layers)} layers, {self.input_shape} -> {self.output_shape})"
+
+
+def lowest_trainable(stages):
+    """The place of the first of `stages` with something to train; their number where all is frozen."""
+    for index, stage in enumerate(stages):
+        if stage.trainable and stage.parameter_shapes():
+            return index
+    return len(stages)
 
 
 def joint(loss, layer):

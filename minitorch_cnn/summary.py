@@ -2,12 +2,15 @@
 
 import math
 
+from minitorch_cnn.layers.conv_pool import ConvPool, in_stages
+
 
 def summary(model, batch_size=32):
     """The table as text. Memory is what a training step keeps for `batch_size` images.
 
-    *Activations* are what forward hands on and backward needs again. *Columns* are what im2col would lay out if it
-    were done for the whole batch at once; the blocked algorithms need a few hundred KiB instead.
+    *Activations* are what forward hands on and backward needs again; on the CPU the map between a convolution and the
+    2x2 pool behind it is never written (`layers/conv_pool.py`). *Columns* are what im2col would lay out if it were done
+    for the whole batch at once; the algorithms that "auto" takes on the CPU need a few hundred KiB instead.
     """
     lowest = model.lowest_trainable()
     rows = [("layer", "kind", "output", "parameters", "", "activations", "columns")]
@@ -37,6 +40,10 @@ def summary(model, batch_size=32):
         f"a training step with {batch_size} images keeps {mib(totals['kept'] * size)} of activations;"
         f" all its columns at once would be {mib(totals['columns'] * size)}",
     ]
+    pooled = [stage.conv for stage in in_stages(model.layers) if isinstance(stage, ConvPool)]
+    unwritten = sum(conv.kept_elements() for conv in pooled if model.layers.index(conv) >= lowest)
+    if unwritten:
+        footer.append(f"{mib(unwritten * size)} of them are never written on the CPU: the convolution pools by itself")
     if lowest > 0:
         footer.append("not visited: nothing up to there learns, so the way back ends above and nothing is kept")
     return "\n".join([lines[0], rule, *lines[1:], rule, *footer])

@@ -2,6 +2,9 @@
 
     m[r, k] = max(floor, start[r, k] + sum over o, i of v[r, o, i] * u[o, i, k])
 
+The sum begins at zero and `start` is added to it at the end: where a long sum comes in pieces, each `start`ing from
+what the last one left, the rounding errors of a piece stay in proportion to the piece.
+
 k runs along vectors; r, o and i may lie in `v` with any distance between one and the next, so that one function
 multiplies the rows of a matrix, the overlapping windows of an image row (the distance from one window to the next is
 C, not KW*C: nothing is copied) and a transposed matrix. The sum has two levels, o and i, because the KH rows of a
@@ -51,6 +54,11 @@ def fill_up(array, multiple):
     """`array` (..., K) with zeros behind K, so that its length is whole vectors; itself where it is."""
     missing = -array.shape[-1] % multiple
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]) if missing else array
+
+
+def cut(array, K):
+    """The first K numbers of the last axis, without what `fill_up` put behind them."""
+    return array if array.shape[-1] == K else np.ascontiguousarray(array[..., :K])
 
 
 @njit(cache=True, nogil=True)
@@ -163,11 +171,10 @@ def _block(
     def element(position, r, row, k):
         return builder.add(_at(builder, position, INDEX(r), row), INDEX(k * vector.count))
 
-    totals = {}  # LLVM turns these variables into registers
+    zero, totals = ir.Constant(vector, [0.0] * vector.count), {}
     for r, k in block:
-        first = llvm_load(builder, start, element(start_at, r, start_row, k), vector)
-        totals[r, k] = cgutils.alloca_once_value(builder, first)
-        builder.store(first, totals[r, k])
+        totals[r, k] = cgutils.alloca_once_value(builder, zero)  # LLVM turns these variables into registers
+        builder.store(zero, totals[r, k])
     with cgutils.for_range(builder, outer, intp=INDEX) as o:
         v_outer_at = _at(builder, v_at, o.index, v_outer)
         v_rows = [_at(builder, v_outer_at, INDEX(r), v_row) for r in range(height)]
@@ -183,7 +190,8 @@ def _block(
                     builder.store(total, totals[r, k])
     least = llvm_splat(builder, floor, vector)
     for r, k in block:
-        result = llvm_at_least(builder, builder.load(totals[r, k]), least)
+        first = llvm_load(builder, start, element(start_at, r, start_row, k), vector)
+        result = llvm_at_least(builder, builder.fadd(first, builder.load(totals[r, k])), least)
         llvm_store(builder, result, m, element(m_at, r, m_row, k))
 
 

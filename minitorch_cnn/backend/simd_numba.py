@@ -182,6 +182,64 @@ def at_least(typingctx, vector, floor):
     return vector(vector, floor), generate
 
 
+@intrinsic
+def take_larger(typingctx, best, place, value, number):
+    """(best, place) with `value` and `number` in them where value > best; a NaN is larger than everything but a NaN."""
+
+    def generate(context, builder, signature, arguments):
+        best, place, value, number = arguments
+        not_a_number = builder.fcmp_unordered("uno", value, value)
+        was_a_number = builder.fcmp_ordered("ord", best, best)
+        larger = builder.or_(builder.fcmp_ordered(">", value, best), builder.and_(not_a_number, was_a_number))
+        number = llvm_splat(builder, context.cast(builder, number, signature.args[3], best_type), best.type)
+        chosen = [builder.select(larger, value, best), builder.select(larger, number, place)]
+        return context.make_tuple(builder, signature.return_type, chosen)
+
+    best_type = best.dtype
+    return types.UniTuple(best, 2)(best, place, value, number), generate
+
+
+@intrinsic
+def where_equal(typingctx, place, number, value):
+    """`value` where `place` is `number`, 0 elsewhere."""
+
+    def generate(context, builder, signature, arguments):
+        place_, number_, value_ = arguments
+        number_ = llvm_splat(builder, context.cast(builder, number_, signature.args[1], place.dtype), place_.type)
+        zero = ir.Constant(value_.type, [0.0] * value_.type.count)
+        return builder.select(builder.fcmp_ordered("==", place_, number_), value_, zero)
+
+    return value(place, number, value), generate
+
+
+@intrinsic
+def store_bytes(typingctx, array, position, vector):
+    """Write a vector of small whole numbers to a flat array of bytes."""
+
+    def generate(context, builder, signature, arguments):
+        data, (_, position, values) = llvm_data(context, builder, array, arguments[0]), arguments
+        whole = builder.fptoui(values, ir.VectorType(ir.IntType(8), values.type.count))
+        address = builder.bitcast(builder.gep(data, [position]), whole.type.as_pointer())
+        builder.store(whole, address, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.uintp, vector), generate
+
+
+@intrinsic
+def load_bytes(typingctx, array, position, like):
+    """The bytes from `position` on as a vector of numbers of the type of `like`, one of them."""
+
+    def generate(context, builder, signature, arguments):
+        vector = llvm_vector(like)
+        kind = ir.VectorType(ir.IntType(8), vector.count)
+        data = llvm_data(context, builder, array, arguments[0])
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), kind.as_pointer())
+        return builder.uitofp(builder.load(address, align=1), vector)
+
+    return Vector(like)(array, types.uintp, like), generate
+
+
 # A sum of products may be computed with one rounding less ("contract"), as multiply_add does.
 
 

@@ -7,13 +7,29 @@ more than it gains, since its threads wake up each time. NumPy's own BLAS, where
 For the same reason a worker that has nothing to do shall sleep, not spin: on a machine that does something else as
 well, spinning takes the time away from the worker that all wait for (`OMP_WAIT_POLICY`, unless the user has set it).
 
-How many workers there are is Numba's matter: `NUMBA_NUM_THREADS`, `numba.set_num_threads`.
+How many workers there are: as many as `NUMBA_NUM_THREADS` says, else `OMP_NUM_THREADS`, else one for each core that
+the process may use; `numba.set_num_threads` lowers it later on. The number changes how long something takes, not what
+comes out: work is split and sums are ordered by the shapes alone, so every compiled path gives the same bits with one
+worker and with many.
+
+All of this has to be said before Numba is imported.
 """
 
 import functools
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when the first parallel function is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def _limit_of_openmp():
+    """The number in OMP_NUM_THREADS (the first, where there is one for each level), or None."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) > 0 else None
+
+
+if _limit_of_openmp():
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(min(_limit_of_openmp(), cores)))
 
 
 @functools.cache

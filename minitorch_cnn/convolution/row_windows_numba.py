@@ -8,11 +8,12 @@ bits do not depend on the threads.
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
-from minitorch_cnn.backend.block_product_numba import WIDTHS, fill_up, multiplier, panel_width, product
+from minitorch_cnn.backend.block_product_numba import WIDTHS, cut, fill_up, multiplier, panel_width, product
 from minitorch_cnn.backend.gemm_numba import one_type
 from minitorch_cnn.backend.simd_numba import lanes
 from minitorch_cnn.backend.workspace import workspace
 from minitorch_cnn.convolution import im2col_numba
+from minitorch_cnn.convolution.epilogue_numba import pool_rows
 from minitorch_cnn.convolution.geometry import output_size
 
 BAND_BYTES = 192 * 1024  # rows of the image that a worker holds
@@ -23,12 +24,15 @@ PARTIAL_BYTES = 64 * 1024 * 1024  # at most this for all of them
 WIDEST = WIDTHS[0]
 
 
-def forward(x, kernel, strides, padding, bias=None, relu=False):
-    """See `row_windows.forward`; bias and ReLU are applied while the result is still in registers."""
+def forward(x, kernel, strides, padding, bias=None, relu=False, pool=False):
+    """See `row_windows.forward`; bias and ReLU are applied while the result is still in registers.
+
+    With `pool` what `pooled.forward` returns.
+    """
     KH, KW, _, K = kernel.shape
     out = output_size(x.shape[1:3], (KH, KW), strides, padding)
     x, kernel, bias = one_type(x, kernel, np.zeros(K, x.dtype) if bias is None else bias)
-    return convolve(x, kernel, out, strides, (padding[0][0], padding[1][0]), bias, relu)
+    return convolve(x, kernel, out, strides, (padding[0][0], padding[1][0]), bias, relu, pool)
 
 
 def backward_input(dy, kernel, input_shape, strides, padding):
@@ -41,22 +45,33 @@ def backward_input(dy, kernel, input_shape, strides, padding):
     return convolve(dy, turn(kernel), input_shape[1:3], strides, corner, np.zeros(C, dy.dtype), False)
 
 
-def convolve(x, kernel, out, strides, corner, bias, relu):
-    """y (N, OH, OW, K): window (i, j) begins at pixel (i*SH, j*SW) - `corner` of x; outside x there are zeros."""
+def convolve(x, kernel, out, strides, corner, bias, relu, pool=False):
+    """y (N, OH, OW, K): window (i, j) begins at pixel (i*SH, j*SW) - `corner` of x; outside x there are zeros.
+
+    With `pool` a band's results are held until two rows of them are one of y.
+    """
     N, _, _, C = x.shape
     KH, KW, _, K = kernel.shape
     (OH, OW), L = out, lanes(x.dtype)
     kernel, bias = fill_up(kernel, L), fill_up(bias, L)
-    y = np.empty((N, OH, OW, kernel.shape[3]), x.dtype)
+    filled = kernel.shape[3]
+    y = np.empty((N, OH // 2, OW // 2, filled) if pool else (N, OH, OW, filled), x.dtype)
+    winner = np.empty(y.shape if pool else (0,) * 4, np.uint8)
     span = ((OW - 1) * strides[1] + KW) * C
     rows = max(1, min(OH, (BAND_BYTES // (span * x.itemsize) - KH) // strides[0] + 1))
-    panels = -(-kernel.shape[3] // (WIDEST * L))
+    if pool:
+        rows = max(2, min(rows, BAND_BYTES // (OW * filled * x.itemsize)) // 2 * 2)
+    panels = -(-filled // (WIDEST * L))
     groups = min(panels, -(-UNITS // (N * -(-OH // rows))))
     together = KH if KH * KW * C * WIDEST * L * x.itemsize <= KERNEL_BYTES else 1
     scratch = workspace("row windows", (get_num_threads(), ((rows - 1) * strides[0] + KH) * span), x.dtype)
+    held = workspace("row windows held", (get_num_threads(), rows * OW * filled if pool else 0), x.dtype)
     floor = x.dtype.type(0 if relu else -np.inf)
-    _convolve(multiplier(x.dtype), x, kernel, bias, y, scratch, strides, corner, floor, rows, groups, together, L)
-    return y if y.shape[3] == K else np.ascontiguousarray(y[..., :K])
+    _convolve(
+        multiplier(x.dtype), x, kernel, bias, y, winner, scratch, held, out, strides, corner, floor, rows, groups,
+        together, L,
+    )  # fmt: skip
+    return (cut(y, K), cut(winner, K)) if pool else cut(y, K)
 
 
 def backward_kernel(x, dy, kernel_shape, strides, padding):
@@ -77,7 +92,7 @@ def backward_kernel(x, dy, kernel_shape, strides, padding):
     dkernel = np.empty(KH * KW * C * filled, x.dtype)
     add_up(partial, dkernel)
     dkernel = dkernel.reshape(KH, KW, C, filled)
-    return dkernel if filled == K else np.ascontiguousarray(dkernel[..., :K])
+    return cut(dkernel, K)
 
 
 def turn(kernel):
@@ -128,11 +143,15 @@ def copy_rows(to, x, size, n, first, last, left, width):
 
 
 @njit(cache=True, parallel=True)
-def _convolve(multiply, x, kernel, bias, y, scratch, strides, corner, floor, rows, groups, together, lanes):
-    N, OH, OW, K = y.shape
+def _convolve(
+    multiply, x, kernel, bias, y, winner, scratch, held, out, strides, corner, floor, rows, groups, together, lanes
+):  # fmt: skip
+    N, PH, PW, K = y.shape
+    OH, OW = out
     KH, KW, C, _ = kernel.shape
     (SH, SW), (top, left), size = strides, corner, x.shape[1:]
-    x, kernel, y = x.reshape(-1), kernel.reshape(-1), y.reshape(-1)
+    pool = winner.size > 0
+    x, kernel, y, winner = x.reshape(-1), kernel.reshape(-1), y.reshape(-1), winner.reshape(-1)
     width = (OW - 1) * SW + KW
     span, bands, none = width * C, (OH + rows - 1) // rows, y.dtype.type(-np.inf)
     for unit in prange(N * bands * groups):
@@ -141,23 +160,28 @@ def _convolve(multiply, x, kernel, bias, y, scratch, strides, corner, floor, row
         last = min(first + rows, OH)
         window = scratch[get_thread_id()]
         copy_rows(window, x, size, n, first * SH - top, (last - 1) * SH + KH - top, left, width)
+        results, band_at = (held[get_thread_id()], 0) if pool else (y, (n * OH + first) * OW * K)
         k, end = group * WIDEST * lanes, 0
         while k < K:
-            end = min(k + WIDEST * lanes, K)
+            begin_k, end = k, min(k + WIDEST * lanes, K)
             while k < end:
                 vectors = panel_width((end - k) // lanes)
                 for p in range(0, KH, together):
                     for i in range(first, last):
-                        to = ((n * OH + i) * OW) * K + k
-                        begin, begin_at, begin_row = (bias, k, 0) if p == 0 else (y, to, K)
+                        to = band_at + (i - first) * OW * K + k
+                        begin, begin_at, begin_row = (bias, k, 0) if p == 0 else (results, to, K)
                         product(
                             multiply, uintp(OW), uintp(vectors), uintp(together), uintp(KW * C),
                             window, uintp(((i - first) * SH + p) * span), uintp(SW * C), uintp(span), uintp(1),
                             kernel, uintp(p * KW * C * K + k), uintp(KW * C * K), uintp(K),
                             begin, uintp(begin_at), uintp(begin_row), floor if p + together >= KH else none,
-                            y, uintp(to), uintp(K),
+                            results, uintp(to), uintp(K),
                         )  # fmt: skip
                 k += vectors * lanes
+            if pool:
+                for i in range(first // 2, last // 2):
+                    at, to = (2 * i - first) * OW * K + begin_k, (n * PH + i) * PW * K + begin_k
+                    pool_rows(results, at, OW * K, K, y, winner, to, K, PW, end - begin_k, lanes)
             k += (groups - 1) * WIDEST * lanes
 
 

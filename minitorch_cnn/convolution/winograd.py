@@ -20,9 +20,8 @@ partly wasted (a 14x14 output is computed as 16x16). V takes 36/16 = 2.25 times 
 output; the compiled twin (`winograd_numba`) never holds more than a few tiles of them.
 
 The price is exactness: the points' powers make rounding errors grow. In float32 the largest error is about 5e-6 of the
-largest value, that of the other algorithms 5e-7; the tests hold it below `ERROR`. Float64 is as exact as anybody needs.
-The kernel's gradient adds up all tiles: over tens of thousands of them (VGG16's second block, 8 images) its error
-reaches 6e-5, which `ERROR` does not cover.
+largest value, 1e-5 for a kernel's gradient over thousands of tiles; that of the other algorithms is 5e-7. The tests
+hold it below `ERROR`. Float64 is as exact as anybody needs.
 And a NaN or an infinity in a patch reaches all sixteen outputs of its tile, not only those that see it.
 """
 

@@ -1,7 +1,8 @@
 """Images in folders, one folder for each class, decoded when they are asked for.
 
 25,000 photos of 150x150 take 1.7 GB as an array and 0.5 GB as JPEG files. So only their paths are kept here, and the
-threads that prepare batches decode what a batch needs.
+threads that prepare batches decode what a batch needs. What has been decoded stays in memory as far as there is room
+for it: a fast network would wait for its photos in every epoch, so it waits in the first one only.
 """
 
 import pathlib
@@ -18,6 +19,7 @@ from minitorch_cnn.printable import printable
 
 HIDDEN = (".", "__MACOSX")  # what names of folders begin with that are no classes; the second is left by unpacking
 WORKERS = 4  # threads that decode; Pillow lets others run meanwhile
+KEPT_BYTES = 2**30  # of decoded images, for each ImageFolder: the first ones that are asked for
 
 
 class ImageFolder:
@@ -28,6 +30,7 @@ class ImageFolder:
     height, width  in pixels, see `load_image`
     workers        threads that decode the images of one batch
     skipped        a list to which the paths of files are added that turn out to be damaged
+    kept_bytes     how much memory decoded images may stay in; 0 decodes them anew every time
 
     `images[indices]` gives a new array (n, height, width, 3); `images[:]` decodes everything. Where a file turns out to
     be damaged, the next image with the same label stands in for it, so a long training does not end over one file and
@@ -37,7 +40,7 @@ class ImageFolder:
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, paths, labels, height, width, workers=WORKERS, skipped=None):
+    def __init__(self, paths, labels, height, width, workers=WORKERS, skipped=None, kept_bytes=KEPT_BYTES):
         self.paths = [pathlib.Path(path) for path in paths]
         self.labels = None if labels is None else np.asarray(labels)
         if self.labels is not None and self.labels.shape != (len(self.paths),):
@@ -47,6 +50,8 @@ class ImageFolder:
         self.workers = max(1, workers)
         self.skipped = [] if skipped is None else skipped
         self._damaged = set()
+        self._kept = {}  # number: image
+        self._room = kept_bytes // (3 * height * width)  # for so many images
         self._lock = threading.Lock()
 
     @property
@@ -60,19 +65,36 @@ class ImageFolder:
         """Decode images: `indices` is what would index the first axis of an array (integers, a slice, a mask)."""
         chosen = np.arange(len(self.paths))[indices]
         if chosen.ndim == 0:
-            return self._image(int(chosen))
+            return self._image(int(chosen)).copy()
         images = np.empty((len(chosen), self.height, self.width, 3), np.uint8)
 
         def decode(i):
             images[i] = self._image(int(chosen[i]))
 
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="images") as pool:
-            # The results are empty; going through them raises what went wrong.
-            for _ in pool.map(decode, range(len(chosen))):
-                pass
+        missing = []
+        for i, index in enumerate(chosen.tolist()):
+            if index in self._kept:
+                images[i] = self._kept[index]
+            else:
+                missing.append(i)
+        if missing:
+            with ThreadPoolExecutor(self.workers, thread_name_prefix="images") as pool:
+                # The results are empty; going through them raises what went wrong.
+                for _ in pool.map(decode, missing):
+                    pass
         return images
 
     def _image(self, index):
+        """Image number `index`, from memory if it is there."""
+        image = self._kept.get(index)
+        if image is None:
+            image = self._decoded(index)
+            with self._lock:
+                if len(self._kept) < self._room:
+                    self._kept[index] = image
+        return image
+
+    def _decoded(self, index):
         """Image number `index`, or the next one with its label that can be decoded."""
         if self.labels is None:
             return load_image(self.paths[index], self.height, self.width)

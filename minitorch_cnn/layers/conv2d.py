@@ -46,35 +46,46 @@ class Conv2D(Activated):
         """A ReLU is cut within the convolution itself, while the result is at hand."""
         if self.activation.name != "relu":
             return super().forward(x, training)
-        y = self._convolve(x, relu=True)
-        self.cache = (x if self.trainable else None, y)
+        y = self.choose(x).forward(x, *self.arguments(), relu=True)
+        self.keep(x, y)
         return y
 
     def scores(self, x, training=False):
         """x * kernel + bias."""
-        scores = self._convolve(x, relu=False)
-        self.cache = (x if self.trainable else None,)
+        scores = self.choose(x).forward(x, *self.arguments())
+        self.keep(x)
         return scores
 
-    def _convolve(self, x, relu):
+    def choose(self, x):
+        """The module of `convolution/` for this x, which is checked; it stays `chosen` for the way back."""
         self.check_input(x)
-        kernel = self.parameters["kernel"]
+        shape = self.parameter_shapes()["kernel"]
+        self.chosen = convolution.choose(self.algorithm, x, shape, self.strides, self.output_shape[:2])
+        return self.chosen
+
+    def arguments(self):
+        """What an algorithm's `forward` is given behind x: (kernel, strides, padding in pixels, bias or None)."""
         bias = self.parameters["bias"] if self.use_bias else None
-        self.chosen = convolution.choose(self.algorithm, x, kernel.shape, self.strides, self.output_shape[:2])
-        return self.chosen.forward(x, kernel, self.strides, self.pixels, bias, relu)
+        return self.parameters["kernel"], self.strides, self.pixels, bias
+
+    def keep(self, x, *y):
+        """What the way back needs: x for the kernel's gradient, y for the ReLU's mask (None: dy comes masked)."""
+        self.cache = (x if self.trainable else None, *y)
 
     def backward(self, dy, need_dx=True):
         """The way back through a ReLU and the bias is one pass, as it was forwards."""
         if self.activation.name != "relu":
             return super().backward(dy, need_dx)
-        *_, y = self.recall()
-        return self._backward(*bias_relu_backward(dy, y), need_dx)
+        _, y = self.recall()
+        if y is None:
+            return self.backward_scores(dy, need_dx)
+        return self.backward_convolution(*bias_relu_backward(dy, y), need_dx)
 
     def backward_scores(self, dscores, need_dx=True):
         """dbias sums dscores over images and pixels."""
-        return self._backward(dscores, channel_sum(dscores), need_dx)
+        return self.backward_convolution(dscores, channel_sum(dscores), need_dx)
 
-    def _backward(self, dscores, dbias, need_dx):
+    def backward_convolution(self, dscores, dbias, need_dx):
         """dkernel and dx as the algorithm's file derives them."""
         x, *_ = self.recall()
         kernel = self.parameters["kernel"]

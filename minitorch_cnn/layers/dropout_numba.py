@@ -39,15 +39,17 @@ def _drop(x, y, keep, limit, factor, key0, key1, draw0, draw1, start, skip):
     zero = x.dtype.type(0)
     counters = (size + 3) // 4
     for block in prange((counters + BLOCK - 1) // BLOCK):
-        bits = np.empty((4, TOGETHER), np.uint32)
+        bits, in_order = np.empty((4, TOGETHER), np.uint32), np.empty(4 * TOGETHER, np.uint32)
         for first in range(block * BLOCK, min((block + 1) * BLOCK, counters), TOGETHER):
             _random(bits, start + uint64(first), key0, key1, draw0, draw1)
-            for index in range(first, min(first + TOGETHER, counters)):
-                at = uintp(4 * index - skip)
-                for lane in range(uintp(0 if index else skip), uintp(min(4, size - 4 * index))):
-                    kept = bits[lane, index - first] >= limit
-                    keep[at + lane] = kept
-                    y[at + lane] = x[at + lane] * factor if kept else zero
+            for i in range(TOGETHER):
+                for word in range(4):
+                    in_order[4 * i + word] = bits[word, i]
+            at = uintp(4 * first - skip)
+            for i in range(uintp(0 if first else skip), uintp(min(4 * TOGETHER, size - 4 * first))):
+                kept = in_order[i] >= limit
+                keep[at + i] = kept
+                y[at + i] = x[at + i] * factor if kept else zero
 
 
 @njit(cache=True, nogil=True)

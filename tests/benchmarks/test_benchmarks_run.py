@@ -81,8 +81,22 @@ def test_scaling(run):
 def test_performance_steps(run):
     out, rows = run("performance_steps.py", "--cases", "tiny", "--rounds", 1)
     stages = ["the definition, in loops", "im2col, plain NumPy", "im2col in blocks", "row windows in registers"]
-    assert [row["stage"] for row in rows] == [*stages, "Winograd", "the whole step"]
+    assert [row["stage"] for row in rows] == [*stages, "Winograd", "the whole step", "pools fused"]
     assert all(row["stage"] in out for row in rows)
+
+
+def test_input_pipeline(run):
+    out, rows = run("input_pipeline.py", "--images", 64, "--rounds", 1)
+    assert [row["network"] for row in rows] == ["cifar10", "cats-vs-dogs"]
+    assert [row["images"] for row in rows] == ["512", "64"]
+    assert all(float(row[f"{name}_ms"]) > 0 for row in rows for name in ("at_hand", "first_epoch", "preparing"))
+    assert "later / at hand" in out
+
+
+def test_tried(run):
+    out, rows = run("tried.py", "--works", "tiny", "--slice-mb", 0.01, 8, "--rounds", 1)  # two images, and all of them
+    assert [row["slice_mb"] for row in rows] == ["0.01", "8.0"]
+    assert all(float(row["whole_over_slices"]) > 0 for row in rows) and "whole / slices" in out
 
 
 def test_the_readme_names_every_script():

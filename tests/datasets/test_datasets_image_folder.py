@@ -16,6 +16,7 @@ from minitorch_cnn.datasets import Batches, ImageFolder, cats_vs_dogs, image_fol
 from minitorch_cnn.errors import ArgumentError, DataError
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "cats_and_dogs.tar"
+folder_module = importlib.import_module("minitorch_cnn.datasets.image_folder")
 cats_module = importlib.import_module("minitorch_cnn.datasets.cats_vs_dogs")
 
 
@@ -75,6 +76,26 @@ def test_through_batches(folder, workers):
     eager = Batches(folder[:], folder.labels, 3, seed=1, workers=0)
     for (x, y), (x2, y2) in zip(lazy.epoch(2), eager.epoch(2)):
         assert np.array_equal(x, x2) and np.array_equal(y, y2)
+
+
+@pytest.mark.parametrize("room, decoded_twice", [(8, 0), (3, 5), (0, 8)])
+def test_what_was_decoded_stays_in_memory_while_there_is_room(folder, monkeypatch, room, decoded_twice):
+    decoded = []
+
+    def counted(path, height, width):
+        decoded.append(path)
+        return load_image(path, height, width)
+
+    monkeypatch.setattr(folder_module, "load_image", counted)
+    kept = ImageFolder(folder.paths, folder.labels, 5, 7, kept_bytes=room * 5 * 7 * 3 + 1)
+    first = kept[:]
+    assert len(decoded) == 8
+    first[:] = 0  # the caller's own
+    one = kept[0]
+    one[:] = 0
+    decoded.clear()
+    assert values(kept[:]) == [0, 10, 20, 30, 40, 50, 60, 70] and len(decoded) == decoded_twice
+    assert values(kept[[6, 1, 1]]) == [60, 10, 10]
 
 
 def test_another_image_of_the_class_stands_in_for_a_damaged_one(folder):

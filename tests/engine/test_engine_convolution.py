@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minitorch_cnn import convolution
-from minitorch_cnn.convolution import im2col, im2col_numba, row_windows, row_windows_numba, winograd, winograd_numba
+from minitorch_cnn.convolution import (
+    im2col,
+    im2col_numba,
+    row_windows,
+    row_windows_numba,
+    winograd,
+    winograd_numba,
+    winograd_sums_numba,
+)
 from minitorch_cnn.convolution.geometry import check_padding, output_size, resolve_padding
 from minitorch_cnn.errors import ArgumentError
 
@@ -156,11 +164,20 @@ def test_winograd_in_float32_stays_within_its_bound(implementation, N, H, W, C, 
         assert got.dtype == np.float32 and relative_error(got, wanted) < winograd.ERROR
 
 
+def test_a_kernels_gradient_over_thousands_of_tiles_stays_within_the_bound():
+    """VGG16's second block, 8 images: a sum of 6,272 tiles in one go would be wrong by four times as much."""
+    case = ((8, 112, 112, 64), (3, 3, 64, 128), (1, 1), "same")
+    x, _, _, dy, strides, padding = problem(case, "float32")
+    exact = row_windows.backward_kernel(x.astype("float64"), dy.astype("float64"), case[1], strides, padding)
+    assert relative_error(winograd.backward_kernel(x, dy, case[1], strides, padding), exact) < winograd.ERROR
+
+
 @pytest.mark.parametrize("cache, band, kernel_bytes, chunks", [(1, 1, 1, 7), (40_000, 9_000, 3_000, 5), (2**20,) * 4])
 def test_any_split_of_the_work_gives_the_same(monkeypatch, cache, band, kernel_bytes, chunks):
     """Few and many tiles at a time, by tiles and by filters, bands of one row and of all, parts of a kernel."""
     monkeypatch.setattr(winograd_numba, "CACHE_BYTES", cache)
-    monkeypatch.setattr(winograd_numba, "SUMMED_TILES", max(1, cache // 10_000))
+    monkeypatch.setattr(winograd_sums_numba, "CACHE_BYTES", cache)
+    monkeypatch.setattr(winograd_sums_numba, "SUMMED_TILES", max(1, cache // 10_000))
     monkeypatch.setattr(row_windows_numba, "BAND_BYTES", band)
     monkeypatch.setattr(row_windows_numba, "KERNEL_BYTES", kernel_bytes)
     monkeypatch.setattr(row_windows_numba, "CHUNKS", chunks)
@@ -230,7 +247,8 @@ def test_names_of_algorithms():
     "images, size, kernel_shape, strides, wanted",
     [
         (8, (32, 30), (3, 3, 32, 48), (1, 1), winograd),
-        (1, (14, 13), (3, 3, 512, 512), (1, 1), row_windows),  # few tiles
+        (1, (14, 13), (3, 3, 512, 512), (1, 1), winograd),
+        (1, (14, 12), (3, 3, 512, 512), (1, 1), row_windows),  # few tiles
         (8, (32, 30), (3, 3, 3, 32), (1, 1), row_windows),  # few channels
         (8, (32, 30), (3, 3, 32, 10), (1, 1), row_windows),  # few filters
         (8, (32, 30), (3, 5, 32, 32), (1, 1), row_windows),

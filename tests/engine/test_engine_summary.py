@@ -51,6 +51,8 @@ def test_the_cifar10_convnet(batch_size):
     assert "input 32x32x3, 1,676,842 parameters, 1,676,842 trained, 0 not" in text
     assert f"with {batch_size} images keeps {mib(sum(row[3] for row in CIFAR10) * batch_size)}" in text
     assert f"at once would be {mib(sum(row[4] for row in CIFAR10) * batch_size)}" in text
+    fused = 32 * 32 * 32 + 14 * 14 * 64
+    assert f"\n{mib(fused * batch_size)} of them are never written on the CPU" in text
 
 
 def test_dropout_has_no_parameters_of_its_own():
@@ -70,6 +72,7 @@ def test_frozen_layers_in_the_table():
         assert "frozen, gradient passes" in states[name] and "0.0 MiB" not in states["conv2d_4"]
     for name in ("conv2d_3", "dense_2"):
         assert "trained" in states[name]
+    assert f"\n{mib(32 * 14 * 14 * 64)} of them are never written" in text  # conv2d_2 keeps nothing anyway
     trained = CIFAR10[3][2] + CIFAR10[8][2]
     assert f"{trained:,} trained, {1_676_842 - trained:,} not" in text
 

@@ -1,5 +1,9 @@
 """One worker or two, every compiled function gives the same bits; and how twins are found."""
 
+import os
+import subprocess
+import sys
+
 import numba
 import numpy as np
 import pytest
@@ -11,12 +15,17 @@ from minitorch_cnn.activations import relu_backward
 from minitorch_cnn.backend import accelerated
 from minitorch_cnn.backend.matmul import matmul
 from minitorch_cnn.backend.workspace import workspace
+from minitorch_cnn.convolution import pooled
 from minitorch_cnn.layers.dropout import drop
 from minitorch_cnn.layers.max_pool2d import max_pool, max_pool_backward
 from minitorch_cnn.optimizers import adam_update, rmsprop_update, sgd_update
 
-IMAGES, KERNEL = (3, 19, 30, 8), (3, 2, 8, 5)  # several blocks of columns, the last one ends within an image
-STRIDES, PADDING, OUT = (1, 1), ((1, 0), (0, 1)), (3, 18, 30, 5)
+IMAGES, STRIDES = (3, 19, 30, 8), (1, 1)  # several blocks of columns, the last one ends within an image
+GEOMETRIES = {  # (x, kernel, y, padding)
+    "3x2": (IMAGES, (3, 2, 8, 5), (3, 18, 30, 5), ((1, 0), (0, 1))),
+    "3x3, many tiles": (IMAGES, (3, 3, 8, 37), (3, 19, 28, 37), ((1, 1), (0, 0))),
+    "3x3, few tiles": ((1, 5, 6, 20), (3, 3, 20, 150), (1, 5, 6, 150), ((1, 1), (1, 1))),
+}
 LONG = (50_003,)  # several blocks of 16384
 
 
@@ -57,16 +66,35 @@ WORK = {
     "transposed product": lambda dtype: [matmul(normal((50, 300), 0, dtype).T, normal((50, 40), 1, dtype))],
     "model": whole_model,
 }
-for name, module in convolution.ALGORITHMS.items():
-    WORK[f"{name} forward"] = lambda dtype, module=module: [
-        module.forward(normal(IMAGES, 0, dtype), normal(KERNEL, 1, dtype), STRIDES, PADDING, None, True)
+
+
+def convolution_work(module, geometry):
+    """[(pass, a function of the dtype)] of an algorithm."""
+    x, kernel, out, padding = geometry
+    where = STRIDES, padding
+    return [
+        ("forward", lambda dtype: [module.forward(normal(x, 0, dtype), normal(kernel, 1, dtype), *where, None, True)]),
+        ("dx", lambda dtype: [module.backward_input(normal(out, 3, dtype), normal(kernel, 1, dtype), x, *where)]),
+        ("dkernel", lambda dtype: [module.backward_kernel(normal(x, 0, dtype), normal(out, 3, dtype), kernel, *where)]),
     ]
-    WORK[f"{name} backward_input"] = lambda dtype, module=module: [
-        module.backward_input(normal(OUT, 3, dtype), normal(KERNEL, 1, dtype), IMAGES, STRIDES, PADDING)
-    ]
-    WORK[f"{name} backward_kernel"] = lambda dtype, module=module: [
-        module.backward_kernel(normal(IMAGES, 0, dtype), normal(OUT, 3, dtype), KERNEL, STRIDES, PADDING)
-    ]
+
+
+def fused_work(module, geometry):
+    """As `convolution_work`, with the pool behind the convolution."""
+    x, kernel, out, padding = geometry
+
+    def work(dtype):
+        y, winner = pooled.forward(normal(x, 0, dtype), module, normal(kernel, 1, dtype), STRIDES, padding, None)
+        return y, winner, *pooled.backward(normal(y.shape, 1, dtype), winner, out[1:3])
+
+    return work
+
+
+for shape, geometry in GEOMETRIES.items():
+    for name, module in convolution.ALGORITHMS.items():
+        WORK |= {f"{name}, {shape}, {step}": work for step, work in convolution_work(module, geometry)}
+        if pooled.serves(module, np.zeros(1)):
+            WORK[f"{name}, {shape}, pooled"] = fused_work(module, geometry)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -80,6 +108,25 @@ def test_one_worker_and_two_give_the_same_bits(name, dtype):
         results.append([np.asarray(array) for array in WORK[name](dtype)])
     for one, two in zip(*results):
         assert one.dtype == two.dtype and one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize(
+    "limits, wanted",
+    [
+        ({"OMP_NUM_THREADS": "1"}, 1),
+        ({"OMP_NUM_THREADS": "1,4"}, 1),  # of each level of nested regions
+        ({"NUMBA_NUM_THREADS": "1"}, 1),
+        ({"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "2"}, 1),  # who names Numba means Numba
+        ({"OMP_NUM_THREADS": "100000"}, len(os.sched_getaffinity(0))),  # not more than there are cores
+        ({"OMP_NUM_THREADS": "many"}, len(os.sched_getaffinity(0))),
+        ({}, len(os.sched_getaffinity(0))),
+    ],
+)
+def test_limits_in_the_environment_are_kept(limits, wanted):
+    program = "import minitorch_cnn, numba; print(numba.get_num_threads())"
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment | limits, capture_output=True, text=True)
+    assert done.stdout.strip() == str(wanted), done.stderr
 
 
 def test_the_twin_is_taken_unless_definitions_are_asked_for(monkeypatch):
