@@ -97,7 +97,7 @@ def replacing(path, keep=None):
             os.fsync(file.fileno())
         os.chmod(name, 0o666 & ~_umask())
         if keep is not None and path.exists():
-            os.replace(path, keep)
+            _give_second_name(path, keep)
         os.replace(name, path)
         name = None
         _sync_folder(path.parent)
@@ -109,6 +109,16 @@ def replacing(path, keep=None):
         if name is not None:
             with contextlib.suppress(OSError):
                 os.unlink(name)
+
+
+def _give_second_name(path, keep):
+    """`keep` becomes a name of the file at `path`, which at no moment is without a file."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(keep)
+    try:
+        os.link(path, keep)
+    except OSError:  # a disk without second names; `load_last` knows of the moment between this and what follows
+        os.replace(path, keep)
 
 
 def _umask():

@@ -233,9 +233,12 @@ def ctrl_c_twice(work):
 def ctrl_c_anywhere(work):
     rng, message = random.Random(5), ""
     arguments = ("--out", work.run)
-    for _ in range(8):
+    for number in range(8):
         process = work.start(*arguments, "--quiet", act="slow")
-        time.sleep(rng.uniform(0.2, 1.2))
+        if number % 4 == 0:  # in the training itself, however long Python takes to start
+            while not (work.run / "checkpoint.npz").exists() and process.poll() is None:
+                time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 0.05) if number == 0 else rng.uniform(0.2, 1.2))
         process.send_signal(signal.SIGINT)
         code, line = work.finish(process)
         assert code in (130, 0, -signal.SIGINT), (code, line)  # the last: Python itself was still starting
