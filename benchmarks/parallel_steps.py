@@ -3,11 +3,11 @@
     python parallel_steps.py NETWORK BATCH STEPS        BATCH images a rank; the first rank prints JSON
 
 Every rank has one thread. What is timed is what a training does: forwards and back over the rank's share, the sum of
-the gradient vectors, the update; and the sum of vectors of that length once more by itself.
+the gradient vectors, the update; and the sum of vectors of that length once more by itself. The fastest of all counts:
+what else runs on the machine only ever adds.
 """
 
 import json
-import statistics
 import sys
 import time
 
@@ -63,8 +63,8 @@ def main(network, batch, steps):
         vector[...] = 0
     sums = timed(ranks, max(steps, 5), add)
     if ranks.reports:
-        answer = {"bytes": sum(vector.nbytes for vector in vectors), "step": statistics.median(steps_taken)}
-        print(json.dumps(answer | {"sum": statistics.median(sums)}))
+        answer = {"bytes": sum(vector.nbytes for vector in vectors), "step": min(steps_taken)}
+        print(json.dumps(answer | {"sum": min(sums)}))
 
 
 if __name__ == "__main__":

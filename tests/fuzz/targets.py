@@ -324,9 +324,13 @@ NPZ = (
 )
 
 TARGETS = {
-    "weights .h5": Target(lambda: weight_files("seq/*.h5", "special/*.h5", "keras1/*.h5"), read_weights, HDF5),
+    "weights .h5": Target(
+        lambda: weight_files("seq/k3*.h5", "seq/tfk*.h5", "special/*.h5", "keras1/keras1*.h5"), read_weights, HDF5
+    ),
     "weights .keras": Target(
-        lambda: weight_files("seq/*.keras"), functools.partial(read_weights, name="w.keras"), HDF5 + NPZ
+        lambda: weight_files("seq/k3*.keras", "seq/tfk*.keras"),
+        functools.partial(read_weights, name="w.keras"),
+        HDF5 + NPZ,
     ),
     "image": Target(
         lambda: list(images()), read_image, (b"IHDR", b"IDAT", b"PLTE", b"\xff\xda", b"\xff\xc0", b"II*\0", b"WEBP")
