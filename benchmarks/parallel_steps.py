@@ -25,16 +25,20 @@ NETWORKS = {
 }
 
 
-def timed(ranks, steps, act):
-    """Seconds of each of `steps` calls, as long as the slowest rank takes; the first one compiles and is left out."""
-    times = []
-    for _ in range(steps + 1):
-        ranks.sum(np.zeros(1))  # all begin together
-        start = time.perf_counter()
-        act()
-        ranks.sum(np.zeros(1))
-        times.append(time.perf_counter() - start)
-    return times[1:]
+def fastest(ranks, times, **acts):
+    """{name: fewest seconds} of acts that are called in turn; each takes as long as the slowest rank does.
+
+    The first turn compiles and is left out.
+    """
+    taken = {name: [] for name in acts}
+    for _ in range(times + 1):
+        for name, act in acts.items():
+            ranks.sum(np.zeros(1))  # all begin together
+            start = time.perf_counter()
+            act()
+            ranks.sum(np.zeros(1))
+            taken[name].append(time.perf_counter() - start)
+    return {name: min(seconds[1:]) for name, seconds in taken.items()}
 
 
 def main(network, batch, steps):
@@ -61,13 +65,12 @@ def main(network, batch, steps):
         add()
         optimizer.step(model)
 
-    alone, together = timed(ranks, steps, compute), timed(ranks, steps, step)
+    seconds = fastest(ranks, steps, compute=compute, step=step)
     for vector in vectors:
         vector[...] = 0
-    sums = timed(ranks, max(steps, 5), add)
+    seconds |= fastest(ranks, max(steps, 5), sum=add)
     if ranks.reports:
-        answer = {"bytes": sum(vector.nbytes for vector in vectors), "compute": min(alone)}
-        print(json.dumps(answer | {"sum": min(sums), "step": min(together)}))
+        print(json.dumps({"bytes": sum(vector.nbytes for vector in vectors)} | seconds))
 
 
 if __name__ == "__main__":
