@@ -1,6 +1,7 @@
 """Our network beside other engines: same network, same weights, same batch, same machine, in turn.
 
     python benchmarks/versus.py [--work vgg16-step] [--batch-size 4] [--engines pytorch keras] [--rounds 15]
+    python benchmarks/versus.py --backend cupy [--work all]
 
 Each engine runs in a process of its own, so neither's threads or memory get in the other's way; one that is not
 installed is left out. First all compute the same outputs, loss and gradients from the same weights, and they must
@@ -10,6 +11,9 @@ Peak memory is the process's while it is timed, over what it held after its impo
 
 The ratio is an engine's time over ours: above 1 we are faster. The table is printed, and kept in
 `results/versus.csv` and `results/versus.svg` together with the works that were run before.
+
+With `--backend cupy` the engines are those on an NVIDIA GPU, and the files `results/versus_cupy.*`: results are
+compared in full float32, steps timed in TF32, and the memory is the GPU's.
 """
 
 import argparse
@@ -26,6 +30,9 @@ from engines import ENGINES, OURS
 from process import Missing, Process
 from tables import RESULTS, figures, print_table, read_rows, replace_rows
 from works import WORKS, make_problem
+
+from minitorch_cnn.backend import library as array_library
+from minitorch_cnn.errors import BackendError
 
 STEPS_A_ROUND = 3
 WARM_UP, WARM_UP_SECONDS = 2, 5.0  # steps after the first one, fewer once they took so long
@@ -56,7 +63,7 @@ def check_equal(processes, folder):
     found, differences = {}, {}
     for name, process in processes.items():
         found[name] = process.call("results", save_to=str(Path(folder) / "results.npz"))
-    reference = found[OURS]
+    reference = next(iter(found.values()))
     for name, results in found.items():
         if results.keys() != reference.keys():
             sys.exit(f"{name}: other results than ours: {', '.join(results.keys() ^ reference.keys())}")
@@ -76,7 +83,7 @@ def check_equal(processes, folder):
 
 def time_in_turn(processes, rounds):
     """{name: [seconds a step, of each round]}; None in the rounds in which a slow engine rested."""
-    warm = {}
+    warm, ours = {}, next(iter(processes))
     for name, process in processes.items():
         process.time("run", 1)  # compiled, whatever that takes
         warm[name] = process.time("run", WARM_UP, WARM_UP_SECONDS)[-1]
@@ -85,18 +92,19 @@ def time_in_turn(processes, rounds):
     for number in range(rounds):
         order = list(processes)[:: -1 if number % 2 else 1]
         for name in order:
-            if number >= SLOW_ROUNDS and warm[name] > SLOW * warm[OURS]:
+            if number >= SLOW_ROUNDS and warm[name] > SLOW * warm[ours]:
                 times[name].append(None)
                 continue
             time.sleep(PAUSE)
-            times[name].append(statistics.median(processes[name].time("run", STEPS_A_ROUND)))
+            calls = processes[name].time("run", STEPS_A_ROUND)
+            times[name].append(statistics.median(calls) / ENGINES[name].steps)
     return times
 
 
-def compare(work_name, batch_size, names, rounds, threads):
+def compare(work_name, batch_size, names, rounds, threads, backend="numpy"):
     """Rows of the table, a dictionary for each engine, ours first."""
-    work = WORKS[work_name]
-    names = [OURS, *(name for name in names if name != OURS)]
+    work, ours = WORKS[work_name], OURS[backend]
+    names = [ours, *(name for name in names if name != ours)]
     for name in names:
         if work.loss is not None and not ENGINES[name].trains:
             print(f"{name} is left out: it does not train")
@@ -104,20 +112,23 @@ def compare(work_name, batch_size, names, rounds, threads):
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "problem.npz")
         make_problem(work, batch_size).save(path)
-        for process in start([OURS], path, threads).values():
+        for process in start([ours], path, threads).values():
             process.call("run")  # what is compiled is kept on disk, and the compiler's memory goes with this process
             process.close()
         processes = start(names, path, threads)
         try:
             differences = check_equal(processes, folder)
             times = time_in_turn(processes, rounds)
-            peaks = {name: process.peak() for name, process in processes.items()}
+            peaks = {
+                name: process.peak() if backend == "numpy" else process.call("peak_bytes")
+                for name, process in processes.items()
+            }
         finally:
             for process in processes.values():
                 process.close()
     rows = []
     for name, column in times.items():
-        ratios = [its / ours for its, ours in zip(column, times[OURS]) if its is not None]
+        ratios = [its / ours for its, ours in zip(column, times[ours]) if its is not None]
         seconds = statistics.median(t for t in column if t is not None)
         rows.append(
             {
@@ -142,7 +153,7 @@ def best_layouts(rows):
     best = {}
     for row in rows:
         library = ENGINES[row["engine"]].library
-        if row["engine"] != OURS and (library not in best or float(row["ratio"]) < float(best[library]["ratio"])):
+        if library != "minitorch_cnn" and (library not in best or float(row["ratio"]) < float(best[library]["ratio"])):
             best[library] = row
     return list(best.items())
 
@@ -195,6 +206,7 @@ def main():
     parser.add_argument("--work", choices=[*WORKS, "all"], default="cifar10")
     parser.add_argument("--batch-size", type=int, help="images; left out: what suits the work")
     parser.add_argument("--engines", nargs="+", help="beginnings of names: " + ", ".join(ENGINES))
+    parser.add_argument("--backend", choices=list(OURS), default="numpy", help="the processor, or an NVIDIA GPU")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
@@ -202,20 +214,26 @@ def main():
         "--at-most", type=float, help="exit with 1 when we take more than this many times PyTorch's time"
     )
     options = parser.parse_args()
-    wanted = options.engines or list(ENGINES)
-    names = [name for name in ENGINES if name.startswith(tuple(wanted))]
-    if unknown := [start for start in wanted if not any(name.startswith(start) for name in ENGINES)]:
-        parser.error(f"no engine is called {', '.join(unknown)}; there are {', '.join(ENGINES)}")
+    here = [name for name, entry in ENGINES.items() if entry.backend == options.backend]
+    wanted = options.engines or here
+    names = [name for name in here if name.startswith(tuple(wanted))]
+    if unknown := [start for start in wanted if not any(name.startswith(start) for name in here)]:
+        parser.error(f"no engine is called {', '.join(unknown)}; there are {', '.join(here)}")
+    try:
+        array_library(options.backend)
+    except BackendError as error:
+        print(f"versus.py: {error}", file=sys.stderr)
+        sys.exit(2)
     works = [name for name in WORKS if name != "tiny"] if options.work == "all" else [options.work]
 
     slower = None  # our time over that of PyTorch's best layout, in the work where it is largest
     for work in works:
-        batch_size = options.batch_size or WORKS[work].batch_size
-        rows = compare(work, batch_size, names, options.rounds, options.threads)
+        batch_size = options.batch_size or WORKS[work].batch_size_for(options.backend)
+        rows = compare(work, batch_size, names, options.rounds, options.threads, options.backend)
         show(rows)
-        path = options.results / "versus.csv"
+        path = options.results / ("versus.csv" if options.backend == "numpy" else f"versus_{options.backend}.csv")
         replace_rows(path, rows, ("work", "batch_size"))
-        charts.save(draw(read_rows(path)), options.results / "versus.svg")
+        charts.save(draw(read_rows(path)), path.with_suffix(".svg"))
         pytorch = dict(best_layouts(rows)).get("PyTorch")
         if pytorch:
             slower = max(1 / pytorch["ratio"], slower or 0)

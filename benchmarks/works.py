@@ -21,6 +21,11 @@ class Work:
     batch_size: int
     loss: str | None = None
     learning_rate: float = 0.01
+    gpu_batch_size: int | None = None  # where a GPU wants more images at a time
+
+    def batch_size_for(self, backend):
+        """How many images suit the work there."""
+        return self.batch_size if backend == "numpy" else self.gpu_batch_size or self.batch_size
 
 
 def cifar10(size=None):
@@ -59,8 +64,8 @@ def tiny(size=None):
 WORKS = {
     "cifar10": Work("CIFAR-10 ConvNet, one training step", cifar10, 128, "cross_entropy"),
     "cats-vs-dogs": Work("Cats vs Dogs ConvNet, one training step", cats_vs_dogs, 32, "binary_cross_entropy"),
-    "vgg16-forward": Work("VGG16's convolutions, forward", vgg16, 8),
-    "vgg16-step": Work("VGG16's convolutions, one training step", vgg16, 4, "weighted_sum", 1e-5),
+    "vgg16-forward": Work("VGG16's convolutions, forward", vgg16, 8, gpu_batch_size=32),
+    "vgg16-step": Work("VGG16's convolutions, one training step", vgg16, 4, "weighted_sum", 1e-5, 32),
     "tiny": Work("a tiny ConvNet, one training step", tiny, 4, "cross_entropy"),
 }
 

@@ -12,11 +12,14 @@ from minitorch_cnn import (
     weight_files,
 )
 from minitorch_cnn.backend import definitions_only
+from minitorch_cnn.backend.cublas import tf32
+from minitorch_cnn.captured_step import CapturedStep
 from minitorch_cnn.gradient_check import gradient_check
 from minitorch_cnn.sequential import Sequential
 
 __version__ = "0.1.0"
 __all__ = [
+    "CapturedStep",
     "Sequential",
     "convolution",
     "datasets",
@@ -28,5 +31,6 @@ __all__ = [
     "models",
     "optimizers",
     "schedules",
+    "tf32",
     "weight_files",
 ]

@@ -9,6 +9,7 @@ import sys
 import traceback
 
 from minitorch_cnn import parallel
+from minitorch_cnn.backend import BACKENDS
 from minitorch_cnn.errors import UserError
 from minitorch_cnn.printable import printable
 
@@ -77,6 +78,7 @@ def _parser():
     train.add_argument("--batch-size", type=_positive_integer, metavar="N", help="images in a training step")
     train.add_argument("--learning-rate", type=_positive, metavar="RATE", help="the top of the one-cycle schedule")
     train.add_argument("--seed", type=_seed, metavar="N", help="decides weights, order, augmentation, dropout (0)")
+    train.add_argument("--backend", choices=BACKENDS, help="numpy (the processor) or cupy (an NVIDIA GPU)")
     train.add_argument("--out", metavar="RUN", help="the run folder to make (runs/NAME-DATE-TIME)")
     train.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
     train.add_argument("--quiet", action="store_true", help="only the result")
@@ -97,6 +99,7 @@ def _parser():
     tune.add_argument("--top-rate", type=_positive, metavar="RATE", help="learning rate with the base frozen (1e-4)")
     tune.add_argument("--all-rate", type=_positive, metavar="RATE", help="learning rate of everything (2e-5)")
     tune.add_argument("--seed", type=_seed, metavar="N", help="decides the new weights, order, flips, dropout (0)")
+    tune.add_argument("--backend", choices=BACKENDS, help="numpy (the processor) or cupy (an NVIDIA GPU)")
     tune.add_argument("--beside", metavar="RUN", help="a run of `train cats-vs-dogs`, shown in the report to compare")
     tune.add_argument("--out", metavar="RUN", help="the run folder to make (runs/fine-tune-DATE-TIME)")
     tune.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
@@ -157,7 +160,9 @@ def _train(options):
     from minitorch_cnn.recipes import RECIPES
 
     if options.resume is not None:
-        _no_settings_beside_resume(options, ("dataset", "data", "batch_size", "learning_rate", "seed", "out"))
+        _no_settings_beside_resume(
+            options, ("dataset", "data", "batch_size", "learning_rate", "seed", "backend", "out")
+        )
         runs.resume(options.resume, options.epochs, progress=not options.quiet)
         return
     recipe = RECIPES[options.dataset or "digits"]
@@ -168,6 +173,7 @@ def _train(options):
         batch_size=options.batch_size or recipe.batch_size,
         learning_rate=options.learning_rate or recipe.learning_rate,
         seed=options.seed or 0,
+        backend=options.backend or "numpy",
     )
     runs.start(settings, options.out, progress=not options.quiet)
 
@@ -177,7 +183,7 @@ def _fine_tune(options):
     from minitorch_cnn.errors import ArgumentError
 
     names = ("weights", "data", "size", "top_epochs", "all_epochs", "batch_size", "top_rate", "all_rate", "seed")
-    names += ("beside",)
+    names += ("beside", "backend")
     if options.resume is not None:
         _no_settings_beside_resume(options, (*names, "out"))
         fine_tune.resume(options.resume, progress=not options.quiet)

@@ -12,7 +12,9 @@ import tempfile
 import numpy as np
 from tqdm import tqdm
 
+from minitorch_cnn.backend import on_host
 from minitorch_cnn.datasets.batches import Batches
+from minitorch_cnn.datasets.to_device import sent_ahead
 from minitorch_cnn.layers.conv_pool import in_stages
 
 IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
@@ -41,14 +43,18 @@ def base_features(model, images, batch_size=32, workers=2, progress=True):
     base = model.layers[: fixed_depth(model)]
     shape = (len(images), *base[-1].output_shape)
     features = _room(shape, model.dtype)
-    batches = Batches(images, None, batch_size, shuffle=False, transform=model.receive, workers=workers)
+    on_gpu = model.backend != "numpy"
+    transform = None if on_gpu else model.receive
+    batches = Batches(images, None, batch_size, shuffle=False, transform=transform, workers=workers).epoch(0)
+    batches = sent_ahead(batches, model.xp) if on_gpu else batches
     done = 0
     with tqdm(total=len(images), unit=" images", desc="features", disable=not progress, dynamic_ncols=True) as bar:
-        for x, _ in batches.epoch(0):
+        for x, _ in batches:
+            x = model.receive(x)
             for stage in in_stages(base):
                 x = stage.forward(x, False)
                 stage.forget()
-            features[done : done + len(x)] = x
+            features[done : done + len(x)] = on_host(x)
             done += len(x)
             bar.update(len(x))
         bar.set_postfix_str(f"features cached: {done:,} images, {features.nbytes / 2**20:,.0f} MiB")

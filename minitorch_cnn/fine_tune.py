@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minitorch_cnn import checkpoint, datasets, models, optimizers, parallel
+from minitorch_cnn.backend import library, on_host
 from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.metrics import class_probabilities
@@ -35,6 +36,7 @@ class FineTuneSettings:
     all_rate: float = 2e-5
     seed: int = 0
     beside: str | None = None  # the run folder of a training from scratch, for the report
+    backend: str = "numpy"
 
 
 def start(settings, out=None, progress=True):
@@ -60,6 +62,8 @@ def _run(folder, settings, progress, ranks, fresh):
 
 def _run_inside(folder, settings, progress, ranks, fresh, command):
     say = print if progress else (lambda text: None)
+    library(settings.backend)  # what is missing is said before anything is loaded
+    ranks.choose_device(settings.backend)
 
     def load():
         return datasets.cats_vs_dogs(settings.data, settings.size, settings.size, progress=progress)
@@ -70,13 +74,13 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
         read_history(settings.beside)  # what is not there is said now, not after the training
     model = models.transfer_net(
         weights=settings.weights, input_shape=(settings.size, settings.size, 3), seed=settings.seed
-    )
+    ).to(settings.backend)
     if fresh and ranks.reports:
         folder.write_config(settings, model)
     say(f"run folder: {folder.path}")
     base = [layer.name for layer in model.layers if layer.parameters and not layer.trainable]
     from_file = {name: mark for name, mark in model.fingerprints().items() if name in base}
-    filters_before = np.array(model.get_layer(base[0]).parameters["kernel"])
+    filters_before = np.array(on_host(model.get_layer(base[0]).parameters["kernel"]))
 
     say(f"\nphase 1: {', '.join(name for name in model.fingerprints() if name not in base)} learn, the base is frozen")
 

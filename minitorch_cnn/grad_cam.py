@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from minitorch_cnn.backend import namespace
+from minitorch_cnn.backend import is_array, namespace
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.metrics import predicted_classes
 
@@ -37,7 +37,7 @@ def grad_cam(model, image, layer, output=None):
     model does not have.
     """
     place = _place_of_map(model, layer)
-    if not hasattr(image, "__array_namespace__"):
+    if not is_array(image):
         image = np.asarray(image)
     if image.shape != model.input_shape:
         raise ArgumentError(f"grad_cam: expected an image of shape {model.input_shape}, got {image.shape}")
@@ -128,5 +128,5 @@ def resize(heat, height, width):
 
 def _shares(new, old, xp, dtype):
     """(new, old): row i holds the shares of the old pixels in the new pixel i, by the distance of their centres."""
-    centres = xp.clip((xp.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
-    return xp.maximum(0, 1 - xp.abs(centres[:, None] - xp.arange(old))).astype(dtype)
+    centres = np.clip((np.arange(new) + 0.5) * (old / new) - 0.5, 0, old - 1)
+    return xp.asarray(np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(old))), dtype=dtype)

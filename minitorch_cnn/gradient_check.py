@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from minitorch_cnn.backend import library_name, moved, namespace, on_host
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.sequential import Sequential
 
@@ -80,19 +81,22 @@ def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, s
     Returns a Report; `print` it.
     """
     rng = np.random.default_rng(seed)
+    x = x if x is None or hasattr(x, "shape") else np.asarray(x)
     if isinstance(subject, Sequential):
         if subject.input_shape is None:
             if x is None:
                 raise ArgumentError("gradient_check: a model without an input shape needs an x")
-            subject.build(np.shape(x)[1:])
+            subject.build(x.shape[1:])
         model = subject.copy("float64")
         title = repr(subject)
     else:
         if x is None and subject.input_shape is None:
             raise ArgumentError(f"gradient_check: {subject.name} has no input shape yet, so it needs an x")
-        model = _model_of(subject, subject.input_shape or np.shape(x)[1:])
+        model = _model_of(subject, subject.input_shape or x.shape[1:])
+        where = x if x is not None else next(iter(subject.parameters.values()), rng.random(0))
+        model.to(library_name(namespace(where)))
         title = repr(subject)
-    x = rng.standard_normal((2, *model.input_shape)) if x is None else model.receive(np.asarray(x)).astype(np.float64)
+    x = model.receive(rng.standard_normal((2, *model.input_shape)) if x is None else x).copy()
     problem = _Problem(model, x, labels, loss, training, rng)
     report = Report(title, tolerance)
     for name, array, gradient in problem.arrays():
@@ -119,9 +123,9 @@ class _Problem:
     def __init__(self, model, x, labels, loss, training, rng):
         self.model, self.x, self.training = model, x, training
         self.labels, self.loss = labels, (loss or model.default_loss()) if labels is not None else None
-        self.state = {key: np.array(value) for key, value in model.state().items()}
+        self.state = {key: np.array(on_host(value)) for key, value in model.state().items()}
         if self.labels is None:
-            self.upstream = rng.standard_normal(model.forward(x, training).shape)
+            self.upstream = moved(rng.standard_normal(model.forward(x, training).shape), namespace(x))
         self.rounding = ROUNDING * self.size()
 
     def value(self):
@@ -136,7 +140,7 @@ class _Problem:
         if self.loss is not None:
             return abs(self.value())
         self._rewind()
-        return float(np.abs(self.model.forward(self.x, self.training) * self.upstream).sum())
+        return float(abs(self.model.forward(self.x, self.training) * self.upstream).sum())
 
     def arrays(self):
         """(name, array, gradient) for every trained parameter and for the input."""
@@ -148,9 +152,9 @@ class _Problem:
         else:
             model.forward(self.x, self.training)
             dx = model.backward(self.upstream, input_gradient=True)
-        found = [(f"{layer.name}/{name}", layer.parameters[name], np.array(layer.gradients[name]))
+        found = [(f"{layer.name}/{name}", layer.parameters[name], np.array(on_host(layer.gradients[name])))
                  for layer in model.layers for name in layer.gradients]  # fmt: skip
-        return found if dx is None else [*found, ("input", self.x, np.array(dx))]
+        return found if dx is None else [*found, ("input", self.x, np.array(on_host(dx)))]
 
     def _rewind(self):
         trained = {(layer.name, name) for layer in self.model.layers for name in layer.trained()}
@@ -186,7 +190,7 @@ def _compare(report, problem, name, array, gradient, step, most, rng):
 
 def _slope(problem, array, index, ahead, behind):
     """(L(w + ahead) - L(w + behind)) / (ahead - behind)."""
-    before = array[index]
+    before = float(array[index])
     array[index] = before + ahead
     high = problem.value()
     array[index] = before + behind

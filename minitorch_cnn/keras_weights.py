@@ -5,10 +5,8 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from minitorch_cnn import keras_h5
-from minitorch_cnn.backend import namespace
+from minitorch_cnn.backend import on_host
 
 # Our classes whose name is another one in Keras.
 KERAS_CLASSES = {
@@ -74,12 +72,10 @@ class KerasWeights:
         return target_of(self)
 
     def _host_weights(self, layers):
-        """{layer name: {name: array}} of those of the layers with weights; CuPy's arrays come from the device."""
+        """{layer name: {name: array}} of those of the layers with weights, as NumPy arrays."""
         self._require_built()
         return {
-            layer.name: {
-                name: array if namespace(array) is np else array.get() for name, array in layer.parameters.items()
-            }
+            layer.name: {name: on_host(array) for name, array in layer.parameters.items()}
             for layer in layers
             if layer.parameter_shapes()
         }

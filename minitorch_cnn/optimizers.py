@@ -8,20 +8,21 @@ weight decay.
 import math
 from numbers import Real
 
-from minitorch_cnn.backend import accelerated, namespace
+from minitorch_cnn.backend import accelerated, moved, namespace
 from minitorch_cnn.clipping import clip_to_norm
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.multipliers import checked_multipliers, factors
 from minitorch_cnn.schedules import Constant, Schedule
 
 TWIN = "minitorch_cnn.optimizers_numba"
+GPU_TWIN = "minitorch_cnn.optimizers_cuda"
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def sgd_update(w, g, m, rate, momentum, nesterov, decay):
     """m = momentum m - rate g;  w = (1 - rate decay) w + m, or with nesterov + momentum m - rate g. In place."""
     if decay:
-        w *= w.dtype.type(1 - rate * decay)
+        w *= 1 - rate * decay
     if m is None:
         w -= rate * g
         return
@@ -30,21 +31,21 @@ def sgd_update(w, g, m, rate, momentum, nesterov, decay):
     w += momentum * m - rate * g if nesterov else m
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def rmsprop_update(w, g, v, rate, rho, epsilon, decay):
     """v = rho v + (1 - rho) g^2;  w = (1 - rate decay) w - rate g / sqrt(v + epsilon). In place."""
     if decay:
-        w *= w.dtype.type(1 - rate * decay)
+        w *= 1 - rate * decay
     v *= rho
     v += (1 - rho) * g * g
     w -= rate * g / namespace(w).sqrt(v + epsilon)
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def adam_update(w, g, m, v, rate, beta_1, beta_2, epsilon, decay, corrected_rate):
     """m, v: moving means of g and g^2;  w = (1 - rate decay) w - corrected_rate m / (sqrt(v) + epsilon). In place."""
     if decay:
-        w *= w.dtype.type(1 - rate * decay)
+        w *= 1 - rate * decay
     m += (1 - beta_1) * (g - m)
     v += (1 - beta_2) * (g * g - v)
     w -= corrected_rate * m / (namespace(w).sqrt(v) + epsilon)
@@ -60,6 +61,7 @@ class Optimizer:
     """
 
     slots: tuple = ()
+    rate_count = 1
 
     def __init__(self, learning_rate, weight_decay=0.0, clip_norm=None, multipliers=None):
         self.learning_rate = learning_rate
@@ -95,15 +97,34 @@ class Optimizer:
 
     def step(self, model):
         """Update every trainable parameter of `model` from its gradient."""
-        segments = model.segments()
-        if segments is not self._segments:
+        if not self.follows(model):
             self._follow(model)
         if self.clip_norm is not None:
-            clip_to_norm([segment.gradients for segment in segments], self.clip_norm)
+            clip_to_norm([segment.gradients for segment in model.segments()], self.clip_norm)
+        self.apply(self.next_rates())
+
+    def follows(self, model):
+        """Whether the state is laid out for what `model` trains now."""
+        return model.segments() is self._segments
+
+    def next_rates(self):
+        """What changes from step to step, for each piece that is updated and for the coming step, which is counted."""
         rate = float(self.learning_rate)
         self.steps += 1
-        for segment, state, factor in self._pieces:
-            self.update(segment.parameters, segment.gradients, state, rate * factor)
+        return [self.rates(rate * factor) for _, _, factor in self._pieces]
+
+    def apply(self, rates):
+        """The updates themselves, with the `rates` of each piece: numbers, or arrays of one number on the device."""
+        for (segment, state, _), numbers in zip(self._pieces, rates):
+            self.update(segment.parameters, segment.gradients, state, *numbers)
+
+    def rate_shape(self):
+        """How many pieces `next_rates` has, and how many numbers each."""
+        return len(self._pieces), self.rate_count
+
+    def rates(self, rate):
+        """What `update` is given at the end, for the learning rate of the step that was just counted."""
+        return (rate,)
 
     def update(self, w, g, state, rate):
         """Change the vector `w` in place by its gradient `g`; `state` maps each slot to a vector like `w`."""
@@ -139,7 +160,7 @@ class Optimizer:
         """Copy `values`, in the form of `state()`, into the state; what is not trained now is passed over."""
         for key, array in self.state().items():
             if key in values:
-                array[...] = namespace(array).asarray(values[key]).reshape(-1)
+                array[...] = moved(values[key], namespace(array)).reshape(-1)
 
     def prepare(self, model):
         """Lay out the state for `model` before the first step, so that a checkpoint's state can be loaded into it."""
@@ -191,6 +212,7 @@ class Adam(Optimizer):
     """Moving means of the gradient and its square, corrected for their start at zero (Kingma and Ba 2015)."""
 
     slots = ("mean", "mean_square")
+    rate_count = 2
 
     def __init__(
         self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, weight_decay=0.0, clip_norm=None,
@@ -199,8 +221,10 @@ class Adam(Optimizer):
         super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
-    def update(self, w, g, state, rate):
-        corrected = rate * math.sqrt(1 - self.beta_2**self.steps) / (1 - self.beta_1**self.steps)
+    def rates(self, rate):
+        return rate, rate * math.sqrt(1 - self.beta_2**self.steps) / (1 - self.beta_1**self.steps)
+
+    def update(self, w, g, state, rate, corrected):
         m, v = state["mean"], state["mean_square"]
         adam_update(w, g, m, v, rate, self.beta_1, self.beta_2, self.epsilon, self.weight_decay, corrected)
 

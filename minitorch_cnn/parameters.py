@@ -13,12 +13,14 @@ from itertools import groupby
 
 import numpy as np
 
+from minitorch_cnn.backend import moved, namespace, on_host
+
 
 @dataclass
 class Segment:
     """A stretch of neighbouring trainable parameters and, of the same length, their gradients."""
 
-    parameters: np.ndarray  # 1-D, a view of the model's vector
+    parameters: np.ndarray  # 1-D, a view of the model's vector, in whatever library that is
     gradients: np.ndarray  # 1-D
     spans: dict  # (layer name, parameter name) -> (start, stop) within the stretch
 
@@ -58,7 +60,7 @@ class ParameterVector:
             if kept and {name: array.shape for name, array in kept.items()} == shapes:
                 for name, array in kept.items():
                     target = storage.get(name, np.empty(array.shape, dtype))
-                    target[...] = array
+                    target[...] = on_host(array)
                     layer.parameters.rebind(name, target)
             else:
                 layer.initialize(np.random.default_rng([seed, index]), dtype, storage)
@@ -71,6 +73,16 @@ class ParameterVector:
         for layer in self.layers:
             _ = layer.parameters
         return self._values
+
+    def move(self, xp):
+        """Take the vector and what the layers keep beside it to the namespace `xp`; gradients begin anew there."""
+        self._values = moved(self.values, xp)
+        for layer in self.layers:
+            layer.move(xp)
+            for name, shape in layer.parameter_shapes().items():
+                if (layer.name, name) in self.spans:
+                    layer.parameters.rebind(name, self._view(layer.name, name, shape))
+        self._trainable = None
 
     def _view(self, layer, name, shape):
         start, stop = self.spans[layer, name]
@@ -94,7 +106,8 @@ class ParameterVector:
         segments = []
         by_name = {layer.name: layer for layer in self.layers}
         for start, stop, spans in stretches:
-            segment = Segment(self._values[start:stop], np.zeros(stop - start, self._values.dtype), spans)
+            gradients = namespace(self._values).zeros(stop - start, dtype=self._values.dtype)
+            segment = Segment(self._values[start:stop], gradients, spans)
             for (layer, name), (first, last) in spans.items():
                 shape = by_name[layer].parameters[name].shape
                 by_name[layer].gradients.rebind(name, segment.gradients[first:last].reshape(shape))

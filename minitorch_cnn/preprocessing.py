@@ -3,9 +3,27 @@
 A model applies its preprocessing to images of whole numbers (uint8): those are pixels. Floats it takes as they are.
 """
 
+import functools
+
 import numpy as np
 
+from minitorch_cnn.backend import accelerated, namespace, on_host
 from minitorch_cnn.errors import ArgumentError, ShapeError
+
+
+@accelerated(cupy="minitorch_cnn.preprocessing_cuda")
+def standardize(images, scale, shift):
+    """images * scale + shift for each channel, in the type of the numbers `scale` and `shift` (C,)."""
+    result = images.astype(scale.dtype)
+    result *= scale
+    result += shift
+    return result
+
+
+@functools.cache
+def _constants(xp, dtype, *rows):
+    """Each of the tuples of numbers as an array of `xp`, made once: a captured step on a GPU can upload nothing."""
+    return [xp.asarray(row, dtype=dtype) for row in rows]
 
 
 class Standardize:
@@ -17,18 +35,15 @@ class Standardize:
     @classmethod
     def of(cls, images):
         """The mean and standard deviation of `images` (N, H, W, C); channels that never vary are divided by 1."""
-        pixels = np.asarray(images).reshape(-1, images.shape[-1])
+        pixels = on_host(images).reshape(-1, images.shape[-1])
         std = pixels.std(axis=0, dtype=np.float64)
         return cls(pixels.mean(axis=0, dtype=np.float64), np.where(std > 0, std, 1.0))
 
     def __call__(self, images, dtype="float32"):
         """Images (N, H, W, C) in floats."""
-        scale = np.asarray([1 / s for s in self.std], dtype)
-        shift = np.asarray([-m / s for m, s in zip(self.mean, self.std)], dtype)
-        result = images.astype(dtype)
-        result *= scale
-        result += shift
-        return result
+        scale = [1 / s for s in self.std]
+        shift = [-m / s for m, s in zip(self.mean, self.std)]
+        return standardize(images, *_constants(namespace(images), np.dtype(dtype), tuple(scale), tuple(shift)))
 
     def config(self):
         return {"kind": "standardize", "mean": self.mean, "std": self.std}
@@ -54,7 +69,8 @@ class Caffe:
         """Images (N, H, W, 3) RGB as BGR floats; ShapeError for another number of channels."""
         if images.shape[-1] != len(self.MEAN_BGR):
             raise ShapeError(f"preprocessing: expected colour images (N, H, W, 3), got {tuple(images.shape)}")
-        return images[..., ::-1].astype(dtype) - np.asarray(self.MEAN_BGR, dtype)
+        (mean,) = _constants(namespace(images), np.dtype(dtype), self.MEAN_BGR)
+        return images[..., ::-1].astype(dtype) - mean
 
     def config(self):
         return {"kind": "caffe"}

@@ -11,13 +11,14 @@ import contextlib
 import json
 import shlex
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 from typing import get_type_hints
 
 import numpy as np
 
 from minitorch_cnn import checkpoint, parallel
+from minitorch_cnn.backend import library, on_host
 from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.errors import ArgumentError, CheckpointError
@@ -42,6 +43,7 @@ class Settings:
     batch_size: int
     learning_rate: float
     seed: int
+    backend: str = "numpy"
 
 
 class RunFolder:
@@ -75,7 +77,10 @@ class RunFolder:
         """The settings, of the dataclass `kind`, that the run was started with; CheckpointError when there are none."""
         try:
             stored = json.loads(self.config.read_bytes())["settings"]
-            if stored.keys() != kind.__dataclass_fields__.keys():
+            fields = kind.__dataclass_fields__
+            if not stored.keys() <= fields.keys() or any(
+                name not in stored and field.default is MISSING for name, field in fields.items()
+            ):
                 raise CheckpointError(f"{self.path}: is the run of another command")
             return _checked(kind(**stored))
         except CheckpointError:
@@ -87,7 +92,7 @@ class RunFolder:
 
     def save_model(self, model, class_names):
         """Keep the trained model with the names of its classes."""
-        arrays = {key: value for key, value in model.state().items() if key[1] != "draws"}
+        arrays = {key: on_host(value) for key, value in model.state().items() if key[1] != "draws"}
         checkpoint.save(self.model, arrays, {"model": model.config(), "class_names": list(class_names)})
 
     def load_model(self):
@@ -177,10 +182,12 @@ def _train(folder, settings, progress, ranks, fresh):
 
 def _train_inside(folder, settings, progress, ranks, fresh, command):
     recipe = RECIPES[settings.dataset]
+    library(settings.backend)  # what is missing is said before anything is loaded
+    ranks.choose_device(settings.backend)
     dataset = ranks.in_turn(lambda: recipe.load(settings.data, progress))
     say = print if progress else (lambda text: None)
     say(dataset)
-    model = recipe.model(dataset, settings.seed)
+    model = recipe.model(dataset, settings.seed).to(settings.backend)
     if fresh and ranks.reports:
         folder.write_config(settings, model)
         say(f"run folder: {folder.path}")

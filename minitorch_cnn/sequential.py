@@ -4,11 +4,12 @@
     dx <- layer 0 <- layer 1 <- ... <- dL/dprediction     backward, the same way home (the chain rule)
 """
 
-
 import numpy as np
 
 from minitorch_cnn import layers as layer_classes
 from minitorch_cnn import preprocessing as preprocessings
+from minitorch_cnn.backend import is_array, library, library_name, moved, namespace, on_host
+from minitorch_cnn.backend.memory import out_of_memory
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 from minitorch_cnn.keras_weights import KerasWeights
 from minitorch_cnn.layers.conv_pool import in_stages
@@ -39,6 +40,7 @@ class Sequential(Surgery, KerasWeights):
             raise ArgumentError(f"dtype: expected float32 or float64, got {dtype!r}")
         self.preprocessing = preprocessing
         self.prediction = None  # of the last batch that `loss_and_gradients` saw
+        self.backend = "numpy"
         self.input_shape = None
         self._name_layers()
         if input_shape is not None:
@@ -78,6 +80,26 @@ class Sequential(Surgery, KerasWeights):
             shape = layer.output_shape
         self.input_shape = self.layers[0].input_shape
         self.vector = ParameterVector(self.layers, self.dtype, self.seed)
+        if self.backend != "numpy":
+            self.to(self.backend)
+
+    def to(self, backend):
+        """Take the model to "cupy" (an NVIDIA GPU) or "numpy" (the host); returns the model.
+
+        What it computes is computed there from then on, and images are taken there as they come. The weights stay the
+        same to the bit, those not drawn yet are drawn on the host. An optimizer in use follows with its state. Raises
+        BackendError, in one line that says what to install, where there is no CuPy or no GPU.
+        """
+        xp = library(backend)
+        self.backend, self.prediction = backend, None
+        if self.input_shape is not None:
+            self.vector.move(xp)
+        return self
+
+    @property
+    def xp(self):
+        """The array library that the model computes with."""
+        return library(self.backend)
 
     @property
     def output_shape(self):
@@ -116,7 +138,7 @@ class Sequential(Surgery, KerasWeights):
         lowest = lowest_trainable(stages)
         if input_gradient is None:
             input_gradient = not any(stage.parameter_shapes() for stage in stages[:lowest])
-        dy = np.asarray(dy, self.dtype) if isinstance(dy, (list, tuple, np.ndarray)) else dy
+        dy = self._here(dy).astype(self.dtype, copy=False)
         if tuple(dy.shape[1:]) != self.output_shape:
             wanted = ", ".join(map(str, self.output_shape))
             raise ShapeError(f"{self.layers[-1].name}: expected dy of shape (N, {wanted}), got {tuple(dy.shape)}")
@@ -160,8 +182,7 @@ class Sequential(Surgery, KerasWeights):
 
     def receive(self, x):
         """The input as an array of the model's dtype: pixels through the preprocessing, floats as they are."""
-        if not hasattr(x, "__array_namespace__"):
-            x = np.asarray(x)
+        x = self._here(x)
         if self.input_shape is None:
             self.build(x.shape[1:])
         if tuple(x.shape[1:]) != self.input_shape:
@@ -172,6 +193,15 @@ class Sequential(Surgery, KerasWeights):
         if x.dtype.kind not in "fiub":
             raise ArgumentError(f"{self.layers[0].name}: expected input of real numbers, got dtype {x.dtype}")
         return x.astype(self.dtype, copy=False)
+
+    def _here(self, x):
+        """An array, or a list of numbers, where the model is; ArgumentError where it is on a GPU and the model not."""
+        there = library_name(namespace(x)) if is_array(x) else "numpy"
+        if there != self.backend and self.backend == "numpy":
+            raise ArgumentError(f'the model is on the host and got an array of {there}: model.to("{there}") moves it')
+        if there != self.backend and getattr(x, "dtype", None) == np.float64:
+            x = x.astype(self.dtype, copy=False)  # half the bytes to send
+        return moved(x, self.xp)
 
     # Training.
 
@@ -198,18 +228,27 @@ class Sequential(Surgery, KerasWeights):
         return fit(self, x, labels, **options)
 
     def predict(self, x, batch_size=128):
-        """Predictions (N, ...) for x (N, *input_shape), a batch at a time; nothing is kept for a backward pass."""
-        results = [self._predict_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
-        if not results:
+        """Predictions (N, ...) for x (N, *input_shape), a batch at a time; nothing is kept for a backward pass.
+
+        They are NumPy's unless x is an array of another library.
+        """
+        if len(x) == 0:
             raise ShapeError("predict: expected at least one image, got none")
-        return results[0].__array_namespace__().concatenate(results)
+        xp = namespace(x) if is_array(x) else np
+        results = [self._predict_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        return xp.concatenate([on_host(result) if xp is np else result for result in results])
 
     def _predict_batch(self, x):
-        x = self.receive(x)
-        for stage in in_stages(self.layers):
-            x = stage.forward(x, False)
-            stage.forget()
-        return x
+        try:
+            x = self.receive(x)
+            for stage in in_stages(self.layers):
+                x = stage.forward(x, False)
+                stage.forget()
+            return x
+        except MemoryError:
+            if self.backend == "numpy":
+                raise
+            raise out_of_memory(self, len(x)) from None
 
     def evaluate(self, x, labels, loss=None, batch_size=128):
         """{"loss": mean loss, "accuracy": share of right classes} over x (N, ...) and its labels.
@@ -261,7 +300,7 @@ class Sequential(Surgery, KerasWeights):
 
     def copy(self, dtype=None):
         """A model of its own with the same layers, weights and dropout counts, in another dtype if one is named."""
-        twin = type(self).from_config(self.config(), dtype)
+        twin = type(self).from_config(self.config(), dtype).to(self.backend)
         twin.load_state(self.state())
         return twin
 
@@ -307,5 +346,3 @@ def lowest_trainable(stages):
 def joint(loss, layer):
     """Whether `loss` is differentiated together with the activation that `layer` ends in."""
     return loss.follows is not None and getattr(layer.activation, "name", None) == loss.follows
-
-

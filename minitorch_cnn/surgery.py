@@ -74,6 +74,7 @@ class Surgery:
             layer.named_by_user = True  # weight files and optimizers know it by this name
         model = type(self)([*kept, *new], seed=self.seed, dtype=self.dtype, preprocessing=self.preprocessing)
         _rehearse(new, kept[-1].output_shape)
+        model.backend = self.backend
         for layer in kept:
             layer.forget()
             layer.gradients.clear()

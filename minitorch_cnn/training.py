@@ -18,7 +18,11 @@ import numpy as np
 from tqdm import tqdm
 
 from minitorch_cnn import checkpoint, diagnosis, features
+from minitorch_cnn.backend import is_array, namespace, on_host
+from minitorch_cnn.backend.memory import out_of_memory
+from minitorch_cnn.captured_step import CapturedStep
 from minitorch_cnn.datasets.batches import Batches
+from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.errors import ArgumentError, CheckpointError, UserError
 from minitorch_cnn.label_check import check_labels
 from minitorch_cnn.metrics import count_correct
@@ -100,12 +104,13 @@ class Trainer:
         seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
         rows = None if self.ranks.size == 1 else lambda images: self.ranks.share(images).rows
         self.batches = Batches(
-            x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment, transform=model.receive,
-            workers=workers, rows=rows,
+            x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
+            transform=model.receive if model.backend == "numpy" else None, workers=workers, rows=rows,
         )  # fmt: skip
         check_labels("training", x, labels, self.loss, model)
         if validation is not None:
             check_labels("validation", *validation, self.loss, model)
+        self.captured = None  # the step as a CUDA graph, for a model on a GPU
         self.cache_features = cache_features and features.worth_caching(model, augment)
         self.epoch, self.batch = 0, 0  # the next batch to train on
         self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the epoch at hand
@@ -114,6 +119,7 @@ class Trainer:
         self.stopped = None
         self.after_epoch = None
         self._interrupts = 0
+        self._leaving = False  # somebody, on any rank, was interrupted
 
     def run(self):
         """Train until all epochs are done or somebody stops; returns the history."""
@@ -122,6 +128,8 @@ class Trainer:
         self.optimizer.prepare(self.model)
         if self.ranks.size > 1:
             self._align()
+        if self.model.backend != "numpy":
+            self._go_to_the_gpu()
         self._tell("on_train_begin")
         try:
             with self._catching_interrupts():
@@ -155,8 +163,27 @@ class Trainer:
         if self.validation is not None:
             self.validation = (compute(self.validation[0]), self.validation[1])
         self.learner = features.upper_part(self.model, features.fixed_depth(self.model))
-        self.batches.transform = self.learner.receive
+        self.batches.transform = self.learner.receive if self.model.backend == "numpy" else None
         self.cache_features = False
+
+    def _go_to_the_gpu(self):
+        """Train by one CUDA graph a step, on images that lie on the GPU where they fit."""
+        self.batches.images = resident(self.batches.images, self.model.xp)
+        if self._images_are_there():
+            self.batches.workers = 0  # what makes a batch is launched by the host, and done by the GPU
+        if self.ranks.size == 1:  # a graph holds no sum over other processes
+            self.captured = CapturedStep(self.model, self.loss, self.optimizer, self.learner)
+
+    def _images_are_there(self):
+        """Whether the images lie where the model is."""
+        images = self.batches.images
+        return is_array(images) and namespace(images) is self.model.xp
+
+    def _epoch_s_batches(self):
+        batches = self.batches.epoch(self.epoch, self.batch)
+        if self.captured is None or self._images_are_there():
+            return batches
+        return sent_ahead(batches, self.model.xp)
 
     def stop(self, reason):
         """Let the epoch at hand be the last one."""
@@ -169,15 +196,18 @@ class Trainer:
         with self._bar() as bar:
             if not self.optimizer.steps:
                 bar.set_postfix_str("the first step compiles, once on a machine")
-            batches = self.batches.epoch(self.epoch, self.batch)
+            batches = self._epoch_s_batches()
             try:
-                for x, labels in batches:
-                    images, leave = self._train_batch(x, labels)
+                batch = next(batches, None)
+                while batch is not None:
+                    (x, labels), result = batch, self._begin_batch(*batch)
+                    batch = next(batches, None)  # made ready while a GPU works
+                    images = self._count_batch(x, labels, *result)
                     self.totals["seconds"] = time.perf_counter() - started
                     bar.update(images)
                     bar.set_postfix_str(self._postfix(), refresh=False)
                     self._tell("on_batch_end")
-                    if leave or (self._interrupts and self.ranks.size == 1):
+                    if self._leaving or (self._interrupts and self.ranks.size == 1):
                         self._leave()
             finally:
                 batches.close()
@@ -199,11 +229,19 @@ class Trainer:
         if self._sum([self._interrupts])[0]:
             self._leave()
 
-    def _train_batch(self, x, labels):
-        """One step; returns how many images it saw and whether somebody, on any rank, wants to leave after it."""
-        images = min(self.batches.batch_size, len(self.batches.images) - self.batch * self.batches.batch_size)
-        share = self.ranks.share(images)
-        loss = self.loss
+    def _begin_batch(self, x, labels):
+        """(mean loss, right predictions) of a step; on a GPU it is only begun, and they are arrays to wait for."""
+        try:
+            return self._step(x, labels) if self.captured is None else self.captured(x, labels)
+        except MemoryError:
+            if self.model.backend == "numpy":
+                raise
+            raise out_of_memory(self.learner, self.batches.batch_size) from None
+
+    def _step(self, x, labels):
+        """One step, of all ranks together."""
+        images = self._images_in_batch()
+        share, loss = self.ranks.share(images), self.loss
         if self.ranks.size > 1:
             self._take(share)
             loss = Weighted(loss, share)
@@ -214,17 +252,28 @@ class Trainer:
                 vector[...] = 0
             self.ranks.sum(vector)
         correct = count_correct(self.learner.prediction, labels)
-        total, correct, interrupts = self._sum(
-            [value * share.images if share.images else 0, correct if share.images else 0, self._interrupts]
-        )
-        if not math.isfinite(total) or not all(map(diagnosis.finite, gradients)):
-            self._diverged(total / images, x, labels, loss, share)
+        if self.ranks.size > 1:
+            sums = [value * share.images, correct] if share.images else [0.0, 0]
+            value, correct, self._leaving = self._sum([*sums, self._interrupts])
+            value /= images
+        if not math.isfinite(value) or not all(map(diagnosis.finite, gradients)):
+            self._diverged(value, x, labels, loss, share)
         self.optimizer.step(self.model)
-        self.totals["loss"] += total
-        self.totals["correct"] += int(correct)
+        return value, correct
+
+    def _count_batch(self, x, labels, loss, correct):
+        """Wait for the step and add it up; returns how many images it saw, on all ranks."""
+        images, loss, correct = self._images_in_batch(), float(loss), int(correct)
+        if not math.isfinite(loss):
+            self._diverged(loss, x, labels, self.loss, self.ranks.share(images))
+        self.totals["loss"] += loss * images
+        self.totals["correct"] += correct
         self.totals["images"] += images
         self.batch += 1
-        return images, interrupts > 0
+        return images
+
+    def _images_in_batch(self):
+        return min(self.batches.batch_size, len(self.batches.images) - self.batch * self.batches.batch_size)
 
     def _sum(self, numbers):
         """The sums over all ranks of a few numbers of each."""
@@ -234,6 +283,8 @@ class Trainer:
 
     def _validate(self):
         images, labels = self.validation
+        if self.ranks.size == 1:
+            return self.learner.evaluate(images, labels, loss=self.loss)
         share = self.ranks.share(len(images))
         sums = [0.0, 0.0]
         if share.images:
@@ -310,7 +361,7 @@ class Trainer:
             "callbacks": states,
             "stopped": self.stopped,
         }
-        return {key: np.asarray(value) for key, value in arrays.items()}, facts
+        return {key: on_host(value) for key, value in arrays.items()}, facts
 
     def load(self, path):
         """Go back to where the checkpoint at `path` was written; CheckpointError where it is of another training."""
@@ -327,7 +378,7 @@ class Trainer:
             if facts.get(name) != value:
                 got = printable(facts.get(name))[:60]
                 raise CheckpointError(f"{path}: expected a training with {name} {value}, got {got}")
-        expected = {("model", *key): np.shape(value) for key, value in self.model.state().items() if key[1] != "draws"}
+        expected = {("model", *key): value.shape for key, value in self.model.state().items() if key[1] != "draws"}
         stored = {key: array.shape for key, array in arrays.items() if key[0] == "model"}
         if expected != stored:
             raise CheckpointError(f"{path}: its layers are not this model's")

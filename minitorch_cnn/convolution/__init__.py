@@ -9,17 +9,24 @@ columns, `winograd` with a quarter of the multiplications; `pooled` is either of
 behind it. A new algorithm is a new module in the table below; no layer changes.
 """
 
+from minitorch_cnn.backend import library_name, namespace
 from minitorch_cnn.convolution import im2col, naive, row_windows, winograd
 from minitorch_cnn.errors import ArgumentError
 
 ALGORITHMS = {"naive": naive, "im2col": im2col, "row_windows": row_windows, "winograd": winograd}
 WINOGRAD_CHANNELS = 16  # at least so many in and out, or the additions cost more than the multiplications saved
 WINOGRAD_TILES = 16  # at least so many, or bringing the 36 transformed kernels costs more than using them
+ALIGNED = 4  # on a GPU: tensor cores want rows that begin at multiples of so many float32 numbers
 
 
 def algorithms():
     """The names that `Conv2D(algorithm=...)` accepts besides "auto"."""
     return list(ALGORITHMS)
+
+
+def overlap(window, strides):
+    """Whether neighbouring windows overlap at stride 1: then a GPU does better without columns of their copies."""
+    return tuple(strides) == (1, 1) and max(window) > 1
 
 
 def check_name(name):
@@ -36,9 +43,9 @@ def choose(name, x, kernel_shape, strides, out):
     check_name(name)
     if name != "auto":
         return ALGORITHMS[name]
-    if type(x).__module__.partition(".")[0] != "numpy":
-        return im2col
     *window, C, K = kernel_shape
+    if library_name(namespace(x)) != "numpy":
+        return row_windows if overlap(window, strides) and C % ALIGNED == 0 and K % ALIGNED == 0 else im2col
     TH, TW = winograd.tile_count(out)
     enough = min(C, K) >= WINOGRAD_CHANNELS and len(x) * TH * TW >= WINOGRAD_TILES
     return winograd if enough and winograd.serves(window, strides) else row_windows

@@ -17,7 +17,7 @@ def bias_relu(y, bias, relu):
     return y
 
 
-@accelerated(numpy="minitorch_cnn.convolution.epilogue_numba")
+@accelerated(numpy="minitorch_cnn.convolution.epilogue_numba", cupy="minitorch_cnn.convolution.epilogue_cuda")
 def bias_relu_backward(dy, y):
     """(dscores, dbias): dscores = dy where y > 0, else 0; dbias (K,) is its sum over images and pixels."""
     dscores = relu_backward(dy, y)

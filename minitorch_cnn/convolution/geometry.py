@@ -5,6 +5,7 @@ OH = floor((H + top + bottom - KH) / SH) + 1          (and the same for columns)
 
 from numbers import Real
 
+from minitorch_cnn.backend import namespace
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 NO_PADDING = ((0, 0), (0, 0))
@@ -68,8 +69,7 @@ def pad(x, padding, value=0):
     """`x` (N, H, W, C) with `padding` ((top, bottom), (left, right)) around it; `x` itself where there is none."""
     if padding == NO_PADDING:
         return x
-    xp = x.__array_namespace__()
-    return xp.pad(x, ((0, 0), *padding, (0, 0)), constant_values=value)
+    return namespace(x).pad(x, ((0, 0), *padding, (0, 0)), constant_values=value)
 
 
 def crop(x, padding):

@@ -22,6 +22,7 @@ from minitorch_cnn.convolution.epilogue import bias_relu
 from minitorch_cnn.convolution.geometry import crop, output_size, pad
 
 TWIN = "minitorch_cnn.convolution.im2col_numba"
+GPU_TWIN = "minitorch_cnn.convolution.im2col_cuda"
 
 
 def im2col(x, window, strides, padding):
@@ -52,7 +53,7 @@ def col2im(columns, input_shape, window, strides, padding):
     return crop(dx, padding)
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def forward(x, kernel, strides, padding, bias=None, relu=False):
     """y (N, OH, OW, K) of x (N, H, W, C) and kernel (KH, KW, C, K): y = im2col(x) @ kernel."""
     KH, KW, C, K = kernel.shape
@@ -62,7 +63,7 @@ def forward(x, kernel, strides, padding, bias=None, relu=False):
     return bias_relu(y.reshape(len(x), OH, OW, K), bias, relu)
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def backward_input(dy, kernel, input_shape, strides, padding):
     """dx (N, H, W, C): dL/dcolumns = dy @ kernel.T, since y = columns @ kernel; col2im adds the copies up."""
     KH, KW, C, K = kernel.shape
@@ -70,7 +71,7 @@ def backward_input(dy, kernel, input_shape, strides, padding):
     return col2im(dcolumns, input_shape, (KH, KW), strides, padding)
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def backward_kernel(x, dy, kernel_shape, strides, padding):
     """dkernel (KH, KW, C, K) = columns.T @ dy, since y = columns @ kernel."""
     columns = im2col(x, kernel_shape[:2], strides, padding)

@@ -22,6 +22,7 @@ from minitorch_cnn.convolution.epilogue import bias_relu
 from minitorch_cnn.convolution.geometry import crop, output_size, pad
 
 TWIN = "minitorch_cnn.convolution.row_windows_numba"
+GPU_TWIN = "minitorch_cnn.convolution.row_windows_cuda"
 
 
 def windows(x_padded, p, width, strides, out):
@@ -36,7 +37,7 @@ def windows(x_padded, p, width, strides, out):
     return rows.reshape(N * OH * OW, width * C)
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def forward(x, kernel, strides, padding, bias=None, relu=False):
     """y (N, OH, OW, K) of x (N, H, W, C) and kernel (KH, KW, C, K)."""
     KH, KW, C, K = kernel.shape
@@ -46,7 +47,7 @@ def forward(x, kernel, strides, padding, bias=None, relu=False):
     return bias_relu(y.reshape(len(x), *out, K), bias, relu)
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def backward_input(dy, kernel, input_shape, strides, padding):
     """dx (N, H, W, C): every pixel collects from the windows it lies in, which is a convolution with dy.
 
@@ -59,7 +60,7 @@ def backward_input(dy, kernel, input_shape, strides, padding):
     return crop(forward.definition(dy, turned(kernel), strides, everywhere), padding)
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def backward_kernel(x, dy, kernel_shape, strides, padding):
     """dkernel (KH, KW, C, K): kernel[p] multiplied windows(x, p), so dkernel[p] = windows(x, p).T @ dy."""
     xp = namespace(x)

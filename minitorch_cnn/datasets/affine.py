@@ -12,12 +12,12 @@ What lies outside the original is answered by `fill`:
 
 import numpy as np
 
-from minitorch_cnn.backend.twins import accelerated
+from minitorch_cnn.backend import accelerated, namespace
 
 FILLS = ("nearest", "zero", "reflect")
 
 
-@accelerated(numpy="minitorch_cnn.datasets.affine_numba")
+@accelerated(numpy="minitorch_cnn.datasets.affine_numba", cupy="minitorch_cnn.datasets.affine_cuda")
 def move(images, flips, shifts, fill):
     """Mirror and shift images by whole pixels; every pixel is copied, none is interpolated.
 
@@ -28,13 +28,14 @@ def move(images, flips, shifts, fill):
 
     Returns a new array like `images`.
     """
+    xp = namespace(images)
     N, H, W, _ = images.shape
-    rows = np.arange(H) - shifts[:, :1]  # (N, H): which row of the original each row of the result comes from
-    columns = np.arange(W) - shifts[:, 1:]  # (N, W)
-    columns = np.where(flips[:, None], W - 1 - columns, columns)
+    rows = xp.arange(H) - shifts[:, :1]  # (N, H): which row of the original each row of the result comes from
+    columns = xp.arange(W) - shifts[:, 1:]  # (N, W)
+    columns = xp.where(flips[:, None], W - 1 - columns, columns)
     rows, row_exists = _into_image(rows, H, fill)
     columns, column_exists = _into_image(columns, W, fill)
-    moved = images[np.arange(N)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    moved = images[xp.arange(N)[:, None, None], rows[:, :, None], columns[:, None, :]]
     moved[~(row_exists[:, :, None] & column_exists[:, None, :])] = 0
     return moved
 
@@ -51,16 +52,17 @@ def resample(images, matrices, fill):
     Returns a new array like `images`; uint8 is rounded to the nearest value. All arithmetic is float32 and in the
     order written here, which the compiled twin follows, so the two give the same pixels.
     """
+    xp = namespace(images)
     N, H, W, _ = images.shape
     one = np.float32(1)
     centre_y, centre_x = np.float32((H - 1) / 2), np.float32((W - 1) / 2)
-    row = (np.arange(H, dtype=np.float32) - centre_y)[:, None]
-    column = np.arange(W, dtype=np.float32) - centre_x
+    row = (xp.arange(H, dtype=np.float32) - centre_y)[:, None]
+    column = xp.arange(W, dtype=np.float32) - centre_x
     m = matrices[:, :, :, None, None]
     y = m[:, 0, 0] * row + m[:, 0, 1] * column + (m[:, 0, 2] + centre_y)  # (N, H, W)
     x = m[:, 1, 0] * row + m[:, 1, 1] * column + (m[:, 1, 2] + centre_x)
 
-    above, left = np.floor(y), np.floor(x)
+    above, left = xp.floor(y), xp.floor(x)
     weight_below, weight_right = y - above, x - left
     weight_above, weight_left = one - weight_below, one - weight_right
     above, left = above.astype(np.int64), left.astype(np.int64)
@@ -70,9 +72,9 @@ def resample(images, matrices, fill):
     left, left_exists = _into_image(left, W, fill)
 
     def weigh(weight, exists):
-        return np.where(exists, weight, np.float32(0))[..., None]
+        return xp.where(exists, weight, np.float32(0))[..., None]
 
-    n = np.arange(N)[:, None, None]
+    n = xp.arange(N)[:, None, None]
     weight_left, weight_right = weigh(weight_left, left_exists), weigh(weight_right, right_exists)
     upper = images[n, above, left] * weight_left + images[n, above, right] * weight_right
     lower = images[n, below, left] * weight_left + images[n, below, right] * weight_right
@@ -88,11 +90,12 @@ def rounding(dtype):
 
 def _into_image(index, size, fill):
     """Which pixel answers for `index`, which may lie outside 0..size-1, and whether there is one."""
-    exists = np.ones(index.shape, bool)
+    xp = namespace(index)
+    exists = xp.ones(index.shape, dtype=bool)
     if fill == "zero":
         exists = (index >= 0) & (index < size)
     if fill == "reflect" and size > 1:
         period = 2 * size - 2  # there and back, the two edge pixels once each
-        index = np.abs(index) % period
-        index = np.where(index < size, index, period - index)
-    return np.clip(index, 0, size - 1), exists
+        index = xp.abs(index) % period
+        index = xp.where(index < size, index, period - index)
+    return xp.clip(index, 0, size - 1), exists

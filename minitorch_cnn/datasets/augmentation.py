@@ -6,6 +6,7 @@ matter, and delays learning the training images by heart.
 
 import numpy as np
 
+from minitorch_cnn.backend import is_array, moved, namespace
 from minitorch_cnn.datasets.affine import FILLS, move, resample
 from minitorch_cnn.errors import ArgumentError
 
@@ -43,14 +44,14 @@ class Augmentation:
     def __call__(self, images, rng):
         """Change each image at random.
 
-        images  (N, H, W, C), uint8 or float32; not written to
+        images  (N, H, W, C), uint8 or float32, of any array library; not written to
         rng     a numpy.random.Generator; all randomness comes from it, so the same state gives the same images
         """
         return self.part(images, rng, 0, len(images))
 
     def part(self, images, rng, first, whole):
         """What `self(batch, rng)` makes of images `first`, `first` + 1, ... of a batch of `whole`, from them alone."""
-        images = np.asarray(images)
+        images = images if is_array(images) else np.asarray(images)
         if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
             raise ArgumentError(
                 f"Augmentation: expected uint8 or float32 images (N, H, W, C), got {images.dtype} {images.shape}"
@@ -61,18 +62,16 @@ class Augmentation:
         shifts = rng.uniform(-1, 1, (whole, 2))[rows]
         turns, zooms, slants = rng.uniform(-1, 1, (3, whole))[:, rows]
         if not (self.rotate or self.zoom or self.shear):
-            return move(images, flips, _whole_pixels(shifts, np.rint(self.shift * size)), self.fill)
-        return resample(
-            images,
-            inverse_maps(
-                flips,
-                shifts * self.shift * size,
-                np.deg2rad(turns * self.rotate),
-                1 + zooms * self.zoom,
-                np.deg2rad(slants * self.shear),
-            ),
-            self.fill,
+            shifts = _whole_pixels(shifts, np.rint(self.shift * size))
+            return move(images, moved(flips, namespace(images)), moved(shifts, namespace(images)), self.fill)
+        maps = inverse_maps(
+            flips,
+            shifts * self.shift * size,
+            np.deg2rad(turns * self.rotate),
+            1 + zooms * self.zoom,
+            np.deg2rad(slants * self.shear),
         )
+        return resample(images, moved(maps, namespace(images)), self.fill)
 
     def config(self):
         """The constructor's arguments as plain values, so that `Augmentation(**config)` is the same again."""

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
+from minitorch_cnn.backend import is_array, moved, namespace
 from minitorch_cnn.errors import ArgumentError
 
 PATIENCE = 1.0  # seconds after which the workers are counted
@@ -95,7 +96,7 @@ class Batches:
         rows = slice(0, len(indices)) if self.rows is None else self.rows(len(indices))
         if self.augment is None:
             indices = indices[rows]
-            images = self.images[indices]
+            images = self.images[self._there(indices)]
         else:
             rng = np.random.default_rng([self.seed, epoch, AUGMENTATION, number])
             images, indices = self._augmented(indices, rows, rng)
@@ -107,8 +108,12 @@ class Batches:
         """Images `rows` of the batch `indices` as they are in the augmented batch; and their indices."""
         part = getattr(self.augment, "part", None)
         if part is None:
-            return self.augment(self.images[indices], rng)[rows], indices[rows]
-        return part(self.images[indices[rows]], rng, rows.start, len(indices)), indices[rows]
+            return self.augment(self.images[self._there(indices)], rng)[rows], indices[rows]
+        return part(self.images[self._there(indices[rows])], rng, rows.start, len(indices)), indices[rows]
+
+    def _there(self, indices):
+        """The indices where the images are: on the host, or beside those that lie on a GPU."""
+        return moved(indices, namespace(self.images)) if is_array(self.images) else indices
 
     def _ahead(self, order, epoch, numbers):
         """Give the batches in order while threads prepare the next `prefetch` ones."""

@@ -15,10 +15,14 @@ class AveragePool2D(Pool2D):
         super().build(input_shape)
         ones = pad(np.ones((1, *self.input_shape[:2], 1)), self.pixels)
         self.inside = sum(taps(ones, self.pool_size, self.strides, self.output_shape[:2]))  # pixels in each window
+        self.shares = {}  # (array library, dtype): what of its dy a pixel gets
 
     def _shares(self, array):
         """1 / number of pixels in each window (1, OH, OW, 1), in the array's dtype and on its device."""
-        return namespace(array).asarray(1 / np.maximum(self.inside, 1), dtype=array.dtype)
+        key = namespace(array), array.dtype
+        if key not in self.shares:
+            self.shares[key] = namespace(array).asarray(1 / np.maximum(self.inside, 1), dtype=array.dtype)
+        return self.shares[key]
 
     def forward(self, x, training=False):
         self.check_input(x)

@@ -7,8 +7,11 @@ from minitorch_cnn.backend.philox import random_bits
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.layers.layer import Layer
 
+TWIN = "minitorch_cnn.layers.dropout_numba"
+GPU_TWIN = "minitorch_cnn.layers.dropout_cuda"
 
-@accelerated(numpy="minitorch_cnn.layers.dropout_numba")
+
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def drop(x, rate, key, draw, first=0):
     """(y, keep): y = x * keep / (1 - rate), `keep` (bool) decided by the random bits of stream `key`, draw `draw`.
 
@@ -19,7 +22,7 @@ def drop(x, rate, key, draw, first=0):
     return scale(x, keep, rate), keep
 
 
-@accelerated(numpy="minitorch_cnn.layers.dropout_numba")
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def scale(x, keep, rate):
     """x * keep / (1 - rate)."""
     return x * keep * x.dtype.type(1 / (1 - rate))

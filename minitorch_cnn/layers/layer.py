@@ -11,6 +11,7 @@ import re
 
 import numpy as np
 
+from minitorch_cnn.backend import moved, namespace
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 
@@ -32,8 +33,9 @@ class Arrays(dict):
             super().__setitem__(name, value)
             return
         array = self[name]
-        if np.shape(value) != array.shape:
-            raise ShapeError(f"{self.owner.name}: {name} has shape {array.shape}, got {np.shape(value)}")
+        value = moved(value, namespace(array), array.dtype)
+        if value.shape != array.shape:
+            raise ShapeError(f"{self.owner.name}: {name} has shape {array.shape}, got {value.shape}")
         array[...] = value
 
     def rebind(self, name, array):
@@ -109,6 +111,12 @@ class Layer:
             self._parameters[name] = value
         self._undrawn = None
 
+    def move(self, xp):
+        """Let the parameters be arrays of the namespace `xp`; what a forward pass kept is dropped."""
+        for name, array in self.parameters.items():
+            self._parameters.rebind(name, moved(array, xp))
+        self.forget()
+
     def trained(self):
         """Names of the parameters that gradients reach."""
         return [name for name in self.parameter_shapes() if name not in self.statistics]
@@ -143,6 +151,7 @@ class Layer:
         if self.input_shape is None:
             self.build(x.shape[1:])
             self.initialize(np.random.default_rng(0), x.dtype)
+            self.move(namespace(x))
         if tuple(x.shape[1:]) != self.input_shape:
             wanted = ", ".join(str(size) for size in self.input_shape)
             raise ShapeError(f"{self.name}: expected input of shape (N, {wanted}), got {tuple(x.shape)}")

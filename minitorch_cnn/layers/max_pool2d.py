@@ -7,9 +7,10 @@ from minitorch_cnn.convolution.geometry import crop, output_size, pad
 from minitorch_cnn.layers.pool2d import Pool2D, taps
 
 TWIN = "minitorch_cnn.layers.max_pool2d_numba"
+GPU_TWIN = "minitorch_cnn.layers.max_pool2d_cuda"
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def max_pool(x, window, strides, padding):
     """(y, winner): the largest of each window, and its place in the window (reading order), both (N, OH, OW, C).
 
@@ -28,7 +29,7 @@ def max_pool(x, window, strides, padding):
     return y, winner
 
 
-@accelerated(numpy=TWIN)
+@accelerated(numpy=TWIN, cupy=GPU_TWIN)
 def max_pool_backward(dy, winner, input_shape, window, strides, padding):
     """dx (N, H, W, C): dL/dy goes to the winner of each window. Windows may overlap, so a pixel adds up its wins."""
     xp = namespace(dy)

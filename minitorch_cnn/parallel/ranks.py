@@ -32,6 +32,9 @@ class Alone:
         """`function()` of every rank, called on the first before the others: what it downloads, they find."""
         return function()
 
+    def choose_device(self, backend):
+        """Take this rank's GPU, where `backend` is one of several GPUs."""
+
     def share(self, images):
         """This rank's `Share` of a batch of so many images."""
         return Share(self, self.rank * images // self.size, (self.rank + 1) * images // self.size, images)
@@ -61,6 +64,12 @@ class Ranks(Alone):
         value = function() if self.reports else None
         self.communicator.Barrier()
         return value if self.reports else function()
+
+    def choose_device(self, backend):
+        if backend != "numpy":
+            from minitorch_cnn.parallel.devices import choose_device
+
+            choose_device()
 
     @functools.cached_property
     def _devices(self):

@@ -4,6 +4,7 @@ import shlex
 
 import numpy as np
 
+from minitorch_cnn.backend import on_host
 from minitorch_cnn.metrics import confusion_matrix
 from minitorch_cnn.report.run import LayerRow, Run, Sample
 from minitorch_cnn.report.run_page import write_report
@@ -86,4 +87,4 @@ def samples(images, labels, probabilities, names, count=SAMPLES):
 def first_filters(model):
     """The kernel (KH, KW, 3, K) of the first layer if it looks at colour images, else None."""
     kernel = model.layers[0].parameters.get("kernel")
-    return np.array(kernel) if kernel is not None and kernel.ndim == 4 and kernel.shape[2] == 3 else None
+    return np.array(on_host(kernel)) if kernel is not None and kernel.ndim == 4 and kernel.shape[2] == 3 else None

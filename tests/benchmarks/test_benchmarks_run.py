@@ -64,6 +64,14 @@ def test_conv_algorithms(run):
     assert float(im2col["touched_mb"]) == pytest.approx(4e-6 * (x + kernel + y + 2 * columns), abs=1e-3)
 
 
+def test_im2col_cpu_vs_gpu_without_a_gpu(run):
+    out, rows = run("im2col_cpu_vs_gpu.py", "--networks", "tiny", "--rounds", 1)
+    names = ["cpu plain NumPy", "cpu naive", "cpu im2col", "cpu row_windows", "cpu winograd"]
+    assert [row["algorithm"] for row in rows[:5]] == names and len(rows) == 2 * 5 * 5
+    assert {row["batch_size"] for row in rows} == {"1", "2"} and {row["device"] for row in rows} <= {"cpu", "gpu"}
+    assert "NO GPU" in out or "GPU: " in out
+
+
 def test_scaling(run):
     out, rows = run("scaling.py", "--networks", "tiny", "--threads", 1, "--rounds", 1)
     found = [(row["work"], row["sweep"], row["batch_size"], row["image"]) for row in rows]

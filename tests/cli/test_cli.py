@@ -40,6 +40,7 @@ def test_a_run_leaves_config_history_model_and_report(finished_run):
         "batch_size": 64,
         "learning_rate": 0.02,
         "seed": 0,
+        "backend": "numpy",
     }
     assert len((finished_run / "history.csv").read_text().splitlines()) == 3
 

@@ -108,7 +108,7 @@ def test_models_use_the_joint_derivative(monkeypatch, last):
     model.backward(dy)
     assert value == pytest.approx(separate, rel=1e-13)
     assert relative_error(model.layers[0].gradients["kernel"], joint) < 1e-13
-    monkeypatch.delattr(kind, "value_and_gradient")  # the way over the probabilities is not taken
+    monkeypatch.delattr(kind, "of_prediction")  # the way over the probabilities is not taken
     assert model.loss_and_gradients(x, labels, kind()) == value
 
 

@@ -1,0 +1,82 @@
+"""This package on a GPU: a training step as one CUDA graph, or one operation after the other."""
+
+import numpy as np
+
+import minitorch_cnn as mtc
+from engines import GPU_STEPS
+from engines.minitorch import Network, WeightedSum
+from engines.problem import Problem
+from minitorch_cnn import losses
+from minitorch_cnn.backend import library, moved, namespace, on_host
+from minitorch_cnn.backend.cublas import tf32
+from minitorch_cnn.captured_step import CapturedStep
+from minitorch_cnn.errors import BackendError
+
+try:
+    cupy = library("cupy")
+except BackendError as error:
+    raise ImportError(str(error)) from None
+
+
+class WeightedSumThere(losses.Loss):
+    """sum(y * weights) / N with arrays alone, so that it can be part of a graph."""
+
+    def check(self, prediction, labels):
+        """The weights, where the prediction is."""
+        return moved(labels, namespace(prediction), prediction.dtype)
+
+    def of_prediction(self, prediction, weights):
+        """(sum(y * weights) / N, weights / N)."""
+        return (prediction * weights).sum() / len(prediction), weights / len(weights)
+
+
+class Cupy(Network):
+    """One operation after the other; products in TF32, but for `results`, which are compared in full float32."""
+
+    version = f"minitorch_cnn {mtc.__version__}, CuPy {cupy.__version__}"
+
+    def __init__(self, path, threads):
+        super().__init__(Problem.load(path))
+        self.model.to("cupy")
+        self.x = cupy.asarray(self.x)
+        if isinstance(self.loss, WeightedSum):
+            self.loss = WeightedSumThere()
+        self.step = lambda x, labels: self.model.train_step(x, labels, self.loss, self.optimizer)
+
+    def results(self):
+        tf32(False)
+        found = {name: np.asarray(on_host(result)) for name, result in super().results().items()}
+        tf32(True)
+        return found
+
+    def run(self):
+        """A few steps or passes; the GPU is waited for at the end."""
+        for _ in range(GPU_STEPS):
+            if self.loss is None:
+                self.model.predict(self.x, batch_size=len(self.x))
+            else:
+                self.step(self.x, self.target)
+        cupy.cuda.Device().synchronize()
+
+    def peak_bytes(self):
+        """What the memory pool holds."""
+        return cupy.get_default_memory_pool().total_bytes()
+
+
+class CupyGraph(Cupy):
+    """Training steps as one CUDA graph."""
+
+    def __init__(self, path, threads):
+        super().__init__(path, threads)
+        if self.loss is not None:
+            self.captured = CapturedStep(self.model, self.loss, self.optimizer)
+            self.step = self.captured
+
+    def run(self):
+        super().run()
+        if self.loss is not None and self.captured.reason is not None:
+            raise RuntimeError(self.captured.reason)
+
+    def peak_bytes(self):
+        graph = self.captured.recorder.pool.total_bytes() if self.loss is not None else 0
+        return super().peak_bytes() + graph

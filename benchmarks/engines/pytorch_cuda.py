@@ -1,0 +1,100 @@
+"""PyTorch on a GPU at its best: channels_last, TF32, cuDNN's own choice of algorithms; eager, and as a CUDA graph."""
+
+import torch
+
+from engines import GPU_STEPS
+from engines.channels_first import images_back
+from engines.pytorch import ChannelsLast
+
+if not torch.cuda.is_available():
+    raise ImportError("PyTorch finds no GPU")
+
+
+def allow_tf32(on):
+    """Products and convolutions in TF32 or in full float32."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = on
+
+
+class Eager(ChannelsLast):
+    """What `engines.pytorch` runs, moved to the GPU."""
+
+    version = f"PyTorch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}"
+
+    def __init__(self, path, threads):
+        super().__init__(path, threads)
+        torch.backends.cudnn.benchmark = True
+        allow_tf32(True)
+        self.net = self.net.cuda()
+        self.x = self.x.cuda()
+        if self.loss is not None:
+            self.target = self.target.cuda()
+            groups = self.optimizer.param_groups[0]
+            self.optimizer = torch.optim.SGD(
+                self.net.parameters(), groups["lr"], momentum=groups["momentum"], nesterov=True
+            )
+
+    def results(self):
+        allow_tf32(False)
+        if self.loss is None:
+            with torch.inference_mode():
+                found = {"output": images_back(self.net(self.x).cpu().numpy())}
+        else:
+            found = self._found()
+        allow_tf32(True)
+        return found
+
+    def _found(self):
+        self.net.eval()
+        output, loss = self._backward()
+        self.net.train()
+        last = {"softmax": lambda s: s.softmax(1), "sigmoid": torch.sigmoid}.get(self.last, lambda s: s)
+        found = {"output": images_back(last(output.detach()).cpu().numpy()), "loss": loss.detach().cpu().numpy()}
+        for name, layer in self.layers.items():
+            found[f"gradient of {name}/kernel"] = self._turn_back(f"{name}/kernel", layer.weight.grad.cpu())
+            found[f"gradient of {name}/bias"] = layer.bias.grad.cpu().numpy()
+        return found
+
+    def run(self):
+        """A few steps or passes; the GPU is waited for at the end."""
+        for _ in range(GPU_STEPS):
+            super().run()
+        torch.cuda.synchronize()
+
+    def peak_bytes(self):
+        """The most that PyTorch's allocator has held."""
+        return torch.cuda.max_memory_reserved()
+
+
+class Graph(Eager):
+    """The same captured once and launched as a whole, as PyTorch's documentation shows it."""
+
+    def __init__(self, path, threads):
+        super().__init__(path, threads)
+        self.graph = None
+
+    def _once(self):
+        if self.loss is None:
+            with torch.inference_mode():
+                self.net(self.x)
+        else:
+            self.optimizer.zero_grad(set_to_none=True)
+            self._backward()
+            self.optimizer.step()
+
+    def _capture(self):
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self._once()
+        torch.cuda.current_stream().wait_stream(stream)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self._once()
+
+    def run(self):
+        if self.graph is None:
+            self._capture()
+        for _ in range(GPU_STEPS):
+            self.graph.replay()
+        torch.cuda.synchronize()

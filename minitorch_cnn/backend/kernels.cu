@@ -1,0 +1,277 @@
+// The GPU's kernels. Each is the twin of a definition in Python, named above it, and does the same in the same order.
+//
+// One thread makes one element of the result (or one column of sums) and reads what it needs; nobody writes where
+// another does, so there are no atomics and a result has the same bits every time. Nothing is shared between threads
+// either, which lets a C++ compiler build this file and run the grid in two loops: so it is tested where no GPU is.
+//
+// Images are (N, H, W, C), kernels (KH, KW, C, K). `size` is always the number of threads that have something to do.
+
+#ifndef REAL
+#define REAL float
+#endif
+typedef REAL real;
+
+__device__ inline unsigned element() { return blockIdx.x * blockDim.x + threadIdx.x; }
+
+// convolution/im2col.py: im2col. columns (N*OH*OW, KH*KW*C), one thread for each of its numbers.
+extern "C" __global__ void im2col(unsigned size, const real* x, real* columns, int H, int W, int C, int OH, int OW,
+                                  int KH, int KW, int SH, int SW, int top, int left) {
+  unsigned at = element();
+  if (at >= size) return;
+  int c = at % C, q = at / C % KW, p = at / C / KW % KH;
+  unsigned pixel = at / C / KW / KH;
+  int j = pixel % OW, i = pixel / OW % OH, n = pixel / OW / OH;
+  int h = i * SH + p - top, w = j * SW + q - left;
+  bool inside = h >= 0 && h < H && w >= 0 && w < W;
+  columns[at] = inside ? x[(((size_t)n * H + h) * W + w) * C + c] : real(0);
+}
+
+// convolution/im2col.py: col2im. dx (N, H, W, C): each pixel looks up its copies in the columns and adds them.
+extern "C" __global__ void col2im(unsigned size, const real* columns, real* dx, int H, int W, int C, int OH, int OW,
+                                  int KH, int KW, int SH, int SW, int top, int left) {
+  unsigned at = element();
+  if (at >= size) return;
+  int c = at % C, w = at / C % W, h = at / C / W % H, n = at / C / W / H;
+  real sum = 0;
+  for (int p = 0; p < KH; ++p) {
+    int row = h + top - p, i = row / SH;
+    if (row < 0 || row % SH || i >= OH) continue;
+    for (int q = 0; q < KW; ++q) {
+      int column = w + left - q, j = column / SW;
+      if (column < 0 || column % SW || j >= OW) continue;
+      sum += columns[((((size_t)n * OH + i) * OW + j) * KH * KW + p * KW + q) * C + c];
+    }
+  }
+  dx[at] = sum;
+}
+
+// convolution/row_windows_cuda.py: lay_out. x row by row with `S` pixels a row and `T` rows an image, zeros after each
+// and `lead` pixels of zeros before the first.
+extern "C" __global__ void lay_out(unsigned size, const real* x, real* flat, int N, int H, int W, int C, int T, int S,
+                                   int lead) {
+  unsigned at = element();
+  if (at >= size) return;
+  int c = at % C, pixel = (int)(at / C) - lead;
+  int w = pixel % S, h = pixel / S % T, n = pixel / S / T;
+  bool inside = pixel >= 0 && n < N && h < H && w < W;
+  flat[at] = inside ? x[(((size_t)n * H + h) * W + w) * C + c] : real(0);
+}
+
+// convolution/row_windows_cuda.py: strip. Of an output in such rows, without a lead, the pixels that belong to y, with
+// bias and ReLU (convolution/epilogue.py: bias_relu).
+extern "C" __global__ void strip(unsigned size, const real* flat, real* y, const real* bias, int OH, int OW, int K,
+                                 int T, int S, int has_bias, int relu) {
+  unsigned at = element();
+  if (at >= size) return;
+  int k = at % K, j = at / K % OW, i = at / K / OW % OH, n = at / K / OW / OH;
+  real value = flat[(((size_t)n * T + i) * S + j) * K + k];
+  if (has_bias) value += bias[k];
+  y[at] = relu && value < 0 ? real(0) : value;  // a NaN stays one
+}
+
+// convolution/epilogue.py: bias_relu, in place on y (..., K).
+extern "C" __global__ void bias_relu(unsigned size, real* y, const real* bias, int K, int has_bias, int relu) {
+  unsigned at = element();
+  if (at >= size) return;
+  real value = y[at];
+  if (has_bias) value += bias[at % K];
+  y[at] = relu && value < 0 ? real(0) : value;
+}
+
+// convolution/epilogue.py: bias_relu_backward. Masks `length` rows of dy (rows, K) and adds them up, a thread for each
+// stripe of rows and each channel: sums (stripes, K).
+extern "C" __global__ void bias_relu_backward(unsigned size, const real* dy, const real* y, real* dscores, real* sums,
+                                              int rows, int length, int K) {
+  unsigned at = element();
+  if (at >= size) return;
+  int k = at % K, stripe = at / K, last = min((stripe + 1) * length, rows);
+  real sum = 0;
+  for (int row = stripe * length; row < last; ++row) {
+    size_t place = (size_t)row * K + k;
+    real value = y[place] > 0 ? dy[place] : real(0);
+    dscores[place] = value;
+    sum += value;
+  }
+  sums[at] = sum;
+}
+
+// backend/reductions.py: channel_sum. One stage of it: `length` rows of x (rows, K) become one of sums (stripes, K).
+extern "C" __global__ void sum_rows(unsigned size, const real* x, real* sums, int rows, int length, int K) {
+  unsigned at = element();
+  if (at >= size) return;
+  int k = at % K, stripe = at / K, last = min((stripe + 1) * length, rows);
+  real sum = 0;
+  for (int row = stripe * length; row < last; ++row) sum += x[(size_t)row * K + k];
+  sums[at] = sum;
+}
+
+// activations.py: relu_backward.
+extern "C" __global__ void relu_backward(unsigned size, const real* dy, const real* y, real* dx) {
+  unsigned at = element();
+  if (at >= size) return;
+  dx[at] = y[at] > 0 ? dy[at] : real(0);
+}
+
+// layers/max_pool2d.py: max_pool. y and the winner's place in the window; the first of equal ones, a NaN before all.
+// `outside` is what the padding holds: minus infinity.
+extern "C" __global__ void max_pool(unsigned size, const real* x, real* y, unsigned char* winner, int H, int W, int C,
+                                    int OH, int OW, int KH, int KW, int SH, int SW, int top, int left, real outside) {
+  unsigned at = element();
+  if (at >= size) return;
+  int c = at % C, j = at / C % OW, i = at / C / OW % OH, n = at / C / OW / OH;
+  real best = 0;
+  int place = 0;
+  for (int p = 0; p < KH; ++p)
+    for (int q = 0; q < KW; ++q) {
+      int h = i * SH + p - top, w = j * SW + q - left;
+      bool inside = h >= 0 && h < H && w >= 0 && w < W;
+      real value = inside ? x[(((size_t)n * H + h) * W + w) * C + c] : outside;
+      bool first = p == 0 && q == 0, is_nan = value != value, had_nan = best != best;
+      if (first || value > best || (is_nan && !had_nan)) {
+        best = value;
+        place = p * KW + q;
+      }
+    }
+  y[at] = best;
+  winner[at] = place;
+}
+
+// layers/max_pool2d.py: max_pool_backward. Each pixel looks at the windows it lies in and adds up what it has won.
+extern "C" __global__ void max_pool_backward(unsigned size, const real* dy, const unsigned char* winner, real* dx,
+                                             int H, int W, int C, int OH, int OW, int KH, int KW, int SH, int SW,
+                                             int top, int left) {
+  unsigned at = element();
+  if (at >= size) return;
+  int c = at % C, w = at / C % W, h = at / C / W % H, n = at / C / W / H;
+  real sum = 0;
+  for (int p = 0; p < KH; ++p) {
+    int row = h + top - p, i = row / SH;
+    if (row < 0 || row % SH || i >= OH) continue;
+    for (int q = 0; q < KW; ++q) {
+      int column = w + left - q, j = column / SW;
+      if (column < 0 || column % SW || j >= OW) continue;
+      size_t window = (((size_t)n * OH + i) * OW + j) * C + c;
+      if (winner[window] == p * KW + q) sum += dy[window];
+    }
+  }
+  dx[at] = sum;
+}
+
+// losses.py: softmax_cross_entropy. One thread a row of scores (N, K): for few classes.
+extern "C" __global__ void softmax_cross_entropy(unsigned size, const real* scores, const real* wanted, real* losses,
+                                                 real* dscores, int K) {
+  unsigned row = element();
+  if (row >= size) return;
+  const real *s = scores + (size_t)row * K, *t = wanted + (size_t)row * K;
+  real largest = s[0], total = 0, weight = 0, loss = 0;
+  for (int k = 1; k < K; ++k) largest = s[k] > largest ? s[k] : largest;
+  for (int k = 0; k < K; ++k) total += exp(s[k] - largest);
+  real log_total = log(total);
+  for (int k = 0; k < K; ++k) {
+    loss += t[k] * (log_total - (s[k] - largest));
+    weight += t[k];
+  }
+  for (int k = 0; k < K; ++k)
+    dscores[(size_t)row * K + k] = (exp(s[k] - largest) / total * weight - t[k]) / (real)size;
+  losses[row] = loss;
+}
+
+// optimizers.py: sgd_update, rmsprop_update, adam_update. In place over the parameters' long vector. What changes from
+// step to step, the learning rate, lies on the device, so that a captured step reads the present one.
+extern "C" __global__ void sgd_update(unsigned size, real* w, const real* g, real* m, const real* rate, real momentum,
+                                      real decay, int has_momentum, int nesterov) {
+  unsigned at = element();
+  if (at >= size) return;
+  real keep = fma(-rate[0], decay, real(1)), pull = rate[0] * g[at], step = -pull;
+  if (has_momentum) {
+    real velocity = momentum * m[at] - pull;
+    m[at] = velocity;
+    step = nesterov ? momentum * velocity - pull : velocity;
+  }
+  w[at] = keep * w[at] + step;
+}
+
+extern "C" __global__ void rmsprop_update(unsigned size, real* w, const real* g, real* v, const real* rate, real rho,
+                                          real rest, real epsilon, real decay) {
+  unsigned at = element();
+  if (at >= size) return;
+  real square = rho * v[at] + rest * g[at] * g[at];
+  v[at] = square;
+  w[at] = fma(-rate[0], decay, real(1)) * w[at] - rate[0] * g[at] / sqrt(square + epsilon);
+}
+
+extern "C" __global__ void adam_update(unsigned size, real* w, const real* g, real* m, real* v, const real* rate,
+                                       const real* corrected_rate, real rest_1, real rest_2, real epsilon, real decay) {
+  unsigned at = element();
+  if (at >= size) return;
+  real mean = m[at] + rest_1 * (g[at] - m[at]), square = v[at] + rest_2 * (g[at] * g[at] - v[at]);
+  m[at] = mean;
+  v[at] = square;
+  w[at] = fma(-rate[0], decay, real(1)) * w[at] - corrected_rate[0] * mean / (sqrt(square) + epsilon);
+}
+
+// backend/philox.py: philox. Four words of random bits for a counter of four and a key of two.
+__device__ inline void philox(unsigned* c, unsigned key0, unsigned key1) {
+  for (int round = 0; round < 10; ++round) {
+    unsigned high0 = __umulhi(0xD2511F53u, c[0]), low0 = 0xD2511F53u * c[0];
+    unsigned high1 = __umulhi(0xCD9E8D57u, c[2]), low1 = 0xCD9E8D57u * c[2];
+    c[0] = high1 ^ c[1] ^ key0;
+    c[1] = low1;
+    c[2] = high0 ^ c[3] ^ key1;
+    c[3] = low0;
+    key0 += 0x9E3779B9u;
+    key1 += 0xBB67AE85u;
+  }
+}
+
+// layers/dropout.py: drop. A thread for every four numbers of x, as one count of Philox gives four words; `draw`, the
+// number of the call, lies on the device for the sake of captured steps.
+extern "C" __global__ void drop(unsigned size, const real* x, real* y, bool* keep, const unsigned long long* draw,
+                                unsigned numbers, unsigned threshold, real factor, unsigned key0, unsigned key1) {
+  unsigned at = element();
+  if (at >= size) return;
+  unsigned bits[4] = {at, 0, (unsigned)draw[0], (unsigned)(draw[0] >> 32)};
+  philox(bits, key0, key1);
+  for (unsigned lane = 0; lane < 4 && 4 * at + lane < numbers; ++lane) {
+    bool kept = bits[lane] >= threshold;
+    keep[4 * at + lane] = kept;
+    y[4 * at + lane] = kept ? x[4 * at + lane] * factor : real(0);
+  }
+}
+
+// layers/dropout.py: scale.
+extern "C" __global__ void scale(unsigned size, const real* x, const bool* keep, real* y, real factor) {
+  unsigned at = element();
+  if (at >= size) return;
+  y[at] = keep[at] ? x[at] * factor : real(0);
+}
+
+// datasets/affine.py: _into_image. Which pixel answers for `index`; -1 where there is none.
+// fill: 0 the nearest pixel of the edge, 1 zero, 2 reflected.
+__device__ inline int into_image(int index, int length, int fill) {
+  if (index >= 0 && index < length) return index;
+  if (fill == 1) return -1;
+  if (fill == 0 || length == 1) return index < 0 ? 0 : length - 1;
+  int period = 2 * length - 2, place = (index < 0 ? -index : index) % period;
+  return place < length ? place : period - place;
+}
+
+// datasets/affine.py: move. Images (N, H, W, bytes of a pixel), mirrored and shifted by whole pixels.
+extern "C" __global__ void move(unsigned size, const unsigned char* images, unsigned char* moved, const bool* flips,
+                                const long long* shifts, int H, int W, int bytes, int fill) {
+  unsigned at = element();
+  if (at >= size) return;
+  int b = at % bytes, w = at / bytes % W, h = at / bytes / W % H, n = at / bytes / W / H;
+  int row = into_image(h - (int)shifts[2 * n], H, fill), column = w - (int)shifts[2 * n + 1];
+  column = into_image(flips[n] ? W - 1 - column : column, W, fill);
+  bool inside = row >= 0 && column >= 0;
+  moved[at] = inside ? images[(((size_t)n * H + row) * W + column) * bytes + b] : (unsigned char)0;
+}
+
+// preprocessing.py: standardize. Pixels to floats, each channel by its own scale and shift.
+extern "C" __global__ void standardize(unsigned size, const unsigned char* images, real* x, const real* scale,
+                                       const real* shift, int C) {
+  unsigned at = element();
+  if (at >= size) return;
+  x[at] = (real)images[at] * scale[at % C] + shift[at % C];
+}

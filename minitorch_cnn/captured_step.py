@@ -1,0 +1,158 @@
+"""A whole training step on a GPU as one CUDA graph: forward, loss, backward, update.
+
+    step = CapturedStep(model, losses.CrossEntropy(), optimizer)
+    for x, labels in batches:
+        loss, correct = step(x, labels)         # arrays on the GPU: float(loss) waits for it
+
+The first steps run one operation after the other, and are steps like all others. Then the step is captured, and from
+there on a call copies the batch to where the graph reads it and launches the graph. The same kernels run in the same
+order, so the result has the same bits. What changes from step to step lies on the GPU and is written there before the
+launch: the batch, the learning rate, and which draw of random numbers a dropout is at.
+
+A batch of another size, such as the last one of an epoch, runs one operation after the other; so does everything where
+the step cannot be captured, and `reason` then says why.
+"""
+
+import numpy as np
+
+from minitorch_cnn.backend import moved
+from minitorch_cnn.backend.graph import Recorder
+from minitorch_cnn.errors import ArgumentError, BackendError
+from minitorch_cnn.losses import Loss, LossOfScores
+from minitorch_cnn.metrics import right_classes
+
+WARM_UP = 2  # steps before the one that is captured
+
+
+class CapturedStep:
+    """Training steps of `model` (on a GPU) with `loss` and `optimizer`; `learner` is the part that sees the batches."""
+
+    def __init__(self, model, loss, optimizer, learner=None):
+        if model.backend == "numpy":
+            raise ArgumentError('CapturedStep: expected a model on a GPU: model.to("cupy")')
+        self.model, self.loss, self.optimizer, self.learner = model, loss, optimizer, learner or model
+        self.reason = self._what_forbids_it()
+        self.recorder = None if self.reason else Recorder(model.xp)
+        self.counters = {}  # layer: (its count of draws on the device, what it is there)
+        self.graph = None
+        self.warm = 0
+
+    def __call__(self, x, labels):
+        """(mean loss, number of right predictions) before the update, as arrays of no axis on the GPU."""
+        wanted = self.loss.check(self._like_a_prediction(len(x)), labels) if self._computes_on_arrays() else labels
+        if self.reason is not None:
+            return self._one_by_one(x, wanted)
+        if self.warm and (x.shape, x.dtype, wanted.shape) != (self.x.shape, self.x.dtype, self.wanted.shape):
+            return self._one_by_one(x, wanted)
+        if not self.warm or not self.optimizer.follows(self.model):
+            self._prepare(x, wanted)
+        return self._as_a_graph(x, wanted)
+
+    # One operation after the other.
+
+    def _one_by_one(self, x, labels):
+        there = moved(labels, self.model.xp)
+        loss = _OnDevice(self.loss, there) if self._computes_on_arrays() else self.loss
+        value = self.learner.loss_and_gradients(x, labels, loss, training=True)
+        self.optimizer.step(self.model)
+        return value, right_classes(self.learner.prediction, there).sum()
+
+    # As one graph.
+
+    def _prepare(self, x, wanted):
+        """Room for what the graph reads, shaped like the first batch."""
+        xp = self.model.xp
+        self.optimizer.prepare(self.model)
+        self.x, self.wanted = xp.empty(x.shape, dtype=x.dtype), xp.empty(wanted.shape, dtype=wanted.dtype)
+        pieces, numbers = self.optimizer.rate_shape()
+        self.rates = xp.empty((pieces, numbers, 1), dtype=self.model.dtype)
+        self.graph, self.warm = None, 0
+
+    def _as_a_graph(self, x, wanted):
+        rates = self.optimizer.next_rates()
+        self._write(self.x, x)
+        self._write(self.wanted, wanted)
+        self._write(self.rates, np.asarray(rates, self.model.dtype)[..., None])
+        draws = self._random_layers()
+        for layer in draws:
+            self._count_on_device(layer)
+        try:
+            if self.warm < WARM_UP:
+                self.warm += 1
+                return self.recorder.run(self._work)
+            if self.graph is None:
+                self.graph, self.results = self.recorder.capture(self._work)
+        except BackendError as error:
+            self.reason = str(error)
+            return self._finish_without(rates)
+        finally:
+            for layer, count in draws.items():
+                layer.draws = count + 1
+                self.counters[layer] = self.counters[layer][0], count + 1
+        self.graph.launch()
+        return self.results
+
+    def _work(self):
+        """The step itself, of what lies on the device; nothing of it may look at a result or bring a number along."""
+        for layer in self._random_layers():
+            layer.draws = self.counters[layer][0]
+        loss = _OnDevice(self.loss, self.wanted)
+        value = self.learner.loss_and_gradients(self.x, None, loss, training=True)
+        self.optimizer.apply(self.rates)
+        return value, right_classes(self.learner.prediction, self.wanted).sum()
+
+    def _finish_without(self, rates):
+        """The step whose capture failed, of which nothing has been computed yet."""
+        value = self.learner.loss_and_gradients(self.x, None, _OnDevice(self.loss, self.wanted), training=True)
+        self.optimizer.apply(rates)
+        return value, right_classes(self.learner.prediction, self.wanted).sum()
+
+    def _write(self, there, array):
+        if isinstance(array, np.ndarray):
+            there.set(np.ascontiguousarray(array), stream=self.model.xp.cuda.get_current_stream())
+        else:
+            there[...] = array
+
+    def _random_layers(self):
+        """{layer: how often it has drawn} of those that do in training."""
+        return {layer: layer.draws for layer in self.learner.layers if getattr(layer, "rate", 0)}
+
+    def _count_on_device(self, layer):
+        """Let the device's count of draws be the layer's own: it is, unless steps were made in between without it."""
+        counter, there = self.counters.get(layer, (None, None))
+        if counter is None:
+            counter = self.model.xp.empty(1, dtype="uint64")
+        if there != layer.draws:
+            self._write(counter, np.asarray([layer.draws], "uint64"))
+        self.counters[layer] = counter, layer.draws
+
+    def _what_forbids_it(self):
+        if self.optimizer.clip_norm is not None:
+            return "clip_norm: whether a gradient is too long is decided on the host"
+        if not self._computes_on_arrays():
+            return f"{type(self.loss).__name__}: a loss that does not stay on the device (of_scores, of_prediction)"
+        return None
+
+    def _computes_on_arrays(self):
+        """Whether the loss is what its `of_scores` and `of_prediction` say, and not something written over them."""
+        kind = type(self.loss)
+        own = kind.value_and_gradient is not Loss.value_and_gradient
+        own |= getattr(kind, "from_scores", LossOfScores.from_scores) is not LossOfScores.from_scores
+        return not own and hasattr(kind, "of_prediction")
+
+    def _like_a_prediction(self, N):
+        """An array on the host of the prediction's shape and type, for checking labels against it."""
+        return np.broadcast_to(self.model.dtype.type(0), (N, *self.model.output_shape))
+
+
+class _OnDevice:
+    """A loss for labels that are checked already, whose value stays on the device."""
+
+    def __init__(self, loss, wanted):
+        self.loss, self.follows, self.wanted = loss, loss.follows, wanted
+
+    def from_scores(self, scores, _):
+        return self.loss.of_scores(scores, self.wanted)
+
+    def value_and_gradient(self, prediction, _):
+        return self.loss.of_prediction(prediction, self.wanted)

@@ -1,0 +1,77 @@
+"""The kernels through CUDA's own compilers, for the GPUs in use: no GPU is needed for that.
+
+NVRTC is what CuPy compiles them with (`pip install nvidia-cuda-nvrtc-cu12` or `-cu13`); nvcc is part of CUDA's toolkit.
+Where neither is installed the tests are skipped, and say so.
+"""
+
+import ctypes
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minitorch_cnn.backend import kernels
+
+ARCHITECTURES = ("80", "90")  # A100 and later; H100, H200
+NVCC = shutil.which("nvcc")
+
+
+def nvrtc_library():
+    """The path of NVRTC within the installed packages; None where there is none."""
+    for folder in map(Path, sys.path):
+        for path in sorted(folder.glob("nvidia/*/lib/libnvrtc.so.*")):
+            if "builtins" not in path.name:
+                return path
+    return None
+
+
+NVRTC = nvrtc_library()
+
+
+def compile_with_nvrtc(code, options):
+    """(size of the machine code, what the compiler said)."""
+    for builtins in NVRTC.parent.glob("libnvrtc-builtins.so.*"):
+        ctypes.CDLL(str(builtins), ctypes.RTLD_GLOBAL)
+    nvrtc = ctypes.CDLL(str(NVRTC))
+    program, size = ctypes.c_void_p(), ctypes.c_size_t()
+    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), code.encode(), b"kernels.cu", 0, None, None) == 0
+    passed = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
+    failed = nvrtc.nvrtcCompileProgram(program, len(options), passed)
+    nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    nvrtc.nvrtcGetProgramLog(program, log)
+    said = log.value.decode()
+    assert not failed, said
+    assert nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size)) == 0
+    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
+    return size.value, said
+
+
+@pytest.mark.skipif(NVRTC is None, reason="NVRTC is not installed: the CUDA kernels are not compiled by it")
+@pytest.mark.parametrize("real", kernels.REALS.values())
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_nvrtc(architecture, real):
+    options = (f"-arch=sm_{architecture}", f"-DREAL={real}", "-std=c++17")
+    size, said = compile_with_nvrtc(kernels.SOURCE.read_text(), options)
+    assert size > 10_000 and "warning" not in said
+
+
+@pytest.mark.skipif(NVRTC is None, reason="NVRTC is not installed: the CUDA kernels are not compiled by it")
+def test_nvrtc_finds_a_mistake():
+    with pytest.raises(AssertionError, match="undefined"):
+        compile_with_nvrtc(kernels.SOURCE.read_text().replace("real(0)", "nothing"), ("-arch=sm_90",))
+
+
+@pytest.mark.skipif(NVCC is None, reason="nvcc is not installed: the CUDA kernels are not compiled by it")
+@pytest.mark.parametrize("real", kernels.REALS.values())
+def test_nvcc_spills_no_registers(tmp_path, real):
+    """A kernel whose thread needs more registers than there are keeps them in memory, and is slow."""
+    command = [NVCC, "-arch=sm_90", f"-DREAL={real}", "-std=c++17", "-cubin", "-Xptxas", "-v", str(kernels.SOURCE)]
+    said = subprocess.run(
+        [*command, "-o", str(tmp_path / "k.cubin")], check=True, capture_output=True, text=True
+    ).stderr
+    assert said.count("registers") == len(kernels.signatures())
+    assert "warning" not in said
+    assert said.count("0 bytes spill stores, 0 bytes spill loads") == len(kernels.signatures())
