@@ -1,4 +1,4 @@
-"""The command line: `minitorch-cnn train`, `fine-tune`, `predict`, `summary`, `weights`, `check-gradients`.
+"""The command line: `minitorch-cnn train`, `fine-tune`, `predict`, `summary`, `weights`; the others in `cli_*.py`.
 
 Every mistake of a user ends in one line on the error output and exit code 2; Ctrl-C in 130; a check that fails in 1.
 """
@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-from minitorch_cnn import parallel
+from minitorch_cnn import cli_exercise, cli_explain, cli_gradients, parallel
 from minitorch_cnn.backend import BACKENDS
 from minitorch_cnn.errors import UserError
 from minitorch_cnn.printable import printable
@@ -21,7 +21,9 @@ EXAMPLES = """examples:
   minitorch-cnn summary cifar10 --batch-size 128
   minitorch-cnn weights fetch vgg16 --no-top --out weights
   minitorch-cnn weights inspect weights/vgg16_weights.h5 --model vgg16-no-top
-  minitorch-cnn check-gradients
+  minitorch-cnn check-gradients --page gradients.html
+  minitorch-cnn explain vgg16 photo.jpg --weights weights/vgg16_weights.h5 --page step.html
+  minitorch-cnn exercise start
 """
 
 # What a network is called on the command line: (function of `models`, its arguments).
@@ -144,14 +146,9 @@ def _parser():
     inspect.add_argument("--model", metavar="MODEL", help="compare with this network: as for summary")
     inspect.set_defaults(run=_inspect_weights)
 
-    check = commands.add_parser(
-        "check-gradients",
-        help="compare every backward pass with the definition of the derivative",
-        description="Compare backward passes with central differences in float64; exit code 1 where one disagrees.",
-    )
-    check.add_argument("model", nargs="?", metavar="MODEL", help="as for summary; left out: every kind of layer")
-    check.add_argument("--most", type=_positive_integer, default=20, metavar="N", help="numbers of each array (20)")
-    check.set_defaults(run=_check_gradients)
+    cli_gradients.add_check_gradients(commands, _positive_integer, _named_model)
+    cli_exercise.add_exercise(commands, _positive)
+    cli_explain.add_explain(commands, _positive)
     return parser
 
 
@@ -234,22 +231,6 @@ def _inspect_weights(options):
     report = keras_h5.inspect(options.file, None if options.model is None else _named_model(options.model))
     print(report)
     return 1 if report.fits is False else 0
-
-
-def _check_gradients(options):
-    from minitorch_cnn.gradient_check import gradient_check
-    from minitorch_cnn.gradient_gallery import every_layer
-
-    if options.model is not None:
-        reports = [gradient_check(_named_model(options.model), most=options.most)]
-    else:
-        cases = every_layer()
-        reports = [gradient_check(layer, x, training=training, most=options.most) for layer, x, training in cases]
-    for report in reports:
-        print(report, flush=True)
-    wrong = [report.subject for report in reports if not report.passed]
-    print(f"{len(reports) - len(wrong)} of {len(reports)} agree" + (f"; wrong: {', '.join(wrong)}" if wrong else ""))
-    return 1 if wrong else 0
 
 
 def _named_model(name):

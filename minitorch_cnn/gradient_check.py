@@ -7,20 +7,24 @@ hide transposed and cancelled terms. For a whole model with labels L is the loss
 
 At a kink (a ReLU's zero, a tie of two numbers in a pool) the function has two one-sided slopes and no derivative; the
 check recognises one by comparing the slopes to the left and to the right, and does not call it a bug.
+
+Of an array that disagrees the report says in words what it looks like (`lessons/`); with `curves` it holds how the
+error of each array's worst number depends on the step, in float32 and in float64.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from minitorch_cnn.backend import library_name, moved, namespace, on_host
+from minitorch_cnn.backend import library_name, moved, namespace
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.gradient_problem import Problem, copy_of, model_of, slope
 from minitorch_cnn.sequential import Sequential
 
 STEP = 1e-6
 TOLERANCE = 1e-6
 KINK_STEPS = (1e-6, 1e-7, 1e-8)
-ROUNDING = 2e-15  # of L, relative to the numbers that add up to it
+MOST_DIAGNOSED = 600  # numbers of an array that disagrees, compared to say what it looks like
 
 
 @dataclass
@@ -33,8 +37,11 @@ class Element:
     numerical: float
     error: float  # |backward - numerical| / the largest gradient in the array, or what L's rounding lets one see of it
     kink: bool = False
+    scale: float = 1.0  # what the error is measured in
 
     def __str__(self):
+        if not self.index:
+            return f"{self.name}: no gradient of its shape"
         place = f"{self.name}[{', '.join(map(str, self.index))}]"
         note = "  (a kink: the slopes to the left and right differ)" if self.kink else ""
         return f"{place}: backward {self.backward:+.9e}, numerical {self.numerical:+.9e}, error {self.error:.1e}{note}"
@@ -49,6 +56,9 @@ class Report:
     worst: dict = field(default_factory=dict)  # name of the array -> Element
     kinks: list = field(default_factory=list)
     checked: int = 0
+    symptoms: dict = field(default_factory=dict)  # name of an array that disagrees -> what it looks like, in words
+    where: str = ""  # in which layers of a model the bug can be, in words
+    curves: dict = field(default_factory=dict)  # name of the array -> StepCurve of its worst element; "kink": the first
 
     @property
     def passed(self):
@@ -66,18 +76,24 @@ class Report:
     def __str__(self):
         verdict = "agrees" if self.passed else "DISAGREES"
         lines = [f"{self.subject}: backward {verdict} with central differences ({self.checked} numbers compared)"]
-        lines += [f"  {'ok ' if e.error <= self.tolerance else 'BAD'} {e}" for e in self.worst.values()]
+        for name, element in self.worst.items():
+            lines.append(f"  {'ok ' if element.error <= self.tolerance else 'BAD'} {element}")
+            lines += [f"      {self.symptoms[name]}"] if name in self.symptoms else []
+            lines += [f"      {line}" for line in self.curves[name].lines()] if name in self.curves else []
         lines += [f"  kink {element}" for element in self.kinks]
+        lines += [f"      {line}" for line in self.curves["kink"].lines()] if "kink" in self.curves else []
+        lines += [f"  {self.where}"] if self.where else []
         return "\n".join(lines)
 
 
 def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, step=STEP, tolerance=TOLERANCE,
-                   most=200, seed=0):  # fmt: skip
+                   most=200, seed=0, curves=False):  # fmt: skip
     """Check a layer's or a whole model's backward pass; the subject itself is not changed.
 
     Arguments: `subject` a layer or a Sequential; `x` an input (N, ...), left out: random; `labels` and `loss` check a
     model through its loss; `training` as in forward (dropout repeats its mask); `step` h; `tolerance` on the
-    error relative to the largest gradient of the array; at `most` so many numbers of each array, drawn by `seed`.
+    error relative to the largest gradient of the array; at `most` so many numbers of each array, drawn by `seed`;
+    `curves` adds the error of each worst number over the step h.
     Returns a Report; `print` it.
     """
     rng = np.random.default_rng(seed)
@@ -87,83 +103,68 @@ def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, s
             if x is None:
                 raise ArgumentError("gradient_check: a model without an input shape needs an x")
             subject.build(x.shape[1:])
-        model = subject.copy("float64")
+        model = copy_of(subject, "float64")
         title = repr(subject)
     else:
         if x is None and subject.input_shape is None:
             raise ArgumentError(f"gradient_check: {subject.name} has no input shape yet, so it needs an x")
-        model = _model_of(subject, subject.input_shape or x.shape[1:])
+        model = model_of(subject, subject.input_shape or x.shape[1:])
         where = x if x is not None else next(iter(subject.parameters.values()), rng.random(0))
         model.to(library_name(namespace(where)))
         title = repr(subject)
     x = model.receive(rng.standard_normal((2, *model.input_shape)) if x is None else x).copy()
-    problem = _Problem(model, x, labels, loss, training, rng)
+    upstream = moved(rng.standard_normal((len(x), *model.output_shape)), namespace(x)) if labels is None else None
+    problem = Problem(model, x, labels, loss, training, upstream)
     report = Report(title, tolerance)
     for name, array, gradient in problem.arrays():
+        if gradient.shape != array.shape:
+            report.worst[name] = Element(name, (), np.nan, np.nan, np.inf)
+            report.symptoms[name] = _shape_in_words(array, gradient)
+            continue
         _compare(report, problem, name, array, gradient, step, most, rng)
+        if name in report.worst and not report.worst[name].error <= tolerance:
+            report.symptoms[name] = _in_words(problem, name, array, gradient, step)
+    if not report.passed and len(model.layers) > 1:
+        report.where = _where(model, {element.name for element in report.failures})
+    if curves:
+        from minitorch_cnn.lessons.step_curves import step_curve  # only who looks at curves pays for them
+
+        elements = {name: element for name, element in report.worst.items() if element.index}
+        elements |= {"kink": report.kinks[0]} if report.kinks else {}
+        report.curves = {name: step_curve(problem, element) for name, element in elements.items()}
     return report
 
 
-def _model_of(layer, input_shape):
-    """A float64 model of a copy of one layer, with its values."""
-    twin = type(layer)(**layer.config())
-    for name in ("key", "draws"):
-        if hasattr(layer, name):
-            setattr(twin, name, getattr(layer, name))
-    twin.named_by_user = True
-    model = Sequential([twin], input_shape, seed=0, dtype="float64")
-    for name, array in layer.parameters.items():
-        twin.parameters[name] = array
-    return model
+def _where(model, wrong):
+    """The layers that can be at fault: what is wrong highest up, and what hands it its gradient.
+
+    A wrong dx spoils all layers below and none above, so the bug is not below the highest wrong array.
+    """
+    suspects = []
+    for layer in reversed(model.layers):
+        names = [f"{layer.name}/{name}" for name in layer.gradients]
+        if any(name in wrong for name in names):
+            return f"look at {layer.name}" + (f", then at the dx of {', '.join(suspects)}" if suspects else "")
+        suspects = [layer.name] if names else [*suspects, layer.name]
+    return f"look at the dx of {', '.join(suspects)}"
 
 
-class _Problem:
-    """A function from numbers to one number, and the gradient that backward claims for it."""
+def _shape_in_words(array, gradient):
+    if gradient.dtype == object:
+        return f"expected a gradient of shape {array.shape}, got {type(gradient.item()).__name__}"
+    words = f"expected a gradient of shape {array.shape}, got {gradient.shape}"
+    larger = gradient.ndim == array.ndim == 4 and gradient.size > array.size
+    return words + (": the padding was not cut off" if larger else "")
 
-    def __init__(self, model, x, labels, loss, training, rng):
-        self.model, self.x, self.training = model, x, training
-        self.labels, self.loss = labels, (loss or model.default_loss()) if labels is not None else None
-        self.state = {key: np.array(on_host(value)) for key, value in model.state().items()}
-        if self.labels is None:
-            self.upstream = moved(rng.standard_normal(model.forward(x, training).shape), namespace(x))
-        self.rounding = ROUNDING * self.size()
 
-    def value(self):
-        """L at the present numbers; random layers and moving averages begin as at the first call."""
-        self._rewind()
-        if self.loss is not None:
-            return self.model.loss_and_gradients(self.x, self.labels, self.loss, self.training)
-        return float((self.model.forward(self.x, self.training) * self.upstream).sum())
+def _in_words(problem, name, array, gradient, step):
+    """What a gradient that disagrees looks like beside the right one."""
+    from minitorch_cnn.lessons.symptoms import symptom  # only who has a bug needs the words for it
 
-    def size(self):
-        """The sum of the numbers that add up to L, all taken as positive: L is rounded in proportion to it."""
-        if self.loss is not None:
-            return abs(self.value())
-        self._rewind()
-        return float(abs(self.model.forward(self.x, self.training) * self.upstream).sum())
-
-    def arrays(self):
-        """(name, array, gradient) for every trained parameter and for the input."""
-        self._rewind()
-        model = self.model
-        if self.loss is not None:
-            model.loss_and_gradients(self.x, self.labels, self.loss, self.training)
-            dx = None
-        else:
-            model.forward(self.x, self.training)
-            dx = model.backward(self.upstream, input_gradient=True)
-        found = [(f"{layer.name}/{name}", layer.parameters[name], np.array(on_host(layer.gradients[name])))
-                 for layer in model.layers for name in layer.gradients]  # fmt: skip
-        return found if dx is None else [*found, ("input", self.x, np.array(on_host(dx)))]
-
-    def _rewind(self):
-        trained = {(layer.name, name) for layer in self.model.layers for name in layer.trained()}
-        for layer in self.model.layers:
-            for name in layer.statistics:
-                if (layer.name, name) not in trained and name in layer.parameters:
-                    layer.parameters[name] = self.state[layer.name, name]
-            if hasattr(layer, "draws"):
-                layer.draws = int(self.state[layer.name, "draws"])
+    if array.size > MOST_DIAGNOSED:
+        return "more than can be told from a sample: check a smaller input to hear what it looks like"
+    numerical = np.array([slope(problem, array, index, step, -step) for index in np.ndindex(array.shape)])
+    return symptom(problem, name, gradient, numerical.reshape(array.shape))
 
 
 def _compare(report, problem, name, array, gradient, step, most, rng):
@@ -174,10 +175,11 @@ def _compare(report, problem, name, array, gradient, step, most, rng):
     worst = None
     for flat in chosen:
         index = tuple(int(i) for i in np.unravel_index(flat, array.shape))
-        numerical = _slope(problem, array, index, step, -step)
-        error = abs(numerical - gradient[index]) / max(visible, abs(numerical))
-        error = float(error) if np.isfinite(error) else np.inf
-        element = Element(name, index, float(gradient[index]), numerical, error)
+        numerical = slope(problem, array, index, step, -step)
+        scale = max(visible, abs(numerical))
+        error = float(abs(numerical - gradient[index]) / scale)
+        error = error if np.isfinite(error) else np.inf
+        element = Element(name, index, float(gradient[index]), numerical, error, scale=scale)
         report.checked += 1
         if element.error > report.tolerance and _is_kink(problem, array, index, element, largest):
             element.kink = True
@@ -188,17 +190,6 @@ def _compare(report, problem, name, array, gradient, step, most, rng):
         report.worst[name] = worst
 
 
-def _slope(problem, array, index, ahead, behind):
-    """(L(w + ahead) - L(w + behind)) / (ahead - behind)."""
-    before = float(array[index])
-    array[index] = before + ahead
-    high = problem.value()
-    array[index] = before + behind
-    low = problem.value()
-    array[index] = before
-    return (high - low) / (ahead - behind)
-
-
 def _is_kink(problem, array, index, element, largest):
     """Whether backward's value is explained by a kink at or near the point.
 
@@ -207,7 +198,7 @@ def _is_kink(problem, array, index, element, largest):
     """
     stays_apart = True
     for step in KINK_STEPS:
-        right, left = _slope(problem, array, index, step, 0.0), _slope(problem, array, index, 0.0, -step)
+        right, left = slope(problem, array, index, step, 0.0), slope(problem, array, index, 0.0, -step)
         low, high, middle = min(left, right), max(left, right), (left + right) / 2
         rounding = problem.rounding / step
         noise = 1e-4 * largest + rounding

@@ -6,11 +6,12 @@ import numpy as np
 
 from .architecture import shape_text
 from .curves import Curve, duration_text, loss_text, percent_text
+from .filter_change import filter_panels
 from .heat import overlay
 from .keep_toss_add import draw_surgery
 from .page import render, write_page
 from .phases import draw_phases
-from .pictures import draw_filters, photo_uri
+from .pictures import photo_uri
 from .run_page import confusion, samples, share, skipped
 from .svg import Drawing
 
@@ -149,27 +150,11 @@ def filters(run):
 
     The change is ||after - before|| / ||before||, the root of the sum of squares over all weights.
     """
-    kernels = {"before": run.filters_before, "after": run.filters_after}
-    kernels = {name: np.asarray(kernel, np.float32) for name, kernel in kernels.items() if kernel is not None}
+    kernels = [kernel for kernel in (run.filters_before, run.filters_after) if kernel is not None]
     if not kernels:
         return None
-    # Networks out of Caffe look at blue, green, red; the page shows red, green, blue.
-    shown = {name: kernel[:, :, ::-1] if run.bgr else kernel for name, kernel in kernels.items()}
-    titles = {"before": "Before fine-tuning", "after": "After fine-tuning"}
-    panels = [
-        (titles[name], draw_filters(kernel, description=f"The filters of the first layer {name} fine-tuning"))
-        for name, kernel in shown.items()
-    ]
-    change = None
-    if len(kernels) == 2:
-        difference, size = shown["after"] - shown["before"], float(np.linalg.norm(kernels["before"]))
-        change = float(np.linalg.norm(difference)) / size if size else math.nan
-        largest = float(np.abs(difference).max(initial=0))
-        if math.isfinite(change) and largest > 0:
-            scale = float(np.abs(shown["before"]).max()) / largest
-            words = "What changed in the filters of the first layer"
-            panels.append((f"The change, {scale:,.0f}×", draw_filters(difference, largest=largest, description=words)))
-    return {"panels": panels, "change": change, "count": next(iter(kernels.values())).shape[3]}
+    panels, change = filter_panels(run.filters_before, run.filters_after, bgr=run.bgr)
+    return {"panels": panels, "change": change, "count": np.shape(kernels[0])[3]}
 
 
 def explanations(run):

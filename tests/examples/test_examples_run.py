@@ -16,8 +16,8 @@ from minitorch_cnn import models
 
 FOLDER = pathlib.Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
-BACKPROPAGATION, DIGITS, CIFAR10, SMALL_TRANSFER, CATS_VS_DOGS, TRANSFER = (
-    next(FOLDER.glob(f"{number:02}_*.py")) for number in range(1, 7)
+BACKPROPAGATION, DIGITS, CIFAR10, SMALL_TRANSFER, CATS_VS_DOGS, TRANSFER, EXPLAINER = (
+    next(FOLDER.glob(f"{number:02}_*.py")) for number in range(1, 8)
 )
 
 
@@ -233,6 +233,13 @@ def test_what_is_not_there_is_one_line_and_exit_code_2(photos, untrained, tmp_pa
     code, out, error = run(script, *(argument.format(**places) for argument in arguments), folder=tmp_path)
     assert code == 2 and not out
     assert message in error and len(error.splitlines()) == 1
+
+
+def test_a_network_for_cnn_explainer(tmp_path):
+    code, out, error = run(EXPLAINER, "--epochs", 1, "--out", tmp_path / "data", folder=tmp_path)
+    assert code == 0, error
+    assert "CNN Explainer computes what the network predicts" in out
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"nn_10.json", "model.json", "group1-shard1of1.bin"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)

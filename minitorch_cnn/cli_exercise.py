@@ -1,0 +1,128 @@
+"""`minitorch-cnn exercise`: a course of ten exercises, checked one by one or all at once."""
+
+
+def add_exercise(commands, positive):
+    """Put the command beside the others."""
+    exercise = commands.add_parser(
+        "exercise",
+        help="write the heart of a layer and be told what is wrong with it",
+        description="A course of ten exercises. Without a NAME it says how far you are; `start` copies the stubs; the"
+        " name of an exercise checks your file, `all` checks every one. Exit code 1 where one is not right.",
+    )
+    exercise.add_argument(
+        "name", nargs="?", metavar="NAME", help="start, all, or an exercise: dense, relu, ... or 1, 2"
+    )
+    exercise.add_argument("folder", nargs="?", metavar="DIR", help="where your files are (exercises)")
+    exercise.add_argument("--seconds", type=positive, metavar="S", help="how long your code may run (20)")
+    exercise.add_argument("--solution", action="store_true", help="print ours instead of checking yours")
+    exercise.set_defaults(run=_exercise)
+
+
+def _exercise(options):
+    from pathlib import Path
+
+    from minitorch_cnn.errors import ArgumentError
+    from minitorch_cnn.exercises import course
+    from minitorch_cnn.exercises.progress import FOLDER, Course
+
+    names = [exercise.name for exercise in course.EXERCISES]
+    if (
+        options.name is not None
+        and options.folder is None
+        and options.name not in names
+        and Path(options.name).is_dir()
+    ):
+        options.name, options.folder = None, options.name  # `minitorch-cnn exercise DIR`
+    mine = Course(options.folder or FOLDER)
+    if options.name is None:
+        mine.require()
+        return _list_exercises(mine)
+    if options.name == "start":
+        copied = mine.start()
+        kept = len(course.EXERCISES) - len(copied)
+        print(f"{len(copied)} exercises put into {mine.folder}" + (f", {kept} were there and stay" if kept else ""))
+        print(f"open {mine.file_of(course.EXERCISES[0])}, then: minitorch-cnn exercise dense{_in_folder(mine)}")
+        return 0
+    if options.name == "all" and not options.solution:
+        mine.require()
+        return _check_all(mine, options.seconds)
+    if options.name == "all":
+        raise ArgumentError("exercise: --solution: expected the name of one exercise, got all")
+    exercise = course.get(options.name)
+    if options.solution:
+        print(Path(exercise.solution).read_text(encoding="utf-8"), end="")
+        return 0
+    outcome = _check_one(mine, exercise, options.seconds)
+    for words in _said(exercise, outcome):
+        print(words)
+    return 0 if outcome.done else 1
+
+
+def _check_one(mine, exercise, seconds):
+    from minitorch_cnn.exercises import runner
+
+    outcome = runner.run(exercise, mine.file_of(exercise), seconds or runner.SECONDS)
+    mine.remember(exercise, outcome)
+    return outcome
+
+
+def _said(exercise, outcome):
+    """What a check tells the learner, line by line."""
+    for function in outcome.right:
+        yield f"right  {function}"
+    for index, words in enumerate(outcome.lines):
+        if outcome.state in ("not begun", "begun"):
+            yield f"open   {words}"
+        elif outcome.done:
+            yield f"note   {words}"
+        else:
+            yield f"wrong  {words}" if index == 0 else f"       {words}"
+    for function, yours, ours in outcome.times:
+        ratio = yours / max(ours, 1e-9)
+        words = f"takes {ratio:.1f} times ours" if ratio > 1.15 else f"{1 / ratio:.1f} times as fast as ours"
+        words = "as fast as ours" if 0.87 < ratio < 1.15 else words
+        yield f"time   {function}: yours {1000 * yours:.3g} ms, ours {1000 * ours:.3g} ms: {words}"
+    if outcome.done:
+        from minitorch_cnn.exercises.course import EXERCISES
+
+        later = [other.name for other in EXERCISES if other.number == exercise.number + 1]
+        yield f"exercise {exercise.number} is done" + (f"; next: minitorch-cnn exercise {later[0]}" if later else "")
+
+
+def _list_exercises(mine):
+    from minitorch_cnn.exercises.course import EXERCISES
+
+    standings = [(exercise, *mine.standing(exercise)) for exercise in EXERCISES]
+    for exercise, state, says in standings:
+        print(f"{exercise.number:2} {exercise.name:9} {state:10} {exercise.title}")
+        if says and state != "done":
+            print(f"{'':13}{says}")
+    done = sum(state == "done" for _, state, _ in standings)
+    print(f"{done} of {len(EXERCISES)} done in {mine.folder}")
+    following = next((exercise.name for exercise, state, _ in standings if state != "done"), None)
+    if following:
+        print(f"next: minitorch-cnn exercise {following}{_in_folder(mine)}")
+    return 0
+
+
+def _check_all(mine, seconds):
+    from minitorch_cnn.exercises.course import EXERCISES
+
+    done = 0
+    for exercise in EXERCISES:
+        if not mine.file_of(exercise).is_file():
+            print(f"{exercise.number:2} {exercise.name:9} not there")
+            continue
+        outcome = _check_one(mine, exercise, seconds)
+        done += outcome.done
+        print(f"{exercise.number:2} {exercise.name:9} {outcome.state}", flush=True)
+        for words in outcome.lines:
+            print(f"{'':13}{words}")
+    print(f"{done} of {len(EXERCISES)} right")
+    return 0 if done == len(EXERCISES) else 1
+
+
+def _in_folder(mine):
+    from minitorch_cnn.exercises.progress import FOLDER
+
+    return "" if str(mine.folder) == FOLDER else f" {mine.folder}"

@@ -1,0 +1,48 @@
+"""`minitorch-cnn explain`: one training step watched, on the terminal and as a page."""
+
+
+def add_explain(commands, positive):
+    """Put the command beside the others."""
+    explain = commands.add_parser(
+        "explain",
+        help="watch one training step, layer by layer",
+        description="Trace one forward and backward pass and one update: shapes, multiplications, bytes, time, what the"
+        " activations and gradients look like, which ReLUs are off, and how far each layer moves.",
+    )
+    explain.add_argument("model", nargs="?", default="digits", metavar="MODEL",
+                         help="digits (left out), a network as for summary, or a run folder")  # fmt: skip
+    explain.add_argument("images", nargs="*", metavar="IMAGE", help="image files; left out: digits of the package")
+    explain.add_argument("--weights", metavar="FILE", help="a Keras weight file for the network")
+    explain.add_argument("--label", metavar="CLASS", help="what the images show; left out: what the network answers")
+    explain.add_argument("--rate", type=positive, metavar="RATE", help="the learning rate of the step")
+    explain.add_argument("--page", metavar="FILE", help="write it as a page too, with feature maps")
+    explain.set_defaults(run=_explain)
+
+
+def _explain(options):
+    from minitorch_cnn.lessons.explain import explain, label_words
+    from minitorch_cnn.lessons.trace_text import trace_text
+
+    subject, step = explain(options.model, options.images, options.weights, options.label, options.rate)
+    print(trace_text(step))
+    for words in subject.notes:
+        print(f"* {words}")
+    if options.page:
+        from minitorch_cnn.report import StepPage, write_step_page
+
+        page = StepPage(
+            f"One step of {subject.title}", step, step.optimizer, subject.images, label_words(subject),
+            subject.class_names, [("The same again", _explained_by(options))], subject.notes,
+        )  # fmt: skip
+        print(f"page: {write_step_page(page, options.page)}")
+    return 0
+
+
+def _explained_by(options):
+    import shlex
+
+    words = ["minitorch-cnn", "explain", options.model, *options.images]
+    for name in ("weights", "label", "rate", "page"):
+        if getattr(options, name) is not None:
+            words += [f"--{name}", str(getattr(options, name))]
+    return shlex.join(words)

@@ -1,0 +1,84 @@
+"""`minitorch-cnn check-gradients`: backward passes beside the definition of the derivative."""
+
+
+def add_check_gradients(commands, positive_integer, named_model):
+    """Put the command beside the others."""
+    check = commands.add_parser(
+        "check-gradients",
+        help="compare every backward pass with the definition of the derivative",
+        description="Compare backward passes with central differences in float64; exit code 1 where one disagrees."
+        " Of each array it prints the number that agrees least, and the error over the step h in float32 and float64.",
+    )
+    check.add_argument("model", nargs="?", metavar="MODEL", help="as for summary; left out: every kind of layer")
+    check.add_argument("--most", type=positive_integer, default=20, metavar="N", help="numbers of each array (20)")
+    check.add_argument("--brief", action="store_true", help="without the errors over the step")
+    check.add_argument("--random", type=positive_integer, metavar="N", help="N layers on random shapes instead")
+    check.add_argument("--planted", action="store_true", help="bugs put in on purpose: each has to be found")
+    check.add_argument("--page", metavar="FILE", help="write the charts and the gallery of bugs as a page")
+    check.set_defaults(run=lambda options: _check_gradients(options, named_model))
+
+
+def _check_gradients(options, named_model):
+    from minitorch_cnn.errors import ArgumentError
+
+    if sum([options.model is not None, options.random is not None, options.planted]) > 1:
+        raise ArgumentError("check-gradients: expected one of MODEL, --random and --planted, got more")
+    reports = [] if options.planted else _reports(options, named_model)
+    bugs = _planted(options) if options.planted or options.page else []
+    wrong = [report.subject for report in reports if not report.passed]
+    missed = [title for title, *_, report in bugs if report.passed]
+    if reports:
+        end = f"; wrong: {', '.join(wrong)}" if wrong else ""
+        print(f"{len(reports) - len(wrong)} of {len(reports)} agree{end}")
+    if bugs:
+        end = f"; missed: {', '.join(missed)}" if missed else ""
+        print(f"{len(bugs) - len(missed)} of {len(bugs)} planted bugs found{end}")
+    if options.page:
+        from minitorch_cnn.report import GradientChecks, write_gradients_page
+
+        again = [("The same again", _again(options))]
+        subtitle = "Backward passes beside the definition of the derivative"
+        checks = GradientChecks("Are the gradients right?", subtitle, reports, bugs, again)
+        print(f"page: {write_gradients_page(checks, options.page)}")
+    return 1 if wrong or missed else 0
+
+
+def _reports(options, named_model):
+    from minitorch_cnn.gradient_check import gradient_check
+    from minitorch_cnn.gradient_gallery import every_layer, random_layer
+
+    settings = {"most": options.most, "curves": not options.brief}
+    reports = []
+    if options.model is not None:
+        reports.append(gradient_check(named_model(options.model), **settings))
+        print(reports[-1], flush=True)
+        return reports
+    cases = every_layer() if options.random is None else map(random_layer, range(options.random))
+    for layer, x, training in cases:
+        reports.append(gradient_check(layer, x, training=training, **settings))
+        if options.random is None or not reports[-1].passed:
+            print(reports[-1], flush=True)
+    return reports
+
+
+def _planted(options):
+    """[(title, symptom, source, report)] of the gallery; each is printed unless a page is what was asked for."""
+    import numpy as np
+
+    from minitorch_cnn.backend import definitions_only
+    from minitorch_cnn.lessons.planted_bugs import PLANTED_BUGS
+
+    found = []
+    with definitions_only():
+        for bug in PLANTED_BUGS:
+            report = bug.found(np.random.default_rng(0), curves=not options.brief)
+            found.append((bug.title, bug.symptom, bug.source, report))
+            if options.planted:
+                print("MISSED" if report.passed else "found", f"{bug.title}\n  {bug.symptom}\n{report}\n", flush=True)
+    return found
+
+
+def _again(options):
+    parts = ["minitorch-cnn check-gradients", options.model, options.planted and "--planted"]
+    parts += [f"--random {options.random}" if options.random else None, f"--most {options.most}"]
+    return " ".join(part for part in [*parts, f"--page {options.page}"] if part)

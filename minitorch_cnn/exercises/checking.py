@@ -1,0 +1,178 @@
+"""One function of a learner against its task: the first thing that is wrong with it, in words."""
+
+import contextlib
+import copy
+import traceback
+import warnings
+
+import numpy as np
+
+from minitorch_cnn.lessons.differences import close, difference
+
+TOLERANCE = 1e-6  # of the largest number
+SHOWN = 5  # significant digits of the numbers in a message
+
+
+class Wrong(Exception):
+    """What is wrong, and a hint if there is one."""
+
+    def __init__(self, words, hint=None):
+        super().__init__(words)
+        self.words, self.hint = words, hint
+
+
+class NotBegun(Exception):
+    """The function still is the stub's."""
+
+
+def check(task, function, path=None):
+    """Raise Wrong where `function` does not do what `task` asks, NotBegun where it is the stub's.
+
+    `path` is the learner's file, for the line numbers in messages.
+    """
+    if task.judge is not None:
+        with guarded(task.function, path):
+            complaint = task.judge(function)
+        if complaint:
+            raise Wrong(f"{task.function}: {complaint}")
+        return
+    for arguments in task.cases():
+        got = called(task, function, arguments, path)
+        _compare(task, arguments, got, task.truth(**copy.deepcopy(arguments)))
+    single = {name: _in_float32(value) for name, value in task.cases()[0].items()}
+    for name, value in called(task, function, single, path).items():
+        if getattr(value, "dtype", None) == np.float64:
+            raise Wrong(
+                f"{task.function}: {name} is float64 for input of float32",
+                "np.zeros, np.ones and np.eye make float64: np.zeros_like(x) or dtype=x.dtype keep what came in",
+            )
+
+
+def called(task, function, arguments, path):
+    """{result: value} of one call, with copies of the arguments, which must not change unless the task says so."""
+    mine = copy.deepcopy(arguments)
+    with guarded(task.function, path):
+        if task.call is not None:
+            return task.call(function, mine)
+        returned = function(*mine.values())
+    if task.keeps:
+        for name, value in arguments.items():
+            if isinstance(value, np.ndarray) and not np.array_equal(value, mine[name]):
+                hint = "whoever called still needs it: work on a copy, or on a new array"
+                raise Wrong(f"{task.function}: changes its argument {name}", hint)
+    if returned is None:
+        raise Wrong(f"{task.function}: returns None", "is the `return` missing?")
+    if len(task.results) == 1:
+        returned = (returned,)
+    wanted = f"expected {len(task.results)} results ({', '.join(task.results)})"
+    if not isinstance(returned, (tuple, list)):
+        raise Wrong(f"{task.function}: {wanted}, got one {type(returned).__name__}")
+    if len(returned) != len(task.results):
+        raise Wrong(f"{task.function}: {wanted}, got {len(returned)}")
+    return dict(zip(task.results, returned))
+
+
+@contextlib.contextmanager
+def guarded(name, path):
+    """Inside, whatever the learner's code raises becomes a Wrong of one line that says where."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    except (Wrong, NotBegun):
+        raise
+    except NotImplementedError as error:
+        raise NotBegun(name) from error
+    except (Exception, SystemExit) as error:
+        raise Wrong(f"{name}: {in_one_line(error, path)}") from error
+
+
+def in_one_line(error, path):
+    """An exception as `ValueError: words (06_conv2d.py, line 31)`."""
+    words = " ".join(str(error).split())
+    place = ""
+    if path is not None:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        lines = [error.lineno] if isinstance(error, SyntaxError) and error.lineno else lines
+        place = f" ({path.name}, line {lines[-1]})" if lines else ""
+    return f"raised {type(error).__name__}{': ' if words else ''}{words[:300]}{place}"
+
+
+def _compare(task, arguments, got, wanted):
+    for name, right in wanted.items():
+        value = got[name]
+        _check_kind(task, name, value, right)
+        value, right = np.asarray(value, float), np.asarray(right, float)
+        if close(value, right, TOLERANCE):
+            continue
+        raise Wrong(
+            f"{task.function}: {name} is wrong: {_worst(name, value, right)}", _hint(task, arguments, name, got, wanted)
+        )
+
+
+def _check_kind(task, name, value, right):
+    shape = np.shape(right)
+    if value is None:
+        raise Wrong(f"{task.function}: {name} is None")
+    if shape and not isinstance(value, (np.ndarray, np.generic)):
+        raise Wrong(f"{task.function}: {name}: expected an array of shape {shape}, got {type(value).__name__}")
+    if np.asarray(value).dtype.kind not in "fiub":
+        raise Wrong(f"{task.function}: {name}: expected real numbers, got dtype {np.asarray(value).dtype}")
+    if np.shape(value) != shape:
+        raise Wrong(f"{task.function}: {name}: expected shape {shape}, got {np.shape(value)}", _of_shape(value, shape))
+    if np.asarray(value).dtype.kind != "f" and np.asarray(right).dtype.kind == "f":
+        raise Wrong(
+            f"{task.function}: {name}: expected fractions, got whole numbers ({np.asarray(value).dtype})",
+            "an array made from integers cuts off what is behind the point: give it the dtype of the input",
+        )
+
+
+def _of_shape(value, shape):
+    value = np.asarray(value)
+    if value.ndim == len(shape) and sorted(value.shape) == sorted(shape):
+        return "the right sizes in another order: is a transpose missing?"
+    if value.size == int(np.prod(shape)):
+        return "the right number of numbers: a reshape away, or keepdims"
+    if value.ndim == len(shape) == 4 and value.size > int(np.prod(shape)):
+        return "larger than it should be: is the padding still around it?"
+    if value.ndim < len(shape):
+        return "an axis too few: was one summed over that should stay?"
+    return "an axis too many: over which one is there to sum?" if value.ndim > len(shape) else None
+
+
+def _worst(name, value, right):
+    bad = ~np.isfinite(value)
+    index = np.unravel_index(np.argmax(np.where(bad, np.inf, np.abs(value - right))), value.shape)
+    place = f"{name}[{', '.join(map(str, index))}]" if index else name
+    return f"yours {place} = {value[index]:.{SHOWN}g}, it should be {right[index]:.{SHOWN}g}"
+
+
+def _hint(task, arguments, name, got, wanted):
+    """The hint of the mistake that gives the learner's very numbers for `name`; else how they differ from the right."""
+    for mistake in task.mistakes:
+        with np.errstate(all="ignore"):
+            wrong = mistake.wrong(**copy.deepcopy(arguments))
+        others = [other for other in wrong if mistake.joint or not _same(got[other], wanted[other])]
+        if name in others and all(_same(got[other], wrong[other]) for other in others):
+            return mistake.hint
+    batch = next((len(value) for value in arguments.values() if isinstance(value, np.ndarray)), None)
+    return difference(np.asarray(got[name], float), np.asarray(wanted[name], float), batch)
+
+
+def _same(got, wanted):
+    """Whether two results agree; NaN is equal to NaN here, since both may have overflowed alike."""
+    got, wanted = np.asarray(got), np.asarray(wanted)
+    if got.shape != wanted.shape or got.dtype.kind not in "fiub":
+        return False
+    finite = np.isfinite(got)
+    if (finite != np.isfinite(wanted)).any() or not np.array_equal(got[~finite], wanted[~finite], equal_nan=True):
+        return False
+    return close(got[finite], wanted[finite], TOLERANCE)
+
+
+def _in_float32(value):
+    if isinstance(value, np.ndarray) and value.dtype == np.float64:
+        return value.astype(np.float32)
+    if isinstance(value, dict):
+        return {key: _in_float32(item) for key, item in value.items()}
+    return value

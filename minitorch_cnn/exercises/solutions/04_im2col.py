@@ -1,0 +1,15 @@
+"""Solution 4. In the package: `convolution/im2col.py`."""
+
+import numpy as np
+
+
+def im2col(x, window, strides, padding):
+    """Tap (p, q) of all windows at once: the padded image from (p, q) on, in steps of the strides."""
+    (N, *_, C), (KH, KW), (SH, SW) = x.shape, window, strides
+    padded = np.pad(x, ((0, 0), *padding, (0, 0)))
+    OH, OW = (padded.shape[1] - KH) // SH + 1, (padded.shape[2] - KW) // SW + 1
+    columns = np.empty((N, OH, OW, KH, KW, C), x.dtype)
+    for p in range(KH):
+        for q in range(KW):
+            columns[:, :, :, p, q] = padded[:, p : p + SH * OH : SH, q : q + SW * OW : SW]
+    return columns.reshape(N * OH * OW, KH * KW * C)

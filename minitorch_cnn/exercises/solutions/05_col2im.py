@@ -1,0 +1,16 @@
+"""Solution 5. In the package: `convolution/im2col.py`."""
+
+import numpy as np
+
+
+def col2im(columns, input_shape, window, strides, padding):
+    """The loops of im2col with the assignment turned round, and += for =."""
+    (N, H, W, C), (KH, KW), (SH, SW) = input_shape, window, strides
+    (top, bottom), (left, right) = padding
+    dx = np.zeros((N, H + top + bottom, W + left + right, C), columns.dtype)
+    OH, OW = (dx.shape[1] - KH) // SH + 1, (dx.shape[2] - KW) // SW + 1
+    columns = columns.reshape(N, OH, OW, KH, KW, C)
+    for p in range(KH):
+        for q in range(KW):
+            dx[:, p : p + SH * OH : SH, q : q + SW * OW : SW] += columns[:, :, :, p, q]
+    return dx[:, top : top + H, left : left + W]

@@ -1,0 +1,29 @@
+"""Exercise 4: every window as a row of a matrix.
+
+    5x5 image, 3x3 kernel            columns: (9 windows, 9 taps)
+    a b c d e                        a b c f g h k l m        <- window at (0, 0)
+    f g h i j          im2col        b c d g h i l m n        <- window at (0, 1)
+    k l m n o         ------->       c d e h i j m n o        <- window at (0, 2)
+    p q r s t                        f g h k l m p q r        <- window at (1, 0)
+    u v w x y                        ...
+
+A convolution then is one matrix product, columns @ kernel.reshape(KH*KW*C, K).
+
+    rows      n*OH*OW + i*OW + j     image n, output pixel (i, j)
+    in a row  (p*KW + q)*C + c       tap (p, q), channel c: pixel (i*SH + p, j*SW + q) of the padded image
+
+    OH = (H + top + bottom - KH) // SH + 1        and OW in the same way
+
+Two loops are enough if they run over the taps (p, q): tap (p, q) of all windows at once is a slice of the image with
+the strides as steps. With loops over everything it is right as well, only slow.
+
+Check it:  minitorch-cnn exercise im2col
+"""
+
+
+def im2col(x, window, strides, padding):
+    """columns (N*OH*OW, KH*KW*C) of x (N, H, W, C).
+
+    window (KH, KW), strides (SH, SW), padding ((top, bottom), (left, right)) of zeros.
+    """
+    raise NotImplementedError

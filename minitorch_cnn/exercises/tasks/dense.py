@@ -1,0 +1,59 @@
+"""dense_backward(dy, x, kernel) -> dx, dkernel, dbias."""
+
+import numpy as np
+
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients
+
+
+def _case(N, D, U, seed):
+    return {"dy": numbers(seed, N, U), "x": numbers(seed + 1, N, D), "kernel": numbers(seed + 2, D, U)}
+
+
+def _truth(dy, x, kernel):
+    def forward(x, kernel, bias):
+        return x @ kernel + bias
+
+    return numerical_gradients(forward, dy, x=x, kernel=kernel, bias=np.zeros(kernel.shape[1]))
+
+
+def _square(kernel):
+    return kernel.shape[0] == kernel.shape[1]
+
+
+TASKS = (
+    Task(
+        "dense_backward",
+        ("dx", "dkernel", "dbias"),
+        lambda: [_case(4, 4, 4, 3), _case(3, 5, 2, 0), _case(1, 2, 6, 6)],
+        _truth,
+        (
+            Mistake(
+                "dx = dy @ kernel goes forwards once more: the way back is the transpose, dy @ kernel.T. A square"
+                " kernel"
+                " hides it",
+                lambda dy, x, kernel: {"dx": dy @ kernel} if _square(kernel) else {},
+            ),
+            Mistake(
+                "dkernel is the transpose of what it should be: kernel[d, u] met x[n, d] and dy[n, u], so x.T @ dy",
+                lambda dy, x, kernel: {"dkernel": dy.T @ x} if _square(kernel) else {},
+            ),
+            Mistake(
+                "x @ dy where it should be x.T @ dy: the sum runs over the images n, which is the first axis of both",
+                lambda dy, x, kernel: {"dkernel": x @ dy} if _square(kernel) and len(x) == len(kernel) else {},
+            ),
+            Mistake(
+                "a mean over the batch: the loss is a mean already and dy holds its 1/N, so here it is a sum",
+                lambda dy, x, kernel: {"dkernel": x.T @ dy / len(x), "dbias": dy.mean(axis=0)},
+            ),
+            Mistake(
+                "only one image of the batch: the kernel and the bias were used for every image, so they sum over all",
+                lambda dy, x, kernel: {"dkernel": np.outer(x[0], dy[0]), "dbias": dy[0]},
+            ),
+            Mistake(
+                "dbias sums over the wrong axis: over the images (axis 0), not over the outputs",
+                lambda dy, x, kernel: {"dbias": dy.sum(axis=1)} if len(dy) == dy.shape[1] else {},
+            ),
+        ),
+        lambda: _case(256, 1024, 512, 0),
+    ),
+)

@@ -1,0 +1,134 @@
+"""im2col(x, window, strides, padding) -> columns; col2im(columns, input_shape, window, strides, padding) -> dx."""
+
+import numpy as np
+
+from minitorch_cnn.convolution.geometry import output_size
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers
+
+SHAPES = (
+    # x, window, strides, padding
+    ((2, 5, 4, 2), (3, 2), (1, 1), ((0, 0), (0, 0))),
+    ((1, 5, 5, 1), (3, 3), (1, 1), ((1, 1), (1, 1))),
+    ((2, 6, 5, 2), (2, 3), (2, 1), ((1, 0), (2, 1))),
+    ((3, 5, 7, 2), (2, 2), (3, 2), ((0, 1), (0, 0))),
+)
+LARGE = ((32, 32, 32, 16), (3, 3), (1, 1), ((1, 1), (1, 1)))
+NAMES = ("window", "strides", "padding")
+
+
+def windows(x, window, strides, padding):
+    """(N, OH, OW, KH, KW, C) by the definition: one window after the other."""
+    padded = np.pad(x, ((0, 0), *padding, (0, 0)))
+    OH, OW = output_size(x.shape[1:3], window, strides, padding)
+    seen = np.zeros((len(x), OH, OW, *window, x.shape[3]), x.dtype)
+    for i, j in np.ndindex(OH, OW):
+        top, left = i * strides[0], j * strides[1]
+        seen[:, i, j] = padded[:, top : top + window[0], left : left + window[1]]
+    return seen
+
+
+def _rows(seen):
+    return seen.reshape(seen.shape[0] * seen.shape[1] * seen.shape[2], -1)
+
+
+def _im2col_case(x, *geometry):
+    return {"x": numbers(0, *x), **dict(zip(NAMES, geometry))}
+
+
+def _col2im_case(x, *geometry):
+    rows, length = _rows(windows(np.zeros(x), *geometry)).shape
+    return {"columns": numbers(1, rows, length), "input_shape": x, **dict(zip(NAMES, geometry))}
+
+
+def add_up(columns, input_shape, window, strides, padding, crop=True, add=True, by_taps=False):
+    """col2im by the definition, window after window; or one of the ways in which it goes wrong."""
+    N, H, W, C = input_shape
+    (top, bottom), (left, right) = padding
+    OH, OW = output_size((H, W), window, strides, padding)
+    parts = columns.reshape(N, OH, OW, *window, C)
+    dx = np.zeros((N, H + top + bottom, W + left + right, C))
+    places = (
+        np.ndindex(*window, OH, OW)
+        if by_taps
+        else ((*pq, *ij) for ij in np.ndindex(OH, OW) for pq in np.ndindex(*window))
+    )
+    for p, q, i, j in places:
+        row, column = i * strides[0] + p, j * strides[1] + q
+        dx[:, row, column] = parts[:, i, j, p, q] + (dx[:, row, column] if add else 0)
+    return dx[:, top : top + H, left : left + W] if crop else dx[:, :H, :W]
+
+
+def _channels_first(columns, input_shape, window, strides, padding):
+    C = input_shape[3]
+    swapped = columns.reshape(len(columns), C, *window).transpose(0, 2, 3, 1).reshape(len(columns), -1)
+    return {"dx": add_up(swapped, input_shape, window, strides, padding)}
+
+
+def _counted(columns, input_shape, window, strides, padding):
+    """The mean of a pixel's copies."""
+    geometry = (input_shape, window, strides, padding)
+    return {"dx": add_up(columns, *geometry) / np.maximum(add_up(np.ones_like(columns), *geometry), 1)}
+
+
+IM2COL = (
+    Task(
+        "im2col",
+        ("columns",),
+        lambda: [_im2col_case(*shape) for shape in SHAPES],
+        lambda **arguments: {"columns": _rows(windows(**arguments))},
+        (
+            Mistake(
+                "a row holds its window as (C, KH, KW): it should be (KH, KW, C), so that the kernel fits by a reshape",
+                lambda **a: {"columns": _rows(windows(**a).transpose(0, 1, 2, 5, 3, 4))},
+            ),
+            Mistake(
+                "the rows are in another order: row n*OH*OW + i*OW + j, image after image",
+                lambda **a: {"columns": windows(**a).transpose(1, 2, 0, 3, 4, 5).reshape(_rows(windows(**a)).shape)},
+            ),
+            Mistake(
+                "rows and columns of the window are exchanged: p goes down (axis 1), q to the right (axis 2)",
+                lambda **a: {"columns": _rows(windows(**a).transpose(0, 1, 2, 4, 3, 5))},
+            ),
+            Mistake(
+                "the windows are walked column by column: j runs faster than i",
+                lambda **a: {"columns": windows(**a).transpose(0, 2, 1, 3, 4, 5).reshape(_rows(windows(**a)).shape)},
+            ),
+            Mistake(
+                "the windows are turned by 180 degrees: nothing is flipped, tap (p, q) is pixel (i*SH + p, j*SW + q)",
+                lambda **a: {"columns": _rows(windows(**a)[:, :, :, ::-1, ::-1])},
+            ),
+            Mistake(
+                "the strides are exchanged or the padding is on the wrong sides: ((top, bottom), (left, right))",
+                lambda x, window, strides, padding: {
+                    "columns": _rows(windows(x, window, strides, tuple(side[::-1] for side in padding)))
+                },
+            ),
+        ),
+        lambda: _im2col_case(*LARGE),
+    ),
+)
+COL2IM = (
+    Task(
+        "col2im",
+        ("dx",),
+        lambda: [_col2im_case(*shape) for shape in SHAPES],
+        lambda **arguments: {"dx": add_up(**arguments)},
+        (
+            Mistake(
+                "a pixel is in several windows, and = keeps only the last copy: += adds them up",
+                lambda **a: {"dx": add_up(**a, add=False)},
+            ),
+            Mistake(
+                "a pixel is in several windows, and = keeps only the last copy: += adds them up",
+                lambda **a: {"dx": add_up(**a, add=False, by_taps=True)},
+            ),
+            Mistake(
+                "the padding is not cut off: the image begins at row `top`, column `left` of the padded one",
+                lambda **a: {"dx": add_up(**a, crop=False)},
+            ),
+            Mistake("a row holds its window as (KH, KW, C), you read it as (C, KH, KW)", _channels_first),
+            Mistake("the mean of a pixel's copies: it is their sum", _counted),
+        ),
+        lambda: _col2im_case(*LARGE),
+    ),
+)

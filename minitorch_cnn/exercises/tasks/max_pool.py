@@ -1,0 +1,91 @@
+"""max_pool_backward(dy, x, window, strides) -> dx."""
+
+import numpy as np
+
+from minitorch_cnn.convolution.geometry import NO_PADDING, output_size
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients
+from minitorch_cnn.exercises.tasks.im2col import windows
+from minitorch_cnn.lessons import mistakes as m
+
+
+def _case(shape, window, strides, x=None):
+    x = numbers(0, *shape) if x is None else x
+    dy = numbers(1, len(x), *output_size(x.shape[1:3], window, strides, NO_PADDING), x.shape[3])
+    return {"dy": dy, "x": x, "window": window, "strides": strides}
+
+
+def _cases():
+    ties = np.round(numbers(3, 2, 5, 4, 2))  # whole numbers: many windows hold their largest twice
+    return [
+        _case((2, 4, 6, 2), (2, 2), (2, 2)),
+        _case((2, 5, 4, 3), (3, 2), (1, 1)),
+        _case((1, 7, 6, 2), (3, 3), (2, 2)),
+        _case(None, (2, 2), (1, 1), ties),
+    ]
+
+
+def _truth(dy, x, window, strides):
+    if np.unique(x).size == x.size:
+
+        def forward(x):
+            return windows(x, window, strides, NO_PADDING).max(axis=(3, 4))
+
+        return numerical_gradients(forward, dy, x=x)
+    return {"dx": _given_to(dy, x, window, strides, lambda seen: [int(seen.argmax())])}
+
+
+def _given_to(dy, x, window, strides, winners):
+    """dx when dy goes to each of `winners(window)`, places in reading order."""
+    dx = np.zeros(x.shape)
+    for n, i, j, c in np.ndindex(dy.shape):
+        top, left = i * strides[0], j * strides[1]
+        for place in winners(x[n, top : top + window[0], left : left + window[1], c].ravel()):
+            dx[n, top + place // window[1], left + place % window[1], c] += dy[n, i, j, c]
+    return dx
+
+
+def _all_largest(seen):
+    return np.flatnonzero(seen == seen.max())
+
+
+def _last_largest(seen):
+    return [int(np.flatnonzero(seen == seen.max())[-1])]
+
+
+def _as(mistake):
+    def wrong(dy, x, window, strides):
+        return {"dx": mistake(m.Case(x, None, dy, None, strides, NO_PADDING, window))["input"]}
+
+    return wrong
+
+
+TASKS = (
+    Task(
+        "max_pool_backward",
+        ("dx",),
+        _cases,
+        _truth,
+        (
+            Mistake(
+                "windows overlap, and a pixel that wins in two of them gets both gradients: +=, not =",
+                _as(m.overwriting_pool),
+            ),
+            Mistake(
+                "of equal numbers all got the gradient: exactly one does, the first in reading order, or the pool hands"
+                " on more than it was given",
+                lambda **a: {"dx": _given_to(**a, winners=_all_largest)},
+            ),
+            Mistake(
+                "of equal numbers the last one got the gradient: it is the first in reading order (> and not >=)",
+                lambda **a: {"dx": _given_to(**a, winners=_last_largest)},
+            ),
+            Mistake("that is average pooling: the largest gets all of dy", _as(m.shared_by_the_window)),
+            Mistake("every pixel of the window got dy: only the largest does", _as(m.to_the_whole_window)),
+            Mistake(
+                "the smallest got the gradient: argmax, not argmin",
+                lambda **a: {"dx": _given_to(**a, winners=lambda seen: [int(seen.argmin())])},
+            ),
+        ),
+        lambda: _case((8, 32, 32, 16), (2, 2), (2, 2)),
+    ),
+)

@@ -1,0 +1,172 @@
+"""sgd_step(parameters, gradients, velocity, trainable, rate, momentum) changes the arrays in place."""
+
+import numpy as np
+
+from minitorch_cnn.exercises.checking import Wrong
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers
+
+STEPS = 3
+
+
+def _case(frozen=(), seed=0, moving=(), gradients_of_frozen=True):
+    """Three parameters; `frozen` ones may still have a gradient, and a velocity from before they were frozen."""
+    shapes = {"conv/kernel": (2, 2, 1, 3), "conv/bias": (3,), "dense/kernel": (4, 2)}
+    parameters = {name: numbers(seed + i, *shape) for i, (name, shape) in enumerate(shapes.items())}
+    gradients = {name: numbers(seed + 10 + i, *shape) for i, (name, shape) in enumerate(shapes.items())}
+    if not gradients_of_frozen:
+        gradients = {name: array for name, array in gradients.items() if name not in frozen}
+    velocity = {name: numbers(seed + 20, *shape) * (name in moving) for name, shape in shapes.items()}
+    trainable = {name: name not in frozen for name in shapes}
+    return {"parameters": parameters, "gradients": gradients, "velocity": velocity, "trainable": trainable,
+            "rate": 0.1, "momentum": 0.9}  # fmt: skip
+
+
+def _call(function, arguments):
+    """What becomes of the parameters and velocities in a few steps."""
+    parameters, velocity = arguments["parameters"], arguments["velocity"]
+    arrays = {**parameters, **{f"velocity of {name}": array for name, array in velocity.items()}}
+    first = next(name for name, trained in arguments["trainable"].items() if trained)
+    before = parameters[first].copy()
+    gradients = {name: array.copy() for name, array in arguments["gradients"].items()}
+    for _ in range(STEPS):
+        returned = function(*arguments.values())
+    if np.array_equal(arrays[first], before):
+        hint = "`w = w - ...` makes a new array and leaves the old one as it was: w -= ... or w[...] = ... change it"
+        if parameters[first] is not arrays[first] or returned is not None:
+            raise Wrong(f"sgd_step: the array of {first} did not change: the layer still holds the old numbers", hint)
+        raise Wrong(f"sgd_step: {first} did not change", hint)
+    for name, array in gradients.items():
+        if not np.array_equal(array, arguments["gradients"][name]):
+            raise Wrong(f"sgd_step: changes the gradient of {name}", "a gradient belongs to who computed it")
+    return arrays
+
+
+def _steps(change):
+    """{array: what it is} after the steps, when `change(w, g, v, rate, momentum, trained)` does one; g may be None."""
+
+    def run(parameters, gradients, velocity, trainable, rate, momentum):
+        for _ in range(STEPS):
+            for name, w in parameters.items():
+                w[...], velocity[name][...] = change(
+                    w, gradients.get(name), velocity[name], rate, momentum, trainable[name]
+                )
+        return {**parameters, **{f"velocity of {name}": array for name, array in velocity.items()}}
+
+    return run
+
+
+def _right(w, g, v, rate, momentum, trained):
+    if not trained:
+        return w, v
+    v = momentum * v - rate * g
+    return w + v, v
+
+
+def _only(formula):
+    """`formula` (w, g, v, rate, momentum) for what is trained, nothing for what is frozen."""
+
+    def change(w, g, v, rate, momentum, trained):
+        return formula(w, g, v, rate, momentum) if trained else (w, v)
+
+    return change
+
+
+def _frozen_too(w, g, v, rate, momentum, trained):
+    return _right(w, 0 if g is None else g, v, rate, momentum, True)
+
+
+def _frozen_by_zero_gradient(w, g, v, rate, momentum, trained):
+    return _right(w, g if trained else 0, v, rate, momentum, True)
+
+
+def _velocity_of_frozen(w, g, v, rate, momentum, trained):
+    moved, v = _frozen_too(w, g, v, rate, momentum, True)
+    return (moved if trained else w), v
+
+
+def _new_sign(w, g, v, rate, momentum):
+    return w - (momentum * v - rate * g), momentum * v - rate * g
+
+
+def _positive_velocity(w, g, v, rate, momentum):
+    v = momentum * v + g
+    return w - rate * v, v
+
+
+def _mistake(hint, change):
+    return Mistake(hint, _steps(change), joint=True)
+
+
+TASKS = (
+    Task(
+        "sgd_step",
+        (),
+        lambda: [
+            _case(),
+            _case(frozen=("conv/kernel", "conv/bias")),
+            _case(frozen=("conv/kernel",), seed=3, moving=("conv/kernel", "dense/kernel")),
+            _case(frozen=("dense/kernel",), seed=5, gradients_of_frozen=False),
+        ],
+        _steps(_right),
+        (
+            _mistake(
+                "the velocity of a frozen layer changed: it would jump when it is unfrozen. Skip it altogether",
+                _velocity_of_frozen,
+            ),
+            _mistake(
+                "a frozen layer moved: skip every name with trainable[name] False, its velocity included",
+                _frozen_too,
+            ),
+            _mistake(
+                "a frozen layer still moves by its old velocity: a gradient of zero is not enough, skip it altogether",
+                _frozen_by_zero_gradient,
+            ),
+            _mistake(
+                "it goes uphill: v = momentum * v - rate * g holds the minus already, so w += v",
+                _only(_new_sign),
+            ),
+            _mistake(
+                "the step is added: against the gradient, v = momentum * v - rate * g",
+                _only(lambda w, g, v, rate, momentum: (w + momentum * v + rate * g, momentum * v + rate * g)),
+            ),
+            _mistake(
+                "the velocity is not kept: v[...] = momentum * v - rate * g has to be there in the next step",
+                _only(lambda w, g, v, rate, momentum: (w + momentum * v - rate * g, v)),
+            ),
+            _mistake(
+                "momentum is forgotten: that is plain SGD",
+                _only(lambda w, g, v, rate, momentum: (w - rate * g, -rate * g)),
+            ),
+            _mistake(
+                "momentum is forgotten: that is plain SGD",
+                _only(lambda w, g, v, rate, momentum: (w - rate * g, v)),
+            ),
+            _mistake(
+                "the rate is not in the velocity: the same path at a constant rate, another one when the rate changes."
+                " Here v = momentum * v - rate * g",
+                _only(_positive_velocity),
+            ),
+            _mistake(
+                "the gradient is weighted by 1 - momentum: that is a moving mean; here v = momentum * v - rate * g",
+                _only(
+                    lambda w, g, v, rate, momentum: (
+                        w + momentum * v - (1 - momentum) * rate * g,
+                        momentum * v - (1 - momentum) * rate * g,
+                    )
+                ),
+            ),
+            _mistake(
+                "that is Nesterov's look ahead, w += momentum * v - rate * g with the new v; here w += v",
+                _only(
+                    lambda w, g, v, rate, momentum: (
+                        w + momentum * (momentum * v - rate * g) - rate * g,
+                        momentum * v - rate * g,
+                    )
+                ),
+            ),
+        ),
+        None,
+        _call,
+        keeps=False,
+    ),
+)

@@ -1,0 +1,67 @@
+"""A number for each layer on a logarithmic axis, from the input down to the output: gradients, updates."""
+
+import math
+
+from .svg import element, group, label, path, picture, shorten
+from .theme import colour
+
+WIDTH, ROW, TOP, LEFT, RIGHT = 420, 22, 52, 128, 408
+LONGEST_NAME = 16
+
+
+def draw_depth(title, rows, *, band=None, band_name="healthy", hue="validation"):
+    """A dot for every layer.
+
+    Args:
+        title: what is shown.
+        rows: `(name, value)` in the order of the layers; a value that is not above 0 and finite has no dot.
+        band: `(low, high)`, shaded: where a value should be.
+        band_name: what to call it.
+        hue: the name of the dots' colour.
+
+    Returns:
+        A `Drawing`.
+    """
+    rows = list(rows)
+    good = [value for _, value in rows if math.isfinite(value) and value > 0]
+    powers = [math.floor(math.log10(value)) for value in [*good, *(band or ())]]
+    low, high = min(powers, default=-1), max(powers, default=0) + 1
+    bottom = TOP + ROW * len(rows)
+
+    def across(value):
+        return LEFT + (RIGHT - LEFT) * (math.log10(value) - low) / (high - low)
+
+    parts = [label(shorten(title, 44), 0, 16, size=16, weight=600, colour=colour("ink"))]
+    if band:
+        x, end = across(band[0]), across(band[1])
+        box = {"y": TOP - 6.0, "height": float(bottom - TOP + 6), "fill": colour("right"), "fill_opacity": 0.16}
+        parts.append(element("rect", x=x, width=end - x, **box))
+        parts.append(label(band_name, (x + end) / 2, TOP - 12, anchor="middle", colour=colour("muted")))
+    step = max(1, math.ceil((high - low) / 6))
+    for power in range(low, high + 1, step):
+        x = across(10.0**power)
+        parts.append(path([(x, TOP - 6), (x, bottom)], stroke=colour("line"), stroke_width=1))
+        spot = {"anchor": "middle" if power < high else "end", "colour": colour("muted")}
+        parts.append(label("1" if power == 0 else f"1e{power}", x, bottom + 18, **spot))
+    points = []
+    for index, (name, value) in enumerate(rows):
+        y = TOP + ROW * index + ROW / 2 - 3
+        parts.append(label(shorten(name, LONGEST_NAME), LEFT - 10, y + 4.5, anchor="end", colour=colour("ink")))
+        if math.isfinite(value) and value > 0:
+            points.append((across(value), y, f"{name}: {value:.1e}"))
+    if len(points) > 1:
+        parts.append(path([(x, y) for x, y, _ in points], fill="none", stroke=colour(hue), stroke_width=1.5))
+    for x, y, words in points:
+        parts.append(element("circle", element("title", words), cx=x, cy=y, r=4.5, fill=colour(hue)))
+    spoken = "; ".join(f"{name} {value:.1e}" for name, value in rows)
+    return picture(WIDTH, bottom + 26, group(*parts), description=f"{title}: {spoken}.")
+
+
+def draw_gradient_depth(rows):
+    """How large the gradient is at each layer: `rows` of `(name, root mean square of dL/dy)`, from the input on."""
+    return draw_depth("Size of the gradient, from the input on", rows)
+
+
+def draw_updates(rows):
+    """How far each layer moved in a step: `rows` of `(name, |update| / |weights|)`; 1e-4 to 1e-2 is shaded."""
+    return draw_depth("Update, in units of the weights", rows, band=(1e-4, 1e-2), hue="accent")

@@ -1,0 +1,71 @@
+"""Feature maps as pictures: what the channels of a layer answer to one image, the liveliest first."""
+
+import numpy as np
+
+from ..errors import ShapeError
+from .heat import heat_colours
+from .pictures import png_uri
+from .svg import Drawing, element
+
+TILE, GAP = 96, 6
+
+
+def liveliest(feature_map, most):
+    """The numbers of the `most` channels of a map `(h, w, C)` that vary most, in their order."""
+    spread = np.nan_to_num(feature_map.reshape(-1, feature_map.shape[2]).std(axis=0))
+    return np.sort(np.argsort(-spread, kind="stable")[:most])
+
+
+def feature_map_grid(feature_map, channels, columns=4):
+    """The chosen channels of a map `(h, w, C)` as tiles, each from its own smallest (dark) to its largest (light).
+
+    Returns:
+        uint8 `(rows, columns, 4)` in pixels; the gaps are transparent.
+
+    Raises:
+        ShapeError: something else than a map.
+    """
+    feature_map = np.nan_to_num(np.asarray(feature_map, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    if feature_map.ndim != 3 or feature_map.size == 0:
+        raise ShapeError(f"feature map: expected (h, w, C), got {feature_map.shape}")
+    h, w, _ = feature_map.shape
+    # Small maps are magnified by a whole number, large ones thinned out to every n-th pixel.
+    magnify, thin = max(1, TILE // max(h, w)), -(-max(h, w) // (2 * TILE))
+    tiles = feature_map[::thin, ::thin][:, :, list(channels)]
+    low = tiles.min(axis=(0, 1))
+    span = tiles.max(axis=(0, 1)) - low
+    shades = np.round(heat_colours((tiles - low) / np.where(span > 0, span, 1))).astype(np.uint8)
+    shades = shades.repeat(magnify, axis=0).repeat(magnify, axis=1)
+    height, width = shades.shape[:2]
+    columns = min(columns, len(channels))
+    rows = -(-len(channels) // columns)
+    grid = np.zeros((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 4), np.uint8)
+    for index in range(len(channels)):
+        y, x = index // columns * (height + GAP), index % columns * (width + GAP)
+        grid[y : y + height, x : x + width, :3] = shades[:, :, index]
+        grid[y : y + height, x : x + width, 3] = 255
+    return grid
+
+
+def draw_feature_maps(maps, most=8, columns=4):
+    """A figure for each layer: its name, its size, and its liveliest channels.
+
+    Args:
+        maps: `{layer: (h, w, C)}` for one image.
+        most: channels of each layer.
+        columns: tiles in a row.
+
+    Returns:
+        A `Drawing` of HTML; the class `beside` of the pages puts figures side by side.
+    """
+    figures = []
+    for name, feature_map in maps.items():
+        feature_map = np.asarray(feature_map)
+        channels = liveliest(feature_map, most) if feature_map.ndim == 3 else []
+        grid = feature_map_grid(feature_map, channels, columns)
+        h, w, C = feature_map.shape
+        words = f"{name}: the {len(channels)} liveliest of {C} feature maps, {h}×{w} each; light is a strong answer"
+        image = element("img", src=png_uri(grid), alt=words, width=grid.shape[1], height=grid.shape[0],
+                        style="image-rendering:pixelated;max-width:100%;height:auto")  # fmt: skip
+        figures.append(element("figure", element("figcaption", f"{name}, {h}×{w}×{C}"), image))
+    return Drawing("".join(figures))

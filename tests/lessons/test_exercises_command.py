@@ -1,0 +1,197 @@
+"""`minitorch-cnn exercise` as a learner meets it: start, check, progress, and code that misbehaves."""
+
+import fnmatch
+import json
+import pathlib
+import re
+
+import pytest
+
+from minitorch_cnn.cli import main
+from minitorch_cnn.exercises import course, runner
+from minitorch_cnn.exercises.progress import Course
+
+RELU = "def relu_forward(x):\n    return x * (x > 0)\n\ndef relu_backward(dy, y):\n    return {}"
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture
+def mine(tmp_path):
+    learner = Course(tmp_path / "work")
+    assert len(learner.start()) == 10
+    return learner
+
+
+def write(mine, name, text):
+    mine.file_of(course.get(name)).write_text(text, encoding="utf-8")
+
+
+def solve(mine, name):
+    write(mine, name, course.get(name).solution.read_text(encoding="utf-8"))
+
+
+def exercise(mine, *arguments):
+    return main(["exercise", *arguments, str(mine.folder)])
+
+
+def test_start_keeps_what_is_there(mine, capsys):
+    write(mine, "relu", "mine")
+    mine.file_of(course.get("dense")).unlink()
+    assert exercise(mine, "start") == 0
+    said = capsys.readouterr().out
+    assert "1 exercises put into" in said and "9 were there and stay" in said
+    assert mine.file_of(course.get("relu")).read_text() == "mine"
+    assert mine.file_of(course.get("dense")).read_bytes() == course.get("dense").stub.read_bytes()
+
+
+def test_the_way_through_the_course(mine, capsys):
+    assert main(["exercise", str(mine.folder)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("not begun") == 10 and "0 of 10 done" in said and "next: minitorch-cnn exercise dense" in said
+
+    solve(mine, "dense")
+    assert exercise(mine, "dense") == 0
+    said = capsys.readouterr().out
+    assert "right  dense_backward" in said and re.search(r"time   dense_backward: yours \S+ ms, ours \S+ ms", said)
+    assert "next: minitorch-cnn exercise relu" in said
+
+    write(mine, "relu", RELU.format("dy * (dy > 0)"))
+    assert exercise(mine, "relu") == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "right  relu_forward" and said[1].startswith("wrong  relu_backward: dx is wrong: yours dx[")
+    assert said[2].startswith("       hint: the mask is taken of dy")
+
+    assert exercise(mine, "softmax") == 1
+    assert "open   softmax_cross_entropy: not written yet" in capsys.readouterr().out
+
+    write(mine, "im2col", "not checked yet")
+    assert main(["exercise", str(mine.folder)]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 10 done" in said and "next: minitorch-cnn exercise relu" in said
+    assert re.search(r"dense +done", said) and re.search(r"relu +wrong", said) and re.search(r"im2col +changed", said)
+    assert "relu_backward: dx is wrong" in said
+
+    solve(mine, "relu")  # and not checked again
+    assert mine.standing(course.get("relu"))[0] == "changed"
+
+
+def test_half_of_a_file_counts_as_begun(mine):
+    write(mine, "relu", RELU.format("never").replace("return never", "raise NotImplementedError"))
+    outcome = runner.run(course.get("relu"), mine.file_of(course.get("relu")))
+    assert outcome.state == "begun" and outcome.right == ["relu_forward"]
+    assert outcome.lines == ["relu_backward: not written yet"]
+
+
+def test_all_of_it_is_graded(mine, capsys):
+    for name in ("dense", "sgd", "surgery"):
+        solve(mine, name)
+    for each in course.EXERCISES[3:7]:
+        mine.file_of(each).unlink()
+    assert exercise(mine, "all") == 1
+    said = capsys.readouterr().out
+    assert "3 of 10 right" in said and re.search(r"sgd +done", said) and re.search(r"im2col +not there", said)
+
+
+MISBEHAVING = {
+    "loops": ("def dense_backward(dy, x, kernel):\n    while True: pass", "dense_backward: still running after 2"
+    " seconds"),
+    "loops on import": ("while True: pass", "01_dense.py: still running after 2 seconds"),
+    "sleeps": ("import time\ndef dense_backward(*a):\n    time.sleep(1000)", "dense_backward: still running"),
+    "exits": ("import os\ndef dense_backward(*a):\n    os._exit(3)", "ended by itself (exit code 3)"),
+    "is killed": ("import os\ndef dense_backward(*a):\n    os.kill(os.getpid(), 9)", "ended by itself (exit code -9)"),
+    "calls exit": ("exit()", "01_dense.py: raised SystemExit: None (01_dense.py, line 1)"),
+    "asks": ("def dense_backward(*a):\n    return input()", "raised EOFError: EOF when reading a line (01_dense.py,"
+    " line 2)"),
+    "syntax": ("\n\ndef dense_backward(dy, x kernel):\n    pass", "raised SyntaxError: "),
+    "imports": ("import no_such_module", "raised ModuleNotFoundError: No module named 'no_such_module'"
+    " (01_dense.py, line 1)"),
+    "no function": ("x = 1", "01_dense.py: expected a function dense_backward, found none"),
+    "no function but a number": ("dense_backward = 3", "expected a function dense_backward, found int"),
+    "raises": ("def dense_backward(dy, x, kernel):\n    return dy @ x[1:]", "raised ValueError: "),
+    "many lines": ("def dense_backward(*a):\n    raise ValueError('one\\ntwo')", "raised ValueError: one two"
+    " (01_dense.py, line 2)"),
+    "null bytes": ("def dense_backward(*a):\n    return '\x00'", "raised SyntaxError"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISBEHAVING)
+def test_what_misbehaves_ends_in_one_line(mine, capfd, name):
+    source, words = MISBEHAVING[name]
+    write(mine, "dense", source)
+    assert main(["exercise", "dense", str(mine.folder), "--seconds", "2"]) == 1
+    out, error = capfd.readouterr()
+    lines = [line for line in out.splitlines() if line.startswith("wrong")]
+    assert len(lines) == 1 and words in lines[0], out
+    assert "Traceback" not in out + error
+
+
+def test_prints_of_a_learner_are_seen(mine, capfd):
+    write(mine, "dense", "def dense_backward(dy, x, kernel):\n    print('here', x.shape)")
+    assert exercise(mine, "dense") == 1
+    assert "here (4, 4)" in capfd.readouterr().out
+
+
+def test_a_right_answer_that_is_slow_is_right(mine):
+    write(mine, "dense", "import time\nfrom minitorch_cnn.exercises import course\n"
+          "def dense_backward(dy, x, kernel):\n    if len(x) > 9: time.sleep(100)\n"
+          "    return dy @ kernel.T, x.T @ dy, dy.sum(0)")  # fmt: skip
+    outcome = runner.run(course.get("dense"), mine.file_of(course.get("dense")), 4)
+    assert outcome.done and "too slow to be timed" in outcome.lines[0]
+
+
+def test_a_file_can_import_its_neighbours(mine):
+    (mine.folder / "helper.py").write_text("def product(a, b):\n    return a @ b\n")
+    write(mine, "dense", "from helper import product\ndef dense_backward(dy, x, kernel):\n"
+          "    return product(dy, kernel.T), product(x.T, dy), dy.sum(0)")  # fmt: skip
+    assert runner.run(course.get("dense"), mine.file_of(course.get("dense"))).done
+
+
+@pytest.mark.parametrize("record", ["", "[]", "{", '{"dense": 3}', '{"dense": {"state": "<b>"}}', "\x00"])
+def test_a_damaged_record_is_begun_anew(mine, capsys, record):
+    solve(mine, "dense")
+    mine.record.write_text(record)
+    assert main(["exercise", str(mine.folder)]) == 0
+    assert "0 of 10 done" in capsys.readouterr().out
+    mine.remember(course.get("dense"), runner.Outcome("done"))
+    assert json.loads(mine.record.read_text())["dense"]["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["dense", "{empty}"], "01_dense.py: expected the file of exercise dense"),
+        (["{empty}"], "no exercises are there; begin with: minitorch-cnn exercise start"),
+        (["all", "{empty}"], "no exercises are there"),
+        (["conv", "{empty}"], "conv: expected one of dense, relu, softmax"),
+        (["all", "--solution"], "--solution: expected the name of one exercise"),
+        (["start", "{file}/work"], "exercise start: cannot write"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    places = {"empty": tmp_path / "empty", "file": tmp_path / "file"}
+    assert main(["exercise", *[argument.format(**places) for argument in arguments]]) == 2
+    said = capsys.readouterr().err
+    assert message in said and len(said.strip().splitlines()) == 1
+
+
+def test_the_solution_is_printed(capsys):
+    assert main(["exercise", "col2im", "--solution"]) == 0
+    assert capsys.readouterr().out == course.get("col2im").solution.read_text(encoding="utf-8")
+
+
+def test_stubs_and_solutions_go_into_the_installed_package():
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    patterns = re.findall(r'"(.*?)"', text.split("[tool.setuptools.package-data]")[1].split("[tool")[0])
+    for each in course.EXERCISES:
+        for path in (each.stub, each.solution):
+            name = path.relative_to(ROOT / "minitorch_cnn").as_posix()
+            assert path.is_file() and any(fnmatch.fnmatch(name, pattern) for pattern in patterns), name
+
+
+def test_the_readme_lists_the_course():
+    text = (ROOT / "exercises" / "README.md").read_text(encoding="utf-8")
+    for each in course.EXERCISES:
+        assert f"| {each.number} | `{each.name}` |" in text
+        assert all(f"`{task.function}`" in text for task in each.tasks)

@@ -1,0 +1,387 @@
+"""Wrong answers of every common kind get the right hint, and the reference solutions pass."""
+
+import textwrap
+
+import numpy as np
+import pytest
+
+from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.exercises import course
+from minitorch_cnn.exercises.checking import NotBegun, Wrong, check
+from minitorch_cnn.exercises.worker import load
+
+
+def function_in(source, name):
+    """The function `name` of a learner's source."""
+    module = {"np": np}
+    exec(textwrap.dedent(source), module)
+    return module[name]
+
+
+def said(exercise_name, source):
+    """What a learner who wrote `source` for the function in it is told."""
+    exercise = course.get(exercise_name)
+    task = next(task for task in exercise.tasks if f"def {task.function}(" in source)
+    with pytest.raises(Wrong) as wrong:
+        check(task, function_in(source, task.function))
+    assert "\n" not in wrong.value.words
+    return f"{wrong.value.words}; hint: {wrong.value.hint}"
+
+
+@pytest.mark.parametrize("exercise", course.EXERCISES, ids=lambda exercise: exercise.name)
+def test_the_reference_solution_passes(exercise):
+    module = load(exercise.solution)
+    for task in exercise.tasks:
+        check(task, getattr(module, task.function))
+
+
+@pytest.mark.parametrize("exercise", course.EXERCISES, ids=lambda exercise: exercise.name)
+def test_the_stub_says_what_to_write_and_is_not_begun(exercise):
+    module = load(exercise.stub)
+    assert f"minitorch-cnn exercise {exercise.name}" in module.__doc__
+    assert module.__doc__.startswith(f"Exercise {exercise.number}: {exercise.title}")
+    for task in exercise.tasks:
+        assert getattr(module, task.function).__doc__
+        with pytest.raises(NotBegun):
+            check(task, getattr(module, task.function))
+
+
+CONV = """
+    from minitorch_cnn.convolution.im2col import col2im, im2col
+    def conv2d_backward(dy, x, kernel, strides, padding):
+        KH, KW, C, K = kernel.shape
+        columns, flat = im2col(x, (KH, KW), strides, padding), dy.reshape(-1, K)
+        dkernel = (columns.T @ flat).reshape(kernel.shape)
+        dbias = flat.sum(0)
+        dx = col2im(flat @ kernel.reshape(-1, K).T, x.shape, (KH, KW), strides, padding)
+        {change}
+        return dx, dkernel, dbias
+"""
+LOOP = """
+    def conv2d_backward(dy, x, kernel, strides, padding):
+        (KH, KW, C, K), (SH, SW), (N, H, W, _) = kernel.shape, strides, x.shape
+        (top, bottom), (left, right) = padding
+        xp = np.pad(x, ((0, 0), padding[0], padding[1], (0, 0)))
+        dx, dkernel, dbias = np.zeros_like(xp), np.zeros_like(kernel), np.zeros(K, x.dtype)
+        for n in range(N):
+            for i in range(dy.shape[1]):
+                for j in range(dy.shape[2]):
+                    for k in range(K):
+                        window = np.s_[n, i * SH : i * SH + KH, j * SW : j * SW + KW]
+                        dx[window] += dy[n, i, j, k] * kernel[..., k]
+                        dkernel[..., k] += dy[n, i, j, k] * xp[window]
+                        dbias[k] += dy[n, i, j, k]
+        return dx[:, top : top + H, left : left + W], dkernel, dbias
+"""
+POOL = """
+    def max_pool_backward(dy, x, window, strides):
+        dx = np.zeros_like(x)
+        for n, i, j, c in np.ndindex(dy.shape):
+            top, left = i * strides[0], j * strides[1]
+            seen = x[n, top : top + window[0], left : left + window[1], c]
+            p, q = np.unravel_index(seen.argmax(), seen.shape)
+            dx[n, top + p, left + q, c] += dy[n, i, j, c]
+        return dx
+"""
+COL2IM = """
+    def col2im(columns, input_shape, window, strides, padding):
+        N, H, W, C = input_shape
+        (top, bottom), (left, right) = padding
+        dx = np.zeros((N, H + top + bottom, W + left + right, C), columns.dtype)
+        OH, OW = (H + top + bottom - window[0]) // strides[0] + 1, (W + left + right - window[1]) // strides[1] + 1
+        rows = iter(columns)
+        for n in range(N):
+            for i in range(OH):
+                for j in range(OW):
+                    part = next(rows).reshape(window[0], window[1], C)
+                    down, across = i * strides[0], j * strides[1]
+                    dx[n, down : down + window[0], across : across + window[1]] += part
+        return dx[:, top : top + H, left : left + W]
+"""
+IM2COL = """
+    def im2col(x, window, strides, padding):
+        padded = np.pad(x, ((0, 0), padding[0], padding[1], (0, 0)))
+        rows = []
+        for image in padded:
+            for i in range(0, image.shape[0] - window[0] + 1, strides[0]):
+                for j in range(0, image.shape[1] - window[1] + 1, strides[1]):
+                    rows.append(image[i : i + window[0], j : j + window[1]].reshape(-1))
+        return np.array(rows)
+"""
+SGD = """
+    def sgd_step(parameters, gradients, velocity, trainable, rate, momentum):
+        for name in parameters:
+            if not trainable[name]:
+                continue
+            v = velocity[name]
+            v[...] = momentum * v - rate * gradients[name]
+            parameters[name] += v
+"""
+SOFTMAX = """
+    def softmax_cross_entropy(scores, labels):
+        N = len(scores)
+        s = scores - scores.max(axis=1, keepdims=True)
+        e = np.exp(s)
+        p = e / e.sum(axis=1, keepdims=True)
+        loss = (np.log(e.sum(axis=1)) - s[np.arange(N), labels]).mean()
+        d = p.copy()
+        d[np.arange(N), labels] -= 1
+        return loss, d / N
+"""
+TRANSPLANT = """
+    def transplant(layers, after, new):
+        kept = []
+        for layer in layers:
+            kept.append(dict(layer, trainable=False))
+            if layer["name"] == after:
+                return kept + new
+        raise ValueError("no layer is called " + after)
+"""
+DENSE = "def dense_backward(dy, x, kernel):\n    return {}"
+TILE = "def winograd_tile(patch, kernel):\n    y = np.zeros((2, 2, kernel.shape[3]), patch.dtype)\n" \
+       "    for i, j in np.ndindex(2, 2):\n        y[i, j] = {}\n    return y"  # fmt: skip
+BT = "BT = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.float32)\n"
+G = "G = np.array([[1, 0, 0], [.5, .5, .5], [.5, -.5, .5], [0, 0, 1]], np.float32)\n"
+AT = "AT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)\n"
+
+
+def changed(source, old, new):
+    assert old in source
+    return source.replace(old, new)
+
+
+def conv(change):
+    return CONV.format(change=change)
+
+
+@pytest.mark.parametrize(
+    "name, source",
+    [("conv2d", conv("pass")), ("conv2d", LOOP), ("max_pool", POOL), ("col2im", COL2IM), ("im2col", IM2COL),
+     ("sgd", SGD), ("softmax", SOFTMAX), ("surgery", TRANSPLANT),
+     ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum(0)")),
+     ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3)"))],
+)  # fmt: skip
+def test_right_answers_written_otherwise_pass(name, source):
+    task = next(task for task in course.get(name).tasks if f"def {task.function}(" in source)
+    check(task, function_in(source, task.function))
+
+
+HINTS = [
+    # dense
+    ("dense", DENSE.format("dy @ kernel, x.T @ dy, dy.sum(0)"), "dy @ kernel.T"),
+    ("dense", DENSE.format("dy @ kernel.T, dy.T @ x, dy.sum(0)"), "so x.T @ dy"),
+    ("dense", DENSE.format("dy @ kernel.T, x @ dy, dy.sum(0)"), "the first axis of both"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy / len(x), dy.sum(0)"), "it is a sum"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.mean(0)"), "it is a sum"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy[0]"), "only one image"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum(1)"), "not over the outputs"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum()"), "an axis too few"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum(0, keepdims=True)"), "keepdims"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy"), "an axis too many"),
+    ("dense", DENSE.format("-dy @ kernel.T, x.T @ dy, dy.sum(0)"), "wrong sign"),
+    ("dense", DENSE.format("2 * dy @ kernel.T, x.T @ dy, dy.sum(0)"), "times 2"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy"), "expected 3 results (dx, dkernel, dbias), got 2"),
+    ("dense", DENSE.format("x.T @ dy"), "expected 3 results (dx, dkernel, dbias), got one ndarray"),
+    ("dense", DENSE.format("None"), "is the `return` missing?"),
+    ("dense", DENSE.format("None, x.T @ dy, dy.sum(0)"), "dx is None"),
+    ("dense", DENSE.format("(dy @ kernel.T).tolist(), x.T @ dy, dy.sum(0)"),
+     "expected an array of shape (4, 4), got list"),
+    ("dense", DENSE.format("(dy @ kernel.T).astype(int), x.T @ dy, dy.sum(0)"), "cuts off what is behind the point"),
+    ("dense", DENSE.format("(dy @ kernel.T).astype(str), x.T @ dy, dy.sum(0)"), "expected real numbers"),
+    ("dense", DENSE.format("dy @ kernel.T + np.zeros(x.shape), x.T @ dy, dy.sum(0)"), "np.zeros_like"),
+    ("dense", DENSE.format("dy.dot(kernel.T) / 0, x.T @ dy, dy.sum(0)"), "not finite"),
+    ("dense", "def dense_backward(dy, x, kernel):\n    dy *= 2\n    return dy, dy, dy", "changes its argument dy"),
+    ("dense", "def dense_backward(dy, x, kernel):\n    return nothing", "raised NameError: name 'nothing'"),
+    ("dense", "def dense_backward(dy, x):\n    return dy", "raised TypeError"),
+    ("dense", "def dense_backward(dy, x, kernel):\n    raise SystemExit(3)", "raised SystemExit: 3"),
+    ("dense", "def dense_backward(dy, x, kernel):\n    return dense_backward(dy, x, kernel)", "raised RecursionError"),
+    # relu
+    ("relu", "def relu_forward(x):\n    return abs(x)", "absolute value"),
+    ("relu", "def relu_forward(x):\n    return np.where(x > 0, 0, x)", "the other half"),
+    ("relu", "def relu_forward(x):\n    return (x > 0) * 1.0", "that is the slope"),
+    ("relu", "def relu_forward(x):\n    return x.max()", "expected shape (3, 5), got ()"),
+    ("relu", "def relu_forward(x):\n    x[x < 0] = 0\n    return x", "changes its argument x"),
+    ("relu", "def relu_backward(dy, y):\n    return np.where(y == 0, dy, 0)", "taken from the wrong side"),
+    ("relu", "def relu_backward(dy, y):\n    return np.maximum(dy, 0)", "mask is taken of dy"),
+    ("relu", "def relu_backward(dy, y):\n    return dy.copy()", "dy unchanged"),
+    ("relu", "def relu_backward(dy, y):\n    return dy * y", "the slope is 1"),
+    ("relu", "def relu_backward(dy, y):\n    return (y > 0).astype(dy.dtype)", "the mask itself"),
+    ("relu", "def relu_backward(dy, y):\n    dy[y <= 0] = 0\n    return dy", "changes its argument dy"),
+    # softmax
+    ("softmax", changed(SOFTMAX, "d / N", "d"), "1/N is missing in dscores"),
+    ("softmax", changed(SOFTMAX, ".mean()", ".sum()"), "the loss is the sum"),
+    ("softmax", changed(SOFTMAX, "d[np.arange(N), labels] -= 1", "pass"), "one-hot label is not taken off"),
+    ("softmax", changed(SOFTMAX, "d / N", "-d / N"), "the wrong sign"),
+    ("softmax", changed(SOFTMAX, "scores - scores.max(axis=1, keepdims=True)", "scores"), "overflows"),
+    ("softmax", changed(SOFTMAX, "(np.log(e.sum(axis=1)) - s[np.arange(N), labels])",
+     "-np.log(p[np.arange(N), labels])"),
+     "rounded to 0"),
+    ("softmax", changed(SOFTMAX, "(np.log(e.sum(axis=1)) - s[np.arange(N), labels])",
+                        "-np.log(np.clip(p[np.arange(N), labels], 1e-7, 1))"), "rounded to 0"),
+    ("softmax", changed(SOFTMAX, "loss = (np", "loss = -(np"), "the sign of the loss"),
+    ("softmax", changed(SOFTMAX, "p = e / e.sum(axis=1, keepdims=True)", "p = e / e.sum(axis=0)"), "wrong"),
+    ("softmax", changed(SOFTMAX, "loss = (", "loss = np.ones(3) * ("), "expected shape ()"),
+    # im2col
+    ("im2col", changed(IM2COL, ".reshape(-1)", ".transpose(2, 0, 1).reshape(-1)"), "(KH, KW, C)"),
+    ("im2col", changed(IM2COL, ".reshape(-1)", ".swapaxes(0, 1).reshape(-1)"), "p goes down"),
+    ("im2col", changed(IM2COL, ".reshape(-1)", "[::-1, ::-1].reshape(-1)"), "nothing is flipped"),
+    ("im2col", changed(IM2COL, "np.array(rows)", "np.array(rows).T"), "is a transpose missing?"),
+    ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "(0, 0), (0, 0), (0, 0)"), "expected shape"),
+    ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "padding[0][::-1], padding[1][::-1], (0, 0)"),
+     "wrong sides"),
+    ("im2col", """
+        def im2col(x, window, strides, padding):
+            padded = np.pad(x, ((0, 0), padding[0], padding[1], (0, 0)))
+            rows = []
+            for i in range(0, padded.shape[1] - window[0] + 1, strides[0]):
+                for j in range(0, padded.shape[2] - window[1] + 1, strides[1]):
+                    for image in padded:
+                        rows.append(image[i : i + window[0], j : j + window[1]].reshape(-1))
+            return np.array(rows)""", "image after image"),
+    # col2im
+    ("col2im", changed(COL2IM, "+= part", "= part"), "+= adds them up"),
+    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
+    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", ""), "is the padding still around it?"),
+    ("col2im", changed(COL2IM, ".reshape(window[0], window[1], C)", ".reshape(C, *window).transpose(1, 2, 0)"),
+     "(C, KH, KW)"),
+    ("col2im", """
+        def col2im(columns, input_shape, window, strides, padding):
+            (N, H, W, C), (KH, KW), (SH, SW) = input_shape, window, strides
+            (top, bottom), (left, right) = padding
+            OH, OW = (H + top + bottom - KH) // SH + 1, (W + left + right - KW) // SW + 1
+            columns = columns.reshape(N, OH, OW, KH, KW, C)
+            dx = np.zeros((N, H + top + bottom, W + left + right, C), columns.dtype)
+            for p in range(KH):
+                for q in range(KW):
+                    dx[:, p : p + SH * OH : SH, q : q + SW * OW : SW] = columns[:, :, :, p, q]
+            return dx[:, top : top + H, left : left + W]""", "+= adds them up"),
+    # conv2d
+    ("conv2d", changed(LOOP, "dx[window] += ", "dx[window] = "), "numbers are wrong"),  # k overwrites too
+    ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
+    ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", ""), "is the padding still around it?"),
+    ("conv2d", changed(LOOP, "kernel[..., k]\n", "kernel[::-1, ::-1, :, k]\n"), "the kernel is flipped"),
+    ("conv2d", conv("dbias = flat.mean(0)"), "it is the sum"),
+    ("conv2d", conv("dbias = dy[0].sum((0, 1))"), "only the first image's"),
+    ("conv2d", conv("dbias = dy[-1].sum((0, 1))"), "only the last image's"),
+    ("conv2d", conv("dbias = dy.sum(0)"), "an axis too many"),
+    ("conv2d", conv("dkernel, dbias = dkernel / len(x), dbias / len(x)"), "here it is a sum"),
+    ("conv2d", conv("dkernel = dkernel[::-1, ::-1]"), "turned by 180 degrees"),
+    ("conv2d", conv("dkernel = (columns.T @ flat).reshape(C, KH, KW, K).transpose(1, 2, 0, 3)"), "(C, KH, KW)"),
+    ("conv2d", conv("dkernel = dkernel.transpose(0, 1, 3, 2)"), "is a transpose missing?"),
+    ("conv2d", conv("""
+        dx = np.zeros_like(np.pad(x, ((0, 0), *padding, (0, 0))))
+        parts = (flat @ kernel.reshape(-1, K).T).reshape(*dy.shape[:3], KH, KW, C)
+        for i, j in np.ndindex(*dy.shape[1:3]):
+            dx[:, i * strides[0] : i * strides[0] + KH, j * strides[1] : j * strides[1] + KW] = parts[:, i, j]
+        dx = dx[:, padding[0][0] : padding[0][0] + x.shape[1], padding[1][0] : padding[1][0] + x.shape[2]]
+        """), "+= adds them up"),
+    # max_pool
+    ("max_pool", changed(POOL, "+= dy", "= dy"), "gets both gradients"),
+    ("max_pool", changed(POOL, "argmax", "argmin"), "argmax, not argmin"),
+    ("max_pool", changed(POOL, "dx[n, top + p, left + q, c] += dy[n, i, j, c]",
+     "dx[n, top : top + window[0], left : left + window[1], c] += dy[n, i, j, c] * (seen == seen.max())"),
+     "exactly one does"),
+    ("max_pool", changed(POOL, "dx[n, top + p, left + q, c] += dy[n, i, j, c]",
+     "dx[n, top : top + window[0], left : left + window[1], c] += dy[n, i, j, c] / seen.size"), "average pooling"),
+    ("max_pool", changed(POOL, "dx[n, top + p, left + q, c] += dy[n, i, j, c]",
+     "dx[n, top : top + window[0], left : left + window[1], c] += dy[n, i, j, c]"), "only the largest does"),
+    ("max_pool", changed(POOL, "p, q = np.unravel_index(seen.argmax(), seen.shape)",
+     "p, q = np.argwhere(seen == seen.max())[-1]"), "it is the first"),
+    # sgd
+    ("sgd", changed(SGD, "if not trainable[name]:", "if False:"), "a frozen layer moved"),
+    ("sgd", """
+        def sgd_step(parameters, gradients, velocity, trainable, rate, momentum):
+            for name in parameters:
+                g = gradients[name] if trainable[name] else 0
+                velocity[name][...] = momentum * velocity[name] - rate * g
+                parameters[name] += velocity[name]""", "by its old velocity"),
+    ("sgd", """
+        def sgd_step(parameters, gradients, velocity, trainable, rate, momentum):
+            for name in parameters:
+                velocity[name][...] = momentum * velocity[name] - rate * gradients.get(name, 0)
+                if trainable[name]:
+                    parameters[name] += velocity[name]""", "it would jump"),
+    ("sgd", changed(SGD, "+= v", "-= v"), "goes uphill"),
+    ("sgd", changed(SGD, "- rate", "+ rate"), "the step is added"),
+    ("sgd", changed(SGD, "v[...] =", "v ="), "the velocity is not kept"),
+    ("sgd", changed(SGD, "momentum * v - rate", "-rate"), "momentum is forgotten"),
+    ("sgd", changed(SGD, "- rate", "- (1 - momentum) * rate"), "weighted by 1 - momentum"),
+    ("sgd", changed(SGD, "parameters[name] += v", "parameters[name] += momentum * v - rate * gradients[name]"),
+     "Nesterov"),
+    ("sgd", changed(SGD, "parameters[name] += v", "parameters[name] = parameters[name] + v"), "makes a new array"),
+    ("sgd", changed(SGD, "parameters[name] += v", "w = parameters[name]\n            w = w + v"), "did not change"),
+    ("sgd", changed(SGD, "parameters[name] += v", "parameters[name] += v\n            gradients[name][...] = 0"),
+     "changes the gradient of"),
+    ("sgd", changed(SGD, "if not trainable[name]:", "if not trainable[name] and gradients[name].any():"),
+     "raised KeyError"),
+    # surgery
+    ("surgery", changed(TRANSPLANT, "return kept + new", "return kept[:-1] + new"), "`after` itself stays"),
+    ("surgery", changed(TRANSPLANT, "return kept + new", "return new + kept"), "go on top"),
+    ("surgery", changed(TRANSPLANT, "return kept + new", "return kept"), "the new layers are missing"),
+    ("surgery", changed(TRANSPLANT, "return kept + new", "return kept.extend(new)"), "is the `return` missing?"),
+    ("surgery", changed(TRANSPLANT, "trainable=False", "trainable=True"), "freeze what was kept"),
+    ("surgery", changed(TRANSPLANT, "return kept + new", "return kept + [dict(l, trainable=False) for l in new]"),
+     "freeze the old ones only"),
+    ("surgery", changed(TRANSPLANT, "dict(layer, trainable=False)", "layer)\n            layer.update(trainable=False"),
+     "the old network's layers are frozen too"),
+    ("surgery", changed(TRANSPLANT, "trainable=False)", "trainable=False, kernel=np.ones((3, 2)))"),
+     "nothing is drawn anew"),
+    ("surgery", changed(TRANSPLANT, 'raise ValueError("no layer is called " + after)', "return new"),
+     "mistyped a name"),
+    ("surgery", changed(TRANSPLANT, "ValueError", "KeyError"), "it raised KeyError"),
+    ("surgery", changed(TRANSPLANT, '"no layer is called " + after', '"no such layer"'), "it says only"),
+    ("surgery", "def transplant(layers, after, new):\n    layers.pop()\n    layers.pop()\n"
+     "    for l in layers: l['trainable'] = False\n    layers += new\n    return layers",
+     "the list it was given is changed"),
+    ("surgery", "def transplant(layers, after, new):\n    return layers + new", "chopped off"),
+    ("surgery", "def lowest_trainable(layers):\n    return [l['trainable'] for l in layers].index(True)",
+     "raised ValueError"),
+    ("surgery", "def lowest_trainable(layers):\n"
+     "    return max([i for i, l in enumerate(layers) if not l['trainable']] or [-1]) + 1",
+     "still has to pass through"),
+    ("surgery", "def lowest_trainable(layers):\n    return layers[0]['name'] if layers else 0",
+     "expected an index, got str"),
+    # winograd
+    ("winograd", BT + "def transform_patch(patch):\n    return np.einsum('ip,pqc,qj->ijc', BT, patch, BT)",
+     "on the right transposed"),
+    ("winograd", BT + "def transform_patch(patch):\n    return np.einsum('pi,pqc,qj->ijc', BT, patch, BT)",
+     "which is BT itself"),
+    ("winograd", BT + "def transform_patch(patch):\n    return np.einsum('ip,pqc->iqc', BT, patch)", "only the rows"),
+    ("winograd", BT + "def transform_patch(patch):\n    return np.einsum('jq,pqc->pjc', BT, patch)",
+     "only the columns"),
+    ("winograd", G + "def transform_kernel(kernel):\n"
+     "    return np.einsum('ip,pqck,jq->ijck', G, kernel[::-1, ::-1], G)",
+     "does not flip"),
+    ("winograd", G + "def transform_kernel(kernel):\n    return np.einsum('ip,qpck,jq->ijck', G, kernel, G)",
+     "are exchanged"),
+    ("winograd", BT + G + AT + "def winograd_tile(patch, kernel):\n"
+     "    V, U = np.einsum('ip,pqc,jq->ijc', BT, patch, BT), np.einsum('ip,pqck,jq->ijck', G, kernel, G)\n"
+     "    return np.einsum('ip,pqk,jq->ijk', AT, np.einsum('pqc,qrck->prk', V, U), AT)", "point by point"),
+    ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel[::-1, ::-1], 3)"), "does not flip"),
+    ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3) / patch.shape[2]"), "it is their sum"),
+    ("winograd", TILE.format("np.tensordot(patch[j:j+3, i:i+3], kernel, 3)"), "rows first"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, source, fragment", HINTS, ids=[f"{name}: {words}" for name, _, words in HINTS])
+def test_a_wrong_answer_gets_the_right_hint(name, source, fragment):
+    assert fragment in said(name, source)
+
+
+def test_every_exercise_has_many_wrong_answers():
+    assert {name for name, *_ in HINTS} == {exercise.name for exercise in course.EXERCISES}
+    assert all(sum(name == exercise.name for name, *_ in HINTS) >= 5 for exercise in course.EXERCISES)
+
+
+def test_both_values_of_the_worst_number_are_shown():
+    words = said("dense", DENSE.format("dy @ kernel.T + (x == x.max()), x.T @ dy, dy.sum(0)"))
+    case = course.get("dense").tasks[0].cases()[0]
+    right = case["dy"] @ case["kernel"].T
+    row, column = np.unravel_index(case["x"].argmax(), right.shape)
+    assert f"yours dx[{row}, {column}] = {right[row, column] + 1:.5g}, it should be {right[row, column]:.5g}" in words
+
+
+def test_exercises_are_found_by_name_and_number():
+    assert course.get("max-pool") is course.get("max_pool") is course.get("7") is course.get("07")
+    with pytest.raises(ArgumentError, match=r"^conv: expected one of dense, relu,"):
+        course.get("conv")

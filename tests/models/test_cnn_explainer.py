@@ -1,0 +1,168 @@
+"""What CNN Explainer would compute from the exported files is what the network predicts."""
+
+import json
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
+import minitorch_cnn as mtc
+from minitorch_cnn import cnn_explainer, layers, models, preprocessing
+from minitorch_cnn.errors import ArgumentError, CheckpointError
+
+
+@pytest.fixture(autouse=True)
+def only_definitions():
+    with mtc.definitions_only():
+        yield
+
+
+def images(count=2):
+    return np.random.default_rng(0).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
+
+
+def trained(**changes):
+    model = models.tiny_vgg(seed=1)
+    model.preprocessing = changes.get("preprocessing", model.preprocessing)
+    random = np.random.default_rng(2)
+    for layer in model.layers:
+        if layer.parameters:
+            layer.parameters["bias"] = random.standard_normal(layer.parameters["bias"].shape) / 10
+    return model
+
+
+def by_neurons(network, image):
+    """The page's own arithmetic: for every neuron the sum over its links, channel by channel, then its bias."""
+    maps = list((image / 255).transpose(2, 0, 1))
+    for layer in network:
+        name = layer["name"]
+        if "conv" in name:
+            maps = [
+                neuron["bias"]
+                + sum(np.einsum("ijpq,pq", sliding_window_view(below, (3, 3)), np.array(kernel))
+                      for below, kernel in zip(maps, neuron["weights"], strict=True))
+                for neuron in layer["weights"]
+            ]  # fmt: skip
+        elif "relu" in name:
+            maps = [np.maximum(each, 0) for each in maps]
+        elif "pool" in name:
+            even = [each[: len(each) // 2 * 2, : len(each) // 2 * 2] for each in maps]
+            maps = [each.reshape(len(each) // 2, 2, len(each) // 2, 2).max(axis=(1, 3)) for each in even]
+        elif "flatten" in name:
+            width, count = len(maps[0]), len(maps)
+            maps = [maps[i % count][i // count // width, i // count % width] for i in range(layer["num_neurons"])]
+        else:
+            maps = [neuron["bias"] + np.dot(neuron["weights"], maps) for neuron in layer["weights"]]
+        assert len(maps) == layer["num_neurons"]
+        shape = np.shape(maps[0])
+        assert list(shape) == layer["output_shape"][:2] if shape else layer["output_shape"] == [len(maps)]
+    e = np.exp(np.array(maps) - max(maps))
+    return e / e.sum()
+
+
+SEEN = {
+    "unit": preprocessing.Unit(),
+    "standardize": preprocessing.Standardize([120, 100, 90], [60, 50, 70]),
+    "caffe": preprocessing.Caffe(),
+    "none": None,
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_the_page_computes_what_the_network_predicts(tmp_path, name):
+    model = trained(preprocessing=SEEN[name])
+    if name in ("caffe", "none"):  # unscaled pixels: keep the scores of a size that a softmax can tell apart
+        model.layers[0].parameters["kernel"] = model.layers[0].parameters["kernel"] / 60
+    files = cnn_explainer.export(model, tmp_path / "data")
+    assert [path.name for path in files] == ["nn_10.json", "model.json", "group1-shard1of1.bin"]
+    network = json.loads(files[0].read_text())
+    for image in images():
+        np.testing.assert_allclose(by_neurons(network, image), model.predict(image[None])[0], atol=2e-5)
+
+
+def test_the_names_and_shapes_are_those_of_the_page(tmp_path):
+    network = json.loads(cnn_explainer.export(trained(), tmp_path)[0].read_text())
+    assert [layer["name"] for layer in network] == list(cnn_explainer.NAMES)
+    assert network[0]["input_shape"] == [64, 64, 3] and network[0]["output_shape"] == [62, 62, 10]
+    assert [layer["output_shape"] for layer in network[-3:]] == [[13, 13, 10], [1690], [10]]
+    assert np.shape(network[2]["weights"][3]["weights"]) == (10, 3, 3)
+    assert np.shape(network[-1]["weights"][3]["weights"]) == (1690,)
+    assert "weights" not in network[1] and "weights" not in network[4]
+
+
+def test_the_weights_of_tensorflow_js_lie_where_its_manifest_says(tmp_path):
+    model = trained()
+    _, topology, shard = cnn_explainer.export(model, tmp_path)
+    described = json.loads(topology.read_text())
+    (group,) = described["weightsManifest"]
+    data, start = shard.read_bytes(), 0
+    assert group["paths"] == [shard.name]
+    for entry in group["weights"]:
+        size = 4 * int(np.prod(entry["shape"]))
+        array = np.frombuffer(data[start : start + size], "<f4").reshape(entry["shape"])
+        start += size
+        layer, _, part = entry["name"].partition("/")
+        wanted = model.get_layer(layer).parameters[part]
+        np.testing.assert_allclose(array, wanted, rtol=1e-6)
+    assert start == len(data)
+    built = described["modelTopology"]["model_config"]["config"]["layers"]
+    assert [each["config"]["name"] for each in built] == list(cnn_explainer.NAMES)
+    assert built[0]["config"]["batch_input_shape"] == [None, 64, 64, 3]
+
+
+def stack(**changes):
+    """Tiny VGG with ReLUs and dropout as layers of their own."""
+
+    def conv():
+        return layers.Conv2D(changes.get("filters", 10), 3, padding=changes.get("padding", "valid"))
+
+    half = [conv(), layers.ReLU(), conv(), changes.get("between", layers.ReLU)(), layers.MaxPool2D(2)]
+    other = [conv(), layers.ReLU(), conv(), layers.ReLU(), layers.MaxPool2D(changes.get("pool", 2))]
+    top = [layers.Dropout(0.5), layers.Flatten(), layers.Dense(changes.get("classes", 10), activation="softmax")]
+    return [*half, *other, *top, *changes.get("more", [])]
+
+
+def test_relus_and_dropout_may_be_layers(tmp_path):
+    model = mtc.Sequential(stack(), (64, 64, 3), seed=0, preprocessing=preprocessing.Unit())
+    network = json.loads(cnn_explainer.export(model, tmp_path)[0].read_text())
+    image = images(1)
+    np.testing.assert_allclose(by_neurons(network, image[0]), model.predict(image)[0], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "changes, shape, message",
+    [
+        ({}, (32, 32, 3), "expected images of 64x64x3, got (32, 32, 3)"),
+        ({"filters": 8}, (64, 64, 3), "conv2d_1: expected 10 filters of 3x3"),
+        ({"padding": "same"}, (64, 64, 3), "conv2d_1: expected 10 filters of 3x3"),
+        ({"pool": 3}, (64, 64, 3), "max_pool2d_2: expected 2x2 windows"),
+        ({"classes": 2}, (64, 64, 3), "dense_1: expected 10 units"),
+        ({"between": layers.Tanh}, (64, 64, 3), "tanh_1: expected ReLU for relu_1_2, got Tanh"),
+        (
+            {"more": [layers.Dense(10, activation="softmax")]},
+            (64, 64, 3),
+            "dense_2: expected no layer behind the output",
+        ),
+    ],
+)
+def test_another_shape_is_refused(tmp_path, changes, shape, message):
+    model = mtc.Sequential(stack(**changes), shape, seed=0)
+    with pytest.raises(ArgumentError, match=r"^CNN Explainer: ") as refused:
+        cnn_explainer.export(model, tmp_path / "data")
+    assert message in str(refused.value) and not (tmp_path / "data").exists()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        cnn_explainer.export(trained(), tmp_path / "file" / "data")
+
+
+class Squared:
+    def __call__(self, pixels, dtype="float32"):
+        return pixels.astype(dtype) ** 2
+
+
+def test_a_preprocessing_that_is_not_linear_is_refused(tmp_path):
+    with pytest.raises(ArgumentError, match="scales and shifts pixels"):
+        cnn_explainer.export(trained(preprocessing=Squared()), tmp_path)
