@@ -10,11 +10,15 @@ import time
 from pathlib import Path
 
 from minitorch_cnn import checkpoint
+from minitorch_cnn.diagnosis import finite
 from minitorch_cnn.errors import ArgumentError
 
 
 class Callback:
-    """Base: override what is of use. `state` and `load_state` let a resumed run go on where it was."""
+    """Base: override what is of use. `state` and `load_state` let a resumed run go on where it was.
+
+    Where several processes train together, each has the callbacks; what writes or prints, `trainer.ranks.reports` does.
+    """
 
     def on_train_begin(self, trainer):
         """Before the first batch, after a checkpoint has been read."""
@@ -97,6 +101,8 @@ class CSVLog(Callback):
         writer.writerow(["epoch", *names])
         for number, row in enumerate(zip(*(trainer.history[name] for name in names)), 1):
             writer.writerow([number, *row])
+        if not trainer.ranks.reports:
+            return
         with checkpoint.replacing(self.path) as file:
             file.write(text.getvalue().encode())
 
@@ -127,9 +133,14 @@ class Checkpoint(Callback):
         return f"saved {self.path}; go on with: {self.resume_command}"
 
     def save(self, trainer):
-        """Write the checkpoint now."""
-        checkpoint.save(self.path, *trainer.state())
+        """Write the checkpoint now; not with weights that are no numbers any more, which the next step will report."""
+        if trainer.ranks.reports and finite(trainer.model.vector.values):
+            checkpoint.save(self.path, *trainer.state(), keep_previous=True)
         self.saved = time.monotonic()
+
+    def on_train_end(self, trainer):
+        if trainer.ranks.reports:
+            checkpoint.previous(self.path).unlink(missing_ok=True)  # the last one is whole, and there will be no other
 
 
 def _weights(model):

@@ -2,59 +2,90 @@
 
 The file is a NumPy `.npz` without pickles: numbered arrays, and a JSON text that says what each is. It is written
 beside the old one and renamed over it when it is whole and on the disk, so whatever happens there is always one good
-checkpoint.
+checkpoint; the one before it can be kept as well, for a disk that loses what it had.
 """
 
 import contextlib
 import json
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.npz_file import read_npz
+from minitorch_cnn.printable import printable
 
 FORMAT = 1
 
 
-def save(path, arrays, facts):
+def save(path, arrays, facts, keep_previous=False):
     """Write `arrays` ({tuple of strings: array}) and `facts` (anything JSON can hold) to `path`, all or nothing.
 
+    `keep_previous`: the file that is there now stays beside it, for `load_last`.
     Raises CheckpointError, and leaves an older file as it was, when the folder or the disk does not allow it.
     """
     path = Path(path)
     keys = list(arrays)
     text = json.dumps({"format": FORMAT, "keys": [list(key) for key in keys], "facts": facts}, allow_nan=True)
     entries = {str(number): np.asarray(arrays[key]) for number, key in enumerate(keys)}
-    with replacing(path) as file:
+    with replacing(path, previous(path) if keep_previous else None) as file:
         np.savez(file, description=np.frombuffer(text.encode(), np.uint8), **entries)
 
 
 def load(path):
     """(arrays, facts) as they were saved; CheckpointError when the file is missing, damaged or of another kind."""
-    path = Path(path)
+    entries = read_npz(path, CheckpointError)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            description = json.loads(file["description"].tobytes())
-            if description.get("format") != FORMAT:
-                raise CheckpointError(
-                    f"{path}: expected a checkpoint of format {FORMAT}, got {description.get('format')!r}"
-                )
-            arrays = {tuple(key): file[str(number)] for number, key in enumerate(description["keys"])}
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: there is no checkpoint here") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
-        if isinstance(error, CheckpointError):
-            raise
+        description = json.loads(entries["description"].tobytes())
+        if description["format"] != FORMAT:
+            got = str(description["format"])[:40]
+            raise CheckpointError(f"{path}: expected a checkpoint of format {FORMAT}, got {got!r}")
+        keys, facts = [tuple(map(_text, key)) for key in description["keys"]], description["facts"]
+        if not isinstance(facts, dict) or len(set(keys)) < len(keys):
+            raise ValueError("its description is not one")
+        return {key: entries[str(number)] for number, key in enumerate(keys)}, facts
+    except CheckpointError:
+        raise
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a readable checkpoint ({_first_line(error)})") from None
-    return arrays, description["facts"]
+
+
+def load_last(path):
+    """(arrays, facts, None), or where the file at `path` is gone or damaged the one before it and a line that says so.
+
+    Raises the CheckpointError of the last one where there is no good one.
+    """
+    try:
+        return *load(path), None
+    except CheckpointError as error:
+        older = previous(path)
+        if not older.exists():
+            raise
+        try:
+            return *load(older), f"{error}; going on from the one before it, {older}"
+        except CheckpointError as second:
+            raise CheckpointError(f"{error}; and {second}") from None
+
+
+def previous(path):
+    """Where the checkpoint before the one at `path` is kept."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def exists(path):
+    """Whether there is something for `load_last`."""
+    return Path(path).exists() or previous(path).exists()
 
 
 @contextlib.contextmanager
-def replacing(path):
-    """A binary file to write to, that takes the place of `path` when it is whole and on the disk, and not before."""
+def replacing(path, keep=None):
+    """A binary file to write to, that takes the place of `path` when it is whole and on the disk, and not before.
+
+    The file that it replaces gets the name `keep`, if one is given.
+    """
     path = Path(path)
     name = None
     try:
@@ -65,6 +96,8 @@ def replacing(path):
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o666 & ~_umask())
+        if keep is not None and path.exists():
+            _give_second_name(path, keep)
         os.replace(name, path)
         name = None
         _sync_folder(path.parent)
@@ -76,6 +109,16 @@ def replacing(path):
         if name is not None:
             with contextlib.suppress(OSError):
                 os.unlink(name)
+
+
+def _give_second_name(path, keep):
+    """`keep` becomes a name of the file at `path`, which at no moment is without a file."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(keep)
+    try:
+        os.link(path, keep)
+    except OSError:  # a disk without second names; `load_last` knows of the moment between this and what follows
+        os.replace(path, keep)
 
 
 def _umask():
@@ -94,5 +137,11 @@ def _sync_folder(folder):
             os.close(handle)
 
 
+def _text(value):
+    if not isinstance(value, str):
+        raise ValueError(f"expected a name, got {value!r}")
+    return value
+
+
 def _first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return printable((str(error).splitlines() or [type(error).__name__])[0])[:300]

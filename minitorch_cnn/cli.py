@@ -6,10 +6,12 @@ Every mistake of a user ends in one line on the error output and exit code 2; Ct
 import argparse
 import os
 import sys
+import traceback
 
-from minitorch_cnn import cli_exercise, cli_explain, cli_gradients
+from minitorch_cnn import cli_exercise, cli_explain, cli_gradients, parallel
 from minitorch_cnn.backend import BACKENDS
 from minitorch_cnn.errors import UserError
+from minitorch_cnn.printable import printable
 
 EXAMPLES = """examples:
   minitorch-cnn train                                   the digits that come with the package; under a minute
@@ -40,14 +42,19 @@ def main(arguments=None):
     try:
         return options.run(options) or 0
     except UserError as error:
-        print(f"minitorch-cnn: {error}", file=sys.stderr)
-        return 2
+        return parallel.fail(f"minitorch-cnn: {printable(error)}", 2)
     except KeyboardInterrupt as error:
-        print(f"minitorch-cnn: {error or 'interrupted'}", file=sys.stderr)
-        return 130
+        message = f"minitorch-cnn: {printable(error) or 'interrupted'}"
+        return parallel.fail(message, 130, together=getattr(error, "together", False))
     except BrokenPipeError:  # `minitorch-cnn summary cifar10 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a name that no file can have, a disk that fails where nobody thought of it
+        return parallel.fail(f"minitorch-cnn: {printable(error.filename or 'error')}: {error.strerror or error}", 2)
+    except Exception:
+        if parallel.launched() == 1:
+            raise
+        return parallel.fail(traceback.format_exc(), 1)
 
 
 def _parser():
@@ -204,8 +211,8 @@ def _predict(options):
     images = np.stack([load_image(path, height, width) for path in options.images])
     for path, probabilities in zip(options.images, class_probabilities(model.predict(images))):
         best = int(probabilities.argmax())
-        label = f"{path}: " if len(options.images) > 1 else ""
-        print(f"{label}{names[best]}, {probabilities[best]:.2f}")
+        label = f"{printable(path)}: " if len(options.images) > 1 else ""
+        print(f"{label}{printable(names[best])}, {probabilities[best]:.2f}")
 
 
 def _summary(options):

@@ -6,17 +6,18 @@
 Each phase has its own checkpoint in the run folder, so `--resume` goes on in whichever was interrupted.
 """
 
+import shlex
 from dataclasses import dataclass
 
 import numpy as np
 
-from minitorch_cnn import datasets, models, optimizers
+from minitorch_cnn import checkpoint, datasets, models, optimizers, parallel
 from minitorch_cnn.backend import library, on_host
 from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.metrics import class_probabilities
 from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
-from minitorch_cnn.runs import CHECKPOINT_SECONDS, RunFolder
+from minitorch_cnn.runs import CHECKPOINT_SECONDS, RunFolder, command_line
 
 MOMENTUM = 0.9
 
@@ -40,27 +41,41 @@ class FineTuneSettings:
 
 def start(settings, out=None, progress=True):
     """Begin a fine-tuning; returns the run folder when both phases are done."""
-    folder = RunFolder.fresh("fine-tune", out)
-    return _run(folder, settings, progress, fresh=True)
+    ranks = parallel.world()
+    folder = ranks.from_first(lambda: RunFolder.fresh("fine-tune", out))
+    return _run(folder, settings, progress, ranks, fresh=True)
 
 
 def resume(path, progress=True):
     """Go on with an interrupted fine-tuning; returns the run folder."""
+    ranks = parallel.world()
     folder = RunFolder(path)
-    return _run(folder, folder.read_settings(FineTuneSettings), progress, fresh=False)
+    settings = ranks.from_first(lambda: folder.read_settings(FineTuneSettings))
+    return _run(folder, settings, progress, ranks, fresh=False)
 
 
-def _run(folder, settings, progress, fresh):
+def _run(folder, settings, progress, ranks, fresh):
+    command = command_line(ranks, f"minitorch-cnn fine-tune --resume {shlex.quote(str(folder.path))}")
+    with folder.training(ranks, command, fresh, "checkpoint-all.npz"):
+        return _run_inside(folder, settings, progress and ranks.reports, ranks, fresh, command)
+
+
+def _run_inside(folder, settings, progress, ranks, fresh, command):
     say = print if progress else (lambda text: None)
     library(settings.backend)  # what is missing is said before anything is loaded
-    dataset = datasets.cats_vs_dogs(settings.data, settings.size, settings.size, progress=progress)
+    ranks.choose_device(settings.backend)
+
+    def load():
+        return datasets.cats_vs_dogs(settings.data, settings.size, settings.size, progress=progress)
+
+    dataset = ranks.in_turn(load)
     say(dataset)
     if settings.beside is not None:
         read_history(settings.beside)  # what is not there is said now, not after the training
     model = models.transfer_net(
         weights=settings.weights, input_shape=(settings.size, settings.size, 3), seed=settings.seed
     ).to(settings.backend)
-    if fresh:
+    if fresh and ranks.reports:
         folder.write_config(settings, model)
     say(f"run folder: {folder.path}")
     base = [layer.name for layer in model.layers if layer.parameters and not layer.trainable]
@@ -68,7 +83,11 @@ def _run(folder, settings, progress, fresh):
     filters_before = np.array(on_host(model.get_layer(base[0]).parameters["kernel"]))
 
     say(f"\nphase 1: {', '.join(name for name in model.fingerprints() if name not in base)} learn, the base is frozen")
-    top = _phase(folder, "top", model, dataset, settings, settings.top_rate, settings.top_epochs, None, progress)
+
+    def phase(name, rate, epochs, augment):
+        return _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress, ranks, command)
+
+    top = phase("top", settings.top_rate, settings.top_epochs, None)
     unchanged = {name: mark for name, mark in model.fingerprints().items() if name in base} == from_file
     if not unchanged:
         raise CheckpointError(
@@ -80,9 +99,9 @@ def _run(folder, settings, progress, fresh):
     model.unfreeze()
     say("\nphase 2: everything learns, gently")
     flips = datasets.Augmentation(flip=True)
-    everything = _phase(
-        folder, "all", model, dataset, settings, settings.all_rate, settings.all_epochs, flips, progress
-    )
+    everything = phase("all", settings.all_rate, settings.all_epochs, flips)
+    if not ranks.reports:
+        return folder
 
     folder.save_model(model, dataset.class_names)
     probabilities = class_probabilities(model.predict(dataset.test_images, batch_size=settings.batch_size))
@@ -95,9 +114,8 @@ def _run(folder, settings, progress, fresh):
     return folder
 
 
-def _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress):
+def _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress, ranks, command):
     path = folder.path / f"checkpoint-{name}.npz"
-    command = f"minitorch-cnn fine-tune --resume {folder.path}"
     return model.fit(
         dataset.train_images,
         dataset.train_labels,
@@ -108,7 +126,8 @@ def _phase(folder, name, model, dataset, settings, rate, epochs, augment, progre
         augment=augment,
         callbacks=[CSVLog(folder.path / f"history-{name}.csv"), Checkpoint(path, CHECKPOINT_SECONDS, command)],
         progress=progress,
-        resume=path if path.exists() else None,
+        resume=path if ranks.from_first(lambda: checkpoint.exists(path)) else None,
+        ranks=ranks,
     )
 
 

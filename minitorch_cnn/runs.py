@@ -7,22 +7,28 @@ model.npz        the trained model, for `predict`
 report.html      the page of the run
 """
 
+import contextlib
 import json
+import shlex
 import time
 from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 
-from minitorch_cnn import checkpoint
+from minitorch_cnn import checkpoint, parallel
 from minitorch_cnn.backend import library, on_host
 from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.errors import ArgumentError, CheckpointError
+from minitorch_cnn.going_on import saying_what_is_kept
 from minitorch_cnn.metrics import class_probabilities
+from minitorch_cnn.printable import printable
 from minitorch_cnn.recipes import RECIPES
 from minitorch_cnn.report.training_page import write_training_report
-from minitorch_cnn.sequential import Sequential
+from minitorch_cnn.run_lock import only_one
+from minitorch_cnn.stored_model import stored_model
 
 CHECKPOINT_SECONDS = 20.0
 
@@ -53,10 +59,7 @@ class RunFolder:
     def fresh(cls, name, path=None):
         """A new folder: `path`, or runs/NAME-DATE-TIME; CheckpointError when there is a run in it already."""
         if path is None:
-            stem = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-            path, number = stem, 2
-            while path.exists():
-                path, number = stem.with_name(f"{stem.name}-{number}"), number + 1
+            path = _unused(Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder = cls(path)
         if folder.config.exists():
             raise CheckpointError(
@@ -73,19 +76,19 @@ class RunFolder:
     def read_settings(self, kind):
         """The settings, of the dataclass `kind`, that the run was started with; CheckpointError when there are none."""
         try:
-            stored = json.loads(self.config.read_text())["settings"]
+            stored = json.loads(self.config.read_bytes())["settings"]
             fields = kind.__dataclass_fields__
             if not stored.keys() <= fields.keys() or any(
                 name not in stored and field.default is MISSING for name, field in fields.items()
             ):
                 raise CheckpointError(f"{self.path}: is the run of another command")
-            return kind(**stored)
+            return _checked(kind(**stored))
         except CheckpointError:
             raise
         except OSError:
             raise CheckpointError(f"{self.path}: expected a run folder with a config.json, found none") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{self.config}: cannot be read ({error})") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise CheckpointError(f"{self.config}: cannot be read ({printable(error)[:300]})") from None
 
     def save_model(self, model, class_names):
         """Keep the trained model with the names of its classes."""
@@ -96,50 +99,104 @@ class RunFolder:
         """(model, class names) of a finished run; CheckpointError when it is not finished."""
         if self.config.exists() and not self.model.exists():
             raise CheckpointError(f"{self.path}: the training is not finished; go on with --resume {self.path}")
-        arrays, facts = checkpoint.load(self.model)
+        return stored_model(self.model, *checkpoint.load(self.model))
+
+    @contextlib.contextmanager
+    def training(self, ranks, command, fresh, name="checkpoint.npz"):
+        """Context of a training in this folder, the only one; whatever ends it early, its user hears how to go on."""
+        if not ranks.reports:
+            yield
+            return
+        with contextlib.ExitStack() as around:
+            around.enter_context(only_one(self.path))
+            if fresh and self.config.exists():  # somebody was faster
+                raise CheckpointError(f"{self.path}: holds a run already; go on with --resume {self.path}")
+            if ranks.size > 1:
+                around.enter_context(parallel.last_words(f"minitorch-cnn: a process was killed; go on with: {command}"))
+            around.enter_context(saying_what_is_kept(self, self.path / name, command))
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    self.path.rmdir()  # only where nothing is in it yet
+                raise
+
+
+def _unused(stem):
+    """The first of `stem`, `stem`-2, `stem`-3, ... that is not there, made now: two runs may begin in one second."""
+    path, number = stem, 2
+    while True:
         try:
-            model = Sequential.from_config(facts["model"])
-            for (layer, name), array in arrays.items():
-                model.get_layer(layer).parameters[name] = array
-        except (KeyError, TypeError, ArgumentError) as error:
-            raise CheckpointError(f"{self.model}: not a model of this program ({error})") from None
-        return model, facts["class_names"]
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            path, number = stem.with_name(f"{stem.name}-{number}"), number + 1
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _checked(settings):
+    """The settings themselves; ValueError where a value cannot be what was written."""
+    for name, kind in get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        number = kind in (int, float) and isinstance(value, (int, kind)) and not isinstance(value, bool)
+        if not (number and 0 <= value < 2**63) and not (kind not in (int, float) and isinstance(value, kind)):
+            raise ValueError(f"{name}: {str(value)[:40]!r} is no setting")
+    return settings
+
+
+def command_line(ranks, command):
+    """`command` as it is to be typed to run it on as many processes as now."""
+    return f"mpiexec -n {ranks.size} {command}" if ranks.size > 1 else command
 
 
 def start(settings, out=None, progress=True):
     """Begin a new training; returns the run folder when it is finished."""
-    folder = RunFolder.fresh(settings.dataset, out)
-    return _train(folder, settings, progress, fresh=True)
+    ranks = parallel.world()
+    folder = ranks.from_first(lambda: RunFolder.fresh(settings.dataset, out))
+    return _train(folder, settings, progress, ranks, fresh=True)
 
 
 def resume(path, epochs=None, progress=True):
-    """Go on with a training that was interrupted, to the bits it would have reached; returns the run folder."""
+    """Go on with a training that was interrupted, to the bits it would have reached; returns the run folder.
+
+    On as many processes as there are now: how many there were makes a difference only in how sums were rounded.
+    """
+    ranks = parallel.world()
     folder = RunFolder(path)
-    settings = folder.read_settings(Settings)
+    settings = ranks.from_first(lambda: folder.read_settings(Settings))
+    if settings.dataset not in RECIPES:
+        raise CheckpointError(f"{folder.config}: expected one of {', '.join(RECIPES)}, got {settings.dataset[:40]!r}")
     if epochs is not None and epochs != settings.epochs:
         raise ArgumentError(
             f"--resume: this run goes over {settings.epochs} epochs and its learning rate with it; got {epochs}"
         )
-    return _train(folder, settings, progress, fresh=False)
+    return _train(folder, settings, progress, ranks, fresh=False)
 
 
-def _train(folder, settings, progress, fresh):
+def _train(folder, settings, progress, ranks, fresh):
+    command = command_line(ranks, f"minitorch-cnn train --resume {shlex.quote(str(folder.path))}")
+    with folder.training(ranks, command, fresh):
+        return _train_inside(folder, settings, progress and ranks.reports, ranks, fresh, command)
+
+
+def _train_inside(folder, settings, progress, ranks, fresh, command):
     recipe = RECIPES[settings.dataset]
     library(settings.backend)  # what is missing is said before anything is loaded
-    dataset = recipe.load(settings.data, progress)
+    ranks.choose_device(settings.backend)
+    dataset = ranks.in_turn(lambda: recipe.load(settings.data, progress))
     say = print if progress else (lambda text: None)
     say(dataset)
     model = recipe.model(dataset, settings.seed).to(settings.backend)
-    if fresh:
+    if fresh and ranks.reports:
         folder.write_config(settings, model)
         say(f"run folder: {folder.path}")
-    resume_from = folder.checkpoint if not fresh and folder.checkpoint.exists() else None
+    resume_from = ranks.from_first(lambda: not fresh and checkpoint.exists(folder.checkpoint)) and folder.checkpoint
     if not fresh:
         say(
             f"going on from {folder.checkpoint}" if resume_from else f"{folder.path}: no checkpoint yet, starting again"
         )
     steps = settings.epochs * -(-len(dataset.train_images) // settings.batch_size)
-    command = f"minitorch-cnn train --resume {folder.path}"
     history = model.fit(
         dataset.train_images,
         dataset.train_labels,
@@ -150,8 +207,11 @@ def _train(folder, settings, progress, fresh):
         augment=Augmentation(**recipe.augment),
         callbacks=[CSVLog(folder.history), Checkpoint(folder.checkpoint, CHECKPOINT_SECONDS, command)],
         progress=progress,
-        resume=resume_from,
+        resume=resume_from or None,
+        ranks=ranks,
     )
+    if not ranks.reports:
+        return folder
     folder.save_model(model, dataset.class_names)
     probabilities = class_probabilities(model.predict(dataset.test_images))
     write_training_report(folder.report, recipe, settings, model, dataset, history, probabilities)

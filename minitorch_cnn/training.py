@@ -10,19 +10,25 @@ again: epoch, batch, weights, optimizer state and the running sums are all there
 
 import math
 import signal
+import sys
 import threading
 import time
 
+import numpy as np
 from tqdm import tqdm
 
-from minitorch_cnn import checkpoint, features
+from minitorch_cnn import checkpoint, diagnosis, features
 from minitorch_cnn.backend import is_array, namespace, on_host
 from minitorch_cnn.backend.memory import out_of_memory
 from minitorch_cnn.captured_step import CapturedStep
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.errors import ArgumentError, CheckpointError, UserError
+from minitorch_cnn.label_check import check_labels
 from minitorch_cnn.metrics import count_correct
+from minitorch_cnn.parallel import Alone, Part, Share, Weighted
+from minitorch_cnn.printable import printable
+from minitorch_cnn.training_facts import check_facts
 
 
 class TrainingError(UserError, ArithmeticError):
@@ -31,6 +37,8 @@ class TrainingError(UserError, ArithmeticError):
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after the batch at hand was finished and saved; the message says how to go on."""
+
+    together = True  # on all ranks, if there are several
 
 
 def fit(model, x, labels=None, *, resume=None, **settings):
@@ -52,7 +60,8 @@ class Trainer:
     `labels` (N,) or (N, K); `loss`, left out, is the one that belongs to the last activation; `validation` (x, labels),
     measured after each epoch; `augment` an Augmentation; `seed` of the order and the augmentation, left out: the
     model's; `workers` threads prepare batches ahead (0: none); `cache_features`: what a frozen base makes of the images
-    is computed once, where nothing changes them (`features.py`); `progress` shows a bar for each epoch.
+    is computed once, where nothing changes them (`features.py`); `progress` shows a bar for each epoch; `ranks` are the
+    processes that train this model together (`parallel/`): each takes its share of every batch of `batch_size`.
     """
 
     def __init__(
@@ -73,6 +82,7 @@ class Trainer:
         workers=2,
         cache_features=True,
         progress=True,
+        ranks=None,
     ):
         if len(x) == 0:
             raise ArgumentError("fit: expected at least one image to train on, got none")
@@ -88,12 +98,18 @@ class Trainer:
         self.model, self.optimizer = model, optimizer
         self.learner = model  # the part that sees the batches: all of it, or what lies above a frozen base
         self.loss = loss or model.default_loss()
-        self.epochs, self.validation, self.progress = int(epochs), validation, progress
+        self.ranks = ranks or Alone()
+        self.epochs, self.validation, self.progress = int(epochs), validation, progress and self.ranks.reports
         self.callbacks = list(callbacks)
+        seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
+        rows = None if self.ranks.size == 1 else lambda images: self.ranks.share(images).rows
         self.batches = Batches(
-            x, labels, batch_size, shuffle=shuffle, seed=model.seed if seed is None else seed, augment=augment,
-            transform=model.receive if model.backend == "numpy" else None, workers=workers,
+            x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
+            transform=model.receive if model.backend == "numpy" else None, workers=workers, rows=rows,
         )  # fmt: skip
+        check_labels("training", x, labels, self.loss, model)
+        if validation is not None:
+            check_labels("validation", *validation, self.loss, model)
         self.captured = None  # the step as a CUDA graph, for a model on a GPU
         self.cache_features = cache_features and features.worth_caching(model, augment)
         self.epoch, self.batch = 0, 0  # the next batch to train on
@@ -103,20 +119,39 @@ class Trainer:
         self.stopped = None
         self.after_epoch = None
         self._interrupts = 0
+        self._leaving = False  # somebody, on any rank, was interrupted
 
     def run(self):
         """Train until all epochs are done or somebody stops; returns the history."""
         if self.cache_features and self.epoch < self.epochs:
             self._compute_features()
         self.optimizer.prepare(self.model)
+        if self.ranks.size > 1:
+            self._align()
         if self.model.backend != "numpy":
             self._go_to_the_gpu()
         self._tell("on_train_begin")
-        with self._catching_interrupts():
-            while self.epoch < self.epochs and not self.stopped:
-                self._run_epoch()
+        try:
+            with self._catching_interrupts():
+                while self.epoch < self.epochs and not self.stopped:
+                    self._run_epoch()
+        finally:
+            self._take(None)
         self._tell("on_train_end")
         return self.history
+
+    def _align(self):
+        """Begin on every rank where the first one is: its weights, its random numbers."""
+        keys = [getattr(layer, "key", None) for layer in self.model.layers]
+        for layer, key in zip(self.model.layers, self.ranks.from_first(lambda: keys)):
+            if key is not None:
+                layer.key = key
+        self.model.load_state(self.ranks.from_first(self.model.state))
+
+    def _take(self, share):
+        """Tell the layers which part of the batch they see; None: all of it."""
+        for layer in self.learner.layers:
+            layer.share = share
 
     def _compute_features(self):
         """From here on train on what the frozen base made of the images."""
@@ -136,7 +171,8 @@ class Trainer:
         self.batches.images = resident(self.batches.images, self.model.xp)
         if self._images_are_there():
             self.batches.workers = 0  # what makes a batch is launched by the host, and done by the GPU
-        self.captured = CapturedStep(self.model, self.loss, self.optimizer, self.learner)
+        if self.ranks.size == 1:  # a graph holds no sum over other processes
+            self.captured = CapturedStep(self.model, self.loss, self.optimizer, self.learner)
 
     def _images_are_there(self):
         """Whether the images lie where the model is."""
@@ -166,20 +202,19 @@ class Trainer:
                 while batch is not None:
                     (x, labels), result = batch, self._begin_batch(*batch)
                     batch = next(batches, None)  # made ready while a GPU works
-                    self._count_batch(x, labels, *result)
+                    images = self._count_batch(x, labels, *result)
                     self.totals["seconds"] = time.perf_counter() - started
-                    bar.update(len(x))
+                    bar.update(images)
                     bar.set_postfix_str(self._postfix(), refresh=False)
                     self._tell("on_batch_end")
-                    if self._interrupts:
+                    if self._leaving or (self._interrupts and self.ranks.size == 1):
                         self._leave()
             finally:
                 batches.close()
             results = {**self._averages(), "learning_rate": self.rate}
             if self.validation is not None:
                 bar.set_postfix_str("validating")
-                measured = self.learner.evaluate(*self.validation, loss=self.loss)
-                results.update({f"val_{name}": value for name, value in measured.items()})
+                results.update({f"val_{name}": value for name, value in self._validate().items()})
             results["seconds"] = time.perf_counter() - started
             bar.set_postfix_str(
                 ", ".join(f"{k} {v:.4f}" for k, v in results.items() if k not in ("seconds", "learning_rate"))
@@ -191,37 +226,84 @@ class Trainer:
         self.totals = dict.fromkeys(self.totals, 0) | {"loss": 0.0, "seconds": 0.0}
         if self.after_epoch is not None:
             self.after_epoch.save(self)
-        if self._interrupts:
+        if self._sum([self._interrupts])[0]:
             self._leave()
 
     def _begin_batch(self, x, labels):
-        """(loss, right predictions) of a step; on a GPU it is only begun, and they are arrays to wait for."""
+        """(mean loss, right predictions) of a step; on a GPU it is only begun, and they are arrays to wait for."""
         try:
-            if self.captured is not None:
-                return self.captured(x, labels)
-            loss = self.learner.loss_and_gradients(x, labels, self.loss, training=True)
-            self._check_finite(loss)
-            self.optimizer.step(self.model)
-            return loss, count_correct(self.learner.prediction, labels)
+            return self._step(x, labels) if self.captured is None else self.captured(x, labels)
         except MemoryError:
             if self.model.backend == "numpy":
                 raise
             raise out_of_memory(self.learner, self.batches.batch_size) from None
 
-    def _count_batch(self, x, labels, loss, correct):
-        loss, correct = float(loss), int(correct)
-        self._check_finite(loss)
-        self.totals["loss"] += loss * len(x)
-        self.totals["correct"] += correct
-        self.totals["images"] += len(x)
-        self.batch += 1
+    def _step(self, x, labels):
+        """One step, of all ranks together."""
+        images = self._images_in_batch()
+        share, loss = self.ranks.share(images), self.loss
+        if self.ranks.size > 1:
+            self._take(share)
+            loss = Weighted(loss, share)
+        value = self.learner.loss_and_gradients(x, labels, loss, training=True)
+        gradients = [segment.gradients for segment in self.model.segments()]
+        for vector in gradients:
+            if not share.images:
+                vector[...] = 0
+            self.ranks.sum(vector)
+        correct = count_correct(self.learner.prediction, labels)
+        if self.ranks.size > 1:
+            sums = [value * share.images, correct] if share.images else [0.0, 0]
+            value, correct, self._leaving = self._sum([*sums, self._interrupts])
+            value /= images
+        if not math.isfinite(value) or not all(map(diagnosis.finite, gradients)):
+            self._diverged(value, x, labels, loss, share)
+        self.optimizer.step(self.model)
+        return value, correct
 
-    def _check_finite(self, loss):
+    def _count_batch(self, x, labels, loss, correct):
+        """Wait for the step and add it up; returns how many images it saw, on all ranks."""
+        images, loss, correct = self._images_in_batch(), float(loss), int(correct)
         if not math.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss} in epoch {self.epoch + 1}, batch {self.batch + 1}: training has diverged;"
-                f" try a learning rate below {float(self.optimizer.learning_rate):g}"
-            )
+            self._diverged(loss, x, labels, self.loss, self.ranks.share(images))
+        self.totals["loss"] += loss * images
+        self.totals["correct"] += correct
+        self.totals["images"] += images
+        self.batch += 1
+        return images
+
+    def _images_in_batch(self):
+        return min(self.batches.batch_size, len(self.batches.images) - self.batch * self.batches.batch_size)
+
+    def _sum(self, numbers):
+        """The sums over all ranks of a few numbers of each."""
+        numbers = np.array(numbers, np.float64)
+        self.ranks.sum(numbers)
+        return numbers.tolist()
+
+    def _validate(self):
+        images, labels = self.validation
+        if self.ranks.size == 1:
+            return self.learner.evaluate(images, labels, loss=self.loss)
+        share = self.ranks.share(len(images))
+        sums = [0.0, 0.0]
+        if share.images:
+            measured = self.learner.evaluate(Part(images, share), Part(labels, share), loss=self.loss)
+            sums = [measured["loss"] * share.images, measured["accuracy"] * share.images]
+        loss, accuracy = self._sum(sums)
+        return {"loss": loss / len(images), "accuracy": accuracy / len(images)}
+
+    def _diverged(self, value, x, labels, loss, share):
+        """Say in which layer it began. The weights are still those of the step before."""
+        self._take(Share(Alone(), share.first, share.first + len(x), len(x)))
+        places = self.ranks.gather(diagnosis.where_it_began(self.learner, x, labels, loss))
+        place = next((place for place in places if place), "nowhere when looked at again")
+        what = f"a gradient is not finite, the loss is {value:.4g}," if math.isfinite(value) else f"the loss is {value}"
+        rate = float(self.optimizer.learning_rate)
+        advice = f"training has diverged; try a learning rate below {rate:g}, or clip_norm"
+        if place.startswith("in the input"):
+            advice = "look at the images"
+        raise TrainingError(f"{what} in epoch {self.epoch + 1}, batch {self.batch + 1}; it began {place}: {advice}")
 
     def _averages(self):
         images = max(self.totals["images"], 1)
@@ -283,7 +365,9 @@ class Trainer:
 
     def load(self, path):
         """Go back to where the checkpoint at `path` was written; CheckpointError where it is of another training."""
-        arrays, facts = checkpoint.load(path)
+        arrays, facts, damage = self.ranks.from_first(lambda: checkpoint.load_last(path))
+        if damage and self.ranks.reports:
+            tqdm.write(damage, file=sys.stderr)
         own = {
             "seed": self.batches.seed,
             "images": len(self.batches.images),
@@ -292,11 +376,19 @@ class Trainer:
         }
         for name, value in own.items():
             if facts.get(name) != value:
-                raise CheckpointError(f"{path}: expected a training with {name} {value}, got {facts.get(name)}")
+                got = printable(facts.get(name))[:60]
+                raise CheckpointError(f"{path}: expected a training with {name} {value}, got {got}")
         expected = {("model", *key): value.shape for key, value in self.model.state().items() if key[1] != "draws"}
         stored = {key: array.shape for key, array in arrays.items() if key[0] == "model"}
         if expected != stored:
             raise CheckpointError(f"{path}: its layers are not this model's")
+        try:
+            check_facts(facts, len(self.batches))
+            self._restore(arrays, facts, expected)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise CheckpointError(f"{path}: not a checkpoint of this training ({printable(error)[:300]})") from None
+
+    def _restore(self, arrays, facts, expected):
         state = {key[1:]: arrays[key] for key in expected}
         state.update({(layer, "draws"): count for layer, count in facts["draws"].items()})
         self.model.load_state(state)
@@ -334,18 +426,22 @@ class Trainer:
 
 
 class _Signals:
-    """Context in which Ctrl-C calls a function; outside the main thread, where Python allows none, it does nothing."""
+    """Context in which Ctrl-C, and the polite kill of a job queue, call a function.
+
+    Outside the main thread, where Python allows none, it does nothing.
+    """
 
     def __init__(self, react):
-        self.react, self.before = react, None
+        self.react, self.before = react, {}
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            self.before = signal.signal(signal.SIGINT, lambda number, frame: self.react())
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, lambda number, frame: self.react())
 
     def __exit__(self, *error):
-        if self.before is not None:
-            signal.signal(signal.SIGINT, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
 
 def _as_tuple(key):

@@ -24,9 +24,9 @@ def philox(counter, key, xp=np):
     return tuple(c.astype(xp.uint32) for c in (c0, c1, c2, c3))
 
 
-def random_bits(size, key, draw, xp=np):
-    """`size` uint32 of stream `key` (two numbers); `draw` counts the calls, each gives fresh bits."""
-    blocks = -(-size // 4)
-    index = xp.arange(blocks, dtype=xp.uint64)
+def random_bits(size, key, draw, xp=np, first=0):
+    """`size` uint32 of stream `key` (two numbers) from number `first` on; `draw` counts the calls, each is fresh."""
+    index = xp.arange(first // 4, -(-(first + size) // 4), dtype=xp.uint64)
     counter = (index & xp.uint64(_LOW), index >> xp.uint64(32), draw & _LOW, draw >> 32)
-    return xp.stack(xp.broadcast_arrays(*philox(counter, key, xp)), axis=1).reshape(-1)[:size]
+    bits = xp.stack(xp.broadcast_arrays(*philox(counter, key, xp)), axis=1).reshape(-1)
+    return bits[first % 4 :][:size]

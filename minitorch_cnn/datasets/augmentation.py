@@ -47,16 +47,20 @@ class Augmentation:
         images  (N, H, W, C), uint8 or float32, of any array library; not written to
         rng     a numpy.random.Generator; all randomness comes from it, so the same state gives the same images
         """
+        return self.part(images, rng, 0, len(images))
+
+    def part(self, images, rng, first, whole):
+        """What `self(batch, rng)` makes of images `first`, `first` + 1, ... of a batch of `whole`, from them alone."""
         images = images if is_array(images) else np.asarray(images)
         if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
             raise ArgumentError(
                 f"Augmentation: expected uint8 or float32 images (N, H, W, C), got {images.dtype} {images.shape}"
             )
-        N, size = len(images), np.array(images.shape[1:3])
+        size, rows = np.array(images.shape[1:3]), slice(first, first + len(images))
         # Everything is drawn whether it is switched on or not: switching one thing on leaves the others as they were.
-        flips = (rng.random(N) < 0.5) & self.flip
-        shifts = rng.uniform(-1, 1, (N, 2))
-        turns, zooms, slants = rng.uniform(-1, 1, (3, N))
+        flips = (rng.random(whole) < 0.5)[rows] & self.flip
+        shifts = rng.uniform(-1, 1, (whole, 2))[rows]
+        turns, zooms, slants = rng.uniform(-1, 1, (3, whole))[:, rows]
         if not (self.rotate or self.zoom or self.shear):
             shifts = _whole_pixels(shifts, np.rint(self.shift * size))
             return move(images, moved(flips, namespace(images)), moved(shifts, namespace(images)), self.fill)

@@ -8,13 +8,15 @@ batch, and a training that stopped after batch 17 of epoch 3 goes on with exactl
 import collections
 import itertools
 import operator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
 from minitorch_cnn.backend import is_array, moved, namespace
 from minitorch_cnn.errors import ArgumentError
 
+PATIENCE = 1.0  # seconds after which the workers are counted
 ORDER, AUGMENTATION = 0, 1  # the third number of a random stream: what it is for
 
 
@@ -32,6 +34,7 @@ class Batches:
     workers     threads that prepare batches; 0 prepares each when it is asked for. The batches are the same
     prefetch    how many batches are prepared ahead
     drop_last   leave out the last batch of an epoch where it would be smaller
+    rows        a function from a batch's length to the slice of it that is wanted here; None: all of it
 
         batches = Batches(images, labels, 128, seed=0, augment=Augmentation(flip=True))
         for epoch in range(10):
@@ -43,7 +46,7 @@ class Batches:
 
     def __init__(
         self, images, labels, batch_size, *, shuffle=True, seed=0, augment=None, transform=None, workers=2, prefetch=4,
-        drop_last=False,
+        drop_last=False, rows=None,
     ):  # fmt: skip
         self.images = images
         self.labels = None if labels is None else np.asarray(labels)
@@ -55,6 +58,7 @@ class Batches:
         self.workers = _integer("workers", workers, 0)
         self.prefetch = _integer("prefetch", prefetch, 1)
         self.drop_last = drop_last
+        self.rows = rows
         if self.labels is not None and len(self.labels) != len(images):
             raise ArgumentError(f"Batches: expected a label for each of {len(images)} images, got {len(self.labels)}")
         if len(self) == 0:
@@ -89,12 +93,23 @@ class Batches:
     def _batch(self, order, epoch, number):
         """Make one batch, from nothing but its number."""
         indices = order[number * self.batch_size : (number + 1) * self.batch_size]
-        images = self.images[self._there(indices)]
-        if self.augment is not None:
-            images = self.augment(images, np.random.default_rng([self.seed, epoch, AUGMENTATION, number]))
+        rows = slice(0, len(indices)) if self.rows is None else self.rows(len(indices))
+        if self.augment is None:
+            indices = indices[rows]
+            images = self.images[self._there(indices)]
+        else:
+            rng = np.random.default_rng([self.seed, epoch, AUGMENTATION, number])
+            images, indices = self._augmented(indices, rows, rng)
         if self.transform is not None:
             images = self.transform(images)
         return images, None if self.labels is None else self.labels[indices]
+
+    def _augmented(self, indices, rows, rng):
+        """Images `rows` of the batch `indices` as they are in the augmented batch; and their indices."""
+        part = getattr(self.augment, "part", None)
+        if part is None:
+            return self.augment(self.images[self._there(indices)], rng)[rows], indices[rows]
+        return part(self.images[self._there(indices[rows])], rng, rows.start, len(indices)), indices[rows]
 
     def _there(self, indices):
         """The indices where the images are: on the host, or beside those that lie on a GPU."""
@@ -104,21 +119,49 @@ class Batches:
         """Give the batches in order while threads prepare the next `prefetch` ones."""
         numbers = iter(numbers)
         pending = collections.deque()
-        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="batches")
+        threads = []
+        pool = ThreadPoolExecutor(
+            self.workers, "batches", initializer=lambda: threads.append(threading.current_thread())
+        )
 
         def prepare(count):
             for number in itertools.islice(numbers, count):
-                pending.append(pool.submit(self._batch, order, epoch, number))
+                pending.append((number, pool.submit(self._batch, order, epoch, number)))
 
         try:
             prepare(self.prefetch)
             while pending:
-                batch = pending.popleft().result()  # what went wrong in the thread is raised here
+                number, future = pending.popleft()
+                try:
+                    batch = _result(future, threads)  # what went wrong in the thread is raised here
+                except _WorkerDied:
+                    batch = self._batch(order, epoch, number)
                 prepare(1)
                 yield batch
         finally:
             # Reached at the end, on close() and on any exception; batches that nobody began are dropped.
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(PATIENCE)
+                    pool.shutdown(wait=False)  # once more: one that was killed may have swallowed the word to end
+
+
+class _WorkerDied(Exception):
+    """The thread that was to make a batch is no more."""
+
+
+def _result(future, threads):
+    """What the future holds; _WorkerDied where nobody is left to fill it, or who did was ended in the middle."""
+    while not future.done():
+        dead = threads and not any(thread.is_alive() for thread in threads)
+        if dead and not future.done():  # looked at in this order: the last thing it did may have been this batch
+            raise _WorkerDied
+        wait([future], PATIENCE)
+    try:
+        return future.result()
+    except SystemExit:
+        raise _WorkerDied from None
 
 
 def _integer(name, value, least, most=None):

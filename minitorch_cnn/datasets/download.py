@@ -120,7 +120,9 @@ def _unfinished(final):
             os.replace(path, own)
             break
     try:
-        yield own
+        with own.open("rb") as mark:  # as long as it is open and locked, this download lives
+            _lock(mark)
+            yield own
     finally:
         with contextlib.suppress(FileNotFoundError):
             if own.stat().st_size:
@@ -130,11 +132,30 @@ def _unfinished(final):
 
 
 def _abandoned(final):
-    """Downloads whose program was killed: one that lives writes to its file at least every TIMEOUT seconds."""
+    """Downloads whose program was killed: nobody holds their lock any more.
+
+    Where there are no locks: one that lives writes to its file at least every TIMEOUT seconds. A clock that jumps can
+    make it look dead; what is taken from it then still has to pass the checksum.
+    """
     for path in final.parent.glob(f"{final.name}.*.download"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > 10 * TIMEOUT:
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            locked = _lock(file)
+            old = time.time() - path.stat().st_mtime > 10 * TIMEOUT
+            if path.stat().st_size and (old if locked is None else locked):  # an empty one is only just being made
                 yield path
+
+
+def _lock(file):
+    """Whether `file` could be locked, until it is closed; None where the system has no such locks."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return None
+    return True
 
 
 def _download(url, path, filename, progress):

@@ -5,7 +5,6 @@ threads that prepare batches decode what a batch needs. What has been decoded st
 for it: a fast network would wait for its photos in every epoch, so it waits in the first one only.
 """
 
-import os
 import pathlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.images import check_image, image_size, is_file, is_folder, load_image
 from minitorch_cnn.datasets.split import stratified_split
 from minitorch_cnn.errors import ArgumentError, DataError
+from minitorch_cnn.printable import printable
 
 HIDDEN = (".", "__MACOSX")  # what names of folders begin with that are no classes; the second is left by unpacking
 WORKERS = 4  # threads that decode; Pillow lets others run meanwhile
@@ -131,7 +131,7 @@ def image_folder(folder, height, width, *, test_fraction=0.2, seed=0, workers=WO
     """
     folder = existing_folder("image_folder", folder)
     train, test = labelled_parts("image_folder", folder)
-    name = folder.resolve().name
+    name = printable(folder.resolve().name)
     return lazy_dataset(name, train, test, height, width, test_fraction=test_fraction, seed=seed, workers=workers)
 
 
@@ -182,11 +182,6 @@ def listed(folder):
         return sorted(folder.iterdir()) if is_folder(folder) else []
     except OSError as error:
         raise DataError(f"{folder}: expected a folder that can be read: {error.strerror}") from None
-
-
-def printable(path):
-    """A path or name as a text that can be written anywhere; bytes in it that are no text become `\\xff`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def lazy_dataset(name, train, test, height, width, *, test_fraction, seed, workers):

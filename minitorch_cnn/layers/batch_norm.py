@@ -35,10 +35,9 @@ class BatchNorm(Layer):
         p = self.parameters
         batch = training and self.trainable
         if batch:
-            count = x.size // x.shape[-1]
-            mean = channel_sum(x) / count
+            mean = self._mean(x)
             centred = x - mean
-            variance = channel_sum(centred * centred) / count
+            variance = self._mean(centred * centred)
             p["moving_mean"] = self.momentum * p["moving_mean"] + (1 - self.momentum) * mean
             p["moving_variance"] = self.momentum * p["moving_variance"] + (1 - self.momentum) * variance
         else:
@@ -68,8 +67,12 @@ class BatchNorm(Layer):
         g = dy * self.parameters["gamma"] if self.scale else dy
         if not batch:
             return g * inverse
-        count = dy.size // dy.shape[-1]
-        return (g - channel_sum(g) / count - normalised * (channel_sum(g * normalised) / count)) * inverse
+        return (g - self._mean(g) - normalised * self._mean(g * normalised)) * inverse
+
+    def _mean(self, x):
+        """(C,) means of x (..., C) over the batch, all of it where several processes share it."""
+        sums, count = channel_sum(x), x.size // x.shape[-1]
+        return sums / count if self.share is None else self.share.total(sums) / self.share.count_all(count)
 
     def config(self):
         return {

@@ -12,10 +12,13 @@ GPU_TWIN = "minitorch_cnn.layers.dropout_cuda"
 
 
 @accelerated(numpy=TWIN, cupy=GPU_TWIN)
-def drop(x, rate, key, draw):
-    """(y, keep): y = x * keep / (1 - rate), `keep` (bool) decided by the random bits of stream `key`, draw `draw`."""
+def drop(x, rate, key, draw, first=0):
+    """(y, keep): y = x * keep / (1 - rate), `keep` (bool) decided by the random bits of stream `key`, draw `draw`.
+
+    `first` is the place of x's first number in the batch, where x is only a part of it.
+    """
     xp = namespace(x)
-    keep = (random_bits(math.prod(x.shape), key, draw, xp) >= threshold(rate)).reshape(x.shape)
+    keep = (random_bits(math.prod(x.shape), key, draw, xp, first) >= threshold(rate)).reshape(x.shape)
     return scale(x, keep, rate), keep
 
 
@@ -34,7 +37,7 @@ class Dropout(Layer):
     """y = x * keep / (1 - rate) in training, y = x otherwise; any shape.
 
     Dividing by what is left keeps the mean, so nothing changes when the layer is switched off for predicting. The
-    mask is a function of the model's seed, the layer's place and a count of its draws.
+    mask is a function of the model's seed, the layer's place, a count of its draws and the number's place in the batch.
     """
 
     def __init__(self, rate, name=None, trainable=True):
@@ -50,7 +53,8 @@ class Dropout(Layer):
         if not training or self.rate == 0:
             self.cache = (None,)
             return x
-        y, keep = drop(x, self.rate, self.key, self.draws)
+        first = 0 if self.share is None else self.share.first * math.prod(x.shape[1:])
+        y, keep = drop(x, self.rate, self.key, self.draws, first)
         self.draws += 1
         self.cache = (keep,)
         return y

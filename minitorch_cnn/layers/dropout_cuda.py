@@ -4,15 +4,17 @@ from minitorch_cnn.backend import namespace
 from minitorch_cnn.backend.kernels import contiguous, launch
 
 
-def drop(x, rate, key, draw):
+def drop(x, rate, key, draw, first=0):
     """See `dropout.drop`; `draw` may be an array of one number on the device, as in a captured step."""
-    from minitorch_cnn.layers.dropout import threshold
+    from minitorch_cnn.layers import dropout
 
+    if first:  # a part of a batch that several processes share
+        return dropout.drop.definition(x, rate, key, draw, first)
     x, xp = contiguous(x), namespace(x)
     y, keep = xp.empty_like(x), xp.empty(x.shape, dtype="bool")
     draw = draw if hasattr(draw, "dtype") else xp.asarray([draw], dtype="uint64")
     key0, key1 = (int(word) & 0xFFFFFFFF for word in key)
-    launch("drop", -(-x.size // 4), x, y, keep, draw, x.size, threshold(rate), 1 / (1 - rate), key0, key1)
+    launch("drop", -(-x.size // 4), x, y, keep, draw, x.size, dropout.threshold(rate), 1 / (1 - rate), key0, key1)
     return y, keep
 
 

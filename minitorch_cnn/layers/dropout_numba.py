@@ -11,7 +11,7 @@ BLOCK = 4096  # counters of a piece of work; each gives four numbers
 TOGETHER = 64  # counters that go through the rounds side by side
 
 
-def drop(x, rate, key, draw):
+def drop(x, rate, key, draw, first=0):
     """See `dropout.drop`; the same bits."""
     from minitorch_cnn.layers.dropout import threshold
 
@@ -19,7 +19,8 @@ def drop(x, rate, key, draw):
     y, keep = np.empty_like(x), np.empty(x.shape, np.bool_)
     factor = x.dtype.type(1 / (1 - rate))
     words = [np.uint32(n & 0xFFFFFFFF) for n in (key[0], key[1], draw, draw >> 32)]
-    _drop(x.reshape(-1), y.reshape(-1), keep.reshape(-1), np.uint32(threshold(rate)), factor, *words)
+    place = np.uint64(first // 4), first % 4
+    _drop(x.reshape(-1), y.reshape(-1), keep.reshape(-1), np.uint32(threshold(rate)), factor, *words, *place)
     return y, keep
 
 
@@ -32,19 +33,20 @@ def scale(x, keep, rate):
 
 
 @njit(cache=True, parallel=True)
-def _drop(x, y, keep, limit, factor, key0, key1, draw0, draw1):
-    size = x.size
+def _drop(x, y, keep, limit, factor, key0, key1, draw0, draw1, start, skip):
+    """The first `skip` numbers of counter `start` belong to what lies before x."""
+    size = x.size + skip
     zero = x.dtype.type(0)
     counters = (size + 3) // 4
     for block in prange((counters + BLOCK - 1) // BLOCK):
         bits, in_order = np.empty((4, TOGETHER), np.uint32), np.empty(4 * TOGETHER, np.uint32)
         for first in range(block * BLOCK, min((block + 1) * BLOCK, counters), TOGETHER):
-            _random(bits, first, key0, key1, draw0, draw1)
+            _random(bits, start + uint64(first), key0, key1, draw0, draw1)
             for i in range(TOGETHER):
                 for word in range(4):
                     in_order[4 * i + word] = bits[word, i]
-            at = uintp(4 * first)
-            for i in range(uintp(min(4 * TOGETHER, size - 4 * first))):
+            at = uintp(4 * first - skip)
+            for i in range(uintp(0 if first else skip), uintp(min(4 * TOGETHER, size - 4 * first))):
                 kept = in_order[i] >= limit
                 keep[at + i] = kept
                 y[at + i] = x[at + i] * factor if kept else zero
@@ -54,7 +56,7 @@ def _drop(x, y, keep, limit, factor, key0, key1, draw0, draw1):
 def _random(bits, first, key0, key1, draw0, draw1):
     """Philox for `TOGETHER` counters side by side: each round is a loop that the compiler turns into vectors."""
     for i in range(TOGETHER):
-        index = uint64(first + i)
+        index = uint64(first) + uint64(i)
         bits[0, i], bits[1, i], bits[2, i], bits[3, i] = uint32(index), uint32(index >> uint64(32)), draw0, draw1
     k0, k1 = key0, key1
     for _ in range(ROUNDS):

@@ -64,6 +64,7 @@ class Layer:
         self.input_shape = None
         self.output_shape = None
         self.cache = None
+        self.share = None  # which part of the batch this process has, where several share it (`parallel/`)
 
     @classmethod
     def kind(cls):

@@ -163,9 +163,11 @@ def test_what_a_killed_program_left_is_taken_up(serve, tmp_path):
     dead.write_bytes(BODY[:30_000])
     alive.write_bytes(BODY[:10_000])
     long_ago = time.time() - 10_000
-    os.utime(dead, (long_ago, long_ago))
+    os.utime(alive, (long_ago, long_ago))  # as after a jump of the clock
     server = serve(BODY, "ok")
-    get(server.url, tmp_path)
+    with alive.open("rb") as held:
+        assert download._lock(held)
+        get(server.url, tmp_path)
     assert server.requests == ["bytes=30000-"]
     assert names(tmp_path) == ["file.bin", "file.bin.alive.download"]
 

@@ -31,7 +31,8 @@ def test_all_links_and_anchors_hold(site):
 def test_every_page_of_the_lesson_is_in_the_navigation(site):
     reached = {target for _, _, target in Links((site / "index.html").read_text()).links}
     written = {f"{part}/{path.name}" for part in ("tour", "notebooks") for path in (site / part).glob("*.html")}
-    assert written <= reached and {"slides.html", "planted_bugs.html", "performance.html"} <= reached
+    written |= {path.name for path in site.glob("*.html")} - {"404.html", "index.html"}
+    assert written <= reached
 
 
 def test_the_tour_has_its_stops_and_they_follow_each_other(site):

@@ -1,0 +1,77 @@
+"""One data-parallel step, timed: started by `parallel_scaling.py`, by itself or under mpiexec.
+
+    python parallel_steps.py NETWORK BATCH STEPS        BATCH images a rank; the first rank prints JSON
+
+Every rank has one thread. What is timed is what a training does: forwards and back over the rank's share, the sum of
+the gradient vectors, the update; the same without the sum, on all ranks at once; and the sum by itself. The fastest of
+all counts: what else runs on the machine only ever adds.
+"""
+
+import json
+import sys
+import time
+
+import numpy as np
+from works import tiny
+
+from minitorch_cnn import losses, models, optimizers, parallel
+from minitorch_cnn.parallel import Weighted
+
+NETWORKS = {
+    "cifar10": lambda: models.cifar10(dropout=True, seed=0),
+    "cats-vs-dogs": lambda: models.cats_vs_dogs(dropout=True, seed=0),
+    "vgg16": models.vgg16,
+    "tiny": tiny,
+}
+
+
+def fastest(ranks, times, **acts):
+    """{name: fewest seconds} of acts that are called in turn; each takes as long as the slowest rank does.
+
+    The first turn compiles and is left out.
+    """
+    taken = {name: [] for name in acts}
+    for _ in range(times + 1):
+        for name, act in acts.items():
+            ranks.sum(np.zeros(1))  # all begin together
+            start = time.perf_counter()
+            act()
+            ranks.sum(np.zeros(1))
+            taken[name].append(time.perf_counter() - start)
+    return {name: min(seconds[1:]) for name, seconds in taken.items()}
+
+
+def main(network, batch, steps):
+    ranks = parallel.world()
+    model, rng = NETWORKS[network](), np.random.default_rng(ranks.rank)
+    x = rng.standard_normal((batch, *model.input_shape), dtype=np.float32)
+    classes = model.output_shape[0]
+    labels = rng.integers(0, max(2, classes), batch)
+    optimizer = optimizers.SGD(1e-4, momentum=0.9)
+    loss = Weighted(model.default_loss(), ranks.share(batch * ranks.size))
+    assert isinstance(loss.loss, losses.Loss)
+    vectors = [segment.gradients for segment in model.segments()]
+
+    def compute():
+        model.loss_and_gradients(x, labels, loss)
+        optimizer.step(model)
+
+    def add():
+        for vector in vectors:
+            ranks.sum(vector)
+
+    def step():
+        model.loss_and_gradients(x, labels, loss)
+        add()
+        optimizer.step(model)
+
+    seconds = fastest(ranks, steps, compute=compute, step=step)
+    for vector in vectors:
+        vector[...] = 0
+    seconds |= fastest(ranks, max(steps, 5), sum=add)
+    if ranks.reports:
+        print(json.dumps({"bytes": sum(vector.nbytes for vector in vectors)} | seconds))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,101 @@
+"""Beginning and ending together.
+
+A program that was started by `mpiexec` is one of several, whether its user thought of that or not: alone, each would
+train the same and write over the others. So the command line looks for the launcher instead of waiting for an option.
+"""
+
+import contextlib
+import functools
+import os
+import subprocess
+import sys
+import time
+
+from minitorch_cnn.errors import BackendError
+from minitorch_cnn.parallel.ranks import Alone, Ranks
+
+# How a launcher tells its processes how many they are: MPICH, Intel MPI, Microsoft MPI, Slurm; Open MPI.
+SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+PATIENCE = 3.0  # seconds in which the first rank may say what all would say
+
+
+def launched():
+    """How many processes a launcher says it has started; 1 where there was none."""
+    sizes = [os.environ[name] for name in SIZES if os.environ.get(name, "").isdigit()]
+    return max(map(int, sizes), default=1)
+
+
+@functools.cache
+def world():
+    """The processes that were started together: `Ranks` under `mpiexec`, otherwise `Alone`.
+
+    Raises BackendError where mpi4py is missing, or made for another MPI than the launcher's.
+    """
+    if launched() == 1:
+        return Alone()
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise BackendError(
+            f'started by mpiexec, which needs mpi4py: pip install "minitorch_cnn[mpi]" ({error})'
+        ) from None
+    if launched() != MPI.COMM_WORLD.size:
+        raise BackendError(
+            f"started by mpiexec as one of {launched()} processes, but mpi4py sees {MPI.COMM_WORLD.size}:"
+            f" it was made for another MPI ({MPI.Get_library_version().splitlines()[0]})"
+        )
+    _share_cores(MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED).size)
+    return Ranks(MPI.COMM_WORLD)
+
+
+def _share_cores(processes):
+    """Numba's threads are to be as many as there are cores for each process of this machine, unless the user says."""
+    if "NUMBA_NUM_THREADS" not in os.environ:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        os.environ["NUMBA_NUM_THREADS"] = str(max(1, cores // processes))
+
+
+def fail(message, code, together=False):
+    """End with a line on the error output: returns the exit code, or, under mpiexec, ends all processes at once.
+
+    What all of them run into, the first one says; what only one does, it says itself. With `together` all are known to
+    end here, so nobody has to be ended.
+    """
+    ranks = _world_or_none()
+    if together or ranks is None or ranks.size == 1:
+        if ranks is None or ranks.reports:
+            print(message, file=sys.stderr, flush=True)
+        return code
+    if not ranks.reports:
+        time.sleep(PATIENCE)
+        message = f"process {ranks.rank + 1} of {ranks.size}: {message}"
+    print(message, file=sys.stderr, flush=True)
+    ranks.communicator.Abort(code)
+
+
+def _world_or_none():
+    try:
+        return world()
+    except BackendError:
+        return None
+
+
+# Prints its argument when its input ends without the word: the process that held the other end is dead.
+_WITNESS = "import sys; sys.stdin.read() == 'well' or print(sys.argv[1], file=sys.stderr, flush=True)"
+
+
+@contextlib.contextmanager
+def last_words(message):
+    """Context in which a killed process (out of memory, a lost machine) still leaves a message.
+
+    The launcher kills all ranks when one dies, too fast for any of them to speak, so a witness is started that only
+    waits for this process to end.
+    """
+    witness = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _WITNESS, message], stdin=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            witness.communicate("well")

@@ -1,0 +1,78 @@
+"""What a training asks of the processes that share it; `Alone` is what that means for a single one."""
+
+import functools
+
+import numpy as np
+
+from minitorch_cnn.parallel.share import Share
+
+
+class Alone:
+    """One process: all images are its own, and every sum has one term."""
+
+    rank, size = 0, 1
+
+    @property
+    def reports(self):
+        """Whether this is the one that reports and saves."""
+        return self.rank == 0
+
+    def sum(self, vector):
+        """Every rank's `vector` becomes the sum of all, in place; the same bits everywhere."""
+
+    def from_first(self, function):
+        """On every rank what `function()` returns on the first, which alone calls it."""
+        return function()
+
+    def gather(self, value):
+        """Every rank's `value`, in the order of the ranks."""
+        return [value]
+
+    def in_turn(self, function):
+        """`function()` of every rank, called on the first before the others: what it downloads, they find."""
+        return function()
+
+    def choose_device(self, backend):
+        """Take this rank's GPU, where `backend` is one of several GPUs."""
+
+    def share(self, images):
+        """This rank's `Share` of a batch of so many images."""
+        return Share(self, self.rank * images // self.size, (self.rank + 1) * images // self.size, images)
+
+
+class Ranks(Alone):
+    """The processes of an MPI communicator."""
+
+    def __init__(self, communicator):
+        self.communicator, self.rank, self.size = communicator, communicator.rank, communicator.size
+
+    def sum(self, vector):
+        from mpi4py import MPI
+
+        if isinstance(vector, np.ndarray):
+            self.communicator.Allreduce(MPI.IN_PLACE, vector)
+        else:
+            self._devices.sum(vector)
+
+    def from_first(self, function):
+        return self.communicator.bcast(function() if self.reports else None)
+
+    def gather(self, value):
+        return self.communicator.allgather(value)
+
+    def in_turn(self, function):
+        value = function() if self.reports else None
+        self.communicator.Barrier()
+        return value if self.reports else function()
+
+    def choose_device(self, backend):
+        if backend != "numpy":
+            from minitorch_cnn.parallel.devices import choose_device
+
+            choose_device()
+
+    @functools.cached_property
+    def _devices(self):
+        from minitorch_cnn.parallel.devices import device_sums
+
+        return device_sums(self.communicator)

@@ -1,0 +1,68 @@
+"""One rank's part of a batch, and how it counts in the whole."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Share:
+    """Images `first` to `stop` of a batch of `whole`.
+
+    A rank without images computes one of another's and adds nothing: it has to take part in all sums.
+    """
+
+    ranks: object
+    first: int
+    stop: int
+    whole: int
+
+    @property
+    def images(self):
+        """How many count."""
+        return self.stop - self.first
+
+    @property
+    def rows(self):
+        """The slice of the batch to compute."""
+        return slice(self.first, self.stop) if self.images else slice(0, 1)
+
+    def total(self, sums):
+        """The sum over all ranks of what each has added up over its images."""
+        sums = sums if self.images else 0 * sums
+        self.ranks.sum(sums)
+        return sums
+
+    def count_all(self, count):
+        """How many numbers the whole batch has where the rows computed here have `count`."""
+        return count // max(self.images, 1) * self.whole
+
+
+class Weighted:
+    """A loss whose gradient is this share's term of the batch's: a mean over few images, scaled to a mean over all."""
+
+    def __init__(self, loss, share):
+        self.loss, self.follows, self.weight = loss, loss.follows, share.images / share.whole
+
+    def value_and_gradient(self, prediction, labels):
+        """(loss of the share, gradient of the batch's loss)."""
+        return self._weighted(*self.loss.value_and_gradient(prediction, labels))
+
+    def from_scores(self, scores, labels):
+        """(loss of the share, gradient of the batch's loss)."""
+        return self._weighted(*self.loss.from_scores(scores, labels))
+
+    def _weighted(self, value, gradient):
+        return value, gradient * gradient.dtype.type(self.weight)
+
+
+class Part:
+    """Items `first` to `stop` of a sequence that is cut into slices; nothing is loaded that is not asked for."""
+
+    def __init__(self, items, share):
+        self.items, self.first, self.stop = items, share.first, share.stop
+
+    def __len__(self):
+        return self.stop - self.first
+
+    def __getitem__(self, rows):
+        start, stop, _ = rows.indices(len(self))
+        return self.items[self.first + start : self.first + stop]

@@ -1,0 +1,323 @@
+"""Everything that is known to happen to a training, done to one: what was kept, and what its user is told.
+
+    python tests/faults/faults.py                     the table, about a minute
+    python tests/faults/faults.py --write docs/faults.md
+
+Each fault is a function that does it in a fresh folder and returns what was left. A training goes over three epochs of
+four batches and saves after every batch; most faults strike after batch 2 of epoch 2. Then it is resumed, and has to
+end with the bits of a training to which nothing happened.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from minitorch_cnn import checkpoint
+
+HERE = Path(__file__).parent
+FAULTS = []  # (name, how it is injected, function)
+PLACE = (1, 2)  # epoch and batch, from 0 and 1: "epoch 2 after batch 2"
+SECONDS = 240  # after which a process counts as hanging; a busy machine is no fault
+
+
+@dataclass
+class Outcome:
+    """What was there after a fault, and the last line that its user saw."""
+
+    kept: str
+    message: str
+
+
+def fault(name, injected):
+    def register(function):
+        FAULTS.append((name, injected, function))
+        return function
+
+    return register
+
+
+class Work:
+    """A folder for one fault, and the small training in it."""
+
+    def __init__(self, folder, expected):
+        self.folder, self.run, self.expected = Path(folder), Path(folder) / "run", expected
+
+    def start(self, *arguments, act="none", place=PLACE, launcher=(), **options):
+        command = [*launcher, sys.executable, HERE / "small_training.py", act, *map(str, place), "train", *arguments]
+        return subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        )
+
+    def train(self, act, **options):
+        """Begin a training to which `act` happens; (exit code, the line on the error output)."""
+        return self.finish(self.start("--out", self.run, "--quiet", act=act, **options))
+
+    def finish(self, process):
+        _, errors = process.communicate(timeout=SECONDS)
+        assert "Traceback" not in errors or process.returncode in (0, -signal.SIGINT), errors
+        lines = [line for line in errors.splitlines() if line.startswith(("minitorch-cnn:", str(self.run)))]
+        return process.returncode, (lines or [""])[-1]
+
+    def resume(self):
+        """Go on; the result has to be the uninterrupted training's. Returns the first line on the error output."""
+        process = self.start("--resume", self.run, "--quiet")
+        output, errors = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, errors
+        self.same()
+        return (errors.splitlines() or [""])[0]
+
+    def same(self):
+        if self.expected is not None:
+            weights = checkpoint.load(self.run / "model.npz")[0]
+            assert all(np.array_equal(weights[key], array) for key, array in self.expected.items())
+            assert len(weights) == len(self.expected)
+
+    def kept(self):
+        """What the newest good checkpoint is of, in words."""
+        _, facts, damage = checkpoint.load_last(self.run / "checkpoint.npz")
+        which = "the checkpoint before it" if damage else "the checkpoint"
+        return f"{which} (epoch {facts['epoch'] + 1} after batch {facts['batch']}); resumed to the same bits"
+
+    def shown(self, message):
+        """A message without what differs from machine to machine."""
+        return message.replace(str(self.run), "RUN").replace(str(self.folder), "DIR")
+
+
+def stopped(work, code, act, **options):
+    """A fault that ends the training with `code`; it is resumed."""
+    got, message = work.train(act, **options)
+    assert got == code, (got, message)
+    kept = work.kept()
+    for path in work.run.rglob(".*"):
+        assert got < 0, f"{path} was left behind"
+    work.resume()
+    return Outcome(kept, message)
+
+
+@fault("full disk", "files that are written are `/dev/full`, where the system has no space")
+def full_disk(work):
+    return stopped(work, 2, "full_disk")
+
+
+@fault("disk full in the middle of a file", "the system refuses what goes beyond half a checkpoint (RLIMIT_FSIZE)")
+def quota(work):
+    return stopped(work, 2, "quota")
+
+
+@fault("read-only folder", "`chmod 555`, without root's right to write all the same")
+def read_only(work):
+    code, message = work.train("read_only", preexec_fn=_without_roots_rights)
+    work.run.chmod(0o755)
+    assert code == 2, message
+    kept = work.kept()
+    work.resume()
+    return Outcome(kept, message)
+
+
+def _without_roots_rights():
+    """Root may write everywhere; what is executed from here on may not (capabilities DAC_OVERRIDE, DAC_READ_SEARCH)."""
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    for capability in (1, 2):
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+@fault("killed process", "`kill -9` after a batch, and three times at a random moment")
+def killed(work):
+    code, _ = work.train("kill")
+    assert code == -signal.SIGKILL
+    kept, rng = work.kept(), random.Random(3)
+    for _ in range(3):
+        process = work.start("--resume", work.run, "--quiet", act="slow")
+        time.sleep(rng.uniform(0.3, 0.9))
+        process.kill()
+        process.communicate()
+    work.resume()
+    return Outcome(kept, "none: nobody is left to write one")
+
+
+@fault("killed by a job queue", "`kill` (SIGTERM)")
+def terminated(work):
+    return stopped(work, 130, "terminate")
+
+
+@fault("killed data worker", "the threads that prepare batches are ended where they stand")
+def workers(work):
+    code, message = work.train("kill_workers")
+    assert (code, message) == (0, "")
+    work.same()
+    return Outcome("everything: batches are made again, and the bits are the same", "none: nothing is lost")
+
+
+@fault("one of two processes killed", "`kill -9` of the second under `mpiexec -n 2`; one process goes on")
+def rank(work):
+    launcher = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    code, message = work.train("kill_last_rank", launcher=(launcher, "-n", "2"))
+    assert code != 0 and message
+    _, facts, _ = checkpoint.load_last(work.run / "checkpoint.npz")
+    assert facts["epoch"] == PLACE[0]
+    expected, work.expected = work.expected, None
+    work.resume()
+    weights = checkpoint.load(work.run / "model.npz")[0]
+    assert all(np.allclose(weights[key], array, rtol=1e-4, atol=1e-5) for key, array in expected.items())
+    return Outcome("the checkpoint of epoch 2; resumed to the same weights, to the rounding of sums", message)
+
+
+@fault("truncated checkpoint", "the file is cut in half between two runs")
+def truncated(work):
+    return _damaged(work, lambda data: data[: len(data) // 2])
+
+
+@fault("flipped bit in the checkpoint", "one bit in the middle of the file, between two runs")
+def flipped(work):
+    middle = 2000
+    return _damaged(work, lambda data: data[:middle] + bytes([data[middle] ^ 16]) + data[middle + 1 :])
+
+
+def _damaged(work, damage):
+    assert work.train("ctrl_c")[0] == 130
+    path = work.run / "checkpoint.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    kept = work.kept()
+    assert "before it" in kept
+    return Outcome(kept, work.resume())
+
+
+@fault("clock jumps", "the time of day jumps by days at every look, the steady clock once by an hour")
+def clock(work):
+    code, message = work.train("clock_jumps")
+    assert (code, message) == (0, "")
+    work.same()
+    return Outcome("everything: only durations shown are wrong", "none: nothing is lost")
+
+
+@fault("two runs in one folder", "`--resume`, then `--out`, in the folder of a run that is under way")
+def two_runs(work):
+    first = work.start("--out", work.run, "--quiet", act="wait")
+    deadline = time.monotonic() + SECONDS
+    while not (work.folder / "waiting").exists():
+        assert first.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    code, message = work.finish(work.start("--resume", work.run, "--quiet"))
+    assert code == 2 and "another process is training in it" in message, message
+    assert work.finish(work.start("--out", work.run, "--quiet"))[0] == 2
+    (work.folder / "go").touch()
+    assert work.finish(first)[0] == 0
+    work.same()
+    return Outcome("everything: the first run ends with its bits, the second never begins", message)
+
+
+@fault("Ctrl-C", "SIGINT during a batch")
+def ctrl_c(work):
+    return stopped(work, 130, "ctrl_c")
+
+
+@fault("Ctrl-C twice", "the second while the checkpoint of the first is half written")
+def ctrl_c_twice(work):
+    return stopped(work, 130, "ctrl_c_twice")
+
+
+@fault("Ctrl-C at any point", "SIGINT at eight random moments, from the start of Python to the report")
+def ctrl_c_anywhere(work):
+    rng, message = random.Random(5), ""
+    arguments = ("--out", work.run)
+    for number in range(8):
+        process = work.start(*arguments, "--quiet", act="slow")
+        if number % 4 == 0:  # in the training itself, however long Python takes to start
+            while not (work.run / "checkpoint.npz").exists() and process.poll() is None:
+                time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 0.05) if number == 0 else rng.uniform(0.2, 1.2))
+        process.send_signal(signal.SIGINT)
+        code, line = work.finish(process)
+        assert code in (130, 0, -signal.SIGINT), (code, line)  # the last: Python itself was still starting
+        message = line or message
+        if (work.run / "config.json").exists():
+            arguments = ("--resume", work.run)
+    if arguments[0] == "--out":
+        assert work.train("none")[0] == 0
+        work.same()
+    else:
+        work.resume()
+    return Outcome("the last checkpoint each time; resumed to the same bits", message)
+
+
+@fault("numbers that go wrong", "a weight becomes infinite after a batch")
+def diverged(work):
+    code, message = work.train("diverge")
+    assert code == 2
+    _, facts, _ = checkpoint.load_last(work.run / "checkpoint.npz")
+    arrays = checkpoint.load(work.run / "checkpoint.npz")[0]
+    assert all(np.isfinite(array).all() for array in arrays.values())
+    place = f"epoch {facts['epoch'] + 1} after batch {facts['batch']}"
+    work.resume()
+    return Outcome(f"the checkpoint ({place}), all of its weights finite; resumed to the same bits", message)
+
+
+def uninterrupted():
+    """The weights of the small training when nothing happens to it."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Work(folder, None)
+        code, message = work.train("none")
+        assert code == 0, message
+        return checkpoint.load(work.run / "model.npz")[0]
+
+
+def happen(function, expected):
+    """Do one fault in a folder of its own; an Outcome that names no place of this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Work(folder, expected)
+        outcome = function(work)
+        return Outcome(outcome.kept, work.shown(outcome.message))
+
+
+def table():
+    """The table, row by row, as Markdown."""
+    import download_faults  # noqa: F401  registers its own
+
+    expected = uninterrupted()
+    yield "| fault | injected how | what was kept | message |\n|---|---|---|---|"
+    for name, injected, function in FAULTS:
+        outcome = happen(function, expected)
+        message = outcome.message.replace("|", "\\|")
+        yield f"| {name} | {injected} | {outcome.kept} | {message if message.startswith('none') else f'`{message}`'} |"
+
+
+PAGE = """# Faults
+
+What can happen to a training or a download, done to one by a test. The table is what the command prints, and each row
+is a test (`tests/faults/`) that fails if a checkpoint is lost, if the resumed training ends with other bits, if a
+message is missing, or if something hangs.
+
+    python tests/faults/faults.py --write docs/faults.md
+
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", metavar="FILE", help="put the table into this page as well")
+    options = parser.parse_args()
+    rows = []
+    for row in table():
+        print(row, flush=True)
+        rows.append(row)
+    if options.write:
+        Path(options.write).write_text(PAGE + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.modules["faults"] = sys.modules["__main__"]  # for what registers more
+    with contextlib.suppress(KeyboardInterrupt):
+        main()

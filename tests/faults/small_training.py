@@ -1,0 +1,172 @@
+"""A training through the command line that takes a second, and something that happens to it on the way.
+
+    python small_training.py ACT EPOCH BATCH train --out RUN
+
+The recipe "digits" is replaced by a small one with dropout, batch normalisation and augmentation that saves a
+checkpoint after every batch. `ACT` is the name of a function below, called after batch BATCH of epoch EPOCH (from 0;
+the checkpoint of that batch is on the disk by then), or "none".
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+import numpy as np
+
+from minitorch_cnn import Sequential, cli, datasets, layers, recipes, runs, training
+from minitorch_cnn.backend import definitions_only
+from minitorch_cnn.preprocessing import Standardize
+
+EPOCHS, BATCH_SIZE, IMAGES = 3, 13, 47  # 3 * 13 + 8
+
+
+def small_data(*_):
+    rng = np.random.default_rng(2)
+    images = rng.integers(0, 256, (IMAGES + 15, 12, 10, 3), dtype=np.uint8)
+    labels = rng.integers(0, 3, IMAGES + 15)
+    train, test = slice(0, IMAGES), slice(IMAGES, None)
+    return datasets.Dataset("small", images[train], labels[train], images[test], labels[test], ("a", "b", "c"))
+
+
+def small_model(dataset, seed):
+    return Sequential(
+        [
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNorm(),
+            layers.MaxPool2D(2),
+            layers.Dropout(0.25),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ],
+        dataset.train_images.shape[1:],
+        seed=seed,
+        preprocessing=Standardize.of(dataset.train_images),
+    )
+
+
+RECIPE = recipes.Recipe(
+    title="Small", load=small_data, model=small_model, epochs=EPOCHS, batch_size=BATCH_SIZE, learning_rate=0.01,
+    augment={"flip": True, "shift": 0.2},
+)  # fmt: skip
+
+
+def kill(trainer):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_last_rank(trainer):
+    if trainer.ranks.rank == trainer.ranks.size - 1:
+        kill(trainer)
+
+
+def fail_on_last_rank(trainer):
+    if trainer.ranks.rank == trainer.ranks.size - 1:
+        raise ValueError("something nobody thought of")
+
+
+def ctrl_c(trainer):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def terminate(trainer):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def ctrl_c_twice(trainer):
+    """The second time while the checkpoint of the first is being written."""
+    write = np.savez
+
+    def interrupted(file, **arrays):
+        write(file, **{name: arrays[name] for name in list(arrays)[:2]})
+        ctrl_c(trainer)
+        write(file, **arrays)
+
+    np.savez = interrupted
+    ctrl_c(trainer)
+
+
+def full_disk(trainer):
+    """From now on files that are written are /dev/full, to which the system writes nothing."""
+    real = tempfile.mkstemp
+
+    def full(*arguments, **options):
+        handle, name = real(*arguments, **options)
+        os.dup2(os.open("/dev/full", os.O_WRONLY), handle)
+        return handle, name
+
+    tempfile.mkstemp = full
+
+
+def quota(trainer):
+    """From now on the system refuses what goes beyond half a checkpoint."""
+    size = trainer.callbacks[1].path.stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
+
+
+def read_only(trainer):
+    trainer.callbacks[1].path.parent.chmod(0o555)
+
+
+def clock_jumps(trainer):
+    """The time of day jumps a day ahead and two days back; the steady clock, as after a long sleep, an hour ahead."""
+    days, calls, wall, steady = (1, -2, 5, -4), [0], time.time, time.monotonic
+
+    def jumping():
+        calls[0] += 1
+        return wall() + 86400 * days[calls[0] % 4]
+
+    time.time, time.monotonic = jumping, lambda: steady() + 3600
+
+
+def kill_workers(trainer):
+    """The threads that prepare batches end where they stand, whatever they are doing."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("batches"):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
+
+
+def wait(trainer):
+    """Until the test has seen enough."""
+    folder = trainer.callbacks[1].path.parent
+    (folder.parent / "waiting").touch()
+    deadline = time.monotonic() + 60
+    while not (folder.parent / "go").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def slow(trainer):
+    time.sleep(0.02)
+
+
+def diverge(trainer):
+    trainer.model.get_layer("conv2d_1").parameters["kernel"][0, 0, 0, 0] = np.inf
+
+
+def watch(act, epoch, batch):
+    tell = training.Trainer._tell
+
+    def telling(trainer, event, *arguments):
+        tell(trainer, event, *arguments)
+        if event == "on_batch_end" and (act is slow or (trainer.epoch, trainer.batch) == (epoch, batch)):
+            act(trainer)
+
+    training.Trainer._tell = telling
+
+
+def main():
+    name, epoch, batch, *arguments = sys.argv[1:]
+    recipes.RECIPES["digits"] = RECIPE
+    runs.CHECKPOINT_SECONDS = 0.0
+    if name != "none":
+        watch(globals()[name], int(epoch), int(batch))
+    with definitions_only():  # nothing to compile
+        return cli.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

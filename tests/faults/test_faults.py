@@ -1,0 +1,29 @@
+"""Every fault of the table (`faults.py`): something good is kept, its user is told, resumed it has the same bits."""
+
+import re
+from pathlib import Path
+
+import download_faults  # noqa: F401  registers its own
+import pytest
+from faults import FAULTS, happen, uninterrupted
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+IN_WORDS = {name: function for name, _, function in FAULTS}
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return uninterrupted()
+
+
+@pytest.mark.parametrize("name", IN_WORDS)
+def test_fault(name, expected):
+    if "processes killed" in name:
+        pytest.importorskip("mpi4py")
+    outcome = happen(IN_WORDS[name], expected)
+    assert outcome.kept and outcome.message and "\n" not in outcome.message
+
+
+def test_the_page_has_every_fault_as_it_is_injected():
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)[1:]
+    assert rows == [(name, injected) for name, injected, _ in FAULTS]

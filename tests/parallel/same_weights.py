@@ -1,0 +1,68 @@
+"""Trains with everything that is random or looks at the whole batch: python same_weights.py CASE FILE."""
+
+import sys
+
+import numpy as np
+
+from minitorch_cnn import Sequential, datasets, layers, optimizers, parallel, recipes
+from minitorch_cnn.backend import definitions_only
+
+
+def small(ranks, images, batch_size, epochs):
+    rng = np.random.default_rng(1)
+    x, labels = rng.random((images, 9, 7, 2), dtype=np.float32), rng.integers(0, 3, images)
+    model = Sequential(
+        [
+            layers.Conv2D(4, (3, 2), activation="relu"),
+            layers.BatchNorm(),
+            layers.MaxPool2D(2),
+            layers.Dropout(0.25),
+            layers.Flatten(),
+            layers.Dense(5, activation="relu"),
+            layers.Dropout(0.3),
+            layers.Dense(3, activation="softmax"),
+        ],
+        input_shape=(9, 7, 2),
+        seed=5 + ranks.rank,  # other weights and random numbers on every rank, until the first one's are sent round
+    )
+    history = model.fit(
+        x, labels, optimizer=optimizers.SGD(0.02, momentum=0.9, weight_decay=1e-3), epochs=epochs,
+        batch_size=batch_size, validation=(x[:11], labels[:11]), progress=False, ranks=ranks,
+        augment=datasets.Augmentation(flip=True, shift=0.2, rotate=10),
+    )  # fmt: skip
+    return model, history
+
+
+def digits(ranks):
+    """The digits as `minitorch-cnn train` has them, in float64, where no ReLU hangs on how a sum is rounded."""
+    recipe = recipes.RECIPES["digits"]
+    dataset = recipe.load(None, False)
+    images, labels = dataset.train_images[:45], dataset.train_labels[:45]
+    model = recipe.model(dataset, 0).copy(dtype="float64")
+    history = model.fit(
+        images, labels, optimizer=recipe.optimizer(0.02, 3), epochs=1, batch_size=17, progress=False, ranks=ranks,
+        validation=(dataset.test_images[:9], dataset.test_labels[:9]),
+        augment=datasets.Augmentation(**recipe.augment),
+    )  # fmt: skip
+    return model, history
+
+
+CASES = {
+    "uneven": lambda ranks: small(ranks, images=47, batch_size=13, epochs=25),  # batches of 13, 13, 13 and 8
+    "fewer images than ranks": lambda ranks: small(ranks, images=27, batch_size=13, epochs=34),  # 13, 13 and 1
+    "digits": digits,
+}
+
+
+def main(case, path):
+    ranks = parallel.world()
+    with definitions_only():
+        model, history = CASES[case](ranks)
+    if ranks.reports:
+        weights = {"/".join(key): np.asarray(value) for key, value in model.state().items()}
+        measured = {name: history[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        np.savez(path, ranks=ranks.size, **weights, **measured)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

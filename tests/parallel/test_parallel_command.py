@@ -1,0 +1,103 @@
+"""`mpiexec -n N minitorch-cnn train`: one run, whatever happens to one of its processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minitorch_cnn import checkpoint
+
+SMALL_TRAINING = Path(__file__).parents[1] / "faults" / "small_training.py"
+
+
+def weights(folder):
+    return checkpoint.load(folder / "model.npz")[0]
+
+
+def assert_same(first, second):
+    for key in first:
+        np.testing.assert_allclose(first[key], second[key], rtol=1e-5, atol=1e-6, err_msg=str(key))
+
+
+@pytest.fixture(scope="module")
+def one(train, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("one") / "run"
+    assert train(1, "--out", folder, "--quiet")[0] == 0
+    return weights(folder)
+
+
+def test_two_processes_make_one_run(train, tmp_path, one):
+    code, output, errors = train(2, "--out", tmp_path / "run")
+    assert code == 0, errors
+    assert output.count("run folder:") == output.count("test accuracy") == 1
+    names = {"config.json", "history.csv", "checkpoint.npz", "model.npz", "report.html"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == names
+    assert_same(weights(tmp_path / "run"), one)
+
+
+def test_a_killed_process_ends_all_and_any_number_goes_on(train, tmp_path, one):
+    """One of two is killed in the second epoch; three go on for an epoch, then one alone."""
+    run = tmp_path / "run"
+    code, _, errors = train(2, "--out", run, "--quiet", act=("kill_last_rank", 1, 2))
+    assert code != 0
+    advice = f"minitorch-cnn: a process was killed; go on with: mpiexec -n 2 minitorch-cnn train --resume {run}"
+    assert errors.count("minitorch-cnn:") == 1 and advice in errors
+    facts = checkpoint.load_last(run / "checkpoint.npz")[1]
+    assert facts["epoch"] == 1 and facts["batch"] in (1, 2)  # the first rank may have had no time for the second
+    code, _, errors = train(3, "--resume", run, "--quiet", act=("ctrl_c", 2, 2))
+    assert code == 130 and f"go on with: mpiexec -n 3 minitorch-cnn train --resume {run}" in errors
+    assert errors.count("minitorch-cnn: interrupted") == 1
+    assert train(1, "--resume", run, "--quiet")[0] == 0
+    assert_same(weights(run), one)
+
+
+def test_an_error_on_one_process_ends_all(train, tmp_path):
+    code, _, errors = train(2, "--out", tmp_path / "run", "--quiet", act=("fail_on_last_rank", 0, 3))
+    assert code == 1
+    assert errors.count("ValueError: something nobody thought of") == 1
+    assert "process 2 of 2" in errors
+
+
+def test_a_mistake_of_all_is_said_once(train, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    code, _, errors = train(2, "--out", tmp_path / "run", "--quiet")
+    assert code == 2 and errors.count("holds a run already") == 1
+
+
+def test_ctrl_c_on_the_launcher(start, tmp_path):
+    """mpiexec hands it to all processes, each at another moment; they leave after the same batch."""
+    process = start(2, SMALL_TRAINING, "slow", 0, 0, "train", "--out", tmp_path / "run", "--epochs", 500, "--quiet")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run" / "history.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.count("minitorch-cnn: interrupted in epoch") == 1
+    assert checkpoint.load(tmp_path / "run" / "checkpoint.npz")
+
+
+@pytest.mark.parametrize(
+    "block, message",
+    [(True, 'needs mpi4py: pip install "minitorch_cnn[mpi]"'), (False, "as one of 7 processes, but mpi4py sees 1")],
+)
+def test_started_by_a_launcher_that_is_not_ours(block, message):
+    """Without mpi4py, or with one made for another MPI, it would be several trainings that write over each other."""
+    lines = "import sys; from minitorch_cnn.cli import main;"
+    lines += "sys.modules['mpi4py'] = None;" if block else ""
+    result = subprocess.run(
+        [sys.executable, "-c", f"{lines} sys.exit(main(['train']))"], capture_output=True, text=True, timeout=120,
+        env=os.environ | {"PMI_SIZE": "7"},
+    )  # fmt: skip
+    assert result.returncode == 2 and message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_nobody_imports_mpi_unasked():
+    lines = "import sys; from minitorch_cnn import cli, parallel; parallel.world(); sys.exit('mpi4py' in sys.modules)"
+    subprocess.run([sys.executable, "-c", lines], check=True, timeout=120)

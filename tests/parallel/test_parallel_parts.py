@@ -1,0 +1,126 @@
+"""The parts that make a share count as a part of the whole, without any MPI."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minitorch_cnn import datasets, losses
+from minitorch_cnn.backend.philox import random_bits
+from minitorch_cnn.datasets import Batches
+from minitorch_cnn.layers.dropout import drop
+from minitorch_cnn.parallel import Alone, Part, Weighted
+
+
+class One(Alone):
+    """One rank of several, for what needs no other."""
+
+    def __init__(self, rank, size):
+        self.rank, self.size = rank, size
+
+
+@given(st.integers(1, 9), st.integers(0, 40))
+def test_shares_are_every_image_once(size, images):
+    shares = [One(rank, size).share(images) for rank in range(size)]
+    covered = [index for share in shares for index in range(share.first, share.stop)]
+    assert covered == list(range(images))
+    assert max(share.images for share in shares) - min(share.images for share in shares) <= 1
+
+
+@given(st.integers(1, 7), st.integers(1, 20))
+@settings(deadline=None)
+def test_weighted_gradients_add_up_to_the_batchs(size, images):
+    rng = np.random.default_rng(images)
+    scores, labels = rng.normal(size=(images, 4)), rng.integers(0, 4, images)
+    loss = losses.CrossEntropy()
+    value, gradient = loss.from_scores(scores, labels)
+    total, pieces = 0.0, []
+    for rank in range(size):
+        share = One(rank, size).share(images)
+        part, piece = Weighted(loss, share).from_scores(scores[share.rows], labels[share.rows])
+        total += part * share.images
+        if share.images:
+            pieces.append(piece)
+        else:
+            assert not piece.any()
+    assert total / images == pytest.approx(value)
+    np.testing.assert_allclose(np.concatenate(pieces), gradient)
+
+
+@given(st.integers(0, 3 * 35), st.integers(1, 60), st.sampled_from([drop, drop.definition]))
+@settings(deadline=None)
+def test_a_part_is_dropped_as_it_is_in_the_whole(first, size, function):
+    whole = np.ones(first + size + 7, np.float32)
+    _, expected = drop.definition(whole, 0.4, (3, 5), 2**32 + 9)
+    y, keep = function(whole[first : first + size], 0.4, (3, 5), 2**32 + 9, first)
+    assert np.array_equal(keep, expected[first : first + size])
+    np.testing.assert_allclose(y, keep / np.float32(0.6), rtol=1e-6)
+    bits = random_bits(len(whole), (3, 5), 4)
+    assert np.array_equal(random_bits(size, (3, 5), 4, first=first), bits[first : first + size])
+
+
+@pytest.mark.parametrize("augment", [
+    datasets.Augmentation(flip=True, shift=0.3), datasets.Augmentation(flip=True, rotate=20, zoom=0.1), None,
+    lambda images, rng: images + rng.random((len(images), 1, 1, 1), dtype=np.float32),
+])  # fmt: skip
+def test_a_part_is_augmented_as_it_is_in_the_whole(augment):
+    images = np.random.default_rng(0).random((23, 7, 5, 2), dtype=np.float32)
+    whole = Batches(images, np.arange(23), 10, seed=4, augment=augment, workers=0)
+    parts = [
+        Batches(images, np.arange(23), 10, seed=4, augment=augment, rows=lambda n, r=rank: One(r, 3).share(n).rows)
+        for rank in range(3)
+    ]
+    for (x, labels), *shares in zip(whole.epoch(1), *(part.epoch(1) for part in parts)):
+        assert np.array_equal(np.concatenate([share[0] for share in shares]), x)
+        assert np.array_equal(np.concatenate([share[1] for share in shares]), labels)
+
+
+def test_part_of_a_sequence_loads_only_what_is_asked_for():
+    asked = []
+
+    class Images:
+        def __getitem__(self, rows):
+            asked.append((rows.start, rows.stop))
+            return np.arange(100)[rows]
+
+    part = Part(Images(), One(1, 3).share(10))
+    assert len(part) == 3 and part[0:2].tolist() == [3, 4] and part[2:100].tolist() == [5]
+    assert asked == [(3, 5), (5, 6)]
+
+
+def test_vectors_on_one_gpu_are_summed_in_pinned_memory(monkeypatch):
+    """No GPU here: the calls are CuPy's, the arrays stand for its own."""
+    pytest.importorskip("mpi4py")
+    from minitorch_cnn.parallel.devices import ByHost, device_sums
+
+    class Vector:
+        def __init__(self, numbers):
+            self.numbers, self.size, self.shape, self.dtype = numbers, numbers.size, numbers.shape, numbers.dtype
+
+        def get(self, out):
+            out[...] = self.numbers
+
+        def set(self, numbers):
+            self.numbers = numbers.copy()
+
+    class Communicator:
+        size, rank = 2, 0
+
+        def allgather(self, value):
+            return [value, value]
+
+        def Allreduce(self, place, vector):
+            vector *= 2
+
+    runtime = types.SimpleNamespace(deviceGetPCIBusId=lambda number: "0000:01:00.0")
+    cuda = types.SimpleNamespace(runtime=runtime, Device=lambda: types.SimpleNamespace(id=0))
+    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(cuda=cuda))
+    monkeypatch.setitem(sys.modules, "cupyx", types.SimpleNamespace(empty_pinned=np.empty))
+    sums = device_sums(Communicator())
+    assert isinstance(sums, ByHost)  # both ranks are on the same GPU
+    vector = Vector(np.arange(5, dtype=np.float32))
+    sums.sum(vector)
+    assert vector.numbers.tolist() == [0, 2, 4, 6, 8]

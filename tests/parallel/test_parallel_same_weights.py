@@ -1,0 +1,40 @@
+"""However many processes share the batches, the weights are those of one, to the rounding of sums."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROGRAM = Path(__file__).with_name("same_weights.py")
+
+
+@pytest.fixture(scope="module")
+def trained(run, tmp_path_factory):
+    kept = {}
+
+    def trained(ranks, case):
+        if (ranks, case) not in kept:
+            path = tmp_path_factory.mktemp("weights") / "w.npz"
+            code, _, errors = run(ranks, PROGRAM, case, path)
+            assert code == 0, errors
+            with np.load(path) as file:
+                kept[ranks, case] = dict(file)
+            assert kept[ranks, case].pop("ranks") == ranks
+        return kept[ranks, case]
+
+    return trained
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("case", ["uneven", "fewer images than ranks"])
+def test_the_weights_of_one_process_after_a_hundred_steps(trained, ranks, case):
+    one, several = trained(1, case), trained(ranks, case)
+    assert one.keys() == several.keys()
+    for name in one:
+        np.testing.assert_allclose(several[name], one[name], rtol=2e-5, atol=1e-5, err_msg=name)
+
+
+def test_the_digits_in_float64(trained):
+    one, two = trained(1, "digits"), trained(2, "digits")
+    for name in one:
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-11, atol=1e-13, err_msg=name)
