@@ -4,7 +4,7 @@ import contextlib
 
 from minitorch_cnn import checkpoint
 from minitorch_cnn.errors import CheckpointError, DataError
-from minitorch_cnn.training import Interrupted
+from minitorch_cnn.interrupts import Interrupted
 
 
 @contextlib.contextmanager

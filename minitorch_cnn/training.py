@@ -9,36 +9,27 @@ again: epoch, batch, weights, optimizer state and the running sums are all there
 """
 
 import math
-import signal
-import sys
-import threading
 import time
 
 import numpy as np
 from tqdm import tqdm
 
-from minitorch_cnn import checkpoint, diagnosis, features
-from minitorch_cnn.backend import is_array, namespace, on_host
+from minitorch_cnn import diagnosis, features
+from minitorch_cnn.backend import is_array, namespace
 from minitorch_cnn.backend.memory import out_of_memory
 from minitorch_cnn.captured_step import CapturedStep
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import resident, sent_ahead
-from minitorch_cnn.errors import ArgumentError, CheckpointError, UserError
+from minitorch_cnn.errors import ArgumentError, UserError
+from minitorch_cnn.interrupts import Interrupted, Signals
 from minitorch_cnn.label_check import check_labels
 from minitorch_cnn.metrics import count_correct
 from minitorch_cnn.parallel import Alone, Part, Share, Weighted
-from minitorch_cnn.printable import printable
-from minitorch_cnn.training_facts import check_facts
+from minitorch_cnn.training_state import TrainingState
 
 
 class TrainingError(UserError, ArithmeticError):
     """Training cannot go on, for instance because the loss is no longer a number."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after the batch at hand was finished and saved; the message says how to go on."""
-
-    together = True  # on all ranks, if there are several
 
 
 def fit(model, x, labels=None, *, resume=None, **settings):
@@ -53,7 +44,7 @@ def fit(model, x, labels=None, *, resume=None, **settings):
     return trainer.run()
 
 
-class Trainer:
+class Trainer(TrainingState):
     """One training: the loop, and where it is.
 
     Arguments: `x` images (N, ...) or a sequence that loads them, uint8 ones go through the model's preprocessing;
@@ -330,82 +321,10 @@ class Trainer:
             left = f", all done in {tqdm.format_interval(remaining / speed)}"
         return f"loss {averages['loss']:.4f}, accuracy {averages['accuracy']:.4f}{left}"
 
-    # Where the training is.
-
-    def state(self):
-        """(arrays, facts) for a checkpoint."""
-        arrays, draws = {}, {}
-        for (layer, name), value in self.model.state().items():
-            if name == "draws":
-                draws[layer] = value
-            else:
-                arrays["model", layer, name] = value
-        arrays.update({("optimizer", *key): value for key, value in self.optimizer.state().items()})
-        states = []
-        for number, callback in enumerate(self.callbacks):
-            callback_arrays, facts = callback.state()
-            arrays.update({("callback", str(number), *_as_tuple(key)): value for key, value in callback_arrays.items()})
-            states.append([type(callback).__name__, facts])
-        facts = {
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "totals": self.totals,
-            "rate": self.rate,
-            "history": self.history,
-            "steps": self.optimizer.steps,
-            "optimizer": type(self.optimizer).__name__,
-            "draws": draws,
-            "seed": self.batches.seed,
-            "images": len(self.batches.images),
-            "batch_size": self.batches.batch_size,
-            "callbacks": states,
-            "stopped": self.stopped,
-        }
-        return {key: on_host(value) for key, value in arrays.items()}, facts
-
-    def load(self, path):
-        """Go back to where the checkpoint at `path` was written; CheckpointError where it is of another training."""
-        arrays, facts, damage = self.ranks.from_first(lambda: checkpoint.load_last(path))
-        if damage and self.ranks.reports:
-            tqdm.write(damage, file=sys.stderr)
-        own = {
-            "seed": self.batches.seed,
-            "images": len(self.batches.images),
-            "batch_size": self.batches.batch_size,
-            "optimizer": type(self.optimizer).__name__,
-        }
-        for name, value in own.items():
-            if facts.get(name) != value:
-                got = printable(facts.get(name))[:60]
-                raise CheckpointError(f"{path}: expected a training with {name} {value}, got {got}")
-        expected = {("model", *key): value.shape for key, value in self.model.state().items() if key[1] != "draws"}
-        stored = {key: array.shape for key, array in arrays.items() if key[0] == "model"}
-        if expected != stored:
-            raise CheckpointError(f"{path}: its layers are not this model's")
-        try:
-            check_facts(facts, len(self.batches))
-            self._restore(arrays, facts, expected)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise CheckpointError(f"{path}: not a checkpoint of this training ({printable(error)[:300]})") from None
-
-    def _restore(self, arrays, facts, expected):
-        state = {key[1:]: arrays[key] for key in expected}
-        state.update({(layer, "draws"): count for layer, count in facts["draws"].items()})
-        self.model.load_state(state)
-        self.optimizer.prepare(self.model)
-        self.optimizer.load_state({key[1:]: array for key, array in arrays.items() if key[0] == "optimizer"})
-        self.optimizer.steps = facts["steps"]
-        for number, (callback, (kind, callback_facts)) in enumerate(zip(self.callbacks, facts["callbacks"])):
-            if type(callback).__name__ == kind:
-                kept = {key[2:]: array for key, array in arrays.items() if key[:2] == ("callback", str(number))}
-                callback.load_state(kept, callback_facts)
-        self.epoch, self.batch, self.totals = facts["epoch"], facts["batch"], facts["totals"]
-        self.rate, self.history, self.stopped = facts["rate"], facts["history"], facts["stopped"]
-
     # Ctrl-C.
 
     def _catching_interrupts(self):
-        return _Signals(self._interrupt)
+        return Signals(self._interrupt)
 
     def _interrupt(self):
         self._interrupts += 1
@@ -423,26 +342,3 @@ class Trainer:
     def _tell(self, event, *arguments):
         for callback in self.callbacks:
             getattr(callback, event)(self, *arguments)
-
-
-class _Signals:
-    """Context in which Ctrl-C, and the polite kill of a job queue, call a function.
-
-    Outside the main thread, where Python allows none, it does nothing.
-    """
-
-    def __init__(self, react):
-        self.react, self.before = react, {}
-
-    def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, lambda number, frame: self.react())
-
-    def __exit__(self, *error):
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-
-def _as_tuple(key):
-    return key if isinstance(key, tuple) else (key,)

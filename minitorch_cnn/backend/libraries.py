@@ -65,7 +65,7 @@ def _cupy():
     except ImportError as error:
         if getattr(error, "name", None) == "cupy":
             raise BackendError(
-                f"cupy: not installed; {_install(13)}, or cuda12 where nvidia-smi says CUDA 12"
+                f"cupy: not installed; {_install(13)}, or cupy-cuda12x where nvidia-smi says CUDA 12"
             ) from None
         raise BackendError(f"cupy: cannot be imported ({_first_line(error)}); {_install(13)}") from None
     version = tuple(int(part) for part in cupy.__version__.split(".")[:2])
@@ -106,7 +106,7 @@ def _check_device(cupy):
 
 
 def _install(cuda):
-    return f'pip install "minitorch_cnn[cuda{max(12, min(cuda, 13))}]"'
+    return f'pip install "cupy-cuda{max(12, min(cuda, 13))}x[ctk]"'
 
 
 def _first_line(error):

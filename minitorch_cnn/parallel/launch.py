@@ -36,9 +36,7 @@ def world():
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
-        raise BackendError(
-            f'started by mpiexec, which needs mpi4py: pip install "minitorch_cnn[mpi]" ({error})'
-        ) from None
+        raise BackendError(f"started by mpiexec, which needs mpi4py: pip install mpi4py ({error})") from None
     if launched() != MPI.COMM_WORLD.size:
         raise BackendError(
             f"started by mpiexec as one of {launched()} processes, but mpi4py sees {MPI.COMM_WORLD.size}:"

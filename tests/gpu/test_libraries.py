@@ -50,15 +50,15 @@ BROKEN = CUDARuntimeError(46, "cudaErrorDevicesUnavailable: devices are busy")
 NO_NVRTC = RuntimeError("CuPy failed to load libnvrtc.so.12: cannot open shared object file\nmore")
 
 MISTAKES = {
-    "not installed": (ImportError("No module named 'cupy'", name="cupy"), ["not installed", "[cuda13]", "cuda12"]),
-    "a part is missing": (ImportError("libcudart.so.13: not found", name="cupy_backends"), ["libcudart", "[cuda13]"]),
+    "not installed": (ImportError("No module named 'cupy'", name="cupy"), ["not installed", "cuda13x[ctk]", "cuda12x"]),
+    "a part is missing": (ImportError("libcudart.so.13: not found", name="cupy_backends"), ["libcudart", "cuda13x"]),
     "too old": (module("13.6.0"), ["14.0 or later", "13.6.0", "pip install"]),
-    "built for a newer CUDA": (module(devices=OLD_DRIVER, driver=12040), ["CUDA 13", "CUDA 12.4", "[cuda12]"]),
+    "built for a newer CUDA": (module(devices=OLD_DRIVER, driver=12040), ["CUDA 13", "CUDA 12.4", "cupy-cuda12x[ctk]"]),
     "no driver": (module(devices=OLD_DRIVER, driver=0), ["no NVIDIA GPU", "driver"]),
     "no device": (module(devices=NO_DEVICE), ["no NVIDIA GPU"]),
     "none of its devices": (module(devices=0), ["no NVIDIA GPU"]),
     "something else": (module(devices=BROKEN), ["devices are busy", "nvidia-smi"]),
-    "no libraries of CUDA": (module(built=12090, kernel=NO_NVRTC), ["libnvrtc.so.12", "[cuda12]"]),
+    "no libraries of CUDA": (module(built=12090, kernel=NO_NVRTC), ["libnvrtc.so.12", "cupy-cuda12x[ctk]"]),
 }
 
 

@@ -84,7 +84,7 @@ def test_ctrl_c_on_the_launcher(start, tmp_path):
 
 @pytest.mark.parametrize(
     "block, message",
-    [(True, 'needs mpi4py: pip install "minitorch_cnn[mpi]"'), (False, "as one of 7 processes, but mpi4py sees 1")],
+    [(True, "needs mpi4py: pip install mpi4py"), (False, "as one of 7 processes, but mpi4py sees 1")],
 )
 def test_started_by_a_launcher_that_is_not_ours(block, message):
     """Without mpi4py, or with one made for another MPI, it would be several trainings that write over each other."""
