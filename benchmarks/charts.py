@@ -30,9 +30,10 @@ class Scale:
 
 
 def ratio_ticks(low, high):
-    """1, 2 and 5 times powers of ten; the first at or below `low`, the last at or above `high`."""
+    """1, 2 and 5 times powers of ten, beyond three decades the powers alone; `low` and `high` lie between the outermost."""
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
-    ticks = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    steps = (1, 2, 5) if high < 1000 * low else (1,)
+    ticks = [step * 10.0**power for power in powers for step in steps]
     first = max(at for at, tick in enumerate(ticks) if tick <= low * (1 + 1e-9))
     last = min(at for at, tick in enumerate(ticks) if tick >= high * (1 - 1e-9))
     return ticks[first : max(last, first + 1) + 1]
