@@ -30,7 +30,7 @@ class Scale:
 
 
 def ratio_ticks(low, high):
-    """1, 2 and 5 times powers of ten, beyond three decades the powers alone; `low` and `high` lie between the outermost."""
+    """1, 2 and 5 times powers of ten, beyond three decades the powers alone, from below `low` to above `high`."""
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     steps = (1, 2, 5) if high < 1000 * low else (1,)
     ticks = [step * 10.0**power for power in powers for step in steps]
