@@ -1,5 +1,7 @@
 """A shorter form of `long_run.py`; and that it would see a leak."""
 
+import mmap
+
 import long_run
 import pytest
 
@@ -19,10 +21,13 @@ def test_a_leak_is_seen(monkeypatch):
     before = CSVLog.on_epoch_end
 
     def leaking(self, trainer, results):
-        kept.append((bytearray(1 << 20), open("/dev/null")))  # noqa: SIM115
+        pages = mmap.mmap(-1, 1 << 20)  # fresh ones, whatever other tests have left in the allocator
+        pages.write(bytes(1 << 20))
+        kept.append((pages, open("/dev/null")))  # noqa: SIM115
         before(self, trainer, results)
 
     monkeypatch.setattr(CSVLog, "on_epoch_end", leaking)
     assert "memory" in long_run.grown(long_run.watch(200))
-    for _, file in kept:
+    for pages, file in kept:
+        pages.close()
         file.close()
