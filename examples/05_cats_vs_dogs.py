@@ -44,22 +44,14 @@ if options.epochs < 1 or (options.images is not None and options.images < 1):
 # Only their names are read now. A photo is decoded when its batch is made, in threads that work ahead of the training.
 # Every photo is squashed to 150x150, and label 1 is a dog, so the network's one output is the probability of a dog.
 
-
 # %%
-def some_of(photos, count):
-    """`count` of the photos, drawn at random, always the same ones."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(photos))[:count])
-    paths = [photos.paths[i] for i in chosen]
-    return datasets.ImageFolder(paths, photos.labels[chosen], photos.height, photos.width, skipped=photos.skipped)
-
-
 try:
     data = recipe.load(options.folder, progress=True)
 except UserError as error:
     print(error, file=sys.stderr)
     sys.exit(2)
 if options.images is not None:
-    some = some_of(data.train_images, options.images)
+    some = data.train_images.sample(options.images)
     data = replace(data, train_images=some, train_labels=some.labels)
 print(data)
 print(f"cats and dogs to train on: {np.bincount(data.train_labels)}, to test on: {np.bincount(data.test_labels)}")

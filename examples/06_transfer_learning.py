@@ -53,15 +53,7 @@ if options.top_epochs < 1 or options.all_epochs < 0 or (options.images is not No
 # The network first, with the top it was published with, then its weights, each into the layer of its name. The report
 # gives a *fingerprint* of every layer's weights: a few digits that change when any of them does.
 
-
 # %%
-def some_of(photos, count):
-    """`count` of the photos, drawn at random, always the same ones."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(photos))[:count])
-    paths = [photos.paths[i] for i in chosen]
-    return datasets.ImageFolder(paths, photos.labels[chosen], photos.height, photos.width, skipped=photos.skipped)
-
-
 try:
     weights = options.weights or weight_files.fetch("vgg16", top=False)
     vgg16 = models.vgg16(include_top=True, input_shape=(options.size, options.size, 3))
@@ -76,7 +68,7 @@ in_file = {name: fingerprint for name, fingerprint in in_file.items() if fingerp
 assert len(in_file) == 13
 
 if options.images is not None:
-    some, others = (some_of(photos, options.images) for photos in (data.train_images, data.test_images))
+    some, others = (photos.sample(options.images) for photos in (data.train_images, data.test_images))
     data = replace(data, train_images=some, train_labels=some.labels, test_images=others, test_labels=others.labels)
 print(f"\n{data}")
 

@@ -42,7 +42,7 @@ def main(arguments=None):
     try:
         return options.run(options) or 0
     except UserError as error:
-        return parallel.fail(f"minitorch-cnn: {printable(error)}", 2)
+        return parallel.fail(f"minitorch-cnn: {printable(error)}", 2, together=getattr(error, "together", False))
     except KeyboardInterrupt as error:
         message = f"minitorch-cnn: {printable(error) or 'interrupted'}"
         return parallel.fail(message, 130, together=getattr(error, "together", False))

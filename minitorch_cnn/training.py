@@ -11,7 +11,6 @@ again: epoch, batch, weights, optimizer state and the running sums are all there
 import math
 import time
 
-import numpy as np
 from tqdm import tqdm
 
 from minitorch_cnn import diagnosis, features
@@ -24,8 +23,10 @@ from minitorch_cnn.errors import ArgumentError, UserError
 from minitorch_cnn.interrupts import Interrupted, Signals
 from minitorch_cnn.label_check import check_labels
 from minitorch_cnn.metrics import count_correct
-from minitorch_cnn.parallel import Alone, Part, Share, Weighted
+from minitorch_cnn.parallel import Alone, Share, Weighted
+from minitorch_cnn.progress import Progress
 from minitorch_cnn.training_state import TrainingState
+from minitorch_cnn.training_together import TrainingTogether
 
 
 class TrainingError(UserError, ArithmeticError):
@@ -44,7 +45,7 @@ def fit(model, x, labels=None, *, resume=None, **settings):
     return trainer.run()
 
 
-class Trainer(TrainingState):
+class Trainer(TrainingState, TrainingTogether, Progress):
     """One training: the loop, and where it is.
 
     Arguments: `x` images (N, ...) or a sequence that loads them, uint8 ones go through the model's preprocessing;
@@ -130,19 +131,6 @@ class Trainer(TrainingState):
             self._take(None)
         self._tell("on_train_end")
         return self.history
-
-    def _align(self):
-        """Begin on every rank where the first one is: its weights, its random numbers."""
-        keys = [getattr(layer, "key", None) for layer in self.model.layers]
-        for layer, key in zip(self.model.layers, self.ranks.from_first(lambda: keys)):
-            if key is not None:
-                layer.key = key
-        self.model.load_state(self.ranks.from_first(self.model.state))
-
-    def _take(self, share):
-        """Tell the layers which part of the batch they see; None: all of it."""
-        for layer in self.learner.layers:
-            layer.share = share
 
     def _compute_features(self):
         """From here on train on what the frozen base made of the images."""
@@ -266,24 +254,6 @@ class Trainer(TrainingState):
     def _images_in_batch(self):
         return min(self.batches.batch_size, len(self.batches.images) - self.batch * self.batches.batch_size)
 
-    def _sum(self, numbers):
-        """The sums over all ranks of a few numbers of each."""
-        numbers = np.array(numbers, np.float64)
-        self.ranks.sum(numbers)
-        return numbers.tolist()
-
-    def _validate(self):
-        images, labels = self.validation
-        if self.ranks.size == 1:
-            return self.learner.evaluate(images, labels, loss=self.loss)
-        share = self.ranks.share(len(images))
-        sums = [0.0, 0.0]
-        if share.images:
-            measured = self.learner.evaluate(Part(images, share), Part(labels, share), loss=self.loss)
-            sums = [measured["loss"] * share.images, measured["accuracy"] * share.images]
-        loss, accuracy = self._sum(sums)
-        return {"loss": loss / len(images), "accuracy": accuracy / len(images)}
-
     def _diverged(self, value, x, labels, loss, share):
         """Say in which layer it began. The weights are still those of the step before."""
         self._take(Share(Alone(), share.first, share.first + len(x), len(x)))
@@ -295,31 +265,6 @@ class Trainer(TrainingState):
         if place.startswith("in the input"):
             advice = "look at the images"
         raise TrainingError(f"{what} in epoch {self.epoch + 1}, batch {self.batch + 1}; it began {place}: {advice}")
-
-    def _averages(self):
-        images = max(self.totals["images"], 1)
-        return {"loss": self.totals["loss"] / images, "accuracy": self.totals["correct"] / images}
-
-    def _bar(self):
-        return tqdm(
-            desc=f"epoch {self.epoch + 1}/{self.epochs}",
-            total=len(self.batches.images),
-            initial=self.totals["images"],
-            unit=" images",
-            disable=not self.progress,
-            dynamic_ncols=True,
-            mininterval=0.2,
-        )
-
-    def _postfix(self):
-        averages = self._averages()
-        left = ""
-        if self.totals["seconds"] > 0:
-            speed = self.totals["images"] / self.totals["seconds"]
-            images = len(self.batches.images)
-            remaining = (self.epochs - self.epoch) * images - self.totals["images"]
-            left = f", all done in {tqdm.format_interval(remaining / speed)}"
-        return f"loss {averages['loss']:.4f}, accuracy {averages['accuracy']:.4f}{left}"
 
     # Ctrl-C.
 

@@ -84,6 +84,16 @@ class ImageFolder:
                     pass
         return images
 
+    def sample(self, count, seed=0):
+        """An ImageFolder of `count` of the images (all, where there are fewer), the same ones for the same `seed`.
+
+        They keep their order; nothing is decoded.
+        """
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
+        labels = None if self.labels is None else self.labels[chosen]
+        paths = [self.paths[i] for i in chosen]
+        return ImageFolder(paths, labels, self.height, self.width, self.workers, self.skipped)
+
     def _image(self, index):
         """Image number `index`, from memory if it is there."""
         image = self._kept.get(index)

@@ -17,6 +17,7 @@ from minitorch_cnn.parallel.ranks import Alone, Ranks
 # How a launcher tells its processes how many they are: MPICH, Intel MPI, Microsoft MPI, Slurm; Open MPI.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 PATIENCE = 3.0  # seconds in which the first rank may say what all would say
+PASSING_ON = 0.2  # seconds in which the launcher takes a message, before it is told to end everybody
 
 
 def launched():
@@ -68,6 +69,7 @@ def fail(message, code, together=False):
         time.sleep(PATIENCE)
         message = f"process {ranks.rank + 1} of {ranks.size}: {message}"
     print(message, file=sys.stderr, flush=True)
+    time.sleep(PASSING_ON)
     ranks.communicator.Abort(code)
 
 

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from minitorch_cnn.errors import UserError
 from minitorch_cnn.parallel.share import Share
 
 
@@ -21,7 +22,7 @@ class Alone:
         """Every rank's `vector` becomes the sum of all, in place; the same bits everywhere."""
 
     def from_first(self, function):
-        """On every rank what `function()` returns on the first, which alone calls it."""
+        """On every rank what `function()` returns, or the UserError it raises, on the first, which alone calls it."""
         return function()
 
     def gather(self, value):
@@ -55,7 +56,16 @@ class Ranks(Alone):
             self._devices.sum(vector)
 
     def from_first(self, function):
-        return self.communicator.bcast(function() if self.reports else None)
+        value = error = None
+        if self.reports:
+            try:
+                value = function()
+            except UserError as mistake:
+                mistake.together, error = True, mistake  # raised on all ranks, which then end by themselves
+        value, error = self.communicator.bcast((value, error))
+        if error is not None:
+            raise error
+        return value
 
     def gather(self, value):
         return self.communicator.allgather(value)

@@ -98,6 +98,15 @@ def test_what_was_decoded_stays_in_memory_while_there_is_room(folder, monkeypatc
     assert values(kept[[6, 1, 1]]) == [60, 10, 10]
 
 
+def test_a_sample(folder):
+    some = folder.sample(5, seed=3)
+    assert len(some) == 5 and values(some[:]) == sorted(set(values(some[:])))  # five different ones, in their order
+    assert some.labels.tolist() == [value // 10 % 2 for value in values(some[:])]
+    assert values(folder.sample(5, seed=3)[:]) == values(some[:]) != values(folder.sample(5, seed=4)[:])
+    assert values(folder.sample(99)[:]) == values(folder[:])
+    assert ImageFolder(folder.paths, None, 5, 7).sample(2).labels is None
+
+
 def test_another_image_of_the_class_stands_in_for_a_damaged_one(folder):
     truncated(folder.paths[2])
     truncated(folder.paths[7])

@@ -1,0 +1,32 @@
+"""What a training shows while it runs: a bar for each epoch, with the averages so far and the time that is left."""
+
+from tqdm import tqdm
+
+
+class Progress:
+    """The part of a `Trainer` that says how far it is; without `progress` it counts all the same and shows nothing."""
+
+    def _averages(self):
+        images = max(self.totals["images"], 1)
+        return {"loss": self.totals["loss"] / images, "accuracy": self.totals["correct"] / images}
+
+    def _bar(self):
+        return tqdm(
+            desc=f"epoch {self.epoch + 1}/{self.epochs}",
+            total=len(self.batches.images),
+            initial=self.totals["images"],
+            unit=" images",
+            disable=not self.progress,
+            dynamic_ncols=True,
+            mininterval=0.2,
+        )
+
+    def _postfix(self):
+        averages = self._averages()
+        left = ""
+        if self.totals["seconds"] > 0:
+            speed = self.totals["images"] / self.totals["seconds"]
+            images = len(self.batches.images)
+            remaining = (self.epochs - self.epoch) * images - self.totals["images"]
+            left = f", all done in {tqdm.format_interval(remaining / speed)}"
+        return f"loss {averages['loss']:.4f}, accuracy {averages['accuracy']:.4f}{left}"
