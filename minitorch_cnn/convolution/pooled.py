@@ -8,7 +8,7 @@ What the way back needs to know of the map is `winner`, a byte for each window: 
 largest number, which alone gets the gradient; or `NOBODY`, where none of the four was above zero and the ReLU cut all.
 """
 
-from minitorch_cnn.backend import accelerated, namespace
+from minitorch_cnn.backend import accelerated, library_name, namespace
 from minitorch_cnn.backend.reductions import channel_sum
 from minitorch_cnn.convolution import row_windows, winograd
 
@@ -18,7 +18,7 @@ NOBODY = 4
 
 def serves(algorithm, x):
     """Whether the module `algorithm` has a twin that pools what it computes, for arrays such as x."""
-    return algorithm in (row_windows, winograd) and type(x).__module__.partition(".")[0] == "numpy"
+    return algorithm in (row_windows, winograd) and library_name(namespace(x)) == "numpy"
 
 
 @accelerated(numpy=TWIN)
