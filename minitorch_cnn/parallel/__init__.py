@@ -11,5 +11,19 @@ the whole batch, so any number of ranks trains the same weights, up to the round
 from minitorch_cnn.parallel.launch import fail, last_words, launched, world
 from minitorch_cnn.parallel.ranks import Alone, Ranks
 from minitorch_cnn.parallel.share import Part, Share, Weighted
+from minitorch_cnn.parallel.step import SharedStep, align, evaluate
 
-__all__ = ["Alone", "Part", "Ranks", "Share", "Weighted", "fail", "last_words", "launched", "world"]
+__all__ = [
+    "Alone",
+    "Part",
+    "Ranks",
+    "Share",
+    "SharedStep",
+    "Weighted",
+    "align",
+    "evaluate",
+    "fail",
+    "last_words",
+    "launched",
+    "world",
+]

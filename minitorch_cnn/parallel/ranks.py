@@ -21,6 +21,12 @@ class Alone:
     def sum(self, vector):
         """Every rank's `vector` becomes the sum of all, in place; the same bits everywhere."""
 
+    def any(self, flag):
+        """Whether `flag` is true on any rank."""
+        flags = np.array([bool(flag)], np.float64)
+        self.sum(flags)
+        return bool(flags[0])
+
     def from_first(self, function):
         """On every rank what `function()` returns, or the UserError it raises, on the first, which alone calls it."""
         return function()
@@ -28,6 +34,10 @@ class Alone:
     def gather(self, value):
         """Every rank's `value`, in the order of the ranks."""
         return [value]
+
+    def anybodys(self, value):
+        """The first rank's `value` that has one."""
+        return next((value for value in self.gather(value) if value), None)
 
     def in_turn(self, function):
         """`function()` of every rank, called on the first before the others: what it downloads, they find."""

@@ -26,8 +26,9 @@ class Share:
         return slice(self.first, self.stop) if self.images else slice(0, 1)
 
     def total(self, sums):
-        """The sum over all ranks of what each has added up over its images."""
-        sums = sums if self.images else 0 * sums
+        """`sums`, an array of what this rank has added up over its images, made into the sum over all ranks."""
+        if not self.images:
+            sums[...] = 0
         self.ranks.sum(sums)
         return sums
 
