@@ -134,7 +134,9 @@ class Trainer(TrainingState, Progress):
         """From here on train on what the frozen base made of the images."""
 
         def compute(images):
-            return features.base_features(self.model, images, workers=self.batches.workers, progress=self.progress)
+            return features.base_features(
+                self.model, images, workers=self.batches.workers, progress=self.progress, ranks=self.ranks
+            )
 
         self.batches.images = compute(self.batches.images)
         if self.validation is not None:

@@ -10,7 +10,7 @@ the whole batch, so any number of ranks trains the same weights, up to the round
 
 from minitorch_cnn.parallel.launch import fail, last_words, launched, world
 from minitorch_cnn.parallel.ranks import Alone, Ranks
-from minitorch_cnn.parallel.share import Part, Share, Weighted
+from minitorch_cnn.parallel.share import Part, Share, Weighted, part
 from minitorch_cnn.parallel.step import SharedStep, align, evaluate
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "fail",
     "last_words",
     "launched",
+    "part",
     "world",
 ]

@@ -48,7 +48,15 @@ class Alone:
 
     def share(self, images):
         """This rank's `Share` of a batch of so many images."""
-        return Share(self, self.rank * images // self.size, (self.rank + 1) * images // self.size, images)
+        cuts = self.cuts(images)
+        return Share(self, cuts[self.rank], cuts[self.rank + 1], images)
+
+    def cuts(self, things):
+        """Where each rank's share of so many things begins, and where the last one ends."""
+        return [rank * things // self.size for rank in range(self.size + 1)]
+
+    def exchange(self, rows, cuts):
+        """Fill in on every rank all of `rows` (N, ...), of which rank r has made those from cuts[r] to cuts[r + 1]."""
 
 
 class Ranks(Alone):
@@ -64,6 +72,12 @@ class Ranks(Alone):
             self.communicator.Allreduce(MPI.IN_PLACE, vector)
         else:
             self._devices.sum(vector)
+
+    def exchange(self, rows, cuts):
+        from mpi4py import MPI
+
+        counts = [rows[first:stop].size for first, stop in zip(cuts, cuts[1:])]
+        self.communicator.Allgatherv(MPI.IN_PLACE, [rows, counts])
 
     def from_first(self, function):
         value = error = None

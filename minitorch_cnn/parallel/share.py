@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from minitorch_cnn.backend import is_array
+
 
 @dataclass(frozen=True)
 class Share:
@@ -55,15 +57,22 @@ class Weighted:
         return value, gradient * gradient.dtype.type(self.weight)
 
 
-class Part:
-    """Items `first` to `stop` of a sequence that is cut into slices; nothing is loaded that is not asked for."""
+def part(items, first, stop):
+    """Items `first` to `stop`: of an array a view, of a sequence that loads them one that loads no others."""
+    return items[first:stop] if is_array(items) else Part(items, first, stop)
 
-    def __init__(self, items, share):
-        self.items, self.first, self.stop = items, share.first, share.stop
+
+class Part:
+    """Items `first` to `stop` of a sequence that is asked for slices or arrays of indices."""
+
+    def __init__(self, items, first, stop):
+        self.items, self.first, self.stop = items, first, stop
 
     def __len__(self):
         return self.stop - self.first
 
     def __getitem__(self, rows):
+        if not isinstance(rows, slice):
+            return self.items[self.first + rows]
         start, stop, _ = rows.indices(len(self))
         return self.items[self.first + start : self.first + stop]

@@ -10,7 +10,7 @@ import numpy as np
 from minitorch_cnn.diagnosis import require_finite, where_it_began
 from minitorch_cnn.metrics import count_correct
 from minitorch_cnn.parallel.ranks import Alone
-from minitorch_cnn.parallel.share import Part, Share, Weighted
+from minitorch_cnn.parallel.share import Share, Weighted, part
 from minitorch_cnn.step import Step
 
 
@@ -73,7 +73,8 @@ def evaluate(model, images, labels, loss, ranks):
         return model.evaluate(images, labels, loss=loss)
     share, sums = ranks.share(len(images)), np.zeros(2)
     if share.images:
-        measured = model.evaluate(Part(images, share), Part(labels, share), loss=loss)
+        rows = share.first, share.stop
+        measured = model.evaluate(part(images, *rows), part(labels, *rows), loss=loss)
         sums[:] = measured["loss"] * share.images, measured["accuracy"] * share.images
     loss, accuracy = (share.total(sums) / share.whole).tolist()
     return {"loss": loss, "accuracy": accuracy}
