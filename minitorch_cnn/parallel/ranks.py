@@ -1,6 +1,7 @@
 """What a training asks of the processes that share it; `Alone` is what that means for a single one."""
 
 import functools
+import itertools
 
 import numpy as np
 
@@ -76,7 +77,7 @@ class Ranks(Alone):
     def exchange(self, rows, cuts):
         from mpi4py import MPI
 
-        counts = [rows[first:stop].size for first, stop in zip(cuts, cuts[1:])]
+        counts = [rows[first:stop].size for first, stop in itertools.pairwise(cuts)]
         self.communicator.Allgatherv(MPI.IN_PLACE, [rows, counts])
 
     def from_first(self, function):
@@ -95,9 +96,9 @@ class Ranks(Alone):
         return self.communicator.allgather(value)
 
     def in_turn(self, function):
-        value = function() if self.reports else None
-        self.communicator.Barrier()
-        return value if self.reports else function()
+        found = []
+        self.from_first(lambda: found.append(function()))
+        return found[0] if found else function()
 
     def choose_device(self, backend):
         if backend != "numpy":
