@@ -51,32 +51,40 @@ def small_transfer_net(weights, input_shape, seed):
     return model.freeze(through="block5_pool")
 
 
-def killed():
+def killed(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def exception():
+def exception(*_):
     raise ValueError("something nobody thought of")
 
 
-def memory():
+def memory(*_):
     raise MemoryError
 
 
-def damaged():
+def damaged(*_):
     raise DataError("photo.jpg: cannot be read")
 
 
-def interrupted():
+def interrupted(*_):
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def told_to_end():
+def told_to_end(*_):
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def slow():
+def slow(*_):
     time.sleep(20)
+
+
+def diverges(callback, trainer):
+    trainer.model.get_layer("conv2d_1").parameters["kernel"][0, 0, 0, 0] = np.inf
+
+
+def stops(callback, trainer, results):
+    trainer.stop("enough")
 
 
 # (whose attribute, its name, at which call of it)
@@ -97,7 +105,7 @@ def let_happen(what, where, rank):
     def happening(*arguments, **options):
         calls.append(None)
         if len(calls) == number and parallel.world().rank == rank:
-            what()
+            what(*arguments)
         return function(*arguments, **options)
 
     setattr(owner, name, happening)

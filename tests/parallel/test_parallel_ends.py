@@ -77,6 +77,7 @@ GO_ON = "go on with: mpiexec -n 3 minitorch-cnn train --resume {run}"
         ("damaged", "batch", 1, 2, ["process 2 of 3: minitorch-cnn: photo.jpg: cannot be read", KEPT, GO_ON]),
         ("interrupted", "loading", 1, 130, ["process 2 of 3: minitorch-cnn: interrupted"]),
         ("told_to_end", "batch", 1, 130, ["in epoch 2 of 3 after batch 2 of 4; saved {run}/checkpoint.npz", GO_ON]),
+        ("diverges", "batch", 1, 2, ["it began in conv2d_1: its kernel is not finite any more: training has diverged"]),
         ("exception", "report", 0, 1, ["ValueError: something nobody thought of", GO_ON]),
         ("killed", "loading", 0, 9, ["minitorch-cnn: a process was killed\n"]),
     ],
@@ -88,6 +89,12 @@ def test_what_happens_to_one_of_three_is_said_once(ends, tmp_path, what, where, 
     for words in said:
         assert errors.count(words.format(run=run)) == 1, errors
     assert errors.count("minitorch-cnn: ") == 1
+
+
+def test_who_stops_stops_all(ends, tmp_path):
+    code, errors = ends(3, "stops", "epoch end", 1, *TRAIN, "--out", tmp_path / "run")
+    assert code == 0, errors
+    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 2
 
 
 def test_ctrl_c_while_one_computes_features(start, tmp_path):
