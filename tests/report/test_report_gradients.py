@@ -49,6 +49,7 @@ def test_the_page_fits_and_the_console_is_silent(checks, tmp_path, width, dark):
     found = measure(gradients_page(checks), width, dark, tmp_path)
     assert found["shown"] == width and found["needed"] <= width, found
     assert found["wide"] == [] and found["broken"] == 0 and found["console"] == []
+    assert found["faint"] == [] and found["unnamed"] == []
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, 1e-300, 1e300])
