@@ -7,7 +7,7 @@ def add_export(commands, named_model):
         "export",
         help="write a trained network for CNN Explainer",
         description="Write a trained network as the files of poloclub's CNN Explainer; put them into"
-        " public/assets/data/ of a copy of it. Its page draws Tiny VGG (see: minitorch-cnn summary tiny-vgg), no other.",
+        " public/assets/data/ of a copy of it. It draws Tiny VGG (see: minitorch-cnn summary tiny-vgg) and no other.",
     )
     export.add_argument("model", metavar="MODEL", help="a run folder, or tiny-vgg with --weights")
     export.add_argument("--weights", metavar="FILE", help="a Keras weight file for the network")
