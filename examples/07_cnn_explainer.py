@@ -54,6 +54,8 @@ if options.epochs >= 3:
 #
 # Three files: `nn_10.json` lists every neuron with its bias and a kernel for each channel below it; `model.json` and
 # its weights are the same network for TensorFlow.js. Put them into `public/assets/data/` of a copy of CNN Explainer.
+# From the command line: `minitorch-cnn export tiny-vgg --weights FILE --cnn-explainer DIR`, for weights that Keras or
+# `model.save_weights` wrote.
 
 # %%
 folder = options.out or Path(tempfile.mkdtemp(prefix="cnn_explainer_"))

@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-from minitorch_cnn import cli_exercise, cli_explain, cli_gradients, parallel
+from minitorch_cnn import cli_exercise, cli_explain, cli_export, cli_gradients, parallel
 from minitorch_cnn.backend import BACKENDS
 from minitorch_cnn.errors import UserError
 from minitorch_cnn.printable import printable
@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   minitorch-cnn check-gradients --page gradients.html
   minitorch-cnn explain vgg16 photo.jpg --weights weights/vgg16_weights.h5 --page step.html
   minitorch-cnn exercise start
+  minitorch-cnn export tiny-vgg --weights tiny.weights.h5 --cnn-explainer data
 """
 
 # What a network is called on the command line: (function of `models`, its arguments).
@@ -33,6 +34,7 @@ NETWORKS = {
     "vgg16": ("vgg16", {}),
     "vgg16-no-top": ("vgg16", {"include_top": False}),
     "transfer-net": ("transfer_net", {}),
+    "tiny-vgg": ("tiny_vgg", {}),
 }
 
 
@@ -151,6 +153,7 @@ def _parser():
     cli_gradients.add_check_gradients(commands, _positive_integer, _named_model)
     cli_exercise.add_exercise(commands, _positive)
     cli_explain.add_explain(commands, _positive)
+    cli_export.add_export(commands, _named_model)
     return parser
 
 

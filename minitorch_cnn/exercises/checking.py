@@ -39,8 +39,7 @@ def check(task, function, path=None):
     for arguments in task.cases():
         got = called(task, function, arguments, path)
         _compare(task, arguments, got, task.truth(**copy.deepcopy(arguments)))
-    single = {name: _in_float32(value) for name, value in task.cases()[0].items()}
-    for name, value in called(task, function, single, path).items():
+    for name, value in called(task, function, in_float32(task.cases()[0]), path).items():
         if getattr(value, "dtype", None) == np.float64:
             raise Wrong(
                 f"{task.function}: {name} is float64 for input of float32",
@@ -51,7 +50,7 @@ def check(task, function, path=None):
 def called(task, function, arguments, path):
     """{result: value} of one call, with copies of the arguments, which must not change unless the task says so."""
     mine = copy.deepcopy(arguments)
-    with guarded(task.function, path):
+    with guarded(task.function, path, arguments):
         if task.call is not None:
             return task.call(function, mine)
         returned = function(*mine.values())
@@ -73,8 +72,11 @@ def called(task, function, arguments, path):
 
 
 @contextlib.contextmanager
-def guarded(name, path):
-    """Inside, whatever the learner's code raises becomes a Wrong of one line that says where."""
+def guarded(name, path, arguments=None):
+    """Inside, whatever the learner's code raises becomes a Wrong of one line that says where.
+
+    `arguments` is what the function was called with, whose shapes explain most of what it can raise.
+    """
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -84,7 +86,25 @@ def guarded(name, path):
     except NotImplementedError as error:
         raise NotBegun(name) from error
     except (Exception, SystemExit) as error:
-        raise Wrong(f"{name}: {in_one_line(error, path)}") from error
+        raise Wrong(f"{name}: {in_one_line(error, path)}", _of_error(error, arguments)) from error
+
+
+def _of_error(error, arguments):
+    """What helps with an exception; None where it speaks for itself."""
+    words = str(error)
+    if isinstance(error, NameError) and "'np'" in words:
+        return "`import numpy as np` belongs at the top of the file"
+    if isinstance(error, ValueError) and "truth value" in words:
+        return "`if` asks for one yes or no, an array has many: np.where(x > 0, ...) or a mask, x > 0, asks each number"
+    if isinstance(error, TypeError) and "positional argument" in words:
+        return f"it is called with {', '.join(arguments)}" if arguments else None
+    if isinstance(error, RecursionError):
+        return "it calls itself without an end"
+    if isinstance(error, (ValueError, IndexError)) and arguments:
+        shapes = [f"{name} {value.shape}" for name, value in arguments.items() if isinstance(value, np.ndarray)]
+        others = [f"{name} = {value}" for name, value in arguments.items() if isinstance(value, (tuple, int))]
+        return f"it was called with {', '.join([*shapes, *others])}" if shapes else None
+    return None
 
 
 def in_one_line(error, path):
@@ -115,7 +135,8 @@ def _check_kind(task, name, value, right):
     if value is None:
         raise Wrong(f"{task.function}: {name} is None")
     if shape and not isinstance(value, (np.ndarray, np.generic)):
-        raise Wrong(f"{task.function}: {name}: expected an array of shape {shape}, got {type(value).__name__}")
+        hint = "np.array(...) makes an array of a list" if isinstance(value, (list, tuple)) else None
+        raise Wrong(f"{task.function}: {name}: expected an array of shape {shape}, got {type(value).__name__}", hint)
     if np.asarray(value).dtype.kind not in "fiub":
         raise Wrong(f"{task.function}: {name}: expected real numbers, got dtype {np.asarray(value).dtype}")
     if np.shape(value) != shape:
@@ -149,12 +170,18 @@ def _worst(name, value, right):
 
 def _hint(task, arguments, name, got, wanted):
     """The hint of the mistake that gives the learner's very numbers for `name`; else how they differ from the right."""
+    for other, right in wanted.items():
+        if other != name and _same(got[name], right):
+            return f"that is {other}: the results in their order are {', '.join(task.results)}"
     for mistake in task.mistakes:
         with np.errstate(all="ignore"):
             wrong = mistake.wrong(**copy.deepcopy(arguments))
         others = [other for other in wrong if mistake.joint or not _same(got[other], wanted[other])]
         if name in others and all(_same(got[other], wrong[other]) for other in others):
             return mistake.hint
+    coarse = np.asarray(got[name]).dtype
+    if coarse == np.float16 or (coarse == np.float32 and close(got[name], wanted[name], 1e-4)):
+        return f"{coarse} for input of float64: nothing is to be made coarser on the way"
     batch = next((len(value) for value in arguments.values() if isinstance(value, np.ndarray)), None)
     return difference(np.asarray(got[name], float), np.asarray(wanted[name], float), batch)
 
@@ -170,9 +197,10 @@ def _same(got, wanted):
     return close(got[finite], wanted[finite], TOLERANCE)
 
 
-def _in_float32(value):
+def in_float32(value):
+    """Arguments in the precision of a training: arrays of float64, in dictionaries too, as float32."""
     if isinstance(value, np.ndarray) and value.dtype == np.float64:
         return value.astype(np.float32)
     if isinstance(value, dict):
-        return {key: _in_float32(item) for key, item in value.items()}
+        return {key: in_float32(item) for key, item in value.items()}
     return value

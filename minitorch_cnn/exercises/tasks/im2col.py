@@ -64,6 +64,28 @@ def _channels_first(columns, input_shape, window, strides, padding):
     return {"dx": add_up(swapped, input_shape, window, strides, padding)}
 
 
+def _exchanged(columns, input_shape, window, strides, padding):
+    """A row read as (KW, KH, C)."""
+    parts = columns.reshape(len(columns), window[1], window[0], -1).swapaxes(1, 2).reshape(len(columns), -1)
+    return {"dx": add_up(parts, input_shape, window, strides, padding)}
+
+
+def _images_last(columns, input_shape, window, strides, padding):
+    """The rows taken for (OH, OW, N)."""
+    N, H, W, C = input_shape
+    OH, OW = output_size((H, W), window, strides, padding)
+    turned = columns.reshape(OH, OW, N, -1).transpose(2, 0, 1, 3).reshape(columns.shape)
+    return {"dx": add_up(turned, input_shape, window, strides, padding)}
+
+
+def _other_side(columns, input_shape, window, strides, padding):
+    """Cut off at the bottom right what belongs to the top left."""
+    (top, bottom), (left, right) = padding
+    padded = (input_shape[0], input_shape[1] + top + bottom, input_shape[2] + left + right, input_shape[3])
+    whole = add_up(columns, padded, window, strides, ((0, 0), (0, 0)))
+    return {"dx": whole[:, bottom : bottom + input_shape[1], right : right + input_shape[2]]}
+
+
 def _counted(columns, input_shape, window, strides, padding):
     """The mean of a pixel's copies."""
     geometry = (input_shape, window, strides, padding)
@@ -98,7 +120,11 @@ IM2COL = (
                 lambda **a: {"columns": _rows(windows(**a)[:, :, :, ::-1, ::-1])},
             ),
             Mistake(
-                "the strides are exchanged or the padding is on the wrong sides: ((top, bottom), (left, right))",
+                "the strides are exchanged: SH goes down with i, SW to the right with j",
+                lambda x, window, strides, padding: {"columns": _rows(windows(x, window, strides[::-1], padding))},
+            ),
+            Mistake(
+                "the padding is on the wrong sides: ((top, bottom), (left, right))",
                 lambda x, window, strides, padding: {
                     "columns": _rows(windows(x, window, strides, tuple(side[::-1] for side in padding)))
                 },
@@ -128,6 +154,12 @@ COL2IM = (
             ),
             Mistake("a row holds its window as (KH, KW, C), you read it as (C, KH, KW)", _channels_first),
             Mistake("the mean of a pixel's copies: it is their sum", _counted),
+            Mistake("rows and columns of the window are exchanged: p goes down (axis 1), q to the right", _exchanged),
+            Mistake("the rows are taken in another order: row n*OH*OW + i*OW + j, image after image", _images_last),
+            Mistake(
+                "the padding is cut off the wrong sides: ((top, bottom), (left, right)), the image begins at top, left",
+                _other_side,
+            ),
         ),
         lambda: _col2im_case(*LARGE),
     ),
