@@ -26,15 +26,13 @@ def _loss(step):
     if not step.loss_after < step.loss and math.isfinite(step.loss):
         yield (
             f"the loss did not fall on these very images ({step.loss:.4g} to {step.loss_after:.4g}): the step was"
-            " too long;"
-            " try a learning rate ten times smaller"
+            " too long; try a learning rate ten times smaller"
         )
     guessing = math.log(max(classes, 2))
     if step.loss_name == "CrossEntropy" and abs(step.loss - guessing) < 0.15 * guessing:
         yield (
             f"the loss is about log({classes}) = {guessing:.2f}, what guessing costs: the network knows"
-            " nothing yet,"
-            " as it should be before training"
+            " nothing yet, as it should be before training"
         )
 
 
@@ -45,14 +43,12 @@ def _updates(step):
     if large:
         yield (
             f"{_listed(large)}: updates above {HEALTHY[1]:g} of the weights; about 1e-3 is healthy, a smaller"
-            " learning rate"
-            " keeps what was learnt"
+            " learning rate keeps what was learnt"
         )
     if small:
         yield (
             f"{_listed(small)}: updates below {HEALTHY[0]:g} of the weights; about 1e-3 is healthy, these layers"
-            " hardly learn"
-            " at this rate"
+            " hardly learn at this rate"
         )
 
 
@@ -63,8 +59,7 @@ def _silent(step):
             images = "for this image" if step.images == 1 else f"for all {step.images} images"
             yield (
                 f"{layer.name}: {layer.silent} of {layer.channels} ReLUs are 0 {images}; what is 0 for every image"
-                " of the"
-                " data is dead, no gradient reaches it"
+                " of the data is dead, no gradient reaches it"
             )
 
 
@@ -74,8 +69,7 @@ def _depth(step):
         times = sizes[-1][1] / max(sizes[0][1], 1e-300)
         yield (
             f"the gradient's numbers are {times:.0f} times smaller at {sizes[0][0]} than at {sizes[-1][0]}. A map"
-            " has many"
-            " more numbers than a row, so each gets less; what counts is whether the updates are healthy"
+            " has many more numbers than a row, so each gets less; what counts is whether the updates are healthy"
         )
 
 
