@@ -22,7 +22,7 @@ from minitorch_cnn.preprocessing import Standardize
 parser = argparse.ArgumentParser(description="Train a Tiny VGG on digits and write it for CNN Explainer.")
 parser.add_argument("--epochs", type=int, default=3, help="passes over the training images (3)")
 parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the files go (a temporary folder)")
-options = parser.parse_args([] if "ipykernel" in sys.modules else None)  # a notebook has no command line
+options = parser.parse_args([] if "kernel_launcher" in sys.argv[0] else None)  # a notebook has no command line
 if options.epochs < 1:
     parser.error("expected at least one epoch")
 

@@ -40,7 +40,9 @@ NETWORKS = {
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parallel.parse_once(_parser(), arguments)
+    if not getattr(options, "together", False):
+        parallel.go_on_alone()
     try:
         return options.run(options) or 0
     except UserError as error:
@@ -53,10 +55,10 @@ def main(arguments=None):
         return 1
     except OSError as error:  # a name that no file can have, a disk that fails where nobody thought of it
         return parallel.fail(f"minitorch-cnn: {printable(error.filename or 'error')}: {error.strerror or error}", 2)
-    except Exception:
+    except Exception as error:
         if parallel.launched() == 1:
             raise
-        return parallel.fail(traceback.format_exc(), 1)
+        return parallel.fail(f"{traceback.format_exc()}{getattr(error, 'going_on', '')}", 1)
 
 
 def _parser():
@@ -86,7 +88,7 @@ def _parser():
     train.add_argument("--out", metavar="RUN", help="the run folder to make (runs/NAME-DATE-TIME)")
     train.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
     train.add_argument("--quiet", action="store_true", help="only the result")
-    train.set_defaults(run=_train)
+    train.set_defaults(run=_train, together=True)
 
     tune = commands.add_parser(
         "fine-tune",
@@ -108,7 +110,7 @@ def _parser():
     tune.add_argument("--out", metavar="RUN", help="the run folder to make (runs/fine-tune-DATE-TIME)")
     tune.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
     tune.add_argument("--quiet", action="store_true", help="only the result")
-    tune.set_defaults(run=_fine_tune)
+    tune.set_defaults(run=_fine_tune, together=True)
 
     predict = commands.add_parser("predict", help="name what is in an image", description="Name what is in an image.")
     predict.add_argument("run_folder", metavar="RUN", help="the folder of a finished run")

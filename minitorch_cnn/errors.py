@@ -35,3 +35,7 @@ class CheckpointError(UserError, OSError):
 
 class BackendError(UserError, RuntimeError):
     """An array library or device that was asked for and is not there."""
+
+
+class TrainingError(UserError, ArithmeticError):
+    """Training cannot go on, for instance because the loss is no longer a number."""

@@ -11,7 +11,8 @@ from minitorch_cnn.interrupts import Interrupted
 def saying_what_is_kept(folder, path, command):
     """Context that adds to the message of what ended a training what is kept at `path`, and the `command` to go on.
 
-    In a run `folder` that holds no settings yet there is nothing to go on with.
+    To an exception that nobody thought of it is added as `going_on`, for below the traceback. In a run `folder` that
+    holds no settings yet there is nothing to go on with.
     """
     try:
         yield
@@ -25,6 +26,10 @@ def saying_what_is_kept(folder, path, command):
         if not folder.config.exists():
             raise
         raise type(error)(f"{error}; {kept(path)}; then go on with: {command}") from None
+    except Exception as error:
+        if folder.config.exists():
+            error.going_on = f"minitorch-cnn: {kept(path)}; go on with: {command}"
+        raise
 
 
 def kept(path):

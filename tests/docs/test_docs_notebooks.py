@@ -46,7 +46,24 @@ def test_results_of_another_version_of_the_script_are_not_shown(tmp_path, monkey
     assert notebooks.executed(script) is None
 
 
-def test_the_first_example_runs_as_a_notebook(tmp_path):
-    made = notebooks.execute(notebooks.scripts()[0], tmp_path)
+def test_the_first_example_runs_as_a_notebook():
+    made = notebooks.execute(notebooks.scripts()[0])
     printed = "".join(output.get("text", "") for cell in made.cells for output in cell.get("outputs", []))
     assert "the gradient is right to first order" in printed
+
+
+def test_a_notebook_is_run_with_the_words_of_a_command_line(tmp_path):
+    script = tmp_path / "some.py"
+    script.write_text("# %% [markdown]\n# # Words\n\n# %%\nimport sys\n\nprint(sys.argv)\n")
+    made = notebooks.execute(script, ["/somewhere/photos", "--images", "3"])
+    printed = "".join(output.get("text", "") for cell in made.cells for output in cell.get("outputs", []))
+    assert printed == "['some.py', '/somewhere/photos', '--images', '3']\n"
+    assert made.metadata["arguments"] == "photos --images 3" and "argv =" not in notebooks.text(made)
+
+
+def test_data_that_are_not_there_are_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    monkeypatch.setattr(notebooks, "executed", lambda script: None)
+    monkeypatch.setattr(notebooks, "execute", lambda script, words: notebooks.notebook(script))
+    assert notebooks.main(["--data", str(tmp_path)]) == 2
+    assert "cifar-10-batches-bin: expected what examples/03_cifar10.py is to be run on" in capsys.readouterr().err

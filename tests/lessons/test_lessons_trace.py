@@ -144,3 +144,11 @@ def test_statistics_of_large_numbers_do_not_overflow():
 )
 def test_counts_are_short(number, text):
     assert short(number) == text
+
+
+def test_a_network_that_is_sure_has_nothing_to_learn():
+    model = mtc.Sequential([layers.Dense(2, "softmax")], (2,), seed=0)
+    model.layers[0].parameters["kernel"] = [[50, -50], [-50, 50]]
+    step = trace_step(model, np.eye(2), [0, 1], optimizers.SGD(0.1))
+    said = " ".join(remarks(step))
+    assert "certain of these answers" in said and "did not fall" not in said and "hardly learn" not in said

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minitorch_cnn import datasets, losses
+from minitorch_cnn import Sequential, datasets, layers, losses, optimizers
 from minitorch_cnn.backend.philox import random_bits
 from minitorch_cnn.datasets import Batches
+from minitorch_cnn.diagnosis import NotFinite
 from minitorch_cnn.layers.dropout import drop
-from minitorch_cnn.parallel import Alone, Part, Weighted
+from minitorch_cnn.parallel import Alone, Part, SharedStep, Weighted
 
 
 class One(Alone):
@@ -78,6 +79,19 @@ def test_a_part_is_augmented_as_it_is_in_the_whole(augment):
         assert np.array_equal(np.concatenate([share[1] for share in shares]), labels)
 
 
+def test_the_image_that_is_no_number_is_named_by_its_place_in_the_batch():
+    model = Sequential([layers.Flatten(), layers.BatchNorm(), layers.Dense(2)], (3, 2, 1), seed=0)
+    x, labels = np.ones((10, 3, 2, 1), np.float32), np.zeros((10, 2))
+    x[4, 1, 1, 0] = np.nan
+    step = SharedStep(model, losses.MeanSquaredError(), optimizers.SGD(), model, One(1, 3), lambda: 10)
+    assert step.where_it_began(x[3:6], labels[3:6]).startswith("in the input: image 5 of 10 in the batch")
+    assert all(layer.share is None for layer in model.layers)
+    before = model.vector.values.copy()
+    with pytest.raises(NotFinite):
+        step(x[3:6], labels[3:6])
+    assert np.array_equal(model.vector.values, before)
+
+
 def test_part_of_a_sequence_loads_only_what_is_asked_for():
     asked = []
 
@@ -86,7 +100,7 @@ def test_part_of_a_sequence_loads_only_what_is_asked_for():
             asked.append((rows.start, rows.stop))
             return np.arange(100)[rows]
 
-    part = Part(Images(), One(1, 3).share(10))
+    part = Part(Images(), 3, 6)
     assert len(part) == 3 and part[0:2].tolist() == [3, 4] and part[2:100].tolist() == [5]
     assert asked == [(3, 5), (5, 6)]
 
