@@ -109,7 +109,7 @@ def _of_error(error, arguments):
 
 def in_one_line(error, path):
     """An exception as `ValueError: words (06_conv2d.py, line 31)`."""
-    words = " ".join(str(error).split())
+    words = " ".join(str(getattr(error, "msg", error) if isinstance(error, SyntaxError) else error).split())
     place = ""
     if path is not None:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
@@ -156,9 +156,13 @@ def _of_shape(value, shape):
         return "the right number of numbers: a reshape away, or keepdims"
     if value.ndim == len(shape) == 4 and value.size > int(np.prod(shape)):
         return "larger than it should be: is the padding still around it?"
-    if value.ndim < len(shape):
+    if value.ndim == len(shape):
+        return None
+    if value.shape == shape[: value.ndim] or value.shape == shape[len(shape) - value.ndim :]:
         return "an axis too few: was one summed over that should stay?"
-    return "an axis too many: over which one is there to sum?" if value.ndim > len(shape) else None
+    if shape == value.shape[: len(shape)] or shape == value.shape[value.ndim - len(shape) :]:
+        return "an axis too many: over which one is there to sum?"
+    return f"{value.ndim} axes where there should be {len(shape)}"
 
 
 def _worst(name, value, right):

@@ -243,6 +243,7 @@ HINTS = [
     ("softmax", changed(SOFTMAX, "e.sum(axis=1, keepdims=True)", "e.sum(axis=1)"), "it was called with scores (4, 3)"),
     # im2col
     ("im2col", "def im2col(x, window, strides, padding):\n    columns = []", "is the `return` missing?"),
+    ("im2col", "def im2col(x, window, strides, padding):\n    return x", "4 axes where there should be 2"),
     ("im2col", changed(IM2COL, "return np.array(rows)", "return rows"), "np.array(...) makes an array"),
     ("im2col", "def im2col(x, window, strides, padding):\n    strides = strides[::-1]\n" + "    " + textwrap.dedent(
         IM2COL.split("padding):\n")[1]).replace("\n", "\n    "), "the strides are exchanged"),
