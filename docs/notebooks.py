@@ -4,6 +4,7 @@
     python docs/notebooks.py --data DIR --quick       the others as well, on a few photos
     python docs/notebooks.py --data DIR               the others as they are meant: an hour and more
     python docs/notebooks.py --plain FOLDER           all of them, not run, to hand out
+    python docs/notebooks.py --plain FOLDER --wheel   with the package beside them, as it is in this repository
 
 The site shows the results. The scripts are the source: notebooks are made from them and never kept beside them, where
 they would differ one day. A notebook's first cell installs the package with one line, which does nothing where it is
@@ -12,6 +13,8 @@ installed already.
 
 import argparse
 import hashlib
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -105,21 +108,45 @@ def shown(words):
     return " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
 
 
+def build_wheel(folder):
+    """Build the package as one file in `folder`, which pip installs with no index that knows it; returns its name."""
+    with tempfile.TemporaryDirectory() as copy:  # building leaves things behind
+        shutil.copytree(ROOT / "minitorch_cnn", Path(copy) / "minitorch_cnn")
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, copy)
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), copy]
+        done = subprocess.run(command, capture_output=True, text=True)
+    made = sorted(folder.glob("minitorch_cnn-*.whl"), key=lambda path: path.stat().st_mtime)
+    if done.returncode or not made:
+        raise DataError(f"{folder}: pip could not build the package there: {' '.join(done.stderr.split())[-300:]}")
+    return made[-1].name
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Make notebooks of the example scripts.")
     parser.add_argument("--plain", type=Path, metavar="FOLDER", help="write all of them there, not run")
     parser.add_argument("--package", default="minitorch_cnn", metavar="NAME",
                         help="what the first cell installs: a name, an address or a wheel")  # fmt: skip
+    parser.add_argument(
+        "--wheel", action="store_true", help="build the package into FOLDER; the first cell installs it"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR",
                         help=f"where cifar-10-batches-bin, {PHOTOS} and {WEIGHTS} are")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="use few of the data")
     options = parser.parse_args(arguments)
+    if options.wheel and not options.plain:
+        parser.error("--wheel: expected --plain FOLDER, where it goes")
     folder = options.plain or RESULTS
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        package = build_wheel(folder) if options.wheel else options.package
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
     for script in scripts():
         path = folder / f"{script.stem}.ipynb"
         if options.plain:
-            path.write_text(text(notebook(script, options.package)), encoding="utf-8")
+            path.write_text(text(notebook(script, package)), encoding="utf-8")
         elif script.stem in NEED_DATA and options.data is None:
             print(f"{script.stem}: needs data, left out")
             continue

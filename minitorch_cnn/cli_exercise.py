@@ -52,12 +52,16 @@ def _exercise(options):
 
 
 def _take_paths_apart(options):
-    """`minitorch-cnn exercise DIR`, and `minitorch-cnn exercise DIR/06_conv2d.py`."""
+    """`minitorch-cnn exercise DIR`, `minitorch-cnn exercise DIR/06_conv2d.py`, and names of two words."""
     from pathlib import Path
 
     from minitorch_cnn.exercises import course
 
-    if options.name is None or options.folder is not None:
+    if options.name is None:
+        return
+    if options.folder is not None:
+        if not Path(options.folder).is_dir() and course.is_name(f"{options.name} {options.folder}"):
+            options.name, options.folder = f"{options.name} {options.folder}", None
         return
     names = [exercise.name for exercise in course.EXERCISES]
     if options.name not in names and Path(options.name).is_dir():

@@ -33,7 +33,8 @@ class Report:
     tolerance: float
     worst: dict = field(default_factory=dict)  # name of the array -> Element
     kinks: list = field(default_factory=list)
-    checked: int = 0
+    checked: int = 0  # numbers compared one by one
+    together: int = 0  # others, compared along a direction
     symptoms: dict = field(default_factory=dict)  # name of an array that disagrees -> what it looks like, in words
     where: str = ""  # in which layers of a model the bug can be, in words
     curves: dict = field(default_factory=dict)  # name of the array -> StepCurve of its worst element; "kink": the first
@@ -48,12 +49,17 @@ class Report:
         """The worst elements of the arrays that disagree."""
         return [element for element in self.worst.values() if not element.error <= self.tolerance]
 
+    @property
+    def compared(self):
+        """How many numbers were compared, in words."""
+        return f"{self.checked} numbers compared" + (f", {self.together:,} more together" if self.together else "")
+
     def __bool__(self):
         return self.passed
 
     def __str__(self):
         verdict = "agrees" if self.passed else "DISAGREES"
-        lines = [f"{self.subject}: backward {verdict} with central differences ({self.checked} numbers compared)"]
+        lines = [f"{self.subject}: backward {verdict} with central differences ({self.compared})"]
         for name, element in self.worst.items():
             lines.append(f"  {'ok ' if element.error <= self.tolerance else 'BAD'} {element}")
             lines += [f"      {self.symptoms[name]}"] if name in self.symptoms else []

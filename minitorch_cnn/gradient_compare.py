@@ -45,6 +45,7 @@ def compare(report, problem, name, array, gradient, step, most, rng):
     visible = max(largest, problem.rounding / step / report.tolerance)  # below it a quotient is all rounding
     rest = np.setdiff1d(np.arange(array.size), chosen)
     hidden = _disagreeing(problem, array, gradient, rest, step, report.tolerance * visible, rng) if len(rest) else []
+    report.together += len(rest)
     for flat in (*chosen, *hidden):
         index = tuple(int(i) for i in np.unravel_index(flat, array.shape))
         numerical = slope(problem, array, index, step, -step)

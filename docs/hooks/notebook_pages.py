@@ -26,7 +26,7 @@ def make(root, config):
 
     made = []
     for script in notebooks.scripts():
-        plain = notebooks.notebook(script)
+        plain = notebooks.notebook(script, config.extra.get("notebooks_install", "minitorch_cnn"))
         done = notebooks.executed(script)
         body, resources = MarkdownExporter().from_notebook_node(done or plain)
         made += [

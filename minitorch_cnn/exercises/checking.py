@@ -98,6 +98,13 @@ def _of_error(error, arguments):
         return "`if` asks for one yes or no, an array has many: np.where(x > 0, ...) or a mask, x > 0, asks each number"
     if isinstance(error, TypeError) and "positional argument" in words:
         return f"it is called with {', '.join(arguments)}" if arguments else None
+    if isinstance(error, KeyError) and arguments:
+        lacking = [name for name, value in arguments.items() if isinstance(value, dict) and error.args[0] not in value]
+        return (
+            f"{' and '.join(lacking)} may lack a name: skip what is not to be touched before asking"
+            if lacking
+            else None
+        )
     if isinstance(error, RecursionError):
         return "it calls itself without an end"
     if isinstance(error, (ValueError, IndexError)) and arguments:
@@ -109,7 +116,7 @@ def _of_error(error, arguments):
 
 def in_one_line(error, path):
     """An exception as `ValueError: words (06_conv2d.py, line 31)`."""
-    words = " ".join(str(error).split())
+    words = " ".join(str(getattr(error, "msg", error) if isinstance(error, SyntaxError) else error).split())
     place = ""
     if path is not None:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
@@ -121,7 +128,7 @@ def in_one_line(error, path):
 def _compare(task, arguments, got, wanted):
     for name, right in wanted.items():
         value = got[name]
-        _check_kind(task, name, value, right)
+        _check_kind(task, arguments, name, value, right)
         value, right = np.asarray(value, float), np.asarray(right, float)
         if close(value, right, TOLERANCE):
             continue
@@ -130,7 +137,7 @@ def _compare(task, arguments, got, wanted):
         )
 
 
-def _check_kind(task, name, value, right):
+def _check_kind(task, arguments, name, value, right):
     shape = np.shape(right)
     if value is None:
         raise Wrong(f"{task.function}: {name} is None")
@@ -140,12 +147,25 @@ def _check_kind(task, name, value, right):
     if np.asarray(value).dtype.kind not in "fiub":
         raise Wrong(f"{task.function}: {name}: expected real numbers, got dtype {np.asarray(value).dtype}")
     if np.shape(value) != shape:
-        raise Wrong(f"{task.function}: {name}: expected shape {shape}, got {np.shape(value)}", _of_shape(value, shape))
+        raise Wrong(
+            f"{task.function}: {name}: expected shape {shape}, got {np.shape(value)}",
+            _recognised(task, arguments, name, value) or _of_shape(value, shape),
+        )
     if np.asarray(value).dtype.kind != "f" and np.asarray(right).dtype.kind == "f":
         raise Wrong(
             f"{task.function}: {name}: expected fractions, got whole numbers ({np.asarray(value).dtype})",
             "an array made from integers cuts off what is behind the point: give it the dtype of the input",
         )
+
+
+def _recognised(task, arguments, name, value):
+    """The hint of the mistake that gives these numbers in this shape, or None."""
+    for mistake in task.mistakes:
+        with np.errstate(all="ignore"):
+            wrong = mistake.wrong(**copy.deepcopy(arguments))
+        if name in wrong and _same(value, wrong[name]):
+            return mistake.hint
+    return None
 
 
 def _of_shape(value, shape):
@@ -156,9 +176,13 @@ def _of_shape(value, shape):
         return "the right number of numbers: a reshape away, or keepdims"
     if value.ndim == len(shape) == 4 and value.size > int(np.prod(shape)):
         return "larger than it should be: is the padding still around it?"
-    if value.ndim < len(shape):
+    if value.ndim == len(shape):
+        return None
+    if value.shape == shape[: value.ndim] or value.shape == shape[len(shape) - value.ndim :]:
         return "an axis too few: was one summed over that should stay?"
-    return "an axis too many: over which one is there to sum?" if value.ndim > len(shape) else None
+    if shape == value.shape[: len(shape)] or shape == value.shape[value.ndim - len(shape) :]:
+        return "an axis too many: over which one is there to sum?"
+    return f"{value.ndim} axes where there should be {len(shape)}"
 
 
 def _worst(name, value, right):

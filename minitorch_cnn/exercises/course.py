@@ -21,13 +21,20 @@ EXERCISES = (
 )
 
 
-ALIASES = {"crossentropy": "softmax", "conv": "conv2d", "convolution": "conv2d", "pool": "max_pool", "momentum": "sgd"}
+ALIASES = {
+    "crossentropy": "softmax",
+    "softmaxcrossentropy": "softmax",
+    "conv": "conv2d",
+    "convolution": "conv2d",
+    "pool": "max_pool",
+    "momentum": "sgd",
+}
 
 
 def get(name):
     """The exercise called `name`, with that number, or with that function; ArgumentError that lists the names.
 
-    Capitals, `-`, `_` and blanks do not matter, and of `softmax cross-entropy` the first word is enough.
+    Capitals, `-`, `_` and blanks do not matter: `MaxPool`, `softmax cross-entropy`.
     """
     plain = _plain(name)
     for exercise in EXERCISES:
@@ -40,6 +47,14 @@ def get(name):
     near = difflib.get_close_matches(plain, [_plain(known) for known in names], 1)
     hint = f"; did you mean {names[[_plain(known) for known in names].index(near[0])]}?" if near else ""
     raise ArgumentError(f"{name}: expected one of {', '.join(names)}{hint}")
+
+
+def is_name(words):
+    """Whether `get` knows it."""
+    try:
+        return get(words) is not None
+    except ArgumentError:
+        return False
 
 
 def of_file(path):

@@ -36,16 +36,14 @@ class Times:
         if self.yours is None:
             return (
                 f"{self.function}: right, but too slow to be timed: not through with the large case after"
-                f" {self.limit:g} seconds; the solution takes {_milliseconds(self.ours)}. {LOOPS}"
+                f" {self.limit:g} seconds; the solution takes {_in_words(self.ours)}. {LOOPS}"
             )
         ratio = self.yours / max(self.ours, 1e-9)
         compared = "as fast" if 1 / ALIKE < ratio < ALIKE else f"{1 / ratio:.1f} times as fast as that"
         compared = f"takes {ratio:.1f} times that" if ratio >= ALIKE else compared
-        words = (
-            f"{self.function}: yours {_milliseconds(self.yours)}, the solution {_milliseconds(self.ours)}: {compared}"
-        )
+        words = f"{self.function}: yours {_in_words(self.yours)}, the solution {_in_words(self.ours)}: {compared}"
         if self.package is not None:
-            words += f"; the package itself {_milliseconds(self.package)}"
+            words += f"; the package itself {_in_words(self.package)}"
         return f"{words}. {LOOPS}" if ratio > SLOW else words
 
     def __str__(self):
@@ -55,5 +53,5 @@ class Times:
 LOOPS = "A Python loop over single numbers is slow: let NumPy take whole slices at once"
 
 
-def _milliseconds(seconds):
-    return f"{1000 * seconds:.3g} ms"
+def _in_words(seconds):
+    return f"{seconds:.2g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"

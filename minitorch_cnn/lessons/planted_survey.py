@@ -67,9 +67,8 @@ def ending(rows, layers, accused):
     everywhere = [row for row in rows if row.found == row.shapes]
     shapes, found, wrongly = (sum(getattr(row, name) for row in rows) for name in ("shapes", "found", "accused"))
     missed = [row.bug.title for row in rows if row not in everywhere]
-    yield f"{len(everywhere)} of {len(rows)} bugs found on every shape: {found} of {shapes}" + _listed(
-        "; missed", missed
-    )
+    found_words = f"{len(everywhere)} of {len(rows)} bugs found on every shape: {found} of {shapes}"
+    yield found_words + _listed("; missed:", missed)
     correct = shapes + layers
     yield f"{wrongly + len(accused)} of {correct} correct ones accused" + _listed(":", accused)
 

@@ -72,7 +72,7 @@ def piece(report):
     return {
         "title": report.subject,
         "passed": report.passed,
-        "verdict": f"{'agrees' if report.passed else 'disagrees'}, {report.checked} numbers compared",
+        "verdict": f"{'agrees' if report.passed else 'disagrees'}, {report.compared}",
         "rows": rows,
         "symptoms": [f"{name}: {words}" for name, words in report.symptoms.items()],
         "charts": [draw_step_curve(curve) for curve in report.curves.values()],

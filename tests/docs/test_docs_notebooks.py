@@ -1,6 +1,8 @@
 """The notebooks of the examples: whole, in order, and with one line that installs the package."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +34,29 @@ def test_the_command_writes_what_jupyter_opens(tmp_path, capsys):
     for file in files:
         stored = json.loads(file.read_text())
         assert stored["nbformat"] == 4 and stored["cells"][1]["source"] == ["%pip install --quiet some.whl"]
+
+
+def test_the_package_can_lie_beside_the_notebooks(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def pip(command, **options):
+        asked.append([*command, (Path(command[-1]) / "minitorch_cnn" / "sequential.py").is_file()])
+        (tmp_path / "minitorch_cnn-9.9-py3-none-any.whl").write_bytes(b"")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(notebooks.subprocess, "run", pip)
+    assert notebooks.main(["--plain", str(tmp_path), "--wheel"]) == 0
+    assert asked[0][1:4] == ["-m", "pip", "wheel"] and asked[0][-1]
+    stored = json.loads(next(tmp_path.glob("01*.ipynb")).read_text())
+    assert stored["cells"][1]["source"] == ["%pip install --quiet minitorch_cnn-9.9-py3-none-any.whl"]
+
+
+def test_a_package_that_cannot_be_built_is_one_line(tmp_path, monkeypatch, capsys):
+    failed = subprocess.CompletedProcess([], 1, "", "no\nsetuptools\nhere")
+    monkeypatch.setattr(notebooks.subprocess, "run", lambda *a, **k: failed)
+    assert notebooks.main(["--plain", str(tmp_path), "--wheel"]) == 2
+    said = capsys.readouterr().err
+    assert "pip could not build the package there: no setuptools here" in said and said.count("\n") == 1
 
 
 def test_results_of_another_version_of_the_script_are_not_shown(tmp_path, monkeypatch):

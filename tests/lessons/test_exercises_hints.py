@@ -243,14 +243,16 @@ HINTS = [
     ("softmax", changed(SOFTMAX, "e.sum(axis=1, keepdims=True)", "e.sum(axis=1)"), "it was called with scores (4, 3)"),
     # im2col
     ("im2col", "def im2col(x, window, strides, padding):\n    columns = []", "is the `return` missing?"),
+    ("im2col", "def im2col(x, window, strides, padding):\n    return x", "4 axes where there should be 2"),
     ("im2col", changed(IM2COL, "return np.array(rows)", "return rows"), "np.array(...) makes an array"),
     ("im2col", "def im2col(x, window, strides, padding):\n    strides = strides[::-1]\n" + "    " + textwrap.dedent(
         IM2COL.split("padding):\n")[1]).replace("\n", "\n    "), "the strides are exchanged"),
     ("im2col", changed(IM2COL, ".reshape(-1)", ".transpose(2, 0, 1).reshape(-1)"), "(KH, KW, C)"),
     ("im2col", changed(IM2COL, ".reshape(-1)", ".swapaxes(0, 1).reshape(-1)"), "p goes down"),
     ("im2col", changed(IM2COL, ".reshape(-1)", "[::-1, ::-1].reshape(-1)"), "nothing is flipped"),
-    ("im2col", changed(IM2COL, "np.array(rows)", "np.array(rows).T"), "is a transpose missing?"),
-    ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "(0, 0), (0, 0), (0, 0)"), "expected shape"),
+    ("im2col", changed(IM2COL, "np.array(rows)", "np.array(rows).T"), "every window is a row"),
+    ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "(0, 0), (0, 0), (0, 0)"), "padding is left out"),
+    ("im2col", changed(IM2COL, ", strides[0])", ", 1)").replace(", strides[1])", ", 1)"), "strides are left out"),
     ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "padding[0][::-1], padding[1][::-1], (0, 0)"),
      "wrong sides"),
     ("im2col", """
@@ -265,7 +267,7 @@ HINTS = [
     # col2im
     ("col2im", changed(COL2IM, "+= part", "= part"), "+= adds them up"),
     ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
-    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", ""), "is the padding still around it?"),
+    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", ""), "the padding is still around it"),
     ("col2im", changed(COL2IM, ".reshape(window[0], window[1], C)", ".reshape(C, *window).transpose(1, 2, 0)"),
      "(C, KH, KW)"),
     ("col2im", """
@@ -350,8 +352,10 @@ HINTS = [
     ("sgd", changed(SGD, "parameters[name] += v", "parameters[name] += v\n            gradients[name][...] = 0"),
      "changes the gradient of"),
     ("sgd", changed(SGD, "if not trainable[name]:", "if not trainable[name] and gradients[name].any():"),
-     "raised KeyError"),
+     "gradients may lack a name"),
+    ("sgd", changed(SGD, "momentum * v - rate", "momentum * v + rate").replace("+= v", "-= v"), "has the other sign"),
     # surgery
+    ("surgery", changed(TRANSPLANT, "trainable=False)", "trainable=False, kernel=layer['kernel'].copy())"), "are copies"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return kept[:-1] + new"), "`after` itself stays"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return new + kept"), "go on top"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return kept"), "the new layers are missing"),

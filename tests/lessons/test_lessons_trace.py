@@ -80,6 +80,16 @@ def test_the_figures_of_each_layer():
     assert step.loss_after == pytest.approx(-np.log(step.prediction_after[np.arange(6), LABELS]).mean(), rel=1e-4)
 
 
+def test_the_passes_as_a_training_runs_them_are_timed_beside_and_change_nothing():
+    step = trace_step(network(), X, LABELS, optimizers.SGD(0.1))
+    assert 0 < step.joined_seconds < 10
+    said = trace_text(step)
+    assert "one layer at a time: forward" in said
+    assert f"as a training runs them, some neighbours as one: {1e3 * step.joined_seconds:.0f} ms" in said
+    cold = trace_step(network(), X, LABELS, optimizers.SGD(0.1), warm_up=False)
+    assert (cold.loss, cold.loss_after) == (step.loss, step.loss_after)  # dropout drew the same mask
+
+
 def test_what_lies_below_the_lowest_trainable_layer_is_not_visited():
     model = network().freeze(through="batch_norm_1")
     step = trace_step(model, X, LABELS, optimizers.SGD(0.1))

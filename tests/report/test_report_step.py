@@ -56,6 +56,7 @@ def test_the_digits_network(digits, read_page):
         assert f"{row.name} {row.kind}" in page.text and f"{row.gradient.rms:.1e}" in page.text
         assert all(f"{move.ratio:.1e}" in page.text for name, move in row.moves.items() if name == "kernel")
     assert "object at" not in page.text and f"the update {1e3 * step.update_seconds:.1f} ms" in page.text
+    assert f"takes {1e3 * step.joined_seconds:.1f} ms for the same" in page.text
     assert f"{step.loss_after:.4g}" in page.text and "1,676,842" in page.text
     assert len(page.all("img")) == 8 + len(step.outputs)
     assert all(image["alt"] for image in page.all("img"))

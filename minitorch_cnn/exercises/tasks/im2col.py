@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitorch_cnn.convolution.geometry import output_size
+from minitorch_cnn.convolution.geometry import NO_PADDING, output_size
 from minitorch_cnn.exercises.exercise import Mistake, Task, numbers
 
 SHAPES = (
@@ -82,8 +82,14 @@ def _other_side(columns, input_shape, window, strides, padding):
     """Cut off at the bottom right what belongs to the top left."""
     (top, bottom), (left, right) = padding
     padded = (input_shape[0], input_shape[1] + top + bottom, input_shape[2] + left + right, input_shape[3])
-    whole = add_up(columns, padded, window, strides, ((0, 0), (0, 0)))
+    whole = add_up(columns, padded, window, strides, NO_PADDING)
     return {"dx": whole[:, bottom : bottom + input_shape[1], right : right + input_shape[2]]}
+
+
+def _uncut(columns, input_shape, window, strides, padding):
+    (top, bottom), (left, right) = padding
+    N, H, W, C = input_shape
+    return {"dx": add_up(columns, (N, H + top + bottom, W + left + right, C), window, strides, NO_PADDING)}
 
 
 def _counted(columns, input_shape, window, strides, padding):
@@ -120,6 +126,18 @@ IM2COL = (
                 lambda **a: {"columns": _rows(windows(**a)[:, :, :, ::-1, ::-1])},
             ),
             Mistake(
+                "the padding is left out: the windows are those of the image with zeros around it",
+                lambda x, window, strides, padding: {"columns": _rows(windows(x, window, strides, NO_PADDING))},
+            ),
+            Mistake(
+                "the strides are left out: the next window begins SH rows down, or SW columns to the right",
+                lambda x, window, strides, padding: {"columns": _rows(windows(x, window, (1, 1), padding))},
+            ),
+            Mistake(
+                "a matrix with a column for every window: every window is a row",
+                lambda **a: {"columns": _rows(windows(**a)).T},
+            ),
+            Mistake(
                 "the strides are exchanged: SH goes down with i, SW to the right with j",
                 lambda x, window, strides, padding: {"columns": _rows(windows(x, window, strides[::-1], padding))},
             ),
@@ -151,6 +169,10 @@ COL2IM = (
             Mistake(
                 "the padding is not cut off: the image begins at row `top`, column `left` of the padded one",
                 lambda **a: {"dx": add_up(**a, crop=False)},
+            ),
+            Mistake(
+                "the padding is still around it: the image begins at row `top`, column `left`, and is H x W large",
+                _uncut,
             ),
             Mistake("a row holds its window as (KH, KW, C), you read it as (C, KH, KW)", _channels_first),
             Mistake("the mean of a pixel's copies: it is their sum", _counted),

@@ -141,6 +141,13 @@ TASKS = (
                 _only(lambda w, g, v, rate, momentum: (w + momentum * v + rate * g, momentum * v + rate * g)),
             ),
             _mistake(
+                "the velocity has the other sign: v = momentum * v + rate * g and w -= v walk the same path, but here v"
+                " holds the minus, and w += v",
+                _only(
+                    lambda w, g, v, rate, momentum: (w - (momentum * v + rate * g), momentum * v + rate * g),
+                ),
+            ),
+            _mistake(
                 "the velocity is not kept: v[...] = momentum * v - rate * g has to be there in the next step",
                 _only(lambda w, g, v, rate, momentum: (w + momentum * v - rate * g, v)),
             ),

@@ -88,14 +88,12 @@ TASKS = (
             ),
             Mistake(
                 "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s of the right"
-                " class"
-                " needs no probability and is exact",
+                " class needs no probability and is exact",
                 _clipped,
             ),
             Mistake(
                 "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s of the right"
-                " class"
-                " needs no probability and is exact",
+                " class needs no probability and is exact",
                 lambda scores, labels: {"loss": _pieces(scores, labels)[3].mean()},
             ),
             Mistake(
