@@ -11,10 +11,14 @@ times, in 2 (P - 1) messages:
     step(P) = step(1) + 2 (P - 1) (latency + bytes / (P bandwidth))        efficiency(P) = step(1) / step(P)
 
 It assumes that nothing is sent before the last gradient is there (so it is here), that ranks are equally fast, that
-adding costs nothing beside sending, and that nobody else uses the network. Bandwidths and latencies are nominal ones
-(`INTERCONNECTS`), the steps of one rank are this machine's as measured. The prediction beside a measurement adds what
-was measured apart: the ranks computing at the same time, and the sum. Ranks of one machine share its memory and caches,
-so they compute more slowly together than one alone; ranks on machines of their own, as in the model, do not.
+adding costs nothing beside sending, that nobody else uses the network, and that ranks do not slow each other down. The
+loss, and whether somebody was interrupted, are summed as well, a few bytes each, and not counted. Bandwidths and
+latencies are nominal ones (`INTERCONNECTS`), the step of one rank is this machine's as measured.
+
+Two ranks of this machine are predicted by the same formula, with latency and bandwidth between two of its processes
+measured by themselves, before any training. What the last assumption is worth here shows the second prediction: ranks
+of one machine share its memory, caches and clock, so both computing at the same time is measured apart, and the sum.
+Ranks on machines of their own, as in the model, share nothing.
 """
 
 import argparse
@@ -26,7 +30,7 @@ import sys
 from pathlib import Path
 
 import charts
-from tables import RESULTS, figures, print_table, write_rows
+from tables import RESULTS, figures, markdown_table, print_table, write_in_page, write_rows
 
 BATCHES = {"cifar10": 64, "cats-vs-dogs": 16, "vgg16": 2, "tiny": 4}
 TITLES = {"cifar10": "CIFAR-10", "cats-vs-dogs": "Cats vs Dogs", "vgg16": "VGG16", "tiny": "tiny"}
@@ -41,15 +45,18 @@ INTERCONNECTS = {
 }
 
 
-def sum_seconds(size, ranks, interconnect):
+CHARTED = ("1 Gbit Ethernet", "10 Gbit Ethernet", "100 Gbit InfiniBand")
+DOCS = Path(__file__).parents[1] / "docs" / "parallel.md"
+
+
+def ring_seconds(size, ranks, bandwidth, latency):
     """What a ring takes to add `size` bytes over so many ranks."""
-    bandwidth, latency = INTERCONNECTS[interconnect]
     return 2 * (ranks - 1) * (latency + size / (ranks * bandwidth))
 
 
-def measure(network, ranks, steps):
-    """{"bytes", "step", "sum"} of a step on so many processes of this machine, each with one thread."""
-    command = [sys.executable, Path(__file__).with_name("parallel_steps.py"), network, BATCHES[network], steps]
+def run(ranks, *arguments):
+    """What `parallel_steps.py` measures on so many processes of this machine, each with one thread."""
+    command = [sys.executable, Path(__file__).with_name("parallel_steps.py"), *arguments]
     if ranks > 1:
         beside = Path(sys.executable).with_name("mpiexec")
         launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
@@ -57,97 +64,145 @@ def measure(network, ranks, steps):
             sys.exit("parallel_scaling: expected mpiexec on the path; pip install mpi4py mpich")
         command = [launcher, "-n", ranks, *command]
     environment = os.environ | {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [str(part) for part in command], env=environment, stdout=subprocess.PIPE, text=True, check=True
-    )
+    command = [str(part) for part in command]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def fastest(answers):
-    """Of several measurements the smallest of each figure."""
-    return {name: min(answer[name] for answer in answers) for name in answers[0]}
-
-
-def compare(network, options):
-    """Rows of what was measured of a network, with what the model says of them."""
+def measure(network, options):
+    """{ranks: the smallest of each figure}, in bytes and seconds."""
     turns = {ranks: [] for ranks in sorted({1, *options.measured})}
     for _ in range(options.rounds):  # in turn, so that drift meets all alike
         for ranks, answers in turns.items():
-            answers.append(measure(network, ranks, options.steps))
-    measured = {ranks: fastest(answers) for ranks, answers in turns.items()}
+            answers.append(run(ranks, network, BATCHES[network], options.steps))
+    measured = {}
+    for ranks, answers in turns.items():
+        found = {name: min(answer[name] for answer in answers) for name in answers[0]}
+        if ranks == 1:  # the same work under two names
+            found["compute"] = found["step"] = min(found["compute"], found["step"])
+        measured[ranks] = found
+    return measured
+
+
+def compared(network, measured, link):
+    """Rows of what was measured, beside what the model says of it."""
     alone = measured[1]["compute"]
-    return [
-        {
-            "network": network,
-            "ranks": ranks,
-            "images": BATCHES[network] * ranks,
-            "bytes": found["bytes"],
-            "compute_ms": found["compute"] * 1e3,
-            "sum_ms": found["sum"] * 1e3 if ranks > 1 else 0.0,
-            "predicted_ms": (found["compute"] + (found["sum"] if ranks > 1 else 0.0)) * 1e3,
-            "step_ms": found["step"] * 1e3,
+    for ranks, found in measured.items():
+        row = modelled_row(
+            network, "this machine", ranks, found["bytes"], alone, ring_seconds(found["bytes"], ranks, **link)
+        )
+        sum_alone = found["sum"] if ranks > 1 else 0.0
+        yield row | {
+            "computing_ms": found["compute"] * 1e3,
+            "sum_ms": sum_alone * 1e3,
+            "measured_ms": found["step"] * 1e3,
+            "measured_over_modelled": found["step"] * 1e3 / row["modelled_ms"],
+            "measured_over_parts": found["step"] / (found["compute"] + sum_alone),
             "efficiency": alone / found["step"],
         }
-        for ranks, found in measured.items()
+
+
+def modelled(network, measured):
+    """Rows of what the model says of other machines."""
+    alone, size = measured[1]["compute"], measured[1]["bytes"]
+    for name, (bandwidth, latency) in INTERCONNECTS.items():
+        for ranks in RANKS:
+            yield modelled_row(network, name, ranks, size, alone, ring_seconds(size, ranks, bandwidth, latency))
+
+
+def modelled_row(network, interconnect, ranks, size, alone, ring):
+    return {
+        "network": network,
+        "interconnect": interconnect,
+        "ranks": ranks,
+        "images": BATCHES[network] * ranks,
+        "bytes": size,
+        "computing_ms": alone * 1e3,
+        "modelled_sum_ms": ring * 1e3,
+        "modelled_ms": (alone + ring) * 1e3,
+        "efficiency": alone / (alone + ring),
+    }
+
+
+def comparison_table(rows):
+    """Headings and lines of what was measured."""
+    headings = (
+        "network", "images a rank", "MB summed", "ranks", "computing, ms", "sum, ms", "the model's step, ms",
+        "measured, ms", "measured / model", "measured / (computing + sum)", "efficiency",
+    )  # fmt: skip
+    return headings, [
+        (
+            TITLES[row["network"]],
+            BATCHES[row["network"]],
+            figures(row["bytes"] / 1e6),
+            row["ranks"],
+            *(figures(row[name]) for name in ("computing_ms", "sum_ms", "modelled_ms", "measured_ms")),
+            *(f"{row[name]:.2f}" for name in ("measured_over_modelled", "measured_over_parts")),
+            f"{row['efficiency']:.0%}",
+        )
+        for row in rows
     ]
 
 
-def line(row):
-    """A row of the printed table."""
-    times = [figures(row[f"{name}_ms"]) for name in ("compute", "sum", "predicted", "step")]
-    ratio = f"{row['step_ms'] / row['predicted_ms']:.2f}"
-    return row["ranks"], figures(row["bytes"] / 1e6), *times, ratio, f"{row['efficiency']:.0%}"
+def model_table(rows, ranks):
+    """Headings and lines of what the model says: the sum beside the step, and the efficiency, for so many ranks."""
+    headings = ("network", "interconnect", "sum of 256 / step of one", *(f"{count} ranks" for count in ranks))
+    lines = []
+    for network in dict.fromkeys(row["network"] for row in rows):
+        for name in INTERCONNECTS:
+            by_ranks = {row["ranks"]: row for row in rows if (row["network"], row["interconnect"]) == (network, name)}
+            last = by_ranks[RANKS[-1]]
+            ratio = figures(last["modelled_sum_ms"] / last["computing_ms"], 2)
+            efficiencies = (f"{by_ranks[count]['efficiency']:.0%}" for count in ranks)
+            lines.append((TITLES[network], name, ratio, *efficiencies))
+    return headings, lines
 
 
-def beyond(row):
-    """Efficiencies that the model gives a network, for every interconnect and number of ranks."""
-    step = row["compute_ms"] / 1e3
-    return {
-        name: {ranks: step / (step + sum_seconds(row["bytes"], ranks, name)) for ranks in RANKS}
-        for name in INTERCONNECTS
-    }
+def draw(rows):
+    """A panel for each network: efficiency by ranks."""
+    panels = []
+    for network in dict.fromkeys(row["network"] for row in rows):
+        curves = {}
+        for row in rows:
+            if row["network"] == network and row["interconnect"] in (*CHARTED, "this machine"):
+                name = {"this machine": "measured here"}.get(row["interconnect"], row["interconnect"])
+                curves.setdefault(name, []).append((row["ranks"], row["efficiency"]))
+        panels.append((TITLES[network], curves, False))
+    return charts.lines("Efficiency by ranks: modelled, and measured here", panels)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--networks", nargs="+", choices=list(BATCHES), default=[name for name in BATCHES if name != "tiny"]
-    )
+    networks = [name for name in BATCHES if name != "tiny"]
+    parser.add_argument("--networks", nargs="+", choices=list(BATCHES), default=networks)
     parser.add_argument("--steps", type=int, default=5, help="steps that are timed (5)")
-    parser.add_argument(
-        "--rounds", type=int, default=3, help="times that each number of ranks is measured, in turn (3)"
-    )
+    parser.add_argument("--rounds", type=int, default=3, help="times that each number of ranks takes its turn (3)")
     parser.add_argument("--measured", nargs="+", type=int, default=[1, 2], help="numbers of ranks (1 2)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
+    parser.add_argument("--docs", action="store_true", help="put the tables into docs/parallel.md as well")
     options = parser.parse_args()
 
-    rows, panels = [], []
+    link = run(2, "link", 0, options.steps)
+    speed, latency = figures(link["bandwidth"] / 1e9), figures(link["latency"] * 1e6)
+    said = f"Between two processes of this machine: {speed} GB/s, {latency} microseconds a message"
+    print(f"{said}\n")
+    here, beyond = [], []
     for network in options.networks:
-        found = compare(network, options)
-        rows += found
-        print(f"{TITLES[network]}, {BATCHES[network]} images a rank, measured on this machine:")
-        print_table(
-            (
-                "ranks",
-                "MB summed",
-                "compute ms",
-                "sum ms",
-                "predicted ms",
-                "measured ms",
-                "measured / predicted",
-                "efficiency",
-            ),
-            [line(row) for row in found],
-        )
-        modelled = beyond(found[0])
-        print(f"{TITLES[network]}, the model: efficiency by ranks, with the step of one rank as it was measured")
-        print_table(
-            ("interconnect", *map(str, RANKS)),
-            [(name, *(f"{share:.0%}" for share in line.values())) for name, line in modelled.items()],
-        )
-        panels.append((TITLES[network], {name: list(line.items()) for name, line in modelled.items()}, True))
-    write_rows(options.results / "parallel_scaling.csv", rows)
-    charts.save(charts.lines("Efficiency by ranks, as modelled", panels), options.results / "parallel_scaling.svg")
+        measured = measure(network, options)
+        found = list(compared(network, measured, link))
+        print_table(*comparison_table(found))
+        here, beyond = here + found, beyond + list(modelled(network, measured))
+    print("The model beyond: the sum of 256 ranks over the step of one, and efficiency by ranks")
+    print_table(*model_table(beyond, RANKS))
+    columns = list(here[0])
+    write_rows(
+        options.results / "parallel_scaling.csv",
+        [{column: row.get(column, "") for column in columns} for row in here + beyond],
+    )
+    charts.save(draw(beyond + here), options.results / "parallel_scaling.svg")
+    if options.docs:
+        write_in_page(DOCS, "measured", f"{said}.\n\n{markdown_table(*comparison_table(here))}")
+        write_in_page(DOCS, "modelled", markdown_table(*model_table(beyond, (2, 8, 64, 256))))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """One data-parallel step, timed: started by `parallel_scaling.py`, by itself or under mpiexec.
 
     python parallel_steps.py NETWORK BATCH STEPS        BATCH images a rank; the first rank prints JSON
+    mpiexec -n 2 python parallel_steps.py link 0 STEPS  what lies between two ranks: a number and 64 MiB summed
 
 Every rank has one thread. What is timed is what a training does: forwards and back over the rank's share, the sum of
 the gradient vectors, the update; the same without the sum, on all ranks at once; and the sum by itself. The fastest of
@@ -41,8 +42,24 @@ def fastest(ranks, times, **acts):
     return {name: min(seconds[1:]) for name, seconds in taken.items()}
 
 
+def link(ranks, steps):
+    """{"latency", "bandwidth"} of the ring that `parallel_scaling.py` describes, by sums that belong to no training."""
+    one, many = np.zeros(1, np.float32), np.zeros(2**24, np.float32)
+    seconds = fastest(ranks, max(steps, 5), one=lambda: ranks.sum(one), many=lambda: ranks.sum(many))
+    messages = 2 * (ranks.size - 1)
+    passed_on = messages / ranks.size * many.nbytes
+    return {"latency": seconds["one"] / messages, "bandwidth": passed_on / (seconds["many"] - seconds["one"])}
+
+
 def main(network, batch, steps):
     ranks = parallel.world()
+    found = link(ranks, steps) if network == "link" else training(ranks, network, batch, steps)
+    if ranks.reports:
+        print(json.dumps(found))
+
+
+def training(ranks, network, batch, steps):
+    """{"bytes" that are summed, seconds to "compute", for the "sum", and for the whole "step"}."""
     model, rng = NETWORKS[network](), np.random.default_rng(ranks.rank)
     x = rng.standard_normal((batch, *model.input_shape), dtype=np.float32)
     classes = model.output_shape[0]
@@ -69,8 +86,7 @@ def main(network, batch, steps):
     for vector in vectors:
         vector[...] = 0
     seconds |= fastest(ranks, max(steps, 5), sum=add)
-    if ranks.reports:
-        print(json.dumps({"bytes": sum(vector.nbytes for vector in vectors)} | seconds))
+    return {"bytes": sum(vector.nbytes for vector in vectors)} | seconds
 
 
 if __name__ == "__main__":

@@ -16,6 +16,22 @@ def print_table(headings, rows):
     print(flush=True)
 
 
+def markdown_table(headings, rows):
+    """The same as a table of Markdown."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def write_in_page(path, name, text):
+    """Put `text` between the marks `<!-- name -->` and `<!-- end of name -->` of a page; what was there goes."""
+    page = path.read_text(encoding="utf-8")
+    before, found, rest = page.partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- end of {name} -->\n")
+    if not found or not end:
+        raise SystemExit(f"{path}: expected the marks <!-- {name} --> and <!-- end of {name} -->")
+    path.write_text(f"{before}{found}\n{text}\n\n{end}{after}", encoding="utf-8")
+
+
 def figures(value, digits=3):
     """`value` to so many significant figures, without an exponent where one can do without; "-" for None."""
     if value is None:
