@@ -10,7 +10,7 @@ import traceback
 
 from minitorch_cnn import cli_exercise, cli_explain, cli_gradients, parallel
 from minitorch_cnn.backend import BACKENDS
-from minitorch_cnn.errors import UserError
+from minitorch_cnn.errors import TooLittleMemory, UserError
 from minitorch_cnn.printable import printable
 
 EXAMPLES = """examples:
@@ -51,6 +51,8 @@ def main(arguments=None):
         return 1
     except OSError as error:  # a name that no file can have, a disk that fails where nobody thought of it
         return parallel.fail(f"minitorch-cnn: {printable(error.filename or 'error')}: {error.strerror or error}", 2)
+    except MemoryError as error:
+        return parallel.fail(f"minitorch-cnn: {printable(TooLittleMemory.words(error))}", 2)
     except Exception:
         if parallel.launched() == 1:
             raise

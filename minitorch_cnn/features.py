@@ -7,14 +7,17 @@ the time.
 
 import copy
 import math
+import os
 import tempfile
 
 import numpy as np
 from tqdm import tqdm
 
+from minitorch_cnn import diagnosis
 from minitorch_cnn.backend import on_host
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import sent_ahead
+from minitorch_cnn.errors import DataError, TrainingError
 from minitorch_cnn.layers.conv_pool import in_stages
 
 IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
@@ -39,6 +42,7 @@ def base_features(model, images, batch_size=32, workers=2, progress=True):
     """The output (N, ...) of the fixed layers for `images` (N, H, W, C) or a sequence that loads them.
 
     In memory, or in a temporary file that goes away with the array when it would take more than 2 GiB.
+    Raises TrainingError, naming the layer, where some of it is not finite, DataError where there is no room for it.
     """
     base = model.layers[: fixed_depth(model)]
     shape = (len(images), *base[-1].output_shape)
@@ -54,11 +58,20 @@ def base_features(model, images, batch_size=32, workers=2, progress=True):
             for stage in in_stages(base):
                 x = stage.forward(x, False)
                 stage.forget()
+            if not diagnosis.finite(x):
+                _refuse(model, base, images[done : done + len(x)], done)
             features[done : done + len(x)] = on_host(x)
             done += len(x)
             bar.update(len(x))
         bar.set_postfix_str(f"features cached: {done:,} images, {features.nbytes / 2**20:,.0f} MiB")
     return features
+
+
+def _refuse(model, base, images, done):
+    """TrainingError for images of which the base makes numbers that are not finite, after `done` others."""
+    place = diagnosis.where_a_prediction_began(model, images, base) or diagnosis.NOWHERE
+    what = f"the features of images {done + 1:,} to {done + len(images):,} are not finite"
+    raise TrainingError(f"{what}; it began {place.words}: {place.advice(0, 0.0)}")
 
 
 def upper_part(model, depth):
@@ -73,5 +86,12 @@ def upper_part(model, depth):
 def _room(shape, dtype):
     if math.prod(shape) * np.dtype(dtype).itemsize <= IN_MEMORY:
         return np.empty(shape, dtype)
-    file = tempfile.TemporaryFile(prefix="minitorch_cnn_features_")  # noqa: SIM115  (lives as long as the array)
-    return np.memmap(file, dtype, "w+", shape=shape)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    try:
+        file = tempfile.TemporaryFile(prefix="minitorch_cnn_features_")  # noqa: SIM115  (lives as long as the array)
+        if hasattr(os, "posix_fallocate"):  # else a disk that is full later would end the process by a signal
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, dtype, "w+", shape=shape)
+    except OSError as error:
+        place = tempfile.gettempdir()
+        raise DataError(f"features: {place}: no room for {size / 2**30:.1f} GiB ({error.strerror or error})") from None

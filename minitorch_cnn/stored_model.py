@@ -7,6 +7,7 @@ from minitorch_cnn.printable import printable
 from minitorch_cnn.sequential import Sequential
 
 MOST_NUMBERS = 2**28  # in one layer's output for one image: 1 GiB; VGG16's largest is a hundredth of that
+LONGEST_NAME = 200  # characters
 
 
 def stored_model(path, arrays, facts):
@@ -28,7 +29,7 @@ def stored_model(path, arrays, facts):
     except Exception as error:  # a constructor answers strange arguments with almost anything
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise CheckpointError(f"{path}: not a model of this program ({printable(reason)[:300]})") from None
-    return model, names
+    return model, [printable(name) for name in names]
 
 
 def _shapes(config):
@@ -37,6 +38,8 @@ def _shapes(config):
     shape = tuple(int(size) for size in config["input_shape"])
     shapes = {}
     for layer in model.layers:
+        if not isinstance(layer.name, str) or printable(layer.name) != layer.name or len(layer.name) > LONGEST_NAME:
+            raise ValueError(f"'{printable(layer.name)[:40]}' is no name of a layer")
         layer.build(shape)
         shape = layer.output_shape
         if not all(size > 0 for size in shape) or math.prod(shape) > MOST_NUMBERS:

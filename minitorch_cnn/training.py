@@ -19,7 +19,7 @@ from minitorch_cnn.backend.memory import out_of_memory
 from minitorch_cnn.captured_step import CapturedStep
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import resident, sent_ahead
-from minitorch_cnn.errors import ArgumentError, UserError
+from minitorch_cnn.errors import ArgumentError, TrainingError
 from minitorch_cnn.interrupts import Interrupted, Signals
 from minitorch_cnn.label_check import check_labels
 from minitorch_cnn.metrics import count_correct
@@ -27,10 +27,6 @@ from minitorch_cnn.parallel import Alone, Share, Weighted
 from minitorch_cnn.progress import Progress
 from minitorch_cnn.training_state import TrainingState
 from minitorch_cnn.training_together import TrainingTogether
-
-
-class TrainingError(UserError, ArithmeticError):
-    """Training cannot go on, for instance because the loss is no longer a number."""
 
 
 def fit(model, x, labels=None, *, resume=None, **settings):
@@ -258,13 +254,11 @@ class Trainer(TrainingState, TrainingTogether, Progress):
         """Say in which layer it began. The weights are still those of the step before."""
         self._take(Share(Alone(), share.first, share.first + len(x), len(x)))
         places = self.ranks.gather(diagnosis.where_it_began(self.learner, x, labels, loss))
-        place = next((place for place in places if place), "nowhere when looked at again")
+        place = next(filter(None, places), diagnosis.NOWHERE)
         what = f"a gradient is not finite, the loss is {value:.4g}," if math.isfinite(value) else f"the loss is {value}"
-        rate = float(self.optimizer.learning_rate)
-        advice = f"training has diverged; try a learning rate below {rate:g}, or clip_norm"
-        if place.startswith("in the input"):
-            advice = "look at the images"
-        raise TrainingError(f"{what} in epoch {self.epoch + 1}, batch {self.batch + 1}; it began {place}: {advice}")
+        advice = place.advice(self.optimizer.steps, float(self.optimizer.learning_rate))
+        where = f"in epoch {self.epoch + 1}, batch {self.batch + 1}"
+        raise TrainingError(f"{what} {where}; it began {place.words}: {advice}")
 
     # Ctrl-C.
 

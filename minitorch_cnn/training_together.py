@@ -1,7 +1,11 @@
 """What several processes that train one model do together, around the steps; alone, each of them is the plain thing."""
 
+import math
+
 import numpy as np
 
+from minitorch_cnn import diagnosis
+from minitorch_cnn.errors import TrainingError
 from minitorch_cnn.parallel import Part
 
 
@@ -30,11 +34,23 @@ class TrainingTogether:
     def _validate(self):
         images, labels = self.validation
         if self.ranks.size == 1:
-            return self.learner.evaluate(images, labels, loss=self.loss)
+            return self._finite(self.learner.evaluate(images, labels, loss=self.loss), images)
         share = self.ranks.share(len(images))
         sums = [0.0, 0.0]
         if share.images:
             measured = self.learner.evaluate(Part(images, share), Part(labels, share), loss=self.loss)
             sums = [measured["loss"] * share.images, measured["accuracy"] * share.images]
         loss, accuracy = self._sum(sums)
-        return {"loss": loss / len(images), "accuracy": accuracy / len(images)}
+        part = Part(images, share)
+        return self._finite({"loss": loss / len(images), "accuracy": accuracy / len(images)}, part)
+
+    def _finite(self, measured, images):
+        """What was measured on the validation images, of which this rank has seen `images`; TrainingError if it is no
+        number."""
+        if math.isfinite(measured["loss"]):
+            return measured
+        places = self.ranks.gather(diagnosis.where_a_prediction_began(self.learner, images))
+        place = next(filter(None, places), diagnosis.Place("in the loss", diagnosis.LOSS))
+        advice = place.advice(self.optimizer.steps, float(self.optimizer.learning_rate))
+        what = f"the validation loss is {measured['loss']} after epoch {self.epoch + 1}"
+        raise TrainingError(f"{what}; it began {place.words}: {advice}")
