@@ -64,10 +64,13 @@ def where_it_began(model, x, labels, loss):
         return _backwards(model, dy, together)
 
 
-def where_a_prediction_began(model, images, layers=None):
-    """As `where_it_began`, for a pass that only predicts: `images` (N, ...) through `layers`, left out: all of them."""
+def where_a_prediction_began(model, images, layers=None, first=0):
+    """As `where_it_began`, for a pass that only predicts: `images` (N, ...) from number `first` on.
+
+    They go through `layers`, left out: all of them.
+    """
     layers = layers or model.layers
-    for start in range(0, len(images), BATCH):
+    for start in range(first, len(images), BATCH):
         x = model.receive(images[start : start + BATCH])
         with np.errstate(all="ignore"):
             place = _bad_image(x, start, f"{len(images)}") or _forwards(layers, x, False, False)[1]

@@ -59,7 +59,7 @@ def base_features(model, images, batch_size=32, workers=2, progress=True):
                 x = stage.forward(x, False)
                 stage.forget()
             if not diagnosis.finite(x):
-                _refuse(model, base, images[done : done + len(x)], done)
+                _refuse(model, base, images, done)
             features[done : done + len(x)] = on_host(x)
             done += len(x)
             bar.update(len(x))
@@ -68,10 +68,11 @@ def base_features(model, images, batch_size=32, workers=2, progress=True):
 
 
 def _refuse(model, base, images, done):
-    """TrainingError for images of which the base makes numbers that are not finite, after `done` others."""
-    place = diagnosis.where_a_prediction_began(model, images, base) or diagnosis.NOWHERE
-    what = f"the features of images {done + 1:,} to {done + len(images):,} are not finite"
-    raise TrainingError(f"{what}; it began {place.words}: {place.advice(0, 0.0)}")
+    """TrainingError where, after `done` images, the base makes numbers that are not finite."""
+    place = diagnosis.where_a_prediction_began(model, images, base, done) or diagnosis.NOWHERE
+    raise TrainingError(
+        f"the features that the frozen base makes are not finite; it began {place.words}: {place.advice(0, 0.0)}"
+    )
 
 
 def upper_part(model, depth):

@@ -14,7 +14,7 @@ def size_of(path):
 
 
 def read_small(path, most):
-    """The bytes of a regular file that may have at most `most` of them; OSError, with the reason in words, otherwise."""
+    """The bytes of a regular file, which may be `most`; OSError, with the reason in words, where they are more."""
     size = size_of(path)
     if size > most:
         raise OSError(errno.EFBIG, f"expected at most {most:,} bytes, got {size:,}")

@@ -202,7 +202,9 @@ def test_a_failed_write_keeps_the_old_report(make_run, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(CheckpointError, match=r"report\.html: cannot be written \(No space left on device\); the older"):
+    with pytest.raises(
+        CheckpointError, match=r"report\.html: cannot be written \(No space left on device\); the older"
+    ):
         write_report(make_run(), path)
     assert path.read_text() == "the old one"
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
