@@ -32,6 +32,7 @@ from minitorch_cnn.run_lock import only_one
 from minitorch_cnn.stored_model import stored_model
 
 CHECKPOINT_SECONDS = 20.0
+NEVER_ZERO = ("batch_size", "size")
 LARGEST_CONFIG = 1 << 24  # bytes; the 18 layers of VGG16 take five thousand
 
 
@@ -146,8 +147,12 @@ def _checked(settings):
     """The settings themselves; ValueError where a value cannot be what was written."""
     for name, kind in get_type_hints(type(settings)).items():
         value = getattr(settings, name)
-        number = kind in (int, float) and isinstance(value, (int, kind)) and not isinstance(value, bool)
-        if not (number and 0 <= value < 2**63) and not (kind not in (int, float) and isinstance(value, kind)):
+        if kind in (int, float):
+            number = isinstance(value, (int, kind)) and not isinstance(value, bool)
+            good = number and (name in NEVER_ZERO) <= value < 2**63
+        else:
+            good = isinstance(value, kind)
+        if not good:
             raise ValueError(f"{name}: {str(value)[:40]!r} is no setting")
     return settings
 

@@ -105,6 +105,7 @@ CONFIGS = [
     json.dumps({"settings": SETTINGS | {"epochs": "2"}}),
     json.dumps({"settings": SETTINGS | {"epochs": -2}}),
     json.dumps({"settings": SETTINGS | {"batch_size": 10**40}}),
+    json.dumps({"settings": SETTINGS | {"batch_size": 0}}),
     json.dumps({"settings": SETTINGS | {"learning_rate": float("nan")}}),
     json.dumps({"settings": SETTINGS | {"seed": True}}),
     json.dumps({"settings": SETTINGS | {EVIL: 1}}),
