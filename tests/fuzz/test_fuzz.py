@@ -21,7 +21,7 @@ from watching import Guard, Lines, Memory
 # Slower than the others, which get 120.
 INPUTS = {"weights .h5": 30, "command line": 40, "config of a run": 50, "history of a run": 50, "image folder": 60,
           "progress of the exercises": 60}  # fmt: skip
-CASES = {folder_of(target): target for target in TARGETS}
+CASES = {folder_of(target).name: target for target in TARGETS}
 
 
 @pytest.mark.parametrize("target", TARGETS)
