@@ -11,6 +11,7 @@ import traceback
 from minitorch_cnn import cli_exercise, cli_explain, cli_gradients, parallel
 from minitorch_cnn.backend import BACKENDS
 from minitorch_cnn.errors import TooLittleMemory, UserError
+from minitorch_cnn.interrupts import deaf
 from minitorch_cnn.printable import printable
 
 EXAMPLES = """examples:
@@ -44,8 +45,9 @@ def main(arguments=None):
     except UserError as error:
         return parallel.fail(f"minitorch-cnn: {printable(error)}", 2, together=getattr(error, "together", False))
     except KeyboardInterrupt as error:
-        message = f"minitorch-cnn: {printable(error) or 'interrupted'}"
-        return parallel.fail(message, 130, together=getattr(error, "together", False))
+        with deaf():
+            message = f"minitorch-cnn: {printable(error) or 'interrupted'}"
+            return parallel.fail(message, 130, together=getattr(error, "together", False))
     except BrokenPipeError:  # `minitorch-cnn summary cifar10 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

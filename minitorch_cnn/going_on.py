@@ -4,7 +4,7 @@ import contextlib
 
 from minitorch_cnn import checkpoint
 from minitorch_cnn.errors import CheckpointError, DataError, TooLittleMemory, UserError
-from minitorch_cnn.interrupts import Interrupted
+from minitorch_cnn.interrupts import Interrupted, deaf
 
 
 @contextlib.contextmanager
@@ -21,7 +21,9 @@ def saying_what_is_kept(folder, paths, command):
     except KeyboardInterrupt:
         if not folder.config.exists():
             raise
-        raise KeyboardInterrupt(f"interrupted; {kept(paths)}; go on with: {command}") from None
+        with deaf():
+            message = f"interrupted; {kept(paths)}; go on with: {command}"
+        raise KeyboardInterrupt(message) from None
     except (CheckpointError, DataError) as error:  # somebody can make room, or put back what is missing
         if not folder.config.exists():
             raise
