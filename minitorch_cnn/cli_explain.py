@@ -47,4 +47,4 @@ def _explained_by(options):
     for name in ("weights", "label", "rate", "page"):
         if getattr(options, name) is not None:
             words += [f"--{name}", str(getattr(options, name))]
-    return shlex.join(words)
+    return printable(shlex.join(words))
