@@ -31,6 +31,7 @@ from minitorch_cnn import checkpoint, going_on
 HERE = Path(__file__).parent
 FAULTS = []  # (name, how it is injected, function)
 PLACE, LAST = (1, 2), (2, 4)  # epoch and batch, from 0 and 1: "epoch 2 after batch 2", and the last batch of all
+HEAD = "| fault | injected how | what was kept | message |"
 SECONDS = 240  # after which a process counts as hanging; a busy machine is no fault
 
 
@@ -441,7 +442,7 @@ def table():
     import download_faults  # noqa: F401  registers its own
 
     expected = uninterrupted()
-    yield "| fault | injected how | what was kept | message |\n|---|---|---|---|"
+    yield f"{HEAD}\n|---|---|---|---|"
     for name, injected, function in FAULTS:
         try:
             outcome = happen(function, expected)
@@ -451,27 +452,19 @@ def table():
         yield f"| {name} | {injected} | {outcome.kept} | {message if message.startswith('none') else f'`{message}`'} |"
 
 
-PAGE = """# Faults
-
-What can happen to a training or a download, done to one by a test. The table is what the command prints, and each row
-is a test (`tests/faults/`) that fails if a checkpoint is lost, if the resumed training ends with other bits, if a
-message is missing, or if something hangs.
-
-    python tests/faults/faults.py --write docs/faults.md
-
-"""
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", metavar="FILE", help="put the table into this page as well")
+    parser.add_argument("--write", metavar="FILE", help="put the table in the place of the one in this page")
     options = parser.parse_args()
     rows = []
     for row in table():
         print(row, flush=True)
         rows.append(row)
     if options.write:
-        Path(options.write).write_text(PAGE + "\n".join(rows) + "\n", encoding="utf-8")
+        page = Path(options.write)
+        before, _, rest = page.read_text(encoding="utf-8").partition(HEAD)
+        after = re.sub(r"\A(\|.*\n)*", "", rest.partition("\n")[2])
+        page.write_text(before + "\n".join(rows) + "\n" + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The fuzzer for a short while on everything that reads, and everything it ever found."""
 
+import io
 import json
 import os
 import re
+import tempfile
 import threading
 from pathlib import Path
 
@@ -14,9 +16,12 @@ from fuzz import FOUND, folder_of, in_a_process, trouble
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import mutated
+from PIL import Image
 from target import Target
 from targets import TARGETS
 from watching import Guard, Lines, Memory
+
+from minitorch_cnn import Sequential, layers, runs
 
 # Slower than the others, which get 120.
 INPUTS = {"weights .h5": 30, "command line": 40, "config of a run": 50, "history of a run": 50, "image folder": 60,
@@ -131,6 +136,30 @@ def test_a_reader_that_harms_its_process_is_found(target, heard, monkeypatch):
     result = in_a_process(target, 2, 3, 0, program=bad_readers.__file__)
     assert re.search(heard, result["found"][0][0])
     assert bytes.fromhex(result["found"][0][1]) != b"good"
+
+
+def largest_image():
+    """As many pixels as are read, of 16 bits, in a file of a hundred kilobytes."""
+    file = io.BytesIO()
+    Image.new("I;16", (8000, 8000)).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def largest_model():
+    """A layer that puts out as many numbers as it may, in a file of a few kilobytes."""
+    stack = [layers.ZeroPad2D(2360), layers.Conv2D(1, 1, strides=4000), layers.Flatten()]
+    model = Sequential(stack, (6, 5, 3), seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        runs.RunFolder(folder).save_model(model, ["a", "b", "c", "d"])
+        return Path(folder, "model.npz").read_bytes()
+
+
+@pytest.mark.parametrize("target, largest", [("image", largest_image), ("model of a run", largest_model)])
+def test_the_largest_that_is_read_takes_what_it_may(target, largest, guard, tmp_path):
+    memory = Memory()
+    trouble(target, next(iter(TARGETS[target].seeds())), tmp_path, None, None, memory)
+    assert trouble(target, largest(), tmp_path, guard, Lines(), memory) is None
+    assert 200 < memory.mib <= TARGETS[target].mib  # far more than its file has, so there has to be a limit
 
 
 @given(
