@@ -1,25 +1,38 @@
-"""Every script of `examples/` as a notebook, and those that need no data run from top to bottom.
+"""Every script of `examples/` as a notebook, run from top to bottom.
 
-    python docs/notebooks.py                     runs them; the results go to build/notebooks, the site shows them
-    python docs/notebooks.py --plain FOLDER      all of them, not run, to hand out
+    python docs/notebooks.py                          runs those that need no data; results go to build/notebooks
+    python docs/notebooks.py --data DIR --quick       the others as well, on a few photos
+    python docs/notebooks.py --data DIR               the others as they are meant: an hour and more
+    python docs/notebooks.py --plain FOLDER           all of them, not run, to hand out
+    python docs/notebooks.py --plain FOLDER --wheel   with the package beside them, as it is in this repository
 
-The scripts are the source: notebooks are made from them and never kept beside them, where they would differ one day.
-A notebook's first cell installs the package with one line, which does nothing where it is installed already.
+The site shows the results. The scripts are the source: notebooks are made from them and never kept beside them, where
+they would differ one day. A notebook's first cell installs the package with one line, which does nothing where it is
+installed already.
 """
 
 import argparse
 import hashlib
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import jupytext
 import nbformat
 
+from minitorch_cnn.errors import DataError, UserError
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "build" / "notebooks"
-NEED_DATA = ("03_cifar10", "05_cats_vs_dogs", "06_transfer_learning")
+PHOTOS, WEIGHTS = "cats_and_dogs", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+NEED_DATA = {  # script: (what it is given of DIR, what makes it a quick look)
+    "03_cifar10": (("cifar-10-batches-bin",), ("--epochs", "1", "--images", "5000")),
+    "05_cats_vs_dogs": ((PHOTOS,), ("--epochs", "1", "--images", "200")),
+    "06_transfer_learning": ((WEIGHTS, PHOTOS), ("--images", "200", "--top-epochs", "10", "--all-epochs", "0")),
+}
 INSTALL = "%pip install --quiet {}"
-SECONDS = 900  # the longest a cell may take
 
 
 def scripts():
@@ -58,18 +71,55 @@ def executed(script):
     return done if done.metadata.get("script") == notebook(script).metadata["script"] else None
 
 
-def execute(script, folder):
-    """Run the notebook of a script in `folder`; what it reports on the side, such as progress, is left out."""
+def command_line(script, data=None, quick=False):
+    """The words that a script is run with; UserError where `data` lacks what it needs."""
+    places, less = NEED_DATA.get(script.stem, ((), ()))
+    paths = [Path(data or "", place).resolve() for place in places]
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path}: expected what examples/{script.name} is to be run on")
+    return [*map(str, paths), *(less if quick else ())]
+
+
+def execute(script, words=()):
+    """Run the notebook of a script in a folder of its own, as if `words` stood behind it on the command line.
+
+    What it reports on the side, such as progress, is left out.
+    """
     from nbclient import NotebookClient
 
     made = notebook(script)
-    NotebookClient(made, timeout=SECONDS, resources={"metadata": {"path": str(folder)}}).execute()
+    given = nbformat.v4.new_code_cell(f"import sys\n\nsys.argv = {[script.name, *words]!r}")
+    made.cells.insert(0, given)
+    with tempfile.TemporaryDirectory() as folder:
+        NotebookClient(made, timeout=None, resources={"metadata": {"path": folder}}).execute()
+    made.cells.remove(given)
     for cell in made.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             cell.metadata.pop("execution", None)
     made.cells[1].outputs = []  # what pip has to say
+    made.metadata["arguments"] = shown(words)
     return made
+
+
+def shown(words):
+    """A command line's words for a page, which has nothing to do with where somebody's files lie."""
+    return " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
+
+
+def build_wheel(folder):
+    """Build the package as one file in `folder`, which pip installs with no index that knows it; returns its name."""
+    with tempfile.TemporaryDirectory() as copy:  # building leaves things behind
+        shutil.copytree(ROOT / "minitorch_cnn", Path(copy) / "minitorch_cnn")
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, copy)
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), copy]
+        done = subprocess.run(command, capture_output=True, text=True)
+    made = sorted(folder.glob("minitorch_cnn-*.whl"), key=lambda path: path.stat().st_mtime)
+    if done.returncode or not made:
+        raise DataError(f"{folder}: pip could not build the package there: {' '.join(done.stderr.split())[-300:]}")
+    return made[-1].name
 
 
 def main(arguments=None):
@@ -77,19 +127,39 @@ def main(arguments=None):
     parser.add_argument("--plain", type=Path, metavar="FOLDER", help="write all of them there, not run")
     parser.add_argument("--package", default="minitorch_cnn", metavar="NAME",
                         help="what the first cell installs: a name, an address or a wheel")  # fmt: skip
+    parser.add_argument(
+        "--wheel", action="store_true", help="build the package into FOLDER; the first cell installs it"
+    )
+    parser.add_argument("--data", type=Path, metavar="DIR",
+                        help=f"where cifar-10-batches-bin, {PHOTOS} and {WEIGHTS} are")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="use few of the data")
     options = parser.parse_args(arguments)
+    if options.wheel and not options.plain:
+        parser.error("--wheel: expected --plain FOLDER, where it goes")
     folder = options.plain or RESULTS
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        package = build_wheel(folder) if options.wheel else options.package
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
     for script in scripts():
         path = folder / f"{script.stem}.ipynb"
         if options.plain:
-            path.write_text(text(notebook(script, options.package)), encoding="utf-8")
-        elif script.stem in NEED_DATA:
+            path.write_text(text(notebook(script, package)), encoding="utf-8")
+        elif script.stem in NEED_DATA and options.data is None:
             print(f"{script.stem}: needs data, left out")
             continue
-        elif executed(script) is None:
-            path.write_text(text(execute(script, folder)), encoding="utf-8")
-        print(path)
+        else:
+            try:
+                words = command_line(script, options.data, options.quick)
+            except UserError as error:
+                print(error, file=sys.stderr)
+                return 2
+            done = executed(script)
+            if done is None or done.metadata.get("arguments") != shown(words):
+                path.write_text(text(execute(script, words)), encoding="utf-8")
+        print(path, flush=True)
     return 0
 
 

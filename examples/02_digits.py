@@ -20,7 +20,7 @@ from minitorch_cnn.report.training_page import first_filters, layer_rows, sample
 parser = argparse.ArgumentParser(description="Train the slides' ConvNet on handwritten digits.")
 parser.add_argument("--epochs", type=int, default=12, help="passes over the training images (12)")
 parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (a temporary folder)")
-options = parser.parse_args([] if "ipykernel" in sys.modules else None)  # a notebook has no command line
+options = parser.parse_args([] if "kernel_launcher" in sys.argv[0] else None)  # a notebook has no command line
 if options.epochs < 1:
     parser.error("expected at least one epoch")
 

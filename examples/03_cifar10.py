@@ -26,7 +26,7 @@ parser = argparse.ArgumentParser(description="Train the slides' ConvNet on CIFAR
 parser.add_argument("folder", nargs="?", help="where the data is; left out: downloaded")
 parser.add_argument("--epochs", type=int, default=20, help="passes over the training images (20)")
 parser.add_argument("--images", type=int, default=50_000, help="train on so many of the images (all)")
-options = parser.parse_args([] if "ipykernel" in sys.modules else None)  # a notebook has no command line
+options = parser.parse_args([] if "kernel_launcher" in sys.argv[0] else None)  # a notebook has no command line
 if min(options.epochs, options.images) < 1:
     parser.error("expected at least one epoch and one image")
 

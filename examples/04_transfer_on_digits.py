@@ -27,7 +27,7 @@ parser.add_argument("--seed", type=int, default=0, help="decides colours, images
 parser.add_argument("--images", type=int, default=5, help="images of each new digit, at most 150 (5)")
 parser.add_argument("--epochs", type=int, default=10, help="passes over the old digits (10)")
 parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (a temporary folder)")
-arguments = [] if "ipykernel" in sys.modules else sys.argv[1:]  # a notebook has no command line
+arguments = [] if "kernel_launcher" in sys.argv[0] else sys.argv[1:]  # a notebook has no command line
 options = parser.parse_args(arguments)
 if options.seed < 0 or options.epochs < 1 or not 1 <= options.images <= 150:
     parser.error("expected a seed of at least 0, at least one epoch, and 1 to 150 images")

@@ -33,7 +33,7 @@ parser.add_argument("folder", nargs="?", help="where the photos are; left out: d
 parser.add_argument("--epochs", type=int, default=recipe.epochs, help=f"passes over the photos ({recipe.epochs})")
 parser.add_argument("--images", type=int, metavar="N", help="train on so many of the photos (all)")
 parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (beside the checkpoint, in runs)")
-arguments = [] if "ipykernel" in sys.modules else sys.argv[1:]  # a notebook has no command line
+arguments = [] if "kernel_launcher" in sys.argv[0] else sys.argv[1:]  # a notebook has no command line
 options = parser.parse_args(arguments)
 if options.epochs < 1 or (options.images is not None and options.images < 1):
     parser.error("expected at least one epoch and one image")

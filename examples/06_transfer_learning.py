@@ -42,7 +42,7 @@ numbers = {
 }
 for name, (default, meaning) in numbers.items():
     parser.add_argument(name, type=int, metavar="N", default=default, help=f"{meaning} ({default})")
-arguments = [] if "ipykernel" in sys.modules else sys.argv[1:]  # a notebook has no command line
+arguments = [] if "kernel_launcher" in sys.argv[0] else sys.argv[1:]  # a notebook has no command line
 options = parser.parse_args(arguments)
 if options.top_epochs < 1 or options.all_epochs < 0 or (options.images is not None and options.images < 1):
     parser.error("expected at least one epoch for the top, none or more for all, and at least one image")

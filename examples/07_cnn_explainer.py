@@ -22,7 +22,7 @@ from minitorch_cnn.preprocessing import Standardize
 parser = argparse.ArgumentParser(description="Train a Tiny VGG on digits and write it for CNN Explainer.")
 parser.add_argument("--epochs", type=int, default=3, help="passes over the training images (3)")
 parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the files go (a temporary folder)")
-options = parser.parse_args([] if "ipykernel" in sys.modules else None)  # a notebook has no command line
+options = parser.parse_args([] if "kernel_launcher" in sys.argv[0] else None)  # a notebook has no command line
 if options.epochs < 1:
     parser.error("expected at least one epoch")
 
@@ -54,6 +54,8 @@ if options.epochs >= 3:
 #
 # Three files: `nn_10.json` lists every neuron with its bias and a kernel for each channel below it; `model.json` and
 # its weights are the same network for TensorFlow.js. Put them into `public/assets/data/` of a copy of CNN Explainer.
+# From the command line: `minitorch-cnn export tiny-vgg --weights FILE --cnn-explainer DIR`, for weights that Keras or
+# `model.save_weights` wrote.
 
 # %%
 folder = options.out or Path(tempfile.mkdtemp(prefix="cnn_explainer_"))

@@ -20,17 +20,18 @@ from minitorch_cnn.backend.graph import Recorder
 from minitorch_cnn.errors import ArgumentError, BackendError
 from minitorch_cnn.losses import Loss, LossOfScores
 from minitorch_cnn.metrics import right_classes
+from minitorch_cnn.step import Step
 
 WARM_UP = 2  # steps before the one that is captured
 
 
-class CapturedStep:
+class CapturedStep(Step):
     """Training steps of `model` (on a GPU) with `loss` and `optimizer`; `learner` is the part that sees the batches."""
 
     def __init__(self, model, loss, optimizer, learner=None):
         if model.backend == "numpy":
             raise ArgumentError('CapturedStep: expected a model on a GPU: model.to("cupy")')
-        self.model, self.loss, self.optimizer, self.learner = model, loss, optimizer, learner or model
+        super().__init__(model, loss, optimizer, learner)
         self.reason = self._what_forbids_it()
         self.recorder = None if self.reason else Recorder(model.xp)
         self.counters = {}  # layer: (its count of draws on the device, what it is there)

@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-from minitorch_cnn import cli_exercise, cli_explain, cli_gradients, parallel
+from minitorch_cnn import cli_exercise, cli_explain, cli_export, cli_gradients, parallel
 from minitorch_cnn.backend import BACKENDS
 from minitorch_cnn.errors import TooLittleMemory, UserError
 from minitorch_cnn.interrupts import deaf
@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   minitorch-cnn check-gradients --page gradients.html
   minitorch-cnn explain vgg16 photo.jpg --weights weights/vgg16_weights.h5 --page step.html
   minitorch-cnn exercise start
+  minitorch-cnn export tiny-vgg --weights tiny.weights.h5 --cnn-explainer data
 """
 
 # What a network is called on the command line: (function of `models`, its arguments).
@@ -34,12 +35,15 @@ NETWORKS = {
     "vgg16": ("vgg16", {}),
     "vgg16-no-top": ("vgg16", {"include_top": False}),
     "transfer-net": ("transfer_net", {}),
+    "tiny-vgg": ("tiny_vgg", {}),
 }
 
 
 def main(arguments=None):
     """Run the command line; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parallel.parse_once(_parser(), arguments)
+    if not getattr(options, "together", False):
+        parallel.go_on_alone()
     try:
         return options.run(options) or 0
     except UserError as error:
@@ -55,10 +59,10 @@ def main(arguments=None):
         return parallel.fail(f"minitorch-cnn: {printable(error.filename or 'error')}: {error.strerror or error}", 2)
     except MemoryError as error:
         return parallel.fail(f"minitorch-cnn: {printable(TooLittleMemory.words(error))}", 2)
-    except Exception:
+    except Exception as error:
         if parallel.launched() == 1:
             raise
-        return parallel.fail(traceback.format_exc(), 1)
+        return parallel.fail(f"{traceback.format_exc()}{getattr(error, 'going_on', '')}", 1)
 
 
 def _parser():
@@ -88,7 +92,7 @@ def _parser():
     train.add_argument("--out", metavar="RUN", help="the run folder to make (runs/NAME-DATE-TIME)")
     train.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
     train.add_argument("--quiet", action="store_true", help="only the result")
-    train.set_defaults(run=_train)
+    train.set_defaults(run=_train, together=True)
 
     tune = commands.add_parser(
         "fine-tune",
@@ -110,7 +114,7 @@ def _parser():
     tune.add_argument("--out", metavar="RUN", help="the run folder to make (runs/fine-tune-DATE-TIME)")
     tune.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
     tune.add_argument("--quiet", action="store_true", help="only the result")
-    tune.set_defaults(run=_fine_tune)
+    tune.set_defaults(run=_fine_tune, together=True)
 
     predict = commands.add_parser("predict", help="name what is in an image", description="Name what is in an image.")
     predict.add_argument("run_folder", metavar="RUN", help="the folder of a finished run")
@@ -153,6 +157,7 @@ def _parser():
     cli_gradients.add_check_gradients(commands, _positive_integer, _named_model)
     cli_exercise.add_exercise(commands, _positive)
     cli_explain.add_explain(commands, _positive)
+    cli_export.add_export(commands, _named_model)
     return parser
 
 

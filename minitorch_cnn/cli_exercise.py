@@ -10,9 +10,9 @@ def add_exercise(commands, positive):
         " name of an exercise checks your file, `all` checks every one. Exit code 1 where one is not right.",
     )
     exercise.add_argument(
-        "name", nargs="?", metavar="NAME", help="start, all, or an exercise: dense, relu, ... or 1, 2"
+        "name", nargs="?", metavar="NAME", help="start, all, or an exercise: dense, relu, ... or 1, 2, or your file"
     )
-    exercise.add_argument("folder", nargs="?", metavar="DIR", help="where your files are (exercises)")
+    exercise.add_argument("folder", nargs="?", metavar="DIR", help="where your files are (exercises, or right here)")
     exercise.add_argument("--seconds", type=positive, metavar="S", help="how long your code may run (20)")
     exercise.add_argument("--solution", action="store_true", help="print ours instead of checking yours")
     exercise.set_defaults(run=_exercise)
@@ -23,17 +23,10 @@ def _exercise(options):
 
     from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.exercises import course
-    from minitorch_cnn.exercises.progress import FOLDER, Course
+    from minitorch_cnn.exercises.progress import Course, here
 
-    names = [exercise.name for exercise in course.EXERCISES]
-    if (
-        options.name is not None
-        and options.folder is None
-        and options.name not in names
-        and Path(options.name).is_dir()
-    ):
-        options.name, options.folder = None, options.name  # `minitorch-cnn exercise DIR`
-    mine = Course(options.folder or FOLDER)
+    _take_paths_apart(options)
+    mine = Course(options.folder or here())
     if options.name is None:
         mine.require()
         return _list_exercises(mine)
@@ -53,9 +46,28 @@ def _exercise(options):
         print(Path(exercise.solution).read_text(encoding="utf-8"), end="")
         return 0
     outcome = _check_one(mine, exercise, options.seconds)
-    for words in _said(exercise, outcome):
+    for words in _said(exercise, outcome, mine):
         print(words)
     return 0 if outcome.done else 1
+
+
+def _take_paths_apart(options):
+    """`minitorch-cnn exercise DIR`, `minitorch-cnn exercise DIR/06_conv2d.py`, and names of two words."""
+    from pathlib import Path
+
+    from minitorch_cnn.exercises import course
+
+    if options.name is None:
+        return
+    if options.folder is not None:
+        if not Path(options.folder).is_dir() and course.is_name(f"{options.name} {options.folder}"):
+            options.name, options.folder = f"{options.name} {options.folder}", None
+        return
+    names = [exercise.name for exercise in course.EXERCISES]
+    if options.name not in names and Path(options.name).is_dir():
+        options.name, options.folder = None, options.name
+    elif (exercise := course.of_file(options.name)) is not None:
+        options.name, options.folder = exercise.name, str(Path(options.name).parent)
 
 
 def _check_one(mine, exercise, seconds):
@@ -66,7 +78,7 @@ def _check_one(mine, exercise, seconds):
     return outcome
 
 
-def _said(exercise, outcome):
+def _said(exercise, outcome, mine):
     """What a check tells the learner, line by line."""
     for function in outcome.right:
         yield f"right  {function}"
@@ -77,16 +89,14 @@ def _said(exercise, outcome):
             yield f"note   {words}"
         else:
             yield f"wrong  {words}" if index == 0 else f"       {words}"
-    for function, yours, ours in outcome.times:
-        ratio = yours / max(ours, 1e-9)
-        words = f"takes {ratio:.1f} times ours" if ratio > 1.15 else f"{1 / ratio:.1f} times as fast as ours"
-        words = "as fast as ours" if 0.87 < ratio < 1.15 else words
-        yield f"time   {function}: yours {1000 * yours:.3g} ms, ours {1000 * ours:.3g} ms: {words}"
+    for time in outcome.times:
+        yield f"time   {time}"
     if outcome.done:
         from minitorch_cnn.exercises.course import EXERCISES
 
         later = [other.name for other in EXERCISES if other.number == exercise.number + 1]
-        yield f"exercise {exercise.number} is done" + (f"; next: minitorch-cnn exercise {later[0]}" if later else "")
+        following = f"; next: minitorch-cnn exercise {later[0]}{_in_folder(mine)}" if later else ""
+        yield f"exercise {exercise.number} is done{following}"
 
 
 def _list_exercises(mine):
@@ -123,6 +133,6 @@ def _check_all(mine, seconds):
 
 
 def _in_folder(mine):
-    from minitorch_cnn.exercises.progress import FOLDER
+    from minitorch_cnn.exercises.progress import here
 
-    return "" if str(mine.folder) == FOLDER else f" {mine.folder}"
+    return "" if str(mine.folder) == here() else f" {mine.folder}"

@@ -33,11 +33,17 @@ def _explain(options):
         from minitorch_cnn.report import StepPage, write_step_page
 
         page = StepPage(
-            f"One step of {subject.title}", step, step.optimizer, subject.images, label_words(subject),
+            f"One step of {subject.title}", step, _in_words(step), subject.images, label_words(subject),
             subject.class_names, [("The same again", _explained_by(options))], subject.notes,
         )  # fmt: skip
         print(f"page: {printable(write_step_page(page, options.page))}")
     return 0
+
+
+def _in_words(step):
+    images = f"{step.images} images" if step.images > 1 else "One image"
+    kind = step.optimizer.partition("(")[0] + (" with Nesterov momentum" if "nesterov=True" in step.optimizer else "")
+    return f"{images}, forwards and back, and one update by {kind} at a learning rate of {step.rate:g}"
 
 
 def _explained_by(options):

@@ -13,7 +13,11 @@ def add_check_gradients(commands, positive_integer, named_model):
     check.add_argument("--most", type=positive_integer, default=20, metavar="N", help="numbers of each array (20)")
     check.add_argument("--brief", action="store_true", help="without the errors over the step")
     check.add_argument("--random", type=positive_integer, metavar="N", help="N layers on random shapes instead")
-    check.add_argument("--planted", action="store_true", help="bugs put in on purpose: each has to be found")
+    check.add_argument(
+        "--planted",
+        action="store_true",
+        help="bugs put in on purpose: each has to be found; with --random N, on N random shapes each",
+    )
     check.add_argument("--page", metavar="FILE", help="write the charts and the gallery of bugs as a page")
     check.set_defaults(run=lambda options: _check_gradients(options, named_model))
 
@@ -21,8 +25,10 @@ def add_check_gradients(commands, positive_integer, named_model):
 def _check_gradients(options, named_model):
     from minitorch_cnn.errors import ArgumentError
 
-    if sum([options.model is not None, options.random is not None, options.planted]) > 1:
-        raise ArgumentError("check-gradients: expected one of MODEL, --random and --planted, got more")
+    if options.model is not None and (options.random is not None or options.planted):
+        raise ArgumentError("check-gradients: expected MODEL alone, or --random and --planted, got both")
+    if options.planted and options.random is not None:
+        return _survey(options)
     reports = [] if options.planted else _reports(options, named_model)
     bugs = _planted(options) if options.planted or options.page else []
     wrong = [report.subject for report in reports if not report.passed]
@@ -41,6 +47,37 @@ def _check_gradients(options, named_model):
         checks = GradientChecks("Are the gradients right?", subtitle, reports, bugs, again)
         print(f"page: {write_gradients_page(checks, options.page)}")
     return 1 if wrong or missed else 0
+
+
+def _survey(options):
+    """A table of how the check does with every bug on many shapes, and with layers that have none."""
+    from minitorch_cnn.gradient_check import gradient_check
+    from minitorch_cnn.gradient_gallery import random_layer
+    from minitorch_cnn.lessons import planted_survey as survey
+
+    surveys = []
+    print("\n".join(survey.HEAD))
+    for row in survey.surveys(options.random):
+        surveys.append(row)
+        print(survey.line(row), flush=True)
+    reports = (
+        gradient_check(layer, x, training=training) for layer, x, training in map(random_layer, range(options.random))
+    )
+    accused = [report.subject for report in reports if not report.passed]
+    print("\n".join(survey.ending(surveys, options.random, accused)))
+    if options.page:
+        from minitorch_cnn.report import GradientChecks, write_gradients_page
+
+        subtitle = "Bugs put in on purpose, on shapes drawn at random"
+        checks = GradientChecks(
+            "Does the gradient check find them?",
+            subtitle,
+            surveys=surveys,
+            bugs=_planted(options),
+            commands=[("The same again", _again(options))],
+        )
+        print(f"page: {write_gradients_page(checks, options.page)}")
+    return 0 if all(row.passed for row in surveys) and not accused else 1
 
 
 def _reports(options, named_model):
@@ -73,7 +110,7 @@ def _planted(options):
         for bug in PLANTED_BUGS:
             report = bug.found(np.random.default_rng(0), curves=not options.brief)
             found.append((bug.title, bug.symptom, bug.source, report))
-            if options.planted:
+            if options.planted and options.random is None:
                 print("MISSED" if report.passed else "found", f"{bug.title}\n  {bug.symptom}\n{report}\n", flush=True)
     return found
 

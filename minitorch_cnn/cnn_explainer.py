@@ -65,7 +65,8 @@ def neurons(stages, weights):
 def _stages(model):
     """(kind, layer, input shape, output shape) as the page draws them: a ReLU by itself, no dropout."""
     if tuple(model.input_shape) != (SIZE, SIZE, 3):
-        raise ArgumentError(f"CNN Explainer: expected images of {SIZE}x{SIZE}x3, got {model.input_shape}")
+        shape = "x".join(map(str, model.input_shape))
+        raise ArgumentError(f"CNN Explainer: expected a Tiny VGG, for images of {SIZE}x{SIZE}x3, got one for {shape}")
     stages = []
     for layer in model.layers:
         kind = type(layer).__name__

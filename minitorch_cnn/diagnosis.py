@@ -1,5 +1,6 @@
 """Where a number went wrong: the same batch once more, a layer at a time, until something is no longer finite."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,16 +36,31 @@ class Place:
 NOWHERE = Place("nowhere when looked at again")
 
 
+class NotFinite(ArithmeticError):
+    """The `loss` of a step, or where that is finite one of its gradients, is no number."""
+
+    def __init__(self, loss):
+        super().__init__(loss)
+        self.loss = loss
+
+
+def require_finite(loss, model):
+    """Raise NotFinite unless the loss and all gradients of the model are numbers."""
+    if not math.isfinite(loss) or not all(finite(segment.gradients) for segment in model.segments()):
+        raise NotFinite(loss)
+
+
 def finite(array):
     """Whether all numbers of an array are; one pass, and a second one only where the sum is not."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(float(array.sum()))) or bool(np.isfinite(on_host(array)).all())
 
 
-def where_it_began(model, x, labels, loss):
+def where_it_began(model, x, labels, loss, first=0, images=None):
     """The first Place on the way forwards and back that is not finite; None where all of it is.
 
     Arguments: the batch that was just gone through, `x` (N, ...) and `labels`; random layers repeat their last draw.
+    Where x is a part of a batch of `images`, its first one is number `first` there, from 0.
     """
     for layer in model.layers:
         if getattr(layer, "draws", 0):
@@ -52,7 +68,7 @@ def where_it_began(model, x, labels, loss):
     together = joint(loss, model.layers[-1])
     with np.errstate(all="ignore"):
         x = model.receive(x)
-        place = _bad_image(x, 0, f"{len(x)} in the batch")
+        place = _bad_image(x, first, f"{images or len(x)} in the batch")
         if place:
             return place
         x, place = _forwards(model.layers, x, True, together)

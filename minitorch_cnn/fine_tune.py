@@ -17,7 +17,7 @@ from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.metrics import class_probabilities
 from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
-from minitorch_cnn.runs import CHECKPOINT_SECONDS, RunFolder, command_line
+from minitorch_cnn.runs import CHECKPOINT_SECONDS, RunFolder, command_line, with_all_skipped
 
 MOMENTUM = 0.9
 
@@ -101,6 +101,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     say("\nphase 2: everything learns, gently")
     flips = datasets.Augmentation(flip=True)
     everything = phase("all", settings.all_rate, settings.all_epochs, flips)
+    dataset = with_all_skipped(dataset, ranks)
     if not ranks.reports:
         return folder
 

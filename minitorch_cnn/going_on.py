@@ -11,8 +11,8 @@ from minitorch_cnn.interrupts import Interrupted, deaf
 def saying_what_is_kept(folder, paths, command):
     """Context that adds to the message of what ended a training what is kept at `paths`, and the `command` to go on.
 
-    Of several checkpoints the first that is there is the newest. In a run `folder` that holds no settings yet there is
-    nothing to go on with.
+    Of several checkpoints the first that is there is the newest. To an exception that nobody thought of it is added as
+    `going_on`, for below the traceback. In a run `folder` that holds no settings yet there is nothing to go on with.
     """
     try:
         yield
@@ -36,6 +36,10 @@ def saying_what_is_kept(folder, paths, command):
         if not folder.config.exists():
             raise
         raise TooLittleMemory(f"{TooLittleMemory.words(error)}; {kept(paths)}; go on with: {command}") from None
+    except Exception as error:
+        if folder.config.exists():
+            error.going_on = f"minitorch-cnn: {kept(paths)}; go on with: {command}"
+        raise
 
 
 def kept(paths):

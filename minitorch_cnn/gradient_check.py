@@ -5,11 +5,9 @@
 For a layer L = sum(y * r) with a random r, so dL/dy = r is different everywhere: an upstream gradient of ones would
 hide transposed and cancelled terms. For a whole model with labels L is the loss itself.
 
-At a kink (a ReLU's zero, a tie of two numbers in a pool) the function has two one-sided slopes and no derivative; the
-check recognises one by comparing the slopes to the left and to the right, and does not call it a bug.
-
-Of an array that disagrees the report says in words what it looks like (`lessons/`); with `curves` it holds how the
-error of each array's worst number depends on the step, in float32 and in float64.
+The numbers are compared one by one in `gradient_compare.py`, which knows a kink from a bug. Of an array that disagrees
+the report says in words what it looks like (`lessons/`); with `curves` it holds how the error of each array's worst
+number depends on the step, in float32 and in float64.
 """
 
 from dataclasses import dataclass, field
@@ -18,33 +16,13 @@ import numpy as np
 
 from minitorch_cnn.backend import library_name, moved, namespace
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.gradient_compare import Element, compare
 from minitorch_cnn.gradient_problem import Problem, copy_of, model_of, slope
 from minitorch_cnn.sequential import Sequential
 
 STEP = 1e-6
 TOLERANCE = 1e-6
-KINK_STEPS = (1e-6, 1e-7, 1e-8)
-MOST_DIAGNOSED = 600  # numbers of an array that disagrees, compared to say what it looks like
-
-
-@dataclass
-class Element:
-    """One number of one array: what backward says its derivative is, and what the difference quotient says."""
-
-    name: str
-    index: tuple
-    backward: float
-    numerical: float
-    error: float  # |backward - numerical| / the largest gradient in the array, or what L's rounding lets one see of it
-    kink: bool = False
-    scale: float = 1.0  # what the error is measured in
-
-    def __str__(self):
-        if not self.index:
-            return f"{self.name}: no gradient of its shape"
-        place = f"{self.name}[{', '.join(map(str, self.index))}]"
-        note = "  (a kink: the slopes to the left and right differ)" if self.kink else ""
-        return f"{place}: backward {self.backward:+.9e}, numerical {self.numerical:+.9e}, error {self.error:.1e}{note}"
+MOST_DIAGNOSED, SAMPLE = 600, 400  # numbers compared to say what a wrong array looks like: all of so many, or a sample
 
 
 @dataclass
@@ -55,7 +33,8 @@ class Report:
     tolerance: float
     worst: dict = field(default_factory=dict)  # name of the array -> Element
     kinks: list = field(default_factory=list)
-    checked: int = 0
+    checked: int = 0  # numbers compared one by one
+    together: int = 0  # others, compared along a direction
     symptoms: dict = field(default_factory=dict)  # name of an array that disagrees -> what it looks like, in words
     where: str = ""  # in which layers of a model the bug can be, in words
     curves: dict = field(default_factory=dict)  # name of the array -> StepCurve of its worst element; "kink": the first
@@ -70,12 +49,17 @@ class Report:
         """The worst elements of the arrays that disagree."""
         return [element for element in self.worst.values() if not element.error <= self.tolerance]
 
+    @property
+    def compared(self):
+        """How many numbers were compared, in words."""
+        return f"{self.checked} numbers compared" + (f", {self.together:,} more together" if self.together else "")
+
     def __bool__(self):
         return self.passed
 
     def __str__(self):
         verdict = "agrees" if self.passed else "DISAGREES"
-        lines = [f"{self.subject}: backward {verdict} with central differences ({self.checked} numbers compared)"]
+        lines = [f"{self.subject}: backward {verdict} with central differences ({self.compared})"]
         for name, element in self.worst.items():
             lines.append(f"  {'ok ' if element.error <= self.tolerance else 'BAD'} {element}")
             lines += [f"      {self.symptoms[name]}"] if name in self.symptoms else []
@@ -92,8 +76,9 @@ def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, s
 
     Arguments: `subject` a layer or a Sequential; `x` an input (N, ...), left out: random; `labels` and `loss` check a
     model through its loss; `training` as in forward (dropout repeats its mask); `step` h; `tolerance` on the
-    error relative to the largest gradient of the array; at `most` so many numbers of each array, drawn by `seed`;
-    `curves` adds the error of each worst number over the step h.
+    error relative to the largest gradient of the array; `most` so many numbers of each array are compared one by one,
+    drawn by `seed`, and the rest along a random direction, so none can hide; `curves` adds the error of each worst
+    number over the step h.
     Returns a Report; `print` it.
     """
     rng = np.random.default_rng(seed)
@@ -116,16 +101,18 @@ def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, s
     upstream = moved(rng.standard_normal((len(x), *model.output_shape)), namespace(x)) if labels is None else None
     problem = Problem(model, x, labels, loss, training, upstream)
     report = Report(title, tolerance)
+    wrong = {}
     for name, array, gradient in problem.arrays():
         if gradient.shape != array.shape:
             report.worst[name] = Element(name, (), np.nan, np.nan, np.inf)
-            report.symptoms[name] = _shape_in_words(array, gradient)
-            continue
-        _compare(report, problem, name, array, gradient, step, most, rng)
+        else:
+            compare(report, problem, name, array, gradient, step, most, rng)
         if name in report.worst and not report.worst[name].error <= tolerance:
-            report.symptoms[name] = _in_words(problem, name, array, gradient, step)
-    if not report.passed and len(model.layers) > 1:
-        report.where = _where(model, {element.name for element in report.failures})
+            wrong[name] = array, gradient
+    for name in _first_wrong(model, wrong):
+        report.symptoms[name] = _in_words(problem, name, *wrong[name], step, rng)
+    if wrong and len(model.layers) > 1:
+        report.where = _where(model, wrong)
     if curves:
         from minitorch_cnn.lessons.step_curves import step_curve  # only who looks at curves pays for them
 
@@ -133,6 +120,19 @@ def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, s
         elements |= {"kink": report.kinks[0]} if report.kinks else {}
         report.curves = {name: step_curve(problem, element) for name, element in elements.items()}
     return report
+
+
+def _first_wrong(model, wrong):
+    """The arrays to say something about: those of the highest layer that has wrong ones; what is below follows from it.
+
+    The input belongs to the lowest layer.
+    """
+    for layer in reversed(model.layers):
+        names = [f"{layer.name}/{name}" for name in layer.gradients]
+        names += ["input"] if layer is model.layers[0] else []
+        if found := [name for name in names if name in wrong]:
+            return found
+    return []
 
 
 def _where(model, wrong):
@@ -157,53 +157,14 @@ def _shape_in_words(array, gradient):
     return words + (": the padding was not cut off" if larger else "")
 
 
-def _in_words(problem, name, array, gradient, step):
-    """What a gradient that disagrees looks like beside the right one."""
-    from minitorch_cnn.lessons.symptoms import symptom  # only who has a bug needs the words for it
+def _in_words(problem, name, array, gradient, step, rng):
+    """What a gradient that disagrees looks like beside the right one, of which all is computed or a sample."""
+    if gradient.shape != array.shape:
+        return _shape_in_words(array, gradient)
+    from minitorch_cnn.lessons.symptoms import sample, symptom  # only who has a bug needs the words for it
 
-    if array.size > MOST_DIAGNOSED:
-        return "more than can be told from a sample: check a smaller input to hear what it looks like"
-    numerical = np.array([slope(problem, array, index, step, -step) for index in np.ndindex(array.shape)])
-    return symptom(problem, name, gradient, numerical.reshape(array.shape))
-
-
-def _compare(report, problem, name, array, gradient, step, most, rng):
-    """Compare up to `most` numbers of one array and put the worst into the report."""
-    chosen = range(array.size) if array.size <= most else np.sort(rng.choice(array.size, most, replace=False))
-    largest = max(float(np.abs(gradient[np.isfinite(gradient)]).max(initial=0)), 1e-8)
-    visible = max(largest, problem.rounding / step / report.tolerance)  # below it a quotient is all rounding
-    worst = None
-    for flat in chosen:
-        index = tuple(int(i) for i in np.unravel_index(flat, array.shape))
-        numerical = slope(problem, array, index, step, -step)
-        scale = max(visible, abs(numerical))
-        error = float(abs(numerical - gradient[index]) / scale)
-        error = error if np.isfinite(error) else np.inf
-        element = Element(name, index, float(gradient[index]), numerical, error, scale=scale)
-        report.checked += 1
-        if element.error > report.tolerance and _is_kink(problem, array, index, element, largest):
-            element.kink = True
-            report.kinks.append(element)
-        elif worst is None or element.error > worst.error:
-            worst = element
-    if worst is not None:
-        report.worst[name] = worst
-
-
-def _is_kink(problem, array, index, element, largest):
-    """Whether backward's value is explained by a kink at or near the point.
-
-    At a kink the slopes to the two sides stay apart however small the step, and backward gives one of them or one in
-    between; near a kink the slopes move to what backward says once the step no longer reaches it. A bug does neither.
-    """
-    stays_apart = True
-    for step in KINK_STEPS:
-        right, left = slope(problem, array, index, step, 0.0), slope(problem, array, index, 0.0, -step)
-        low, high, middle = min(left, right), max(left, right), (left + right) / 2
-        rounding = problem.rounding / step
-        noise = 1e-4 * largest + rounding
-        if high - low <= 4 * noise:
-            stays_apart = False
-            if abs(element.backward - middle) <= TOLERANCE * largest + rounding < abs(element.numerical - middle):
-                return True
-    return stays_apart and low - noise <= element.backward <= high + noise
+    known = sample(array.shape, SAMPLE, rng) if array.size > MOST_DIAGNOSED else np.ones(array.shape, bool)
+    numerical = np.zeros(array.shape)
+    for index in zip(*np.nonzero(known)):
+        numerical[index] = slope(problem, array, index, step, -step)
+    return symptom(problem, name, gradient, numerical, known)

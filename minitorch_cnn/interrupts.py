@@ -11,19 +11,28 @@ class Interrupted(KeyboardInterrupt):
     together = True  # on all ranks, if there are several
 
 
-class Signals:
-    """Context in which Ctrl-C, and the polite kill of a job queue, call a function.
+class Interrupts:
+    """Context that counts Ctrl-C, and the polite kill of a job queue; true once there was one, which `say` is told.
 
-    Outside the main thread, where Python allows none, it does nothing.
+    The second is an ordinary KeyboardInterrupt. Outside the main thread, where Python allows none, it does nothing.
     """
 
-    def __init__(self, react):
-        self.react, self.before = react, {}
+    def __init__(self, say):
+        self.say, self.count, self.before = say, 0, {}
+
+    def __bool__(self):
+        return self.count > 0
+
+    def _react(self, number, frame):
+        self.count += 1
+        if self.count > 1:
+            raise KeyboardInterrupt
+        self.say("\nstopping after this batch (Ctrl-C again stops at once)")
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, lambda number, frame: self.react())
+                self.before[number] = signal.signal(number, self._react)
 
     def __exit__(self, *error):
         for number, handler in self.before.items():

@@ -11,7 +11,7 @@ import contextlib
 import json
 import shlex
 import time
-from dataclasses import MISSING, asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, replace
 from pathlib import Path
 from typing import get_type_hints
 
@@ -112,16 +112,19 @@ class RunFolder:
 
         `names` of its checkpoints, the later ones first.
         """
+        going_on = saying_what_is_kept(self, [self.path / name for name in names], command)
         if not ranks.reports:
-            yield
+            with going_on:
+                yield
             return
         with contextlib.ExitStack() as around:
             around.enter_context(only_one(self.path))
             if fresh and self.config.exists():  # somebody was faster
                 raise CheckpointError(f"{self.path}: holds a run already; go on with --resume {self.path}")
             if ranks.size > 1:
-                around.enter_context(parallel.last_words(f"minitorch-cnn: a process was killed; go on with: {command}"))
-            around.enter_context(saying_what_is_kept(self, [self.path / name for name in names], command))
+                killed = "minitorch-cnn: a process was killed", f"; go on with: {command}", self.config
+                around.enter_context(parallel.last_words(*killed))
+            around.enter_context(going_on)
             try:
                 yield
             except BaseException:
@@ -155,6 +158,12 @@ def _checked(settings):
         if not good:
             raise ValueError(f"{name}: {str(value)[:40]!r} is no setting")
     return settings
+
+
+def with_all_skipped(dataset, ranks):
+    """`dataset` with all damaged files that any rank has met: each looks at its share of the images alone."""
+    met = [path for paths in ranks.gather(list(dataset.skipped)) for path in paths]
+    return replace(dataset, skipped=list(dict.fromkeys(met)))
 
 
 def command_line(ranks, command):
@@ -222,6 +231,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
         resume=resume_from or None,
         ranks=ranks,
     )
+    dataset = with_all_skipped(dataset, ranks)
     if not ranks.reports:
         return folder
     folder.save_model(model, dataset.class_names)

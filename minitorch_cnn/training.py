@@ -1,7 +1,7 @@
 """The training loop.
 
     for each epoch:
-        for each batch:   forward, loss, backward, update          (Sequential.loss_and_gradients, Optimizer.step)
+        for each batch:   forward, loss, backward, update          (a `Step`: step.py)
         measure the validation images
 
 What is random in an epoch follows from (seed, epoch, batch) alone, so the loop can be left after any batch and taken up
@@ -20,13 +20,12 @@ from minitorch_cnn.captured_step import CapturedStep
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.errors import ArgumentError, TrainingError
-from minitorch_cnn.interrupts import Interrupted, Signals
+from minitorch_cnn.interrupts import Interrupted, Interrupts
 from minitorch_cnn.label_check import check_labels
-from minitorch_cnn.metrics import count_correct
-from minitorch_cnn.parallel import Alone, Share, Weighted
+from minitorch_cnn.parallel import Alone, SharedStep, align, evaluate
 from minitorch_cnn.progress import Progress
+from minitorch_cnn.step import Step
 from minitorch_cnn.training_state import TrainingState
-from minitorch_cnn.training_together import TrainingTogether
 
 
 def fit(model, x, labels=None, *, resume=None, **settings):
@@ -41,7 +40,7 @@ def fit(model, x, labels=None, *, resume=None, **settings):
     return trainer.run()
 
 
-class Trainer(TrainingState, TrainingTogether, Progress):
+class Trainer(TrainingState, Progress):
     """One training: the loop, and where it is.
 
     Arguments: `x` images (N, ...) or a sequence that loads them, uint8 ones go through the model's preprocessing;
@@ -90,15 +89,14 @@ class Trainer(TrainingState, TrainingTogether, Progress):
         self.epochs, self.validation, self.progress = int(epochs), validation, progress and self.ranks.reports
         self.callbacks = list(callbacks)
         seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
-        rows = None if self.ranks.size == 1 else lambda images: self.ranks.share(images).rows
         self.batches = Batches(
             x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
-            transform=model.receive if model.backend == "numpy" else None, workers=workers, rows=rows,
+            transform=model.receive if model.backend == "numpy" else None, workers=workers,
+            rows=lambda images: self.ranks.share(images).rows,
         )  # fmt: skip
         check_labels("training", x, labels, self.loss, model)
         if validation is not None:
             check_labels("validation", *validation, self.loss, model)
-        self.captured = None  # the step as a CUDA graph, for a model on a GPU
         self.cache_features = cache_features and features.worth_caching(model, augment)
         self.epoch, self.batch = 0, 0  # the next batch to train on
         self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the epoch at hand
@@ -106,33 +104,39 @@ class Trainer(TrainingState, TrainingTogether, Progress):
         self.history = {}
         self.stopped = None
         self.after_epoch = None
-        self._interrupts = 0
-        self._leaving = False  # somebody, on any rank, was interrupted
+        self.step = None  # how a batch is learned from here; chosen when the training runs
+        self.interrupts = Interrupts(tqdm.write if self.ranks.reports else lambda text: None)
 
     def run(self):
         """Train until all epochs are done or somebody stops; returns the history."""
+        align(self.model, self.ranks)
         if self.cache_features and self.epoch < self.epochs:
             self._compute_features()
         self.optimizer.prepare(self.model)
-        if self.ranks.size > 1:
-            self._align()
         if self.model.backend != "numpy":
             self._go_to_the_gpu()
+        self.step = self._step_here()
         self._tell("on_train_begin")
-        try:
-            with self._catching_interrupts():
-                while self.epoch < self.epochs and not self.stopped:
-                    self._run_epoch()
-        finally:
-            self._take(None)
+        with self.interrupts:
+            while self.epoch < self.epochs and not self.stopped:
+                self._run_epoch()
         self._tell("on_train_end")
         return self.history
+
+    def _step_here(self):
+        """The plain step, or that of several processes, or on a GPU one CUDA graph."""
+        parts = self.model, self.loss, self.optimizer, self.learner
+        if self.ranks.size > 1:  # on a GPU as well: a graph holds no sum over other processes
+            return SharedStep(*parts, self.ranks, self._images_in_batch)
+        return Step(*parts) if self.model.backend == "numpy" else CapturedStep(*parts)
 
     def _compute_features(self):
         """From here on train on what the frozen base made of the images."""
 
         def compute(images):
-            return features.base_features(self.model, images, workers=self.batches.workers, progress=self.progress)
+            return features.base_features(
+                self.model, images, workers=self.batches.workers, progress=self.progress, ranks=self.ranks
+            )
 
         self.batches.images = compute(self.batches.images)
         if self.validation is not None:
@@ -142,12 +146,10 @@ class Trainer(TrainingState, TrainingTogether, Progress):
         self.cache_features = False
 
     def _go_to_the_gpu(self):
-        """Train by one CUDA graph a step, on images that lie on the GPU where they fit."""
+        """Train on images that lie on the GPU where they fit."""
         self.batches.images = resident(self.batches.images, self.model.xp)
         if self._images_are_there():
             self.batches.workers = 0  # what makes a batch is launched by the host, and done by the GPU
-        if self.ranks.size == 1:  # a graph holds no sum over other processes
-            self.captured = CapturedStep(self.model, self.loss, self.optimizer, self.learner)
 
     def _images_are_there(self):
         """Whether the images lie where the model is."""
@@ -156,7 +158,7 @@ class Trainer(TrainingState, TrainingTogether, Progress):
 
     def _epoch_s_batches(self):
         batches = self.batches.epoch(self.epoch, self.batch)
-        if self.captured is None or self._images_are_there():
+        if self.model.backend == "numpy" or self._images_are_there():
             return batches
         return sent_ahead(batches, self.model.xp)
 
@@ -182,7 +184,7 @@ class Trainer(TrainingState, TrainingTogether, Progress):
                     bar.update(images)
                     bar.set_postfix_str(self._postfix(), refresh=False)
                     self._tell("on_batch_end")
-                    if self._leaving or (self._interrupts and self.ranks.size == 1):
+                    if self.ranks.any(self.interrupts):
                         self._leave()
             finally:
                 batches.close()
@@ -197,50 +199,30 @@ class Trainer(TrainingState, TrainingTogether, Progress):
         for name, value in results.items():
             self.history.setdefault(name, []).append(value)
         self._tell("on_epoch_end", results)
+        self.stopped = self.ranks.anybodys(self.stopped)
         self.epoch, self.batch = self.epoch + 1, 0
         self.totals = dict.fromkeys(self.totals, 0) | {"loss": 0.0, "seconds": 0.0}
         if self.after_epoch is not None:
             self.after_epoch.save(self)
-        if self._sum([self._interrupts])[0]:
+        if self.ranks.any(self.interrupts):
             self._leave()
 
     def _begin_batch(self, x, labels):
         """(mean loss, right predictions) of a step; on a GPU it is only begun, and they are arrays to wait for."""
         try:
-            return self._step(x, labels) if self.captured is None else self.captured(x, labels)
+            return self.step(x, labels)
+        except diagnosis.NotFinite as wrong:
+            raise self._diverged(wrong.loss, x, labels) from None
         except MemoryError:
             if self.model.backend == "numpy":
                 raise
             raise out_of_memory(self.learner, self.batches.batch_size) from None
 
-    def _step(self, x, labels):
-        """One step, of all ranks together."""
-        images = self._images_in_batch()
-        share, loss = self.ranks.share(images), self.loss
-        if self.ranks.size > 1:
-            self._take(share)
-            loss = Weighted(loss, share)
-        value = self.learner.loss_and_gradients(x, labels, loss, training=True)
-        gradients = [segment.gradients for segment in self.model.segments()]
-        for vector in gradients:
-            if not share.images:
-                vector[...] = 0
-            self.ranks.sum(vector)
-        correct = count_correct(self.learner.prediction, labels)
-        if self.ranks.size > 1:
-            sums = [value * share.images, correct] if share.images else [0.0, 0]
-            value, correct, self._leaving = self._sum([*sums, self._interrupts])
-            value /= images
-        if not math.isfinite(value) or not all(map(diagnosis.finite, gradients)):
-            self._diverged(value, x, labels, loss, share)
-        self.optimizer.step(self.model)
-        return value, correct
-
     def _count_batch(self, x, labels, loss, correct):
         """Wait for the step and add it up; returns how many images it saw, on all ranks."""
         images, loss, correct = self._images_in_batch(), float(loss), int(correct)
         if not math.isfinite(loss):
-            self._diverged(loss, x, labels, self.loss, self.ranks.share(images))
+            raise self._diverged(loss, x, labels)
         self.totals["loss"] += loss * images
         self.totals["correct"] += correct
         self.totals["images"] += images
@@ -250,26 +232,29 @@ class Trainer(TrainingState, TrainingTogether, Progress):
     def _images_in_batch(self):
         return min(self.batches.batch_size, len(self.batches.images) - self.batch * self.batches.batch_size)
 
-    def _diverged(self, value, x, labels, loss, share):
-        """Say in which layer it began. The weights are still those of the step before."""
-        self._take(Share(Alone(), share.first, share.first + len(x), len(x)))
-        places = self.ranks.gather(diagnosis.where_it_began(self.learner, x, labels, loss))
-        place = next(filter(None, places), diagnosis.NOWHERE)
-        what = f"a gradient is not finite, the loss is {value:.4g}," if math.isfinite(value) else f"the loss is {value}"
+    def _diverged(self, loss, x, labels):
+        """The error that says in which layer it began."""
+        place = self.step.where_it_began(x, labels)
+        what = f"a gradient is not finite, the loss is {loss:.4g}," if math.isfinite(loss) else f"the loss is {loss}"
+        return self._not_finite(f"{what} in epoch {self.epoch + 1}, batch {self.batch + 1}", place)
+
+    def _not_finite(self, what, place):
+        place = place or diagnosis.NOWHERE
         advice = place.advice(self.optimizer.steps, float(self.optimizer.learning_rate))
-        where = f"in epoch {self.epoch + 1}, batch {self.batch + 1}"
-        raise TrainingError(f"{what} {where}; it began {place.words}: {advice}")
+        error = TrainingError(f"{what}; it began {place.words}: {advice}")
+        error.together = True  # on all ranks, if there are several
+        return error
 
-    # Ctrl-C.
-
-    def _catching_interrupts(self):
-        return Signals(self._interrupt)
-
-    def _interrupt(self):
-        self._interrupts += 1
-        if self._interrupts > 1:
-            raise KeyboardInterrupt
-        tqdm.write("\nstopping after this batch (Ctrl-C again stops at once)")
+    def _validate(self):
+        """What is measured on the validation images, on all ranks; TrainingError where that is no number."""
+        images, labels = self.validation
+        measured = evaluate(self.learner, images, labels, self.loss, self.ranks)
+        if not math.isfinite(measured["loss"]):
+            first = self.ranks.share(len(images)).first
+            place = self.ranks.anybodys(diagnosis.where_a_prediction_began(self.learner, images, first=first))
+            what = f"the validation loss is {measured['loss']} after epoch {self.epoch + 1}"
+            raise self._not_finite(what, place or diagnosis.Place("in the loss", diagnosis.LOSS))
+        return measured
 
     def _leave(self):
         lines = [line for line in (callback.on_interrupt(self) for callback in self.callbacks) if line]

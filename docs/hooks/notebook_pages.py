@@ -1,7 +1,7 @@
 """A page and a notebook for every script of `examples/`.
 
-`python docs/notebooks.py` runs those that need no data and keeps the results in `build/notebooks`; the pages show them.
-Without it the pages show the code alone, and say so.
+`python docs/notebooks.py` runs them, those that need data where it is told where the data are, and keeps the results in
+`build/notebooks`; the pages show them. Without it the pages show the code alone, and say so.
 """
 
 import sys
@@ -26,11 +26,11 @@ def make(root, config):
 
     made = []
     for script in notebooks.scripts():
-        plain = notebooks.notebook(script)
+        plain = notebooks.notebook(script, config.extra.get("notebooks_install", "minitorch_cnn"))
         done = notebooks.executed(script)
         body, resources = MarkdownExporter().from_notebook_node(done or plain)
         made += [
-            File.generated(config, f"notebooks/{script.stem}.md", content=_page(script, body, done is not None)),
+            File.generated(config, f"notebooks/{script.stem}.md", content=_page(script, body, done)),
             File.generated(config, f"notebooks/{script.stem}.ipynb", content=notebooks.text(plain)),
         ]
         for name, data in resources.get("outputs", {}).items():
@@ -38,11 +38,14 @@ def make(root, config):
     return made
 
 
-def _page(script, body, ran):
+def _page(script, body, done):
     name = script.stem
     source = f"[the script](../../examples/{script.name})"
-    state = "It was run for this page." if ran else "It was not run for this page: the outputs are missing."
-    if name in NEEDS:
+    state = "It was not run for this page: the outputs are missing."
+    if done is not None:
+        words = done.metadata.get("arguments", "")
+        state = f"It was run for this page{f', as `{script.name} {words}`' if words else ''}."
+    elif name in NEEDS:
         state = f"It needs {NEEDS[name]}, so it was not run for this page."
     title, rest = body.lstrip().split("\n", 1)
     return f"{title}\n\n{state} [The notebook]({name}.ipynb), and {source} it is made from.\n{rest}"

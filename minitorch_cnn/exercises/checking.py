@@ -39,8 +39,7 @@ def check(task, function, path=None):
     for arguments in task.cases():
         got = called(task, function, arguments, path)
         _compare(task, arguments, got, task.truth(**copy.deepcopy(arguments)))
-    single = {name: _in_float32(value) for name, value in task.cases()[0].items()}
-    for name, value in called(task, function, single, path).items():
+    for name, value in called(task, function, in_float32(task.cases()[0]), path).items():
         if getattr(value, "dtype", None) == np.float64:
             raise Wrong(
                 f"{task.function}: {name} is float64 for input of float32",
@@ -51,7 +50,7 @@ def check(task, function, path=None):
 def called(task, function, arguments, path):
     """{result: value} of one call, with copies of the arguments, which must not change unless the task says so."""
     mine = copy.deepcopy(arguments)
-    with guarded(task.function, path):
+    with guarded(task.function, path, arguments):
         if task.call is not None:
             return task.call(function, mine)
         returned = function(*mine.values())
@@ -73,8 +72,11 @@ def called(task, function, arguments, path):
 
 
 @contextlib.contextmanager
-def guarded(name, path):
-    """Inside, whatever the learner's code raises becomes a Wrong of one line that says where."""
+def guarded(name, path, arguments=None):
+    """Inside, whatever the learner's code raises becomes a Wrong of one line that says where.
+
+    `arguments` is what the function was called with, whose shapes explain most of what it can raise.
+    """
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -84,12 +86,37 @@ def guarded(name, path):
     except NotImplementedError as error:
         raise NotBegun(name) from error
     except (Exception, SystemExit) as error:
-        raise Wrong(f"{name}: {in_one_line(error, path)}") from error
+        raise Wrong(f"{name}: {in_one_line(error, path)}", _of_error(error, arguments)) from error
+
+
+def _of_error(error, arguments):
+    """What helps with an exception; None where it speaks for itself."""
+    words = str(error)
+    if isinstance(error, NameError) and "'np'" in words:
+        return "`import numpy as np` belongs at the top of the file"
+    if isinstance(error, ValueError) and "truth value" in words:
+        return "`if` asks for one yes or no, an array has many: np.where(x > 0, ...) or a mask, x > 0, asks each number"
+    if isinstance(error, TypeError) and "positional argument" in words:
+        return f"it is called with {', '.join(arguments)}" if arguments else None
+    if isinstance(error, KeyError) and arguments:
+        lacking = [name for name, value in arguments.items() if isinstance(value, dict) and error.args[0] not in value]
+        return (
+            f"{' and '.join(lacking)} may lack a name: skip what is not to be touched before asking"
+            if lacking
+            else None
+        )
+    if isinstance(error, RecursionError):
+        return "it calls itself without an end"
+    if isinstance(error, (ValueError, IndexError)) and arguments:
+        shapes = [f"{name} {value.shape}" for name, value in arguments.items() if isinstance(value, np.ndarray)]
+        others = [f"{name} = {value}" for name, value in arguments.items() if isinstance(value, (tuple, int))]
+        return f"it was called with {', '.join([*shapes, *others])}" if shapes else None
+    return None
 
 
 def in_one_line(error, path):
     """An exception as `ValueError: words (06_conv2d.py, line 31)`."""
-    words = " ".join(str(error).split())
+    words = " ".join(str(getattr(error, "msg", error) if isinstance(error, SyntaxError) else error).split())
     place = ""
     if path is not None:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
@@ -101,7 +128,7 @@ def in_one_line(error, path):
 def _compare(task, arguments, got, wanted):
     for name, right in wanted.items():
         value = got[name]
-        _check_kind(task, name, value, right)
+        _check_kind(task, arguments, name, value, right)
         value, right = np.asarray(value, float), np.asarray(right, float)
         if close(value, right, TOLERANCE):
             continue
@@ -110,21 +137,35 @@ def _compare(task, arguments, got, wanted):
         )
 
 
-def _check_kind(task, name, value, right):
+def _check_kind(task, arguments, name, value, right):
     shape = np.shape(right)
     if value is None:
         raise Wrong(f"{task.function}: {name} is None")
     if shape and not isinstance(value, (np.ndarray, np.generic)):
-        raise Wrong(f"{task.function}: {name}: expected an array of shape {shape}, got {type(value).__name__}")
+        hint = "np.array(...) makes an array of a list" if isinstance(value, (list, tuple)) else None
+        raise Wrong(f"{task.function}: {name}: expected an array of shape {shape}, got {type(value).__name__}", hint)
     if np.asarray(value).dtype.kind not in "fiub":
         raise Wrong(f"{task.function}: {name}: expected real numbers, got dtype {np.asarray(value).dtype}")
     if np.shape(value) != shape:
-        raise Wrong(f"{task.function}: {name}: expected shape {shape}, got {np.shape(value)}", _of_shape(value, shape))
+        raise Wrong(
+            f"{task.function}: {name}: expected shape {shape}, got {np.shape(value)}",
+            _recognised(task, arguments, name, value) or _of_shape(value, shape),
+        )
     if np.asarray(value).dtype.kind != "f" and np.asarray(right).dtype.kind == "f":
         raise Wrong(
             f"{task.function}: {name}: expected fractions, got whole numbers ({np.asarray(value).dtype})",
             "an array made from integers cuts off what is behind the point: give it the dtype of the input",
         )
+
+
+def _recognised(task, arguments, name, value):
+    """The hint of the mistake that gives these numbers in this shape, or None."""
+    for mistake in task.mistakes:
+        with np.errstate(all="ignore"):
+            wrong = mistake.wrong(**copy.deepcopy(arguments))
+        if name in wrong and _same(value, wrong[name]):
+            return mistake.hint
+    return None
 
 
 def _of_shape(value, shape):
@@ -135,9 +176,13 @@ def _of_shape(value, shape):
         return "the right number of numbers: a reshape away, or keepdims"
     if value.ndim == len(shape) == 4 and value.size > int(np.prod(shape)):
         return "larger than it should be: is the padding still around it?"
-    if value.ndim < len(shape):
+    if value.ndim == len(shape):
+        return None
+    if value.shape == shape[: value.ndim] or value.shape == shape[len(shape) - value.ndim :]:
         return "an axis too few: was one summed over that should stay?"
-    return "an axis too many: over which one is there to sum?" if value.ndim > len(shape) else None
+    if shape == value.shape[: len(shape)] or shape == value.shape[value.ndim - len(shape) :]:
+        return "an axis too many: over which one is there to sum?"
+    return f"{value.ndim} axes where there should be {len(shape)}"
 
 
 def _worst(name, value, right):
@@ -149,12 +194,18 @@ def _worst(name, value, right):
 
 def _hint(task, arguments, name, got, wanted):
     """The hint of the mistake that gives the learner's very numbers for `name`; else how they differ from the right."""
+    for other, right in wanted.items():
+        if other != name and _same(got[name], right):
+            return f"that is {other}: the results in their order are {', '.join(task.results)}"
     for mistake in task.mistakes:
         with np.errstate(all="ignore"):
             wrong = mistake.wrong(**copy.deepcopy(arguments))
         others = [other for other in wrong if mistake.joint or not _same(got[other], wanted[other])]
         if name in others and all(_same(got[other], wrong[other]) for other in others):
             return mistake.hint
+    coarse = np.asarray(got[name]).dtype
+    if coarse == np.float16 or (coarse == np.float32 and close(got[name], wanted[name], 1e-4)):
+        return f"{coarse} for input of float64: nothing is to be made coarser on the way"
     batch = next((len(value) for value in arguments.values() if isinstance(value, np.ndarray)), None)
     return difference(np.asarray(got[name], float), np.asarray(wanted[name], float), batch)
 
@@ -170,9 +221,10 @@ def _same(got, wanted):
     return close(got[finite], wanted[finite], TOLERANCE)
 
 
-def _in_float32(value):
+def in_float32(value):
+    """Arguments in the precision of a training: arrays of float64, in dictionaries too, as float32."""
     if isinstance(value, np.ndarray) and value.dtype == np.float64:
         return value.astype(np.float32)
     if isinstance(value, dict):
-        return {key: _in_float32(item) for key, item in value.items()}
+        return {key: in_float32(item) for key, item in value.items()}
     return value

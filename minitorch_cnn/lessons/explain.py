@@ -19,6 +19,7 @@ NETWORKS = {
     "vgg16": (models.vgg16, {}, 1e-4),
     "vgg16-no-top": (models.vgg16, {"include_top": False}, 1e-4),
     "transfer-net": (models.transfer_net, {}, 1e-4),
+    "tiny-vgg": (models.tiny_vgg, {}, 0.01),
 }
 DIGITS = 32  # images of the digits' step
 SCALED = 2  # digits shown to another network when no image is given

@@ -33,8 +33,7 @@ class FrozenReport:
         ]
         lines += [
             f"  BAD {name} is frozen and moved by up to {far:.1e}: an optimizer must leave out what is frozen,"
-            " weight decay"
-            " and momentum included"
+            " weight decay and momentum included"
             for name, far in self.moved.items()
         ]
         lines += [f"  note {name} is frozen and has a gradient: work that nobody needs" for name in self.gradients]

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-from minitorch_cnn.convolution.geometry import NO_PADDING, crop, output_size, pad
+from minitorch_cnn.convolution.geometry import NO_PADDING, crop, pad
 from minitorch_cnn.convolution.im2col import col2im, im2col
 
 
@@ -114,17 +115,16 @@ def mask_from_the_wrong_side(case):
 def overwriting_pool(case):
     """Where windows overlap, the last one overwrites what a pixel got from the others."""
     dx = np.zeros_like(pad(case.x, case.padding))
-    for n, i, j, c, h, w in _winners(case):
-        dx[n, h, w, c] = case.dy[n, i, j, c]
+    dx[_winners(case)] = case.dy  # of equal places the last one stays
     return {"input": crop(dx, case.padding)}
 
 
 def shared_by_the_window(case):
     """Average pooling's gradient: every pixel of the window gets its share."""
-    (KH, KW), (SH, SW) = case.window, case.strides
+    (KH, KW), (SH, SW), (OH, OW) = case.window, case.strides, case.dy.shape[1:3]
     dx = np.zeros_like(pad(case.x, case.padding))
-    for n, i, j, c in np.ndindex(case.dy.shape):
-        dx[n, i * SH : i * SH + KH, j * SW : j * SW + KW, c] += case.dy[n, i, j, c] / (KH * KW)
+    for p, q in np.ndindex(KH, KW):
+        dx[:, p : p + SH * OH : SH, q : q + SW * OW : SW] += case.dy / (KH * KW)
     return {"input": crop(dx, case.padding)}
 
 
@@ -137,8 +137,7 @@ def pool_padding_not_cut_off(case):
     """dx begins at the corner of the padded image."""
     H, W = case.x.shape[1:3]
     dx = np.zeros_like(pad(case.x, case.padding))
-    for n, i, j, c, h, w in _winners(case):
-        dx[n, h, w, c] += case.dy[n, i, j, c]
+    np.add.at(dx, _winners(case), case.dy)
     return {"input": dx[:, :H, :W]}
 
 
@@ -219,11 +218,12 @@ def _all_gradients(case, dscores):
 
 
 def _winners(case):
-    """(n, i, j, c, h, w) of every window's largest number, the first of equal ones, in the padded image."""
-    padded = pad(case.x, case.padding, -np.inf)
+    """Places (n, h, w, c), each an array (N, OH, OW, C), of every window's largest number in the padded image.
+
+    Of equal numbers it is the first.
+    """
     (KH, KW), (SH, SW) = case.window, case.strides
-    OH, OW = output_size(case.x.shape[1:3], case.window, case.strides, case.padding)
-    for n, i, j, c in np.ndindex(len(case.x), OH, OW, case.x.shape[3]):
-        window = padded[n, i * SH : i * SH + KH, j * SW : j * SW + KW, c]
-        p, q = divmod(int(window.argmax()), KW)
-        yield n, i, j, c, i * SH + p, j * SW + q
+    seen = sliding_window_view(pad(case.x, case.padding, -np.inf), (KH, KW), (1, 2))[:, ::SH, ::SW]
+    p, q = np.divmod(seen.reshape(*case.dy.shape, KH * KW).argmax(axis=-1), KW)
+    n, i, j, c = np.indices(case.dy.shape, sparse=True)
+    return n, i * SH + p, j * SW + q, c

@@ -82,6 +82,7 @@ class StepTrace:
     prediction: np.ndarray  # (N, ...) before the update
     prediction_after: np.ndarray
     outputs: dict = field(default_factory=dict, repr=False)  # layer name -> its first image's feature map
+    joined_seconds: float = 0.0  # both passes as a training runs them, some neighbours as one
 
     @property
     def forward_seconds(self):

@@ -4,8 +4,8 @@
     backward    the same way home: time, how large the gradient still is
     update      how far each parameter moved, in units of its own size: about 1e-3 is healthy
 
-The passes are those of `Sequential.loss_and_gradients`, one layer at a time, so that a clock can stand between them; a
-model by itself runs some neighbours as one and is a little faster than the sum of what is shown here.
+The passes are those of `Sequential.loss_and_gradients`, one layer at a time, so that a clock can stand between them. A
+model by itself runs some neighbours as one, a convolution and the pool behind it; that is measured beside.
 """
 
 import math
@@ -24,13 +24,15 @@ def trace_step(model, x, labels, optimizer, loss=None, warm_up=True):
     """Make one training step of `model` on x (N, ...) and watch it. The model's weights are changed by the step.
 
     Arguments as for `train_step`; `loss` left out is the one that belongs to the last activation; `warm_up` runs both
-    passes once before, so that nothing is compiled while the clock runs. Returns a StepTrace.
+    passes before, so that nothing is compiled while the clock runs. Returns a StepTrace.
     """
     loss = loss or model.default_loss()
     model.segments()
     if warm_up:
         _warm_up(model, x, labels, loss, optimizer)
     rate, state = float(optimizer.learning_rate), _side_effects(model)
+    joined = _joined(model, x, labels, loss)
+    _undo(model, state)
     rows = [_row(model, layer, index, len(x)) for index, layer in enumerate(model.layers)]
     value, prediction, outputs = _passes(model, model.receive(x), labels, loss, rows)
     trained = [(row, layer, name) for row, layer in zip(rows, model.layers) for name in layer.gradients]
@@ -47,8 +49,18 @@ def trace_step(model, x, labels, optimizer, loss=None, warm_up=True):
     after, prediction_after = _loss_only(model, model.receive(x), labels, loss)
     return StepTrace(
         len(x), type(loss).__name__, repr(optimizer), rate, value, after, seconds, rows, prediction, prediction_after,
-        outputs
+        outputs, joined
     )  # fmt: skip
+
+
+def _joined(model, x, labels, loss):
+    """Seconds of both passes as a training runs them: the shortest of a few, or of one that is long."""
+    seconds = []
+    while len(seconds) < 5 and sum(seconds) < 0.5:
+        start = time.perf_counter()
+        model.loss_and_gradients(x, labels, loss, training=True)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
 def _passes(model, x, labels, loss, rows):
@@ -132,6 +144,7 @@ def _warm_up(model, x, labels, loss, optimizer):
     state = _side_effects(model)
     rows = [_row(model, layer, index, len(x)) for index, layer in enumerate(model.layers)]
     _passes(model, model.receive(x), labels, loss, rows)
+    model.loss_and_gradients(x, labels, loss, training=True)
     _undo(model, state)
     small = Sequential([Dense(1)], (1,), seed=0, dtype=model.dtype)
     small.loss_and_gradients([[1.0]], [[1.0]], MeanSquaredError())

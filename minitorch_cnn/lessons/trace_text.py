@@ -48,8 +48,10 @@ def trace_text(step):
     footer = [
         f"{step.images} image{'s' if step.images > 1 else ''}; per image {short(total)} multiplications forwards by the"
         f" definition" + (f", {short(done)} as computed (Winograd)" if done < total else ""),
-        f"forward {1e3 * step.forward_seconds:.0f} ms, backward {1e3 * step.backward_seconds:.0f} ms, update"
-        f" {1e3 * step.update_seconds:.0f} ms; {kept / 2**20:.1f} MiB kept for the way back",
+        f"one layer at a time: forward {1e3 * step.forward_seconds:.0f} ms, backward"
+        f" {1e3 * step.backward_seconds:.0f} ms, update {1e3 * step.update_seconds:.0f} ms;"
+        f" {kept / 2**20:.1f} MiB kept for the way back",
+        f"both passes as a training runs them, some neighbours as one: {1e3 * step.joined_seconds:.0f} ms",
         f"{step.loss_name} {step.loss:.5g} before the update, {step.loss_after:.5g} after it, on the same images",
         f"zero: share of the output that is 0; off: ReLUs that are 0 for every image; |dy|: root mean square of dL/dy;"
         f" update: |change| / |kernel|, healthy from {HEALTHY[0]:g} to {HEALTHY[1]:g}",

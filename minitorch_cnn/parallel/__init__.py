@@ -8,8 +8,26 @@ all make the same update. Weights travel only once, at the beginning. What is ra
 the whole batch, so any number of ranks trains the same weights, up to the rounding of the sums.
 """
 
-from minitorch_cnn.parallel.launch import fail, last_words, launched, world
+from minitorch_cnn.parallel.launch import fail, first, go_on_alone, last_words, launched, parse_once, world
 from minitorch_cnn.parallel.ranks import Alone, Ranks
-from minitorch_cnn.parallel.share import Part, Share, Weighted
+from minitorch_cnn.parallel.share import Part, Share, Weighted, part
+from minitorch_cnn.parallel.step import SharedStep, align, evaluate
 
-__all__ = ["Alone", "Part", "Ranks", "Share", "Weighted", "fail", "last_words", "launched", "world"]
+__all__ = [
+    "Alone",
+    "Part",
+    "Ranks",
+    "Share",
+    "SharedStep",
+    "Weighted",
+    "align",
+    "evaluate",
+    "fail",
+    "first",
+    "go_on_alone",
+    "last_words",
+    "launched",
+    "parse_once",
+    "part",
+    "world",
+]

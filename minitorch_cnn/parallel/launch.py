@@ -10,12 +10,14 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 
 from minitorch_cnn.errors import BackendError
 from minitorch_cnn.parallel.ranks import Alone, Ranks
 
-# How a launcher tells its processes how many they are: MPICH, Intel MPI, Microsoft MPI, Slurm; Open MPI.
+# How a launcher tells its processes how many they are, and which: MPICH, Intel MPI, Microsoft MPI, Slurm; Open MPI.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK")
 PATIENCE = 3.0  # seconds in which the first rank may say what all would say
 PASSING_ON = 0.2  # seconds in which the launcher takes a message, before it is told to end everybody
 
@@ -26,10 +28,36 @@ def launched():
     return max(map(int, sizes), default=1)
 
 
+def first():
+    """Whether this is the first of the processes that a launcher started, or the only one."""
+    numbers = [os.environ[name] for name in NUMBERS if os.environ.get(name, "").isdigit()]
+    return launched() == 1 or not numbers or int(numbers[0]) == 0
+
+
+def parse_once(parser, arguments):
+    """`parser.parse_args(arguments)`; where it ends the program, the first process prints why and has the exit code."""
+    if first():
+        return parser.parse_args(arguments)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        try:
+            return parser.parse_args(arguments)
+        except SystemExit:
+            raise SystemExit(0) from None
+
+
+def go_on_alone():
+    """Leave to the first process what needs no other: they end here, and it goes on as if it had been started alone."""
+    if not first():
+        raise SystemExit(0)
+    for name in SIZES:
+        os.environ.pop(name, None)
+
+
 @functools.cache
 def world():
     """The processes that were started together: `Ranks` under `mpiexec`, otherwise `Alone`.
 
+    From then on an exception that nobody catches ends them all: MPI would wait for the process that it ended.
     Raises BackendError where mpi4py is missing, or made for another MPI than the launcher's.
     """
     if launched() == 1:
@@ -44,6 +72,7 @@ def world():
             f" it was made for another MPI ({MPI.Get_library_version().splitlines()[0]})"
         )
     _share_cores(MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED).size)
+    sys.excepthook = lambda *error: fail("".join(traceback.format_exception(*error)), 1)
     return Ranks(MPI.COMM_WORLD)
 
 
@@ -80,20 +109,25 @@ def _world_or_none():
         return None
 
 
-# Prints its argument when its input ends without the word: the process that held the other end is dead.
-_WITNESS = "import sys; sys.stdin.read() == 'well' or print(sys.argv[1], file=sys.stderr, flush=True)"
+# Prints its first argument when its input ends without the word, for then the process that held the other end is dead;
+# and its second where there is a file of the name in the third.
+_WITNESS = """
+import os, sys
+if sys.stdin.read() != "well":
+    message, advice, path = sys.argv[1:]
+    print(message + (advice if os.path.exists(path) else ""), file=sys.stderr, flush=True)
+"""
 
 
 @contextlib.contextmanager
-def last_words(message):
+def last_words(message, advice, path):
     """Context in which a killed process (out of memory, a lost machine) still leaves a message.
 
-    The launcher kills all ranks when one dies, too fast for any of them to speak, so a witness is started that only
-    waits for this process to end.
+    `advice` is added where there is a file at `path`. The launcher kills all ranks when one dies, too fast for any of
+    them to speak, so a witness is started that only waits for this process to end.
     """
-    witness = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _WITNESS, message], stdin=subprocess.PIPE, text=True, start_new_session=True
-    )
+    command = [sys.executable, "-I", "-S", "-c", _WITNESS, message, advice, str(path)]
+    witness = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True)
     try:
         yield
     finally:

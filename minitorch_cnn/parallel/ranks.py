@@ -1,6 +1,7 @@
 """What a training asks of the processes that share it; `Alone` is what that means for a single one."""
 
 import functools
+import itertools
 
 import numpy as np
 
@@ -21,6 +22,12 @@ class Alone:
     def sum(self, vector):
         """Every rank's `vector` becomes the sum of all, in place; the same bits everywhere."""
 
+    def any(self, flag):
+        """Whether `flag` is true on any rank."""
+        flags = np.array([bool(flag)], np.float64)
+        self.sum(flags)
+        return bool(flags[0])
+
     def from_first(self, function):
         """On every rank what `function()` returns, or the UserError it raises, on the first, which alone calls it."""
         return function()
@@ -28,6 +35,10 @@ class Alone:
     def gather(self, value):
         """Every rank's `value`, in the order of the ranks."""
         return [value]
+
+    def anybodys(self, value):
+        """The first rank's `value` that has one."""
+        return next((value for value in self.gather(value) if value), None)
 
     def in_turn(self, function):
         """`function()` of every rank, called on the first before the others: what it downloads, they find."""
@@ -38,7 +49,15 @@ class Alone:
 
     def share(self, images):
         """This rank's `Share` of a batch of so many images."""
-        return Share(self, self.rank * images // self.size, (self.rank + 1) * images // self.size, images)
+        cuts = self.cuts(images)
+        return Share(self, cuts[self.rank], cuts[self.rank + 1], images)
+
+    def cuts(self, things):
+        """Where each rank's share of so many things begins, and where the last one ends."""
+        return [rank * things // self.size for rank in range(self.size + 1)]
+
+    def exchange(self, rows, cuts):
+        """Fill in on every rank all of `rows` (N, ...), of which rank r has made those from cuts[r] to cuts[r + 1]."""
 
 
 class Ranks(Alone):
@@ -54,6 +73,12 @@ class Ranks(Alone):
             self.communicator.Allreduce(MPI.IN_PLACE, vector)
         else:
             self._devices.sum(vector)
+
+    def exchange(self, rows, cuts):
+        from mpi4py import MPI
+
+        counts = [rows[first:stop].size for first, stop in itertools.pairwise(cuts)]
+        self.communicator.Allgatherv(MPI.IN_PLACE, [rows, counts])
 
     def from_first(self, function):
         value = error = None
@@ -71,9 +96,9 @@ class Ranks(Alone):
         return self.communicator.allgather(value)
 
     def in_turn(self, function):
-        value = function() if self.reports else None
-        self.communicator.Barrier()
-        return value if self.reports else function()
+        found = []
+        self.from_first(lambda: found.append(function()))
+        return found[0] if found else function()
 
     def choose_device(self, backend):
         if backend != "numpy":

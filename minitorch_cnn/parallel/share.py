@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from minitorch_cnn.backend import is_array
+
 
 @dataclass(frozen=True)
 class Share:
@@ -26,8 +28,9 @@ class Share:
         return slice(self.first, self.stop) if self.images else slice(0, 1)
 
     def total(self, sums):
-        """The sum over all ranks of what each has added up over its images."""
-        sums = sums if self.images else 0 * sums
+        """`sums`, an array of what this rank has added up over its images, made into the sum over all ranks."""
+        if not self.images:
+            sums[...] = 0
         self.ranks.sum(sums)
         return sums
 
@@ -54,15 +57,22 @@ class Weighted:
         return value, gradient * gradient.dtype.type(self.weight)
 
 
-class Part:
-    """Items `first` to `stop` of a sequence that is cut into slices; nothing is loaded that is not asked for."""
+def part(items, first, stop):
+    """Items `first` to `stop`: of an array a view, of a sequence that loads them one that loads no others."""
+    return items[first:stop] if is_array(items) else Part(items, first, stop)
 
-    def __init__(self, items, share):
-        self.items, self.first, self.stop = items, share.first, share.stop
+
+class Part:
+    """Items `first` to `stop` of a sequence that is asked for slices or arrays of indices."""
+
+    def __init__(self, items, first, stop):
+        self.items, self.first, self.stop = items, first, stop
 
     def __len__(self):
         return self.stop - self.first
 
     def __getitem__(self, rows):
+        if not isinstance(rows, slice):
+            return self.items[self.first + rows]
         start, stop, _ = rows.indices(len(self))
         return self.items[self.first + start : self.first + stop]

@@ -30,7 +30,7 @@ def feature_map_grid(feature_map, channels, columns=4):
         raise ShapeError(f"feature map: expected (h, w, C), got {feature_map.shape}")
     h, w, _ = feature_map.shape
     # Small maps are magnified by a whole number, large ones thinned out to every n-th pixel.
-    magnify, thin = max(1, TILE // max(h, w)), -(-max(h, w) // (2 * TILE))
+    magnify, thin = max(1, round(TILE / max(h, w))), -(-max(h, w) // (2 * TILE))
     tiles = feature_map[::thin, ::thin][:, :, list(channels)]
     low = tiles.min(axis=(0, 1))
     span = tiles.max(axis=(0, 1)) - low

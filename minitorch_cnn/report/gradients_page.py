@@ -15,6 +15,7 @@ class GradientChecks:
         reports: the reports of `gradient_check(..., curves=True)`.
         bugs: `(title, symptom, source, report)` for each planted bug; a report without curves has no chart.
         commands, notes: as in `Run`.
+        surveys: of `lessons.planted_survey`, one for each bug on many shapes.
     """
 
     title: str
@@ -23,6 +24,7 @@ class GradientChecks:
     bugs: list = field(default_factory=list)
     commands: list = field(default_factory=list)
     notes: list = field(default_factory=list)
+    surveys: list = field(default_factory=list)
 
 
 def write_gradients_page(checks, path):
@@ -37,6 +39,10 @@ def gradients_page(checks):
     if checks.bugs:
         found = sum(not report.passed for *_, report in checks.bugs)
         facts.append(("planted bugs found", f"{found} of {len(checks.bugs)}"))
+    if checks.surveys:
+        found, shapes = (sum(getattr(row, name) for row in checks.surveys) for name in ("found", "shapes"))
+        facts.append(("found on random shapes", f"{found:,} of {shapes:,}"))
+        facts.append(("correct ones accused", str(sum(row.accused for row in checks.surveys))))
     if checks.reports:
         facts.append(("numbers compared", f"{sum(report.checked for report in checks.reports):,}"))
         facts.append(("kinks met", str(sum(len(report.kinks) for report in checks.reports))))
@@ -66,7 +72,7 @@ def piece(report):
     return {
         "title": report.subject,
         "passed": report.passed,
-        "verdict": f"{'agrees' if report.passed else 'disagrees'}, {report.checked} numbers compared",
+        "verdict": f"{'agrees' if report.passed else 'disagrees'}, {report.compared}",
         "rows": rows,
         "symptoms": [f"{name}: {words}" for name, words in report.symptoms.items()],
         "charts": [draw_step_curve(curve) for curve in report.curves.values()],

@@ -139,6 +139,8 @@ def totals(step):
         "forward": f"{1e3 * step.forward_seconds:.1f}",
         "backward": f"{1e3 * step.backward_seconds:.1f}",
         "optimizer": f"{1e3 * step.update_seconds:.1f}",
+        "apart": f"{1e3 * (step.forward_seconds + step.backward_seconds):.1f}",
+        "joined": f"{1e3 * step.joined_seconds:.1f}",
     }
 
 

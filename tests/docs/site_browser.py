@@ -10,12 +10,19 @@ import json
 import shutil
 import subprocess
 import threading
+from pathlib import Path
 
+READING = (Path(__file__).parents[1] / "page_reading.js").read_text(encoding="utf-8")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 WALK = """<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,"><body style="margin:0"><script>
+READING
 const pages = PAGES, widths = WIDTHS;
-const settled = () => new Promise(done => setTimeout(done, 100));
+const settled = async frame => {
+  await new Promise(done => setTimeout(done, 100));
+  const moving = frame.contentDocument.getAnimations().map(animation => animation.finished.catch(() => 0));
+  await Promise.race([Promise.all(moving), new Promise(done => setTimeout(done, 2000))]);
+};
 const scrolls = "svg, pre, math, .drawing, .formula, .md-typeset__scrollwrap, .md-sidebar, .md-search, .highlighttable";
 function measure(page, frame) {
   const view = frame.contentWindow, inner = frame.contentDocument, root = inner.documentElement;
@@ -41,9 +48,12 @@ function measure(page, frame) {
     document.body.append(frame);
     await arrived;
     for (const width of widths) {
-      frame.width = width;
-      await settled();
-      found.push(measure(page, frame));
+      frame.width = width; frame.height = 900;
+      await settled(frame);
+      const measures = measure(page, frame);
+      frame.height = Math.min(frame.contentDocument.documentElement.scrollHeight, 60000); // all of it can be pointed at
+      await settled(frame);
+      found.push({...measures, faint: faintText(frame.contentWindow), unnamed: unnamed(frame.contentWindow)});
     }
     frame.remove();
   }
@@ -84,6 +94,7 @@ def walk(site, pages, widths, dark, folder, seconds=600):
     handler = functools.partial(Handler, directory=str(site))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.walk = WALK.replace("PAGES", json.dumps(pages)).replace("WIDTHS", json.dumps(widths))
+    server.walk = server.walk.replace("READING", READING)
     server.done, server.measures, server.missing = threading.Event(), [], []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]

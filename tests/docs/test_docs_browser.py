@@ -22,6 +22,7 @@ def test_every_page_fits_and_the_console_is_silent(site, tmp_path, dark):
         assert found["broken"] == [] and found["foreign"] == [], found
         assert found["paper"] == PAPER[dark], found
         assert found["smallest"] >= 11, found  # pixels
+        assert found["faint"] == [] and found["unnamed"] == [], found
         assert found["scale"] >= 0.75, found  # a drawing is not shrunk until its words cannot be read
 
 
@@ -32,6 +33,10 @@ BAD = {
     "script.html": "<script>throw new Error('a mistake')</script>",
     "network.html": '<img src="http://example.org/x.png" alt="a picture" width="10" height="10">',
     "small.html": '<div class="md-content"><p style="font-size:6px">words</p></div>',
+    "faint.html": '<p style="color:#999">words</p><p style="opacity:0.4">words</p><p style="color:#767676">words</p>',
+    "faint_drawing.html": '<svg role="img" aria-label="x" viewBox="0 0 90 30" width="90"><rect width="90" height="30"'
+    ' fill="#4180cf"/><text x="5" y="20" fill="#556270" font-size="12">on a box</text></svg>',
+    "unnamed.html": '<svg viewBox="0 0 9 9" width="90"><rect width="9" height="9"/></svg><img src="data:," width="9">',
     "drawing.html": '<div class="drawing"><svg viewBox="0 0 900 10" style="width:100%"></svg></div>',
 }
 
@@ -50,3 +55,7 @@ def test_the_walk_sees_what_is_wrong_with_a_page(tmp_path):
     assert found["network.html"]["broken"] and found["network.html"]["foreign"] == ["http://example.org/x.png"]
     assert found["small.html"]["smallest"] == 6
     assert found["drawing.html"]["scale"] < 0.5
+    assert found["good.html"]["faint"] == [] and found["good.html"]["unnamed"] == []
+    assert [words.split(": ")[1] for words in found["faint.html"]["faint"]] == ['2.85 "words"', '2.85 "words"']
+    assert "85,98,112 on 65,128,207: 1.55" in found["faint_drawing.html"]["faint"][0]
+    assert len(found["unnamed.html"]["unnamed"]) == 2

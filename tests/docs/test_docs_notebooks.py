@@ -1,6 +1,8 @@
 """The notebooks of the examples: whole, in order, and with one line that installs the package."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +36,29 @@ def test_the_command_writes_what_jupyter_opens(tmp_path, capsys):
         assert stored["nbformat"] == 4 and stored["cells"][1]["source"] == ["%pip install --quiet some.whl"]
 
 
+def test_the_package_can_lie_beside_the_notebooks(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def pip(command, **options):
+        asked.append([*command, (Path(command[-1]) / "minitorch_cnn" / "sequential.py").is_file()])
+        (tmp_path / "minitorch_cnn-9.9-py3-none-any.whl").write_bytes(b"")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(notebooks.subprocess, "run", pip)
+    assert notebooks.main(["--plain", str(tmp_path), "--wheel"]) == 0
+    assert asked[0][1:4] == ["-m", "pip", "wheel"] and asked[0][-1]
+    stored = json.loads(next(tmp_path.glob("01*.ipynb")).read_text())
+    assert stored["cells"][1]["source"] == ["%pip install --quiet minitorch_cnn-9.9-py3-none-any.whl"]
+
+
+def test_a_package_that_cannot_be_built_is_one_line(tmp_path, monkeypatch, capsys):
+    failed = subprocess.CompletedProcess([], 1, "", "no\nsetuptools\nhere")
+    monkeypatch.setattr(notebooks.subprocess, "run", lambda *a, **k: failed)
+    assert notebooks.main(["--plain", str(tmp_path), "--wheel"]) == 2
+    said = capsys.readouterr().err
+    assert "pip could not build the package there: no setuptools here" in said and said.count("\n") == 1
+
+
 def test_results_of_another_version_of_the_script_are_not_shown(tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
     script = notebooks.scripts()[0]
@@ -46,7 +71,24 @@ def test_results_of_another_version_of_the_script_are_not_shown(tmp_path, monkey
     assert notebooks.executed(script) is None
 
 
-def test_the_first_example_runs_as_a_notebook(tmp_path):
-    made = notebooks.execute(notebooks.scripts()[0], tmp_path)
+def test_the_first_example_runs_as_a_notebook():
+    made = notebooks.execute(notebooks.scripts()[0])
     printed = "".join(output.get("text", "") for cell in made.cells for output in cell.get("outputs", []))
     assert "the gradient is right to first order" in printed
+
+
+def test_a_notebook_is_run_with_the_words_of_a_command_line(tmp_path):
+    script = tmp_path / "some.py"
+    script.write_text("# %% [markdown]\n# # Words\n\n# %%\nimport sys\n\nprint(sys.argv)\n")
+    made = notebooks.execute(script, ["/somewhere/photos", "--images", "3"])
+    printed = "".join(output.get("text", "") for cell in made.cells for output in cell.get("outputs", []))
+    assert printed == "['some.py', '/somewhere/photos', '--images', '3']\n"
+    assert made.metadata["arguments"] == "photos --images 3" and "argv =" not in notebooks.text(made)
+
+
+def test_data_that_are_not_there_are_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    monkeypatch.setattr(notebooks, "executed", lambda script: None)
+    monkeypatch.setattr(notebooks, "execute", lambda script, words: notebooks.notebook(script))
+    assert notebooks.main(["--data", str(tmp_path)]) == 2
+    assert "cifar-10-batches-bin: expected what examples/03_cifar10.py is to be run on" in capsys.readouterr().err

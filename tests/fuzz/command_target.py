@@ -22,6 +22,7 @@ WORDS = (
     "digits", "cats-vs-dogs", "vgg16", "numpy", "cupy", "run", "half", "half-tuned", "mine", "photos", "image.png",
     "weights.h5", "config.json", "new", "page.html", "run/model.npz", "..", ELSEWHERE, "/dev/null", "a\x1b[2Jb",
     "é\u202e", "\udcff", "x" * 5000, "a\nb", "=", "--epochs=2", "--model=run", "%s{0}", "a", "2",
+    "export", "--cnn-explainer", "tiny-vgg",
 )  # fmt: skip
 COMMANDS = (
     "predict run image.png image.png",
@@ -43,6 +44,8 @@ COMMANDS = (
     "exercise dense mine --seconds 1",
     "exercise all mine",
     "exercise dense --solution",
+    "export run --cnn-explainer new",
+    "summary tiny-vgg",
 )
 
 

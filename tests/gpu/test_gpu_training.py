@@ -119,7 +119,7 @@ def test_left_and_taken_up_again_to_the_same_bits(xp, tmp_path):
 def test_the_step_is_a_graph_and_the_last_batch_is_not(xp):
     trainer = Trainer(net("cupy"), IMAGES, LABELS, optimizer=optimizers.SGD(0.01), batch_size=8, progress=False)
     trainer.run()
-    assert trainer.captured.graph is not None and trainer.captured.reason is None
+    assert trainer.step.graph is not None and trainer.step.reason is None
 
 
 @pytest.mark.parametrize("free", [8 << 30, 0], ids=["features there", "features sent"])

@@ -1,14 +1,18 @@
 """`minitorch-cnn exercise` as a learner meets it: start, check, progress, and code that misbehaves."""
 
+import copy
 import fnmatch
 import json
 import pathlib
 import re
 
+import numpy as np
 import pytest
 
 from minitorch_cnn.cli import main
 from minitorch_cnn.exercises import course, runner
+from minitorch_cnn.exercises.checking import in_float32
+from minitorch_cnn.exercises.in_the_package import PACKAGE
 from minitorch_cnn.exercises.progress import Course
 
 RELU = "def relu_forward(x):\n    return x * (x > 0)\n\ndef relu_backward(dy, y):\n    return {}"
@@ -52,7 +56,9 @@ def test_the_way_through_the_course(mine, capsys):
     solve(mine, "dense")
     assert exercise(mine, "dense") == 0
     said = capsys.readouterr().out
-    assert "right  dense_backward" in said and re.search(r"time   dense_backward: yours \S+ ms, ours \S+ ms", said)
+    assert "right  dense_backward" in said and re.search(
+        r"time   dense_backward: yours \S+ ms, the solution \S+ ms: .*; the package itself \S+ ms", said
+    )
     assert "next: minitorch-cnn exercise relu" in said
 
     write(mine, "relu", RELU.format("dy * (dy > 0)"))
@@ -73,6 +79,23 @@ def test_the_way_through_the_course(mine, capsys):
 
     solve(mine, "relu")  # and not checked again
     assert mine.standing(course.get("relu"))[0] == "changed"
+
+
+def test_a_file_can_be_named_itself_and_who_is_in_the_folder_needs_no_more(mine, capsys, monkeypatch):
+    solve(mine, "conv2d")
+    assert main(["exercise", str(mine.file_of(course.get("conv2d")))]) == 0
+    assert "right  conv2d_backward" in capsys.readouterr().out
+    monkeypatch.chdir(mine.folder)
+    assert main(["exercise", "conv2d"]) == 0
+    assert "next: minitorch-cnn exercise max_pool\n" in capsys.readouterr().out
+    assert main(["exercise"]) == 0 and "1 of 10 done in ." in capsys.readouterr().out
+
+
+def test_names_of_two_words(mine, capsys, monkeypatch):
+    monkeypatch.chdir(mine.folder)
+    for words, function in ((["max", "pool"], "max_pool_backward"), (["softmax", "cross-entropy"], "softmax_cross")):
+        assert main(["exercise", *words]) == 1
+        assert f"open   {function}" in capsys.readouterr().out
 
 
 def test_half_of_a_file_counts_as_begun(mine):
@@ -102,7 +125,7 @@ MISBEHAVING = {
     "calls exit": ("exit()", "01_dense.py: raised SystemExit: None (01_dense.py, line 1)"),
     "asks": ("def dense_backward(*a):\n    return input()", "raised EOFError: EOF when reading a line (01_dense.py,"
     " line 2)"),
-    "syntax": ("\n\ndef dense_backward(dy, x kernel):\n    pass", "raised SyntaxError: "),
+    "syntax": ("\n\ndef dense_backward(dy, x kernel):\n    pass", "raised SyntaxError: invalid syntax"),
     "imports": ("import no_such_module", "raised ModuleNotFoundError: No module named 'no_such_module'"
     " (01_dense.py, line 1)"),
     "no function": ("x = 1", "01_dense.py: expected a function dense_backward, found none"),
@@ -121,7 +144,7 @@ def test_what_misbehaves_ends_in_one_line(mine, capfd, name):
     assert main(["exercise", "dense", str(mine.folder), "--seconds", "2"]) == 1
     out, error = capfd.readouterr()
     lines = [line for line in out.splitlines() if line.startswith("wrong")]
-    assert len(lines) == 1 and words in lines[0], out
+    assert len(lines) == 1 and words in lines[0] and lines[0].count(", line ") <= 1, out
     assert "Traceback" not in out + error
 
 
@@ -136,7 +159,41 @@ def test_a_right_answer_that_is_slow_is_right(mine):
           "def dense_backward(dy, x, kernel):\n    if len(x) > 9: time.sleep(100)\n"
           "    return dy @ kernel.T, x.T @ dy, dy.sum(0)")  # fmt: skip
     outcome = runner.run(course.get("dense"), mine.file_of(course.get("dense")), 4)
-    assert outcome.done and "too slow to be timed" in outcome.lines[0]
+    (time,) = outcome.times
+    assert outcome.done and outcome.lines == [] and time.yours is None and 0 < time.ours < 1
+    assert "right, but too slow to be timed" in str(time) and "after 4 seconds" in str(time)
+
+
+def test_loops_over_numbers_are_told_to_be_slow(mine, capsys):
+    write(mine, "relu", "import numpy as np\ndef relu_forward(x):\n    return np.maximum(x, 0)\n"
+          "def relu_backward(dy, y):\n    dx = np.zeros_like(dy)\n    for place in np.ndindex(dy.shape):\n"
+          "        dx[place] = dy[place] if y[place] > 0 else 0\n    return dx")  # fmt: skip
+    assert exercise(mine, "relu") == 0
+    said = capsys.readouterr().out
+    assert re.search(
+        r"relu_backward: yours .* takes \S+ times that; .*\. A Python loop over single numbers is slow", said
+    )
+    assert "exercise 2 is done" in said
+
+
+def test_every_number_a_training_makes_many_of_is_timed():
+    timed = {task.function for each in course.EXERCISES for task in each.tasks if task.large}
+    every = {task.function for each in course.EXERCISES for task in each.tasks}
+    assert every - timed == {"transplant", "lowest_trainable"}  # lists of a few layers
+
+
+@pytest.mark.parametrize("name", PACKAGE)
+def test_what_the_package_is_timed_on_is_the_same_work(name):
+    task = next(task for each in course.EXERCISES for task in each.tasks if task.function == name)
+    arguments = in_float32(task.cases()[0])
+    wanted = task.truth(**copy.deepcopy(task.cases()[0]))
+    got = PACKAGE[name](**arguments)()
+    if name == "sgd_step":
+        PACKAGE[name](**arguments)()
+        PACKAGE[name](**arguments)()  # the task's truth is that of three steps
+        got = [*arguments["parameters"].values(), *arguments["velocity"].values()]
+    for array, right in zip(got if isinstance(got, (tuple, list)) else [got], wanted.values(), strict=True):
+        np.testing.assert_allclose(array, right, atol=1e-4)
 
 
 def test_a_file_can_import_its_neighbours(mine):
@@ -162,7 +219,7 @@ def test_a_damaged_record_is_begun_anew(mine, capsys, record):
         (["dense", "{empty}"], "01_dense.py: expected the file of exercise dense"),
         (["{empty}"], "no exercises are there; begin with: minitorch-cnn exercise start"),
         (["all", "{empty}"], "no exercises are there"),
-        (["conv", "{empty}"], "conv: expected one of dense, relu, softmax"),
+        (["conv3", "{empty}"], "conv3: expected one of dense, relu, softmax"),
         (["all", "--solution"], "--solution: expected the name of one exercise"),
         (["start", "{file}/work"], "exercise start: cannot write"),
     ],

@@ -195,7 +195,20 @@ HINTS = [
     ("dense", "def dense_backward(dy, x):\n    return dy", "raised TypeError"),
     ("dense", "def dense_backward(dy, x, kernel):\n    raise SystemExit(3)", "raised SystemExit: 3"),
     ("dense", "def dense_backward(dy, x, kernel):\n    return dense_backward(dy, x, kernel)", "raised RecursionError"),
+    ("dense", DENSE.format("kernel.T @ dy, x.T @ dy, dy.sum(0)"), "from the wrong side"),
+    ("dense", DENSE.format("dy * kernel, x.T @ dy, dy.sum(0)"), "matrix products, @"),
+    ("dense", DENSE.format("dy @ kernel.T, x * dy, dy.sum(0)"), "matrix products, @"),
+    ("dense", DENSE.format("x.T @ dy, dy @ kernel.T, dy.sum(0)"), "that is dkernel: the results in their order"),
+    ("dense", DENSE.format("dy[:1] @ kernel.T @ x[1:], x.T @ dy, dy.sum(0)"),
+     "it was called with dy (4, 4), x (4, 4), kernel (4, 4)"),
+    ("dense", DENSE.format("(dy @ kernel.T).astype('float16'), x.T @ dy, dy.sum(0)"), "float16 for input of float64"),
+    ("dense", DENSE.format("numpy.dot(dy, kernel.T), x.T @ dy, dy.sum(0)"), "raised NameError: name 'numpy'"),
+    ("dense", "def dense_backward(dy, x):\n    return dy", "it is called with dy, x, kernel"),
     # relu
+    ("relu", "def relu_forward(x):\n    return x if x > 0 else 0", "np.where(x > 0, ...)"),
+    ("relu", "def relu_forward(x):\n    return np.where(x > 0, x, 0.01 * x)", "a leaky ReLU"),
+    ("relu", "def relu_forward(x):\n    return np.maximum(x, 0, out=x)", "changes its argument x"),
+    ("relu", "def relu_backward(dy, y):\n    return dy * (y >= 0)", "dy unchanged"),
     ("relu", "def relu_forward(x):\n    return abs(x)", "absolute value"),
     ("relu", "def relu_forward(x):\n    return np.where(x > 0, 0, x)", "the other half"),
     ("relu", "def relu_forward(x):\n    return (x > 0) * 1.0", "that is the slope"),
@@ -221,12 +234,25 @@ HINTS = [
     ("softmax", changed(SOFTMAX, "loss = (np", "loss = -(np"), "the sign of the loss"),
     ("softmax", changed(SOFTMAX, "p = e / e.sum(axis=1, keepdims=True)", "p = e / e.sum(axis=0)"), "wrong"),
     ("softmax", changed(SOFTMAX, "loss = (", "loss = np.ones(3) * ("), "expected shape ()"),
+    ("softmax", changed(SOFTMAX, "d[np.arange(N), labels] -= 1", "d[:, labels] -= 1"), "reaches into every row"),
+    ("softmax", changed(SOFTMAX, "s[np.arange(N), labels]).mean()", "s[np.arange(N), labels]).sum() / p.size"),
+     "a mean over all N*K"),
+    ("softmax", changed(SOFTMAX, "d / N", "d / p.size"), "a mean over all N*K"),
+    ("softmax", changed(SOFTMAX, "d = p.copy()", "d = 1 / (1 + np.exp(-scores))"), "that is a sigmoid"),
+    ("softmax", changed(SOFTMAX, "return loss, d / N", "return d / N, loss"), "loss: expected shape ()"),
+    ("softmax", changed(SOFTMAX, "e.sum(axis=1, keepdims=True)", "e.sum(axis=1)"), "it was called with scores (4, 3)"),
     # im2col
+    ("im2col", "def im2col(x, window, strides, padding):\n    columns = []", "is the `return` missing?"),
+    ("im2col", "def im2col(x, window, strides, padding):\n    return x", "4 axes where there should be 2"),
+    ("im2col", changed(IM2COL, "return np.array(rows)", "return rows"), "np.array(...) makes an array"),
+    ("im2col", "def im2col(x, window, strides, padding):\n    strides = strides[::-1]\n" + "    " + textwrap.dedent(
+        IM2COL.split("padding):\n")[1]).replace("\n", "\n    "), "the strides are exchanged"),
     ("im2col", changed(IM2COL, ".reshape(-1)", ".transpose(2, 0, 1).reshape(-1)"), "(KH, KW, C)"),
     ("im2col", changed(IM2COL, ".reshape(-1)", ".swapaxes(0, 1).reshape(-1)"), "p goes down"),
     ("im2col", changed(IM2COL, ".reshape(-1)", "[::-1, ::-1].reshape(-1)"), "nothing is flipped"),
-    ("im2col", changed(IM2COL, "np.array(rows)", "np.array(rows).T"), "is a transpose missing?"),
-    ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "(0, 0), (0, 0), (0, 0)"), "expected shape"),
+    ("im2col", changed(IM2COL, "np.array(rows)", "np.array(rows).T"), "every window is a row"),
+    ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "(0, 0), (0, 0), (0, 0)"), "padding is left out"),
+    ("im2col", changed(IM2COL, ", strides[0])", ", 1)").replace(", strides[1])", ", 1)"), "strides are left out"),
     ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "padding[0][::-1], padding[1][::-1], (0, 0)"),
      "wrong sides"),
     ("im2col", """
@@ -241,7 +267,7 @@ HINTS = [
     # col2im
     ("col2im", changed(COL2IM, "+= part", "= part"), "+= adds them up"),
     ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
-    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", ""), "is the padding still around it?"),
+    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", ""), "the padding is still around it"),
     ("col2im", changed(COL2IM, ".reshape(window[0], window[1], C)", ".reshape(C, *window).transpose(1, 2, 0)"),
      "(C, KH, KW)"),
     ("col2im", """
@@ -255,8 +281,16 @@ HINTS = [
                 for q in range(KW):
                     dx[:, p : p + SH * OH : SH, q : q + SW * OW : SW] = columns[:, :, :, p, q]
             return dx[:, top : top + H, left : left + W]""", "+= adds them up"),
+    ("col2im", changed(COL2IM, ".reshape(window[0], window[1], C)", ".reshape(window[1], window[0], C).swapaxes(0, 1)"),
+     "are exchanged"),
+    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, bottom : bottom + H, right : right + W]"),
+     "cut off the wrong sides"),
+    ("col2im", changed(COL2IM, "rows = iter(columns)",
+     "rows = iter(columns.reshape(OH, OW, N, -1).transpose(2, 0, 1, 3).reshape(columns.shape))"), "image after image"),
     # conv2d
-    ("conv2d", changed(LOOP, "dx[window] += ", "dx[window] = "), "numbers are wrong"),  # k overwrites too
+    ("conv2d", changed(LOOP, "dx[window] += ", "dx[window] = "), "the loops over images, windows and filters"),
+    ("conv2d", changed(LOOP, "dkernel[..., k] += ", "dkernel[..., k] = "), "loops over images, windows and filters"),
+    ("conv2d", changed(LOOP, "dbias[k] += ", "dbias[k] = "), "the loops over images, windows and filters"),
     ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
     ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", ""), "is the padding still around it?"),
     ("conv2d", changed(LOOP, "kernel[..., k]\n", "kernel[::-1, ::-1, :, k]\n"), "the kernel is flipped"),
@@ -287,6 +321,11 @@ HINTS = [
      "dx[n, top : top + window[0], left : left + window[1], c] += dy[n, i, j, c]"), "only the largest does"),
     ("max_pool", changed(POOL, "p, q = np.unravel_index(seen.argmax(), seen.shape)",
      "p, q = np.argwhere(seen == seen.max())[-1]"), "it is the first"),
+    ("max_pool", changed(POOL, "+= dy[n, i, j, c]", "+= 1"), "the dy of its window"),
+    ("max_pool", changed(POOL, "np.unravel_index(seen.argmax(), seen.shape)", "divmod(int(seen.argmax()), window[0])"),
+     "the column: divided by KW"),
+    ("max_pool", changed(POOL, "dx = np.zeros_like(x)", "dx = np.zeros(x.shape)"), "np.zeros_like(x) or dtype"),
+    ("max_pool", changed(POOL, "dx = np.zeros_like(x)", "dx = x"), "changes its argument x"),
     # sgd
     ("sgd", changed(SGD, "if not trainable[name]:", "if False:"), "a frozen layer moved"),
     ("sgd", """
@@ -313,8 +352,10 @@ HINTS = [
     ("sgd", changed(SGD, "parameters[name] += v", "parameters[name] += v\n            gradients[name][...] = 0"),
      "changes the gradient of"),
     ("sgd", changed(SGD, "if not trainable[name]:", "if not trainable[name] and gradients[name].any():"),
-     "raised KeyError"),
+     "gradients may lack a name"),
+    ("sgd", changed(SGD, "momentum * v - rate", "momentum * v + rate").replace("+= v", "-= v"), "has the other sign"),
     # surgery
+    ("surgery", changed(TRANSPLANT, "trainable=False)", "trainable=False, kernel=layer['kernel'].copy())"), "are copies"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return kept[:-1] + new"), "`after` itself stays"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return new + kept"), "go on top"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return kept"), "the new layers are missing"),
@@ -381,7 +422,24 @@ def test_both_values_of_the_worst_number_are_shown():
     assert f"yours dx[{row}, {column}] = {right[row, column] + 1:.5g}, it should be {right[row, column]:.5g}" in words
 
 
-def test_exercises_are_found_by_name_and_number():
-    assert course.get("max-pool") is course.get("max_pool") is course.get("7") is course.get("07")
-    with pytest.raises(ArgumentError, match=r"^conv: expected one of dense, relu,"):
-        course.get("conv")
+@pytest.mark.parametrize(
+    "name, words",
+    [("max_pool", "max-pool|max pool|MaxPool|7|07|max_pool_backward|pool"), ("conv2d", "conv|convolution|Conv2D|6"),
+     ("softmax", "softmax cross-entropy|softmax_cross_entropy|cross-entropy|3"), ("sgd", "SGD|momentum|sgd_step|8"),
+     ("surgery", "transplant|lowest_trainable|9"), ("winograd", "winograd_tile|10")],
+)  # fmt: skip
+def test_exercises_are_found_by_name_number_and_function(name, words):
+    assert all(course.get(word) is course.get(name) for word in words.split("|"))
+
+
+@pytest.mark.parametrize(
+    "typed, meant", [("conv2", "conv2d"), ("winogard", "winograd"), ("desne", "dense"), ("im2cal", "im2col")]
+)
+def test_a_name_mistyped_is_one_line_with_the_names_and_the_nearest(typed, meant):
+    with pytest.raises(ArgumentError, match=rf"^{typed}: expected one of dense, .*; did you mean {meant}\?$"):
+        course.get(typed)
+
+
+def test_a_name_far_from_all_lists_them():
+    with pytest.raises(ArgumentError, match=r"^banana: expected one of dense, relu, .*, winograd$"):
+        course.get("banana")

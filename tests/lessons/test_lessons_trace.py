@@ -80,6 +80,16 @@ def test_the_figures_of_each_layer():
     assert step.loss_after == pytest.approx(-np.log(step.prediction_after[np.arange(6), LABELS]).mean(), rel=1e-4)
 
 
+def test_the_passes_as_a_training_runs_them_are_timed_beside_and_change_nothing():
+    step = trace_step(network(), X, LABELS, optimizers.SGD(0.1))
+    assert 0 < step.joined_seconds < 10
+    said = trace_text(step)
+    assert "one layer at a time: forward" in said
+    assert f"as a training runs them, some neighbours as one: {1e3 * step.joined_seconds:.0f} ms" in said
+    cold = trace_step(network(), X, LABELS, optimizers.SGD(0.1), warm_up=False)
+    assert (cold.loss, cold.loss_after) == (step.loss, step.loss_after)  # dropout drew the same mask
+
+
 def test_what_lies_below_the_lowest_trainable_layer_is_not_visited():
     model = network().freeze(through="batch_norm_1")
     step = trace_step(model, X, LABELS, optimizers.SGD(0.1))
@@ -134,3 +144,11 @@ def test_statistics_of_large_numbers_do_not_overflow():
 )
 def test_counts_are_short(number, text):
     assert short(number) == text
+
+
+def test_a_network_that_is_sure_has_nothing_to_learn():
+    model = mtc.Sequential([layers.Dense(2, "softmax")], (2,), seed=0)
+    model.layers[0].parameters["kernel"] = [[50, -50], [-50, 50]]
+    step = trace_step(model, np.eye(2), [0, 1], optimizers.SGD(0.1))
+    said = " ".join(remarks(step))
+    assert "certain of these answers" in said and "did not fall" not in said and "hardly learn" not in said

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 import minitorch_cnn as mtc
 from minitorch_cnn import cnn_explainer, layers, models, preprocessing
+from minitorch_cnn.cli import main
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 
 
@@ -32,7 +33,11 @@ def trained(**changes):
 
 
 def by_neurons(network, image):
-    """The page's own arithmetic: for every neuron the sum over its links, channel by channel, then its bias."""
+    """[each layer's outputs] by the page's own arithmetic: a neuron's sum over its links, channel by channel, and bias.
+
+    The last are the scores, before the softmax.
+    """
+    outputs = []
     maps = list((image / 255).transpose(2, 0, 1))
     for layer in network:
         name = layer["name"]
@@ -56,8 +61,52 @@ def by_neurons(network, image):
         assert len(maps) == layer["num_neurons"]
         shape = np.shape(maps[0])
         assert list(shape) == layer["output_shape"][:2] if shape else layer["output_shape"] == [len(maps)]
-    e = np.exp(np.array(maps) - max(maps))
-    return e / e.sum()
+        outputs.append(np.array(maps))
+    return outputs
+
+
+def by_topology(described, shard, image):
+    """[each layer's outputs] as TensorFlow.js has them: layers built from their configuration, weights by name."""
+    (group,), data, arrays = described["weightsManifest"], memoryview(shard), {}
+    for entry in group["weights"]:
+        size = 4 * int(np.prod(entry["shape"]))
+        arrays[entry["name"]], data = np.frombuffer(data[:size], "<f4").reshape(entry["shape"]), data[size:]
+    assert not len(data)
+    x, outputs = (image / 255)[None], []
+    for layer in described["modelTopology"]["model_config"]["config"]["layers"]:
+        kind, config = layer["class_name"], layer["config"]
+        kernel, bias = (arrays.get(f"{config['name']}/{part}") for part in ("kernel", "bias"))
+        if kind == "Conv2D":
+            assert config["activation"] == "linear" and config["padding"] == "valid" and config["strides"] == [1, 1]
+            assert kernel.shape == (*config["kernel_size"], x.shape[3], config["filters"])
+            seen = sliding_window_view(x, config["kernel_size"], (1, 2))  # (N, OH, OW, C, KH, KW)
+            x = np.einsum("nijcpq,pqck->nijk", seen, kernel) + bias
+        elif kind == "Activation":
+            x = {"relu": lambda x: np.maximum(x, 0)}[config["activation"]](x)
+        elif kind == "MaxPooling2D":
+            assert config["pool_size"] == config["strides"] == [2, 2] and config["padding"] == "valid"
+            x = sliding_window_view(x, (2, 2), (1, 2))[:, ::2, ::2].max(axis=(4, 5))
+        elif kind == "Flatten":
+            x = x.reshape(1, -1)
+        else:
+            assert kind == "Dense" and config["activation"] == "softmax" and kernel.shape == (x.shape[1], 10)
+            x = softmax(x @ kernel + bias)
+        outputs.append(x[0].transpose(2, 0, 1) if x.ndim == 4 else x[0])  # channels first, as the page turns them
+    return outputs
+
+
+def softmax(scores):
+    e = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def of_the_network(model, image):
+    """{exported name: outputs, channels first} of the network itself, a ReLU counted where its convolution ends."""
+    x, outputs = model.receive(image[None]), {}
+    for layer in model.layers:
+        x = layer.forward(x)
+        outputs[layer.name.replace("conv", "relu")] = x[0].transpose(2, 0, 1) if x.ndim == 4 else x[0]
+    return outputs
 
 
 SEEN = {
@@ -75,9 +124,18 @@ def test_the_page_computes_what_the_network_predicts(tmp_path, name):
         model.layers[0].parameters["kernel"] = model.layers[0].parameters["kernel"] / 60
     files = cnn_explainer.export(model, tmp_path / "data")
     assert [path.name for path in files] == ["nn_10.json", "model.json", "group1-shard1of1.bin"]
-    network = json.loads(files[0].read_text())
+    network, described = (json.loads(path.read_text()) for path in files[:2])
     for image in images():
-        np.testing.assert_allclose(by_neurons(network, image), model.predict(image[None])[0], atol=2e-5)
+        ours = of_the_network(model, image)
+        np.testing.assert_allclose(ours["output"], model.predict(image[None])[0], atol=1e-6)
+        neurons, tensors = by_neurons(network, image), by_topology(described, files[2].read_bytes(), image)
+        np.testing.assert_allclose(softmax(neurons.pop()), ours["output"], atol=2e-5)
+        np.testing.assert_allclose(tensors.pop(), ours["output"], atol=2e-5)
+        for exported, one, other in zip(cnn_explainer.NAMES, neurons, tensors):
+            np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-4, err_msg=exported)
+            if exported in ours:
+                np.testing.assert_allclose(other, ours[exported], atol=1e-4, rtol=1e-4, err_msg=exported)
+        assert set(ours) == set(cnn_explainer.NAMES) - {name for name in cnn_explainer.NAMES if "conv" in name}
 
 
 def test_the_names_and_shapes_are_those_of_the_page(tmp_path):
@@ -126,13 +184,14 @@ def test_relus_and_dropout_may_be_layers(tmp_path):
     model = mtc.Sequential(stack(), (64, 64, 3), seed=0, preprocessing=preprocessing.Unit())
     network = json.loads(cnn_explainer.export(model, tmp_path)[0].read_text())
     image = images(1)
-    np.testing.assert_allclose(by_neurons(network, image[0]), model.predict(image)[0], atol=2e-5)
+    scores = by_neurons(network, image[0])[-1]
+    np.testing.assert_allclose(softmax(scores), model.predict(image)[0], atol=2e-5)
 
 
 @pytest.mark.parametrize(
     "changes, shape, message",
     [
-        ({}, (32, 32, 3), "expected images of 64x64x3, got (32, 32, 3)"),
+        ({}, (32, 32, 3), "expected a Tiny VGG, for images of 64x64x3, got one for 32x32x3"),
         ({"filters": 8}, (64, 64, 3), "conv2d_1: expected 10 filters of 3x3"),
         ({"padding": "same"}, (64, 64, 3), "conv2d_1: expected 10 filters of 3x3"),
         ({"pool": 3}, (64, 64, 3), "max_pool2d_2: expected 2x2 windows"),
@@ -166,3 +225,37 @@ class Squared:
 def test_a_preprocessing_that_is_not_linear_is_refused(tmp_path):
     with pytest.raises(ArgumentError, match="scales and shifts pixels"):
         cnn_explainer.export(trained(preprocessing=Squared()), tmp_path)
+
+
+def test_the_command_writes_what_a_weight_file_holds(tmp_path, capsys):
+    model = trained()
+    model.save_weights(tmp_path / "tiny.weights.h5")
+    command = ["export", "tiny-vgg", "--weights", str(tmp_path / "tiny.weights.h5")]
+    assert main([*command, "--cnn-explainer", str(tmp_path / "data")]) == 0
+    said = capsys.readouterr().out
+    assert [line.split(": ")[0] for line in said.splitlines()] == [
+        str(tmp_path / "data" / name) for name in cnn_explainer.FILES
+    ]
+    cnn_explainer.export(model, tmp_path / "here")
+    for name in cnn_explainer.FILES:
+        assert (tmp_path / "data" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["tiny-vgg"], "export: expected --weights FILE beside tiny-vgg, or a run folder"),
+        (["nonsense"], "nonsense: expected a run folder or one of cifar10,"),
+        (["tiny-vgg", "--weights", "{folder}/gone.h5"], "gone.h5"),
+        (
+            ["cifar10", "--weights", "{folder}/cifar10.weights.h5"],
+            "expected a Tiny VGG, for images of 64x64x3, got one",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):
+    models.cifar10().save_weights(tmp_path / "cifar10.weights.h5")
+    given = [argument.format(folder=tmp_path) for argument in arguments]
+    assert main(["export", *given, "--cnn-explainer", str(tmp_path / "data")]) == 2
+    said = capsys.readouterr().err
+    assert message in said and len(said.strip().splitlines()) == 1 and not (tmp_path / "data").exists()

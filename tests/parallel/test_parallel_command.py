@@ -70,6 +70,27 @@ def test_a_mistake_of_all_is_said_once(train, tmp_path):
     assert code == 2 and errors.count("holds a run already") == 1
 
 
+@pytest.mark.parametrize(
+    "arguments, code, said",
+    [
+        (("train", "--epochs", "zero"), 2, "usage: minitorch-cnn train"),
+        (("train", "cifar11"), 2, "invalid choice: 'cifar11'"),
+        (("train", "--resume", "nowhere"), 2, "nowhere: expected a run folder with a config.json"),
+        (("train", "--resume", "nowhere", "--seed", "3"), 2, "got seed too"),
+        (("train", "--data", "nowhere"), 2, "the digits come with the package and take no --data"),
+        (("summary", "nonsense"), 2, "nonsense: expected a run folder"),
+        (("summary", "cifar10"), 0, "1,676,842 parameters"),
+        (("train", "--help"), 0, "usage: minitorch-cnn train"),
+    ],
+)
+def test_what_every_process_would_say_is_said_once(run, tmp_path, monkeypatch, arguments, code, said):
+    monkeypatch.chdir(tmp_path)
+    ended, output, errors = run(3, "-m", "minitorch_cnn.cli", *arguments)
+    assert ended == code and (output + errors).count(said) == 1
+    assert code == 0 or output == ""
+    assert errors.count("minitorch-cnn") <= (2 if "usage" in errors else 1)  # argparse names the program twice
+
+
 def test_ctrl_c_on_the_launcher(start, tmp_path):
     """mpiexec hands it to all processes, each at another moment; they leave after the same batch."""
     process = start(2, SMALL_TRAINING, "slow", 0, 0, "train", "--out", tmp_path / "run", "--epochs", 500, "--quiet")

@@ -1,18 +1,16 @@
 """The parts that make a share count as a part of the whole, without any MPI."""
 
-import sys
-import types
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minitorch_cnn import datasets, losses
+from minitorch_cnn import Sequential, datasets, layers, losses, optimizers
 from minitorch_cnn.backend.philox import random_bits
 from minitorch_cnn.datasets import Batches
+from minitorch_cnn.diagnosis import NotFinite
 from minitorch_cnn.layers.dropout import drop
-from minitorch_cnn.parallel import Alone, Part, Weighted
+from minitorch_cnn.parallel import Alone, Part, SharedStep, Weighted
 
 
 class One(Alone):
@@ -78,6 +76,19 @@ def test_a_part_is_augmented_as_it_is_in_the_whole(augment):
         assert np.array_equal(np.concatenate([share[1] for share in shares]), labels)
 
 
+def test_the_image_that_is_no_number_is_named_by_its_place_in_the_batch():
+    model = Sequential([layers.Flatten(), layers.BatchNorm(), layers.Dense(2)], (3, 2, 1), seed=0)
+    x, labels = np.ones((10, 3, 2, 1), np.float32), np.zeros((10, 2))
+    x[4, 1, 1, 0] = np.nan
+    step = SharedStep(model, losses.MeanSquaredError(), optimizers.SGD(), model, One(1, 3), lambda: 10)
+    assert step.where_it_began(x[3:6], labels[3:6]).startswith("in the input: image 5 of 10 in the batch")
+    assert all(layer.share is None for layer in model.layers)
+    before = model.vector.values.copy()
+    with pytest.raises(NotFinite):
+        step(x[3:6], labels[3:6])
+    assert np.array_equal(model.vector.values, before)
+
+
 def test_part_of_a_sequence_loads_only_what_is_asked_for():
     asked = []
 
@@ -86,41 +97,6 @@ def test_part_of_a_sequence_loads_only_what_is_asked_for():
             asked.append((rows.start, rows.stop))
             return np.arange(100)[rows]
 
-    part = Part(Images(), One(1, 3).share(10))
+    part = Part(Images(), 3, 6)
     assert len(part) == 3 and part[0:2].tolist() == [3, 4] and part[2:100].tolist() == [5]
     assert asked == [(3, 5), (5, 6)]
-
-
-def test_vectors_on_one_gpu_are_summed_in_pinned_memory(monkeypatch):
-    """No GPU here: the calls are CuPy's, the arrays stand for its own."""
-    pytest.importorskip("mpi4py")
-    from minitorch_cnn.parallel.devices import ByHost, device_sums
-
-    class Vector:
-        def __init__(self, numbers):
-            self.numbers, self.size, self.shape, self.dtype = numbers, numbers.size, numbers.shape, numbers.dtype
-
-        def get(self, out):
-            out[...] = self.numbers
-
-        def set(self, numbers):
-            self.numbers = numbers.copy()
-
-    class Communicator:
-        size, rank = 2, 0
-
-        def allgather(self, value):
-            return [value, value]
-
-        def Allreduce(self, place, vector):
-            vector *= 2
-
-    runtime = types.SimpleNamespace(deviceGetPCIBusId=lambda number: "0000:01:00.0")
-    cuda = types.SimpleNamespace(runtime=runtime, Device=lambda: types.SimpleNamespace(id=0))
-    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(cuda=cuda))
-    monkeypatch.setitem(sys.modules, "cupyx", types.SimpleNamespace(empty_pinned=np.empty))
-    sums = device_sums(Communicator())
-    assert isinstance(sums, ByHost)  # both ranks are on the same GPU
-    vector = Vector(np.arange(5, dtype=np.float32))
-    sums.sum(vector)
-    assert vector.numbers.tolist() == [0, 2, 4, 6, 8]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import same_weights
 
 PROGRAM = Path(__file__).with_name("same_weights.py")
 
@@ -32,6 +33,15 @@ def test_the_weights_of_one_process_after_a_hundred_steps(trained, ranks, case):
     assert one.keys() == several.keys()
     for name in one:
         np.testing.assert_allclose(several[name], one[name], rtol=2e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("case", list(same_weights.EXACT))
+def test_every_optimizer_and_loss_after_a_hundred_steps_in_float64(trained, ranks, case):
+    one, several = trained(1, case), trained(ranks, case)
+    assert one.keys() == several.keys()
+    for name in one:
+        np.testing.assert_allclose(several[name], one[name], rtol=1e-9, atol=1e-11, err_msg=name)
 
 
 def test_the_digits_in_float64(trained):

@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
+READING = (Path(__file__).parents[1] / "page_reading.js").read_text(encoding="utf-8")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # A window cannot be as narrow as a phone, a frame can. The frame has a source document of its own, so that this page
@@ -14,27 +16,31 @@ FRAME = """<!DOCTYPE html>
 <body style="margin:0">
 <iframe id="page" width="{width}" height="900" style="border:0"></iframe>
 <script>
+READING
 const frame = document.getElementById("page");
 frame.onload = () => {{
   const root = frame.contentDocument.documentElement;
   const images = [...frame.contentDocument.images];
   const wide = [...root.querySelectorAll("body *")].filter(node => !node.closest("svg, .scroll, pre, .unseen")
     && node.getBoundingClientRect().right > root.clientWidth + 1).map(node => node.tagName + "." + node.className);
-  document.title = JSON.stringify({{
+  const measures = {{
     shown: root.clientWidth, needed: root.scrollWidth, wide: wide,
     paper: frame.contentWindow.getComputedStyle(root).backgroundColor,
     broken: images.filter(image => image.offsetParent && !image.naturalWidth).length,
-  }});
+  }};
+  frame.height = root.scrollHeight; // all of it can be pointed at
+  const view = frame.contentWindow;
+  document.title = JSON.stringify({{...measures, faint: faintText(view), unnamed: unnamed(view)}});
 }};
 frame.srcdoc = {page};
 </script>"""
 
 
 def measure(page, width, dark, folder):
-    """What the browser says of a page: widths, paper colour, broken images, and its console."""
+    """What the browser says of a page: widths, paper colour, broken images, faint text, and its console."""
     wrapper = folder / "wrapper.html"
     page = json.dumps(page).replace("</", "<\\/").replace("<!--", "<\\!--")
-    wrapper.write_text(FRAME.format(width=width, page=page), encoding="utf-8")
+    wrapper.write_text(FRAME.format(width=width, page=page).replace("READING", READING), encoding="utf-8")
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
     command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     command += [f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000", "--enable-logging=stderr"]

@@ -21,4 +21,5 @@ def test_the_page_fits_and_the_console_is_silent(make_run, tmp_path, width, dark
     assert found["wide"] == []
     assert found["broken"] == 0
     assert found["console"] == []
+    assert found["faint"] == [] and found["unnamed"] == []
     assert found["paper"] == ("rgb(18, 22, 28)" if dark else "rgb(255, 255, 255)")

@@ -49,6 +49,7 @@ def test_the_page_fits_and_the_console_is_silent(checks, tmp_path, width, dark):
     found = measure(gradients_page(checks), width, dark, tmp_path)
     assert found["shown"] == width and found["needed"] <= width, found
     assert found["wide"] == [] and found["broken"] == 0 and found["console"] == []
+    assert found["faint"] == [] and found["unnamed"] == []
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, 1e-300, 1e300])
@@ -66,23 +67,47 @@ def test_the_command_writes_the_page(tmp_path, capsys, read_page):
     assert "17 of 17" in read_page(path.read_text(encoding="utf-8")).text
 
 
-def test_a_missed_bug_is_exit_code_1(monkeypatch, capsys):
-    from minitorch_cnn.lessons import planted_bugs
+@pytest.fixture
+def a_bug_that_is_missed(monkeypatch):
+    """The gallery's first bug, and one that computes another thing and is not looked at closely."""
+    from minitorch_cnn.lessons import planted_bugs, planted_survey
+    from minitorch_cnn.lessons.planted_trials import Trial
 
-    def check(rng, kind, curves):
-        return gradient_check(layers.ReLU(), distinct((2, 3)))
+    def draw(rng):
+        report = gradient_check(layers.ReLU(), distinct((2, 3)))
+        return Trial(lambda kind, curves=False: report, lambda kind: {"input": np.full(3, float(kind is layers.ReLU))})
 
-    correct = planted_bugs.PlantedBug("no bug at all", planted_bugs.planted.MaskFromTheWrongSide, "None.", check)
-    monkeypatch.setattr(planted_bugs, "PLANTED_BUGS", (*PLANTED_BUGS[:1], correct))
+    missed = planted_bugs.PlantedBug("hard to see", planted_bugs.planted.MaskFromTheWrongSide, "None.", draw, "")
+    gallery = (PLANTED_BUGS[6], missed)
+    monkeypatch.setattr(planted_bugs, "PLANTED_BUGS", gallery)
+    monkeypatch.setattr(planted_survey, "PLANTED_BUGS", gallery)
+
+
+def test_a_missed_bug_is_exit_code_1(a_bug_that_is_missed, capsys):
     assert main(["check-gradients", "--planted"]) == 1
-    assert "1 of 2 planted bugs found; missed: no bug at all" in capsys.readouterr().out
+    assert "1 of 2 planted bugs found; missed: hard to see" in capsys.readouterr().out
+    assert main(["check-gradients", "--planted", "--random", "2"]) == 1
+    said = capsys.readouterr().out
+    assert "1 of 2 bugs found on every shape: 2 of 4; missed: hard to see" in said
+
+
+def test_the_survey_is_a_table_and_a_page(tmp_path, capsys, read_page):
+    path = tmp_path / "survey.html"
+    assert main(["check-gradients", "--planted", "--random", "1", "--brief", "--page", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "17 of 17 bugs found on every shape: 17 of 17\n0 of 18 correct ones accused" in said
+    for bug in PLANTED_BUGS:
+        assert sum(line.startswith(bug.title) for line in said.splitlines()) == 1
+    page = read_page(path.read_text(encoding="utf-8"))
+    assert "found on random shapes" in page.text and page.text.count("17 of 17") == 2
+    assert "check-gradients --planted --random 1" in page.text
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--planted", "--random", "3"], "expected one of MODEL, --random and --planted, got more"),
-        (["cifar10", "--planted"], "expected one of MODEL, --random and --planted, got more"),
+        (["cifar10", "--random", "3"], "expected MODEL alone, or --random and --planted, got both"),
+        (["cifar10", "--planted"], "expected MODEL alone, or --random and --planted, got both"),
         (["--random", "1", "--brief", "--page", "{folder}"], "expected the name of a file to write, got the folder"),
     ],
 )

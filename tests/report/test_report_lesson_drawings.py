@@ -121,10 +121,10 @@ def test_feature_maps_show_the_liveliest_channels():
     assert 'alt="conv &lt;1&gt;: the 2 liveliest of 6 feature maps, 5×7 each; light is a strong answer"' in html
     grid = pixels(html)
     bright = grid[..., :3].astype(int).sum(axis=2)
-    height, width = 5 * 13, 7 * 13
+    height, width = 5 * 14, 7 * 14
     assert grid.shape[:2] == (height, 2 * width + 6)
-    assert np.unravel_index(bright[:, :width].argmax(), (height, width)) == (2 * 13, 3 * 13)
-    assert bright[:, width + 6 :].argmax() // width >= 4 * 13  # the last pixel is the largest
+    assert np.unravel_index(bright[:, :width].argmax(), (height, width)) == (2 * 14, 3 * 14)
+    assert bright[:, width + 6 :].argmax() // width >= 4 * 14  # the last pixel is the largest
     assert not grid[:, width : width + 6, 3].any()
 
 

@@ -56,6 +56,7 @@ def test_the_digits_network(digits, read_page):
         assert f"{row.name} {row.kind}" in page.text and f"{row.gradient.rms:.1e}" in page.text
         assert all(f"{move.ratio:.1e}" in page.text for name, move in row.moves.items() if name == "kernel")
     assert "object at" not in page.text and f"the update {1e3 * step.update_seconds:.1f} ms" in page.text
+    assert f"takes {1e3 * step.joined_seconds:.1f} ms for the same" in page.text
     assert f"{step.loss_after:.4g}" in page.text and "1,676,842" in page.text
     assert len(page.all("img")) == 8 + len(step.outputs)
     assert all(image["alt"] for image in page.all("img"))
@@ -79,19 +80,22 @@ def test_the_page_fits_and_the_console_is_silent(digits, tmp_path, width, dark):
     found = measure(page, width, dark, tmp_path)
     assert found["shown"] == width and found["needed"] <= width, found
     assert found["wide"] == [] and found["broken"] == 0 and found["console"] == []
+    assert found["faint"] == [] and found["unnamed"] == []
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_drawings_fit_into_a_page(tmp_path, width):
+def test_the_drawings_fit_into_a_page(tmp_path, width, dark):
     size = {} if width > 500 else {"width": 350}
     drawings = [draw_im2col(**size), draw_col2im(**size), draw_max_pool(np.arange(16).reshape(4, 4) % 7, **size),
                 draw_winograd_tile(np.eye(6), np.ones((3, 3)), **size)]  # fmt: skip
     content = render("page.html").replace(
         "<main>", "<main>" + "".join(f"<section>{each}</section>" for each in drawings)
     )
-    found = measure(content, width, False, tmp_path)
+    found = measure(content, width, dark, tmp_path)
     assert found["needed"] <= width and found["wide"] == [] and found["console"] == []
+    assert found["faint"] == [] and found["unnamed"] == []
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cats_vs_dogs"])

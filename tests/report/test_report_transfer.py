@@ -315,7 +315,8 @@ def test_what_does_not_fit_together_is_refused(change, error, message):
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
-@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_fits_and_the_console_is_silent(tmp_path, width, dark):
     word = "a_word_without_any_place_to_break_it_" * 4
     page = transfer_page(
@@ -327,3 +328,4 @@ def test_the_page_fits_and_the_console_is_silent(tmp_path, width, dark):
     assert found["wide"] == []
     assert found["broken"] == 0
     assert found["console"] == []
+    assert found["faint"] == [] and found["unnamed"] == []

@@ -15,6 +15,8 @@ Each of the three is one line of NumPy. The shapes leave only one way to write e
 Check it:  minitorch-cnn exercise dense
 """
 
+import numpy as np
+
 
 def dense_backward(dy, x, kernel):
     """(dx, dkernel, dbias) for dy (N, U), x (N, D) and kernel (D, U)."""

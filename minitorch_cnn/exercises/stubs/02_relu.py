@@ -10,6 +10,8 @@ Backward is given y, not x: it tells all there is to know, and a layer need not 
 Check it:  minitorch-cnn exercise relu
 """
 
+import numpy as np
+
 
 def relu_forward(x):
     """y of the shape of x."""

@@ -13,6 +13,8 @@ keeps exp below 1. And a probability may be so small that it is rounded to 0, wh
 Check it:  minitorch-cnn exercise softmax
 """
 
+import numpy as np
+
 
 def softmax_cross_entropy(scores, labels):
     """(loss, dscores) for scores (N, K) and labels (N,), whole numbers 0 to K-1. loss is a number, dscores (N, K)."""

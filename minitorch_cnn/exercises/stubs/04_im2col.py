@@ -20,6 +20,8 @@ the strides as steps. With loops over everything it is right as well, only slow.
 Check it:  minitorch-cnn exercise im2col
 """
 
+import numpy as np
+
 
 def im2col(x, window, strides, padding):
     """columns (N*OH*OW, KH*KW*C) of x (N, H, W, C).

@@ -11,6 +11,8 @@ nowhere. The layout of the columns is that of exercise 4.
 Check it:  minitorch-cnn exercise col2im
 """
 
+import numpy as np
+
 
 def col2im(columns, input_shape, window, strides, padding):
     """dx (N, H, W, C) = `input_shape`, for columns (N*OH*OW, KH*KW*C).

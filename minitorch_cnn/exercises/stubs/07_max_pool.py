@@ -9,6 +9,8 @@ pixel can win in several.
 Check it:  minitorch-cnn exercise max_pool
 """
 
+import numpy as np
+
 
 def max_pool_backward(dy, x, window, strides):
     """dx (N, H, W, C) for dy (N, OH, OW, C) and the x (N, H, W, C) that was pooled.

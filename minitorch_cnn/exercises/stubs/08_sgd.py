@@ -9,6 +9,8 @@ keeps its number and its velocity bit by bit, whatever its gradient is; it may a
 Check it:  minitorch-cnn exercise sgd
 """
 
+import numpy as np
+
 
 def sgd_step(parameters, gradients, velocity, trainable, rate, momentum):
     """Change the arrays of `parameters` and `velocity` in place; returns nothing.

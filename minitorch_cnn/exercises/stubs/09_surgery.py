@@ -18,6 +18,8 @@ And how far does the gradient have to go back? To the lowest layer that learns, 
 Check it:  minitorch-cnn exercise surgery
 """
 
+import numpy as np
+
 
 def transplant(layers, after, new):
     """The list of layers up to the one called `after`, frozen, then those of the list `new`.

@@ -44,6 +44,14 @@ def _as(mistake):
     return wrong
 
 
+def _overwriting_loops(dy, x, kernel, strides, padding):
+    """= in loops over images, windows and filters: of dx the last filter's windows stay, of the rest the last pixel."""
+    last = m.Case(x, None, dy[..., -1:], kernel[..., -1:], strides, padding)
+    seen = windows(x, kernel.shape[:2], strides, padding)[-1, -1, -1]
+    dkernel = seen[..., None] * dy[-1, -1, -1]
+    return {"dx": m.overwriting_windows(last)["input"], "dkernel": dkernel, "dbias": dy[-1, -1, -1]}
+
+
 ADD_UP = "a pixel is in several windows, and = keeps only what the last one sent back: += adds them up"
 TASKS = (
     Task(
@@ -54,6 +62,10 @@ TASKS = (
         (
             Mistake(ADD_UP, _as(m.overwriting_windows)),
             Mistake(ADD_UP, _as(m.overwriting_col2im)),
+            Mistake(
+                "in the loops over images, windows and filters = keeps only the last one's: += adds them up",
+                _overwriting_loops,
+            ),
             Mistake(
                 "the padding is not cut off dx: the image begins at row `top`, column `left` of the padded one",
                 _as(m.padding_not_cut_off),
@@ -76,6 +88,13 @@ TASKS = (
                 lambda dy, x, kernel, strides, padding: {
                     "dkernel": m._kernel_gradient(x, dy, m.Case(x, None, dy, kernel, strides, padding)) / len(x),
                     "dbias": dy.sum((0, 1, 2)) / len(x),
+                },
+            ),
+            Mistake(
+                "dkernel is turned by 180 degrees: deep learning's convolution does not flip, tap (p, q) met pixel"
+                " (i*SH + p, j*SW + q)",
+                lambda dy, x, kernel, strides, padding: {
+                    "dkernel": m._kernel_gradient(x, dy, m.Case(x, None, dy, kernel, strides, padding))[::-1, ::-1]
                 },
             ),
             Mistake(

@@ -29,9 +29,19 @@ TASKS = (
         (
             Mistake(
                 "dx = dy @ kernel goes forwards once more: the way back is the transpose, dy @ kernel.T. A square"
-                " kernel"
-                " hides it",
+                " kernel hides it",
                 lambda dy, x, kernel: {"dx": dy @ kernel} if _square(kernel) else {},
+            ),
+            Mistake(
+                "kernel.T @ dy multiplies from the wrong side: dx[n, d] is a row of dy against a row of kernel, so dy"
+                " @ kernel.T",
+                lambda dy, x, kernel: {"dx": kernel.T @ dy} if len(kernel) == len(dy) == dy.shape[1] else {},
+            ),
+            Mistake(
+                "* multiplies number by number; the sums over the inputs and outputs are matrix products, @",
+                lambda dy, x, kernel: (
+                    {"dx": dy * kernel, "dkernel": x * dy} if dy.shape == kernel.shape == x.shape else {}
+                ),
             ),
             Mistake(
                 "dkernel is the transpose of what it should be: kernel[d, u] met x[n, d] and dy[n, u], so x.T @ dy",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitorch_cnn.convolution.geometry import output_size
+from minitorch_cnn.convolution.geometry import NO_PADDING, output_size
 from minitorch_cnn.exercises.exercise import Mistake, Task, numbers
 
 SHAPES = (
@@ -64,6 +64,34 @@ def _channels_first(columns, input_shape, window, strides, padding):
     return {"dx": add_up(swapped, input_shape, window, strides, padding)}
 
 
+def _exchanged(columns, input_shape, window, strides, padding):
+    """A row read as (KW, KH, C)."""
+    parts = columns.reshape(len(columns), window[1], window[0], -1).swapaxes(1, 2).reshape(len(columns), -1)
+    return {"dx": add_up(parts, input_shape, window, strides, padding)}
+
+
+def _images_last(columns, input_shape, window, strides, padding):
+    """The rows taken for (OH, OW, N)."""
+    N, H, W, C = input_shape
+    OH, OW = output_size((H, W), window, strides, padding)
+    turned = columns.reshape(OH, OW, N, -1).transpose(2, 0, 1, 3).reshape(columns.shape)
+    return {"dx": add_up(turned, input_shape, window, strides, padding)}
+
+
+def _other_side(columns, input_shape, window, strides, padding):
+    """Cut off at the bottom right what belongs to the top left."""
+    (top, bottom), (left, right) = padding
+    padded = (input_shape[0], input_shape[1] + top + bottom, input_shape[2] + left + right, input_shape[3])
+    whole = add_up(columns, padded, window, strides, NO_PADDING)
+    return {"dx": whole[:, bottom : bottom + input_shape[1], right : right + input_shape[2]]}
+
+
+def _uncut(columns, input_shape, window, strides, padding):
+    (top, bottom), (left, right) = padding
+    N, H, W, C = input_shape
+    return {"dx": add_up(columns, (N, H + top + bottom, W + left + right, C), window, strides, NO_PADDING)}
+
+
 def _counted(columns, input_shape, window, strides, padding):
     """The mean of a pixel's copies."""
     geometry = (input_shape, window, strides, padding)
@@ -98,7 +126,23 @@ IM2COL = (
                 lambda **a: {"columns": _rows(windows(**a)[:, :, :, ::-1, ::-1])},
             ),
             Mistake(
-                "the strides are exchanged or the padding is on the wrong sides: ((top, bottom), (left, right))",
+                "the padding is left out: the windows are those of the image with zeros around it",
+                lambda x, window, strides, padding: {"columns": _rows(windows(x, window, strides, NO_PADDING))},
+            ),
+            Mistake(
+                "the strides are left out: the next window begins SH rows down, or SW columns to the right",
+                lambda x, window, strides, padding: {"columns": _rows(windows(x, window, (1, 1), padding))},
+            ),
+            Mistake(
+                "a matrix with a column for every window: every window is a row",
+                lambda **a: {"columns": _rows(windows(**a)).T},
+            ),
+            Mistake(
+                "the strides are exchanged: SH goes down with i, SW to the right with j",
+                lambda x, window, strides, padding: {"columns": _rows(windows(x, window, strides[::-1], padding))},
+            ),
+            Mistake(
+                "the padding is on the wrong sides: ((top, bottom), (left, right))",
                 lambda x, window, strides, padding: {
                     "columns": _rows(windows(x, window, strides, tuple(side[::-1] for side in padding)))
                 },
@@ -126,8 +170,18 @@ COL2IM = (
                 "the padding is not cut off: the image begins at row `top`, column `left` of the padded one",
                 lambda **a: {"dx": add_up(**a, crop=False)},
             ),
+            Mistake(
+                "the padding is still around it: the image begins at row `top`, column `left`, and is H x W large",
+                _uncut,
+            ),
             Mistake("a row holds its window as (KH, KW, C), you read it as (C, KH, KW)", _channels_first),
             Mistake("the mean of a pixel's copies: it is their sum", _counted),
+            Mistake("rows and columns of the window are exchanged: p goes down (axis 1), q to the right", _exchanged),
+            Mistake("the rows are taken in another order: row n*OH*OW + i*OW + j, image after image", _images_last),
+            Mistake(
+                "the padding is cut off the wrong sides: ((top, bottom), (left, right)), the image begins at top, left",
+                _other_side,
+            ),
         ),
         lambda: _col2im_case(*LARGE),
     ),

@@ -18,6 +18,7 @@ def _cases():
     ties = np.round(numbers(3, 2, 5, 4, 2))  # whole numbers: many windows hold their largest twice
     return [
         _case((2, 4, 6, 2), (2, 2), (2, 2)),
+        _case((2, 6, 5, 3), (3, 2), (2, 2)),
         _case((2, 5, 4, 3), (3, 2), (1, 1)),
         _case((1, 7, 6, 2), (3, 3), (2, 2)),
         _case(None, (2, 2), (1, 1), ties),
@@ -31,7 +32,7 @@ def _truth(dy, x, window, strides):
             return windows(x, window, strides, NO_PADDING).max(axis=(3, 4))
 
         return numerical_gradients(forward, dy, x=x)
-    return {"dx": _given_to(dy, x, window, strides, lambda seen: [int(seen.argmax())])}
+    return {"dx": _given_to(dy, x, window, strides, _first_largest)}
 
 
 def _given_to(dy, x, window, strides, winners):
@@ -48,8 +49,23 @@ def _all_largest(seen):
     return np.flatnonzero(seen == seen.max())
 
 
+def _first_largest(seen):
+    return [int(seen.argmax())]
+
+
 def _last_largest(seen):
     return [int(np.flatnonzero(seen == seen.max())[-1])]
+
+
+def _wrong_divisor(dy, x, window, strides):
+    """argmax counts along the rows of a window: divided by its height, the place is another one."""
+    KH, KW = window
+    dx = np.zeros((len(x), x.shape[1] + KH * KW, x.shape[2] + KH * KW, x.shape[3]))
+    for n, i, j, c in np.ndindex(dy.shape):
+        top, left = i * strides[0], j * strides[1]
+        p, q = divmod(int(x[n, top : top + KH, left : left + KW, c].argmax()), KH)
+        dx[n, top + p, left + q, c] += dy[n, i, j, c]
+    return {"dx": dx[:, : x.shape[1], : x.shape[2]]}
 
 
 def _as(mistake):
@@ -78,6 +94,15 @@ TASKS = (
             Mistake(
                 "of equal numbers the last one got the gradient: it is the first in reading order (> and not >=)",
                 lambda **a: {"dx": _given_to(**a, winners=_last_largest)},
+            ),
+            Mistake(
+                "1 where a pixel won: the chain rule, it gets the dy of its window",
+                lambda dy, **rest: {"dx": _given_to(np.ones_like(dy), **rest, winners=_first_largest)},
+            ),
+            Mistake(
+                "argmax counts along the rows, so place // KW is the row and place % KW the column: divided by KW, the"
+                " width",
+                _wrong_divisor,
             ),
             Mistake("that is average pooling: the largest gets all of dy", _as(m.shared_by_the_window)),
             Mistake("every pixel of the window got dy: only the largest does", _as(m.to_the_whole_window)),

@@ -30,6 +30,10 @@ TASKS = (
                 "1 where x > 0: that is the slope; the result keeps x itself there", lambda x: {"y": 1.0 * (x > 0)}
             ),
             Mistake(
+                "a leaky ReLU: what is below 0 becomes 0, nothing of it is left",
+                lambda x: {"y": np.where(x > 0, x, 0.01 * x)},
+            ),
+            Mistake(
                 "one number: np.maximum(x, 0) compares element by element, max(x) does not", lambda x: {"y": x.max()}
             ),
         ),

@@ -21,6 +21,17 @@ def _case(frozen=(), seed=0, moving=(), gradients_of_frozen=True):
             "rate": 0.1, "momentum": 0.9}  # fmt: skip
 
 
+def _large():
+    """The trained arrays of a small ConvNet, and a frozen one."""
+    shapes = {"conv": (3, 3, 64, 128), "dense": (1600, 512), "bias": (512,), "frozen": (3, 3, 64, 64)}
+    parameters, gradients, velocity = (
+        {name: numbers(seed, *shape) for name, shape in shapes.items()} for seed in range(3)
+    )
+    trainable = {name: name != "frozen" for name in shapes}
+    return {"parameters": parameters, "gradients": gradients, "velocity": velocity, "trainable": trainable,
+            "rate": 1e-6, "momentum": 0.9}  # fmt: skip
+
+
 def _call(function, arguments):
     """What becomes of the parameters and velocities in a few steps."""
     parameters, velocity = arguments["parameters"], arguments["velocity"]
@@ -130,6 +141,13 @@ TASKS = (
                 _only(lambda w, g, v, rate, momentum: (w + momentum * v + rate * g, momentum * v + rate * g)),
             ),
             _mistake(
+                "the velocity has the other sign: v = momentum * v + rate * g and w -= v walk the same path, but here v"
+                " holds the minus, and w += v",
+                _only(
+                    lambda w, g, v, rate, momentum: (w - (momentum * v + rate * g), momentum * v + rate * g),
+                ),
+            ),
+            _mistake(
                 "the velocity is not kept: v[...] = momentum * v - rate * g has to be there in the next step",
                 _only(lambda w, g, v, rate, momentum: (w + momentum * v - rate * g, v)),
             ),
@@ -165,7 +183,7 @@ TASKS = (
                 ),
             ),
         ),
-        None,
+        _large,
         _call,
         keeps=False,
     ),

@@ -48,6 +48,23 @@ def _unshifted_log(scores, labels):
     return {**_unshifted(scores, labels), "loss": loss}
 
 
+def _all_columns(scores, labels):
+    """What d[:, labels] -= 1 does: it takes 1 off in every row."""
+    N, p, _, _ = _pieces(scores, labels)
+    p[:, labels] -= 1
+    return {"dscores": p / N}
+
+
+def _mean_of_all(scores, labels):
+    N, p, _, surprises = _pieces(scores, labels)
+    return {"loss": surprises.sum() / p.size, "dscores": (p - _one_hot(scores, labels)) / p.size}
+
+
+def _sigmoid(scores, labels):
+    N, K = scores.shape
+    return {"dscores": (1 / (1 + np.exp(-scores)) - _one_hot(scores, labels)) / N}
+
+
 def _clipped(scores, labels):
     return {"loss": -np.log(np.clip(_softmax(scores)[np.arange(len(scores)), labels], 1e-7, 1)).mean()}
 
@@ -71,14 +88,12 @@ TASKS = (
             ),
             Mistake(
                 "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s of the right"
-                " class"
-                " needs no probability and is exact",
+                " class needs no probability and is exact",
                 _clipped,
             ),
             Mistake(
                 "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s of the right"
-                " class"
-                " needs no probability and is exact",
+                " class needs no probability and is exact",
                 lambda scores, labels: {"loss": _pieces(scores, labels)[3].mean()},
             ),
             Mistake(
@@ -109,6 +124,18 @@ TASKS = (
                 lambda scores, labels: {
                     "dscores": (np.exp(scores) / np.exp(scores).sum() - _one_hot(scores, labels)) / len(scores)
                 },
+            ),
+            Mistake(
+                "d[:, labels] reaches into every row: d[np.arange(N), labels] is one number of each row",
+                _all_columns,
+            ),
+            Mistake(
+                "a mean over all N*K numbers: the loss is a mean over the N images, one number of each row",
+                _mean_of_all,
+            ),
+            Mistake(
+                "that is a sigmoid, which looks at each score by itself: exp(s) is divided by the sum over the row",
+                _sigmoid,
             ),
             Mistake(
                 "the sign of the loss: log of a probability is negative, the loss is minus that",

@@ -21,6 +21,7 @@ def _judge_transplant(transplant):
         _judge_list(result, base)
         or _judge_order([layer["name"] for layer in result])
         or _judge_weights(result, before, new)
+        or _judge_shared(result, before)
         or _judge_frozen(result)
         or _judge_left_alone(base, before)
         or _judge_unknown(transplant)
@@ -64,6 +65,16 @@ def _judge_weights(result, before, new):
                     f"the {name} of {layer['name']} is not the one it had; hint: what the old layers know is why they"
                     " are kept, nothing is drawn anew"
                 )
+    return None
+
+
+def _judge_shared(result, before):
+    for layer, source in zip(result, before[:3]):
+        if any(layer[name] is not source[name] for name in ("kernel", "bias")):
+            return (
+                f"the arrays of {layer['name']} are copies; hint: a copy of VGG16 is half a gigabyte, dict(layer) makes"
+                " a layer of its own that shares them"
+            )
     return None
 
 

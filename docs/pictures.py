@@ -1,0 +1,86 @@
+"""The pictures of the tour that need VGG16's weights and a fine-tuned network: made here, kept in `docs/pictures/`.
+
+    python docs/pictures.py --weights FILE             feature maps of a photo, block by block
+    python docs/pictures.py --weights FILE --run RUN   as well the filters before and after, and Grad-CAM
+
+WEIGHTS is Keras's file of VGG16 without the top, RUN the folder of `minitorch-cnn fine-tune` on cats and dogs. The
+photo, `chelsea.jpg`, is Stefan van der Walt's, without any rights reserved (CC0).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from minitorch_cnn import datasets, models
+from minitorch_cnn.errors import UserError
+from minitorch_cnn.grad_cam import grad_cam
+from minitorch_cnn.metrics import class_probabilities
+from minitorch_cnn.report import feature_map_grid, filter_grid, overlay
+from minitorch_cnn.report.feature_maps import liveliest
+from minitorch_cnn.report.training_page import first_filters
+from minitorch_cnn.runs import RunFolder
+
+PICTURES = Path(__file__).parent / "pictures"
+PHOTO = PICTURES / "chelsea.jpg"
+CHANNELS = 8  # of each block
+
+
+def feature_maps(weights, photo=PHOTO):
+    """{name of a block's last layer: (h, w, C)}: what VGG16 makes of the photo, block by block."""
+    base = models.vgg16(include_top=False, input_shape=(224, 224, 3), weights=weights)
+    y, maps = base.receive(datasets.load_image(photo, 224, 224)[None]), {}
+    for layer in base.layers:
+        y = layer.forward(y)
+        layer.forget()
+        if layer.name.endswith("_pool"):
+            maps[layer.name] = y[0]
+    return maps
+
+
+def save(name, pixels):
+    path = PICTURES / f"{name}.png"
+    Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def of_the_weights(weights):
+    for name, feature_map in feature_maps(weights).items():
+        save(f"vgg16_{name}", feature_map_grid(feature_map, liveliest(feature_map, CHANNELS)))
+
+
+def of_the_run(weights, run):
+    model, names = RunFolder(run).load_model()
+    before = first_filters(models.vgg16(include_top=False, weights=weights))
+    after = first_filters(model)
+    change = after - before
+    save("filters_before", filter_grid(before[:, :, ::-1], columns=16, magnify=10))
+    save("filters_after", filter_grid(after[:, :, ::-1], columns=16, magnify=10))
+    save("filters_change", filter_grid(change[:, :, ::-1], columns=16, magnify=10, largest=np.abs(change).max()))
+    photo = datasets.load_image(PHOTO, *model.input_shape[:2])
+    save("grad_cam", overlay(photo, grad_cam(model, photo, "block5_conv3")))
+    probabilities = class_probabilities(model.predict(photo[None]))[0]
+    print(", ".join(f"{name} {share:.4f}" for name, share in zip(names, probabilities)))
+    print(f"the filters changed by {np.linalg.norm(change) / np.linalg.norm(before):.2%}, "
+          f"at most by {np.abs(change).max():.2g}")  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Make the tour's pictures of VGG16.")
+    parser.add_argument("--weights", required=True, metavar="FILE")
+    parser.add_argument("--run", metavar="RUN")
+    options = parser.parse_args()
+    try:
+        of_the_weights(options.weights)
+        if options.run:
+            of_the_run(options.weights, options.run)
+    except UserError as error:
+        print(f"pictures: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""`minitorch-cnn export`: a trained network as the files that another tool reads."""
+
+
+def add_export(commands, named_model):
+    """Put the command beside the others."""
+    export = commands.add_parser(
+        "export",
+        help="write a trained network for CNN Explainer",
+        description="Write a trained network as the files of poloclub's CNN Explainer; put them into"
+        " public/assets/data/ of a copy of it. It draws Tiny VGG (see: minitorch-cnn summary tiny-vgg) and no other.",
+    )
+    export.add_argument("model", metavar="MODEL", help="a run folder, or tiny-vgg with --weights")
+    export.add_argument("--weights", metavar="FILE", help="a Keras weight file for the network")
+    export.add_argument("--cnn-explainer", metavar="DIR", required=True, help="the folder for the three files")
+    export.set_defaults(run=lambda options: _export(options, named_model))
+
+
+def _export(options, named_model):
+    from pathlib import Path
+
+    from minitorch_cnn import cnn_explainer
+    from minitorch_cnn.errors import ArgumentError
+
+    model = named_model(options.model)
+    if options.weights is not None:
+        model.load_weights(options.weights)
+    elif not Path(options.model).is_dir():
+        raise ArgumentError(f"export: expected --weights FILE beside {options.model}, or a run folder in its place")
+    for path in cnn_explainer.export(model, options.cnn_explainer):
+        print(f"{path}: {path.stat().st_size:,} bytes")
+    return 0
