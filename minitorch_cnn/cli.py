@@ -54,7 +54,7 @@ def main(arguments=None):
             return parallel.fail(message, 130, together=getattr(error, "together", False))
     except BrokenPipeError:  # `minitorch-cnn summary cifar10 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return parallel.fail("minitorch-cnn: nobody reads the output", 1) if parallel.launched() > 1 else 1
     except OSError as error:  # a name that no file can have, a disk that fails where nobody thought of it
         return parallel.fail(f"minitorch-cnn: {printable(error.filename or 'error')}: {error.strerror or error}", 2)
     except MemoryError as error:
