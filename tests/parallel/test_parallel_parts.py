@@ -11,6 +11,7 @@ from minitorch_cnn.datasets import Batches
 from minitorch_cnn.diagnosis import NotFinite
 from minitorch_cnn.layers.dropout import drop
 from minitorch_cnn.parallel import Alone, Part, SharedStep, Weighted
+from minitorch_cnn.runs import with_all_skipped
 
 
 class One(Alone):
@@ -87,6 +88,14 @@ def test_the_image_that_is_no_number_is_named_by_its_place_in_the_batch():
     with pytest.raises(NotFinite):
         step(x[3:6], labels[3:6])
     assert np.array_equal(model.vector.values, before)
+
+
+def test_damaged_files_are_those_that_any_rank_has_met():
+    images, labels = np.zeros((2, 3, 4, 3), np.uint8), np.zeros(2, np.int64)
+    dataset = datasets.Dataset("d", images, labels, images, labels, ("cat",), ["before.jpg"])
+    ranks = One(0, 2)
+    ranks.gather = lambda own: [own, ["before.jpg", "met by the other.jpg"]]
+    assert with_all_skipped(dataset, ranks).skipped == ["before.jpg", "met by the other.jpg"]
 
 
 def test_part_of_a_sequence_loads_only_what_is_asked_for():
