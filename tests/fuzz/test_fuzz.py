@@ -29,6 +29,11 @@ INPUTS = {"weights .h5": 30, "command line": 40, "config of a run": 50, "history
 CASES = {folder_of(target).name: target for target in TARGETS}
 
 
+@pytest.fixture(autouse=True)
+def temporary_files_inside(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_input_does_harm(target):
     result = in_a_process(target, 60, INPUTS.get(target, 120), 0)
