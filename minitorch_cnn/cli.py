@@ -10,7 +10,8 @@ import traceback
 
 from minitorch_cnn import cli_exercise, cli_explain, cli_export, cli_gradients, parallel
 from minitorch_cnn.backend import BACKENDS
-from minitorch_cnn.errors import UserError
+from minitorch_cnn.errors import TooLittleMemory, UserError
+from minitorch_cnn.interrupts import deaf
 from minitorch_cnn.printable import printable
 
 EXAMPLES = """examples:
@@ -48,13 +49,16 @@ def main(arguments=None):
     except UserError as error:
         return parallel.fail(f"minitorch-cnn: {printable(error)}", 2, together=getattr(error, "together", False))
     except KeyboardInterrupt as error:
-        message = f"minitorch-cnn: {printable(error) or 'interrupted'}"
-        return parallel.fail(message, 130, together=getattr(error, "together", False))
+        with deaf():
+            message = f"minitorch-cnn: {printable(error) or 'interrupted'}"
+            return parallel.fail(message, 130, together=getattr(error, "together", False))
     except BrokenPipeError:  # `minitorch-cnn summary cifar10 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # a name that no file can have, a disk that fails where nobody thought of it
         return parallel.fail(f"minitorch-cnn: {printable(error.filename or 'error')}: {error.strerror or error}", 2)
+    except MemoryError as error:
+        return parallel.fail(f"minitorch-cnn: {printable(TooLittleMemory.words(error))}", 2)
     except Exception as error:
         if parallel.launched() == 1:
             raise

@@ -1,5 +1,7 @@
 """`minitorch-cnn explain`: one training step watched, on the terminal and as a page."""
 
+from minitorch_cnn.printable import printable
+
 
 def add_explain(commands, positive):
     """Put the command beside the others."""
@@ -26,7 +28,7 @@ def _explain(options):
     subject, step = explain(options.model, options.images, options.weights, options.label, options.rate)
     print(trace_text(step))
     for words in subject.notes:
-        print(f"* {words}")
+        print(f"* {printable(words)}")
     if options.page:
         from minitorch_cnn.report import StepPage, write_step_page
 
@@ -34,7 +36,7 @@ def _explain(options):
             f"One step of {subject.title}", step, _in_words(step), subject.images, label_words(subject),
             subject.class_names, [("The same again", _explained_by(options))], subject.notes,
         )  # fmt: skip
-        print(f"page: {write_step_page(page, options.page)}")
+        print(f"page: {printable(write_step_page(page, options.page))}")
     return 0
 
 
@@ -51,4 +53,4 @@ def _explained_by(options):
     for name in ("weights", "label", "rate", "page"):
         if getattr(options, name) is not None:
             words += [f"--{name}", str(getattr(options, name))]
-    return shlex.join(words)
+    return printable(shlex.join(words))

@@ -33,9 +33,19 @@ class CheckpointError(UserError, OSError):
     """A checkpoint or run folder that cannot be written, read or resumed."""
 
 
-class BackendError(UserError, RuntimeError):
-    """An array library or device that was asked for and is not there."""
-
-
 class TrainingError(UserError, ArithmeticError):
     """Training cannot go on, for instance because the loss is no longer a number."""
+
+
+class TooLittleMemory(UserError, MemoryError):
+    """The machine has less memory than what was asked for takes."""
+
+    @staticmethod
+    def words(error):
+        """What to say of the MemoryError that Python or NumPy raised."""
+        reason = str(error).partition("\n")[0]
+        return f"too little memory{f' ({reason})' if reason else ''}; a smaller batch size takes less"
+
+
+class BackendError(UserError, RuntimeError):
+    """An array library or device that was asked for and is not there."""

@@ -7,14 +7,17 @@ the time. Several processes each compute a part of the features, and then exchan
 
 import copy
 import math
+import os
 import tempfile
 
 import numpy as np
 from tqdm import tqdm
 
+from minitorch_cnn import diagnosis
 from minitorch_cnn.backend import on_host
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import sent_ahead
+from minitorch_cnn.errors import DataError, TrainingError
 from minitorch_cnn.layers.conv_pool import in_stages
 from minitorch_cnn.parallel import Alone, part
 
@@ -41,6 +44,7 @@ def base_features(model, images, batch_size=32, workers=2, progress=True, ranks=
 
     In memory, or in a temporary file that goes away with the array when it would take more than 2 GiB. Each of `ranks`
     computes its share of the batches, cut as one process would cut them, so all have one process's features to the bit.
+    Raises TrainingError, naming the layer, where some of it is not finite, DataError where there is no room for it.
     """
     ranks = ranks or Alone()
     features = _room((len(images), *model.layers[fixed_depth(model) - 1].output_shape), model.dtype)
@@ -51,23 +55,37 @@ def base_features(model, images, batch_size=32, workers=2, progress=True, ranks=
             transform = model.receive if model.backend == "numpy" else None
             share = part(images, first, stop)
             batches = Batches(share, None, batch_size, shuffle=False, transform=transform, workers=workers)
-            _compute(model, batches.epoch(0), features[first:stop], bar)
+            good = _compute(model, batches.epoch(0), features[first:stop], bar)
+            if good < stop - first:
+                _refuse(model, images, first + good)
         ranks.exchange(features, cuts)
         bar.set_postfix_str(f"features cached: {len(images):,} images, {features.nbytes / 2**20:,.0f} MiB")
     return features
 
 
 def _compute(model, batches, features, bar):
-    """Fill `features` with what the fixed layers make of the images."""
+    """Fill `features` with what the fixed layers make of the images; for how many, before some is not finite."""
     base, done = model.layers[: fixed_depth(model)], 0
     for x, _ in batches if model.backend == "numpy" else sent_ahead(batches, model.xp):
         x = model.receive(x)
         for stage in in_stages(base):
             x = stage.forward(x, False)
             stage.forget()
+        if not diagnosis.finite(x):
+            break
         features[done : done + len(x)] = on_host(x)
         done += len(x)
         bar.update(len(x))
+    batches.close()
+    return done
+
+
+def _refuse(model, images, first):
+    """TrainingError where, of `images` from number `first` on, the base makes numbers that are not finite."""
+    base = model.layers[: fixed_depth(model)]
+    place = diagnosis.where_a_prediction_began(model, images, base, first) or diagnosis.NOWHERE
+    what = "the features that the frozen base makes are not finite"
+    raise TrainingError(f"{what}; it began {place.words}: {place.advice(0, 0.0)}")
 
 
 def upper_part(model, depth):
@@ -82,5 +100,12 @@ def upper_part(model, depth):
 def _room(shape, dtype):
     if math.prod(shape) * np.dtype(dtype).itemsize <= IN_MEMORY:
         return np.empty(shape, dtype)
-    file = tempfile.TemporaryFile(prefix="minitorch_cnn_features_")  # noqa: SIM115  (lives as long as the array)
-    return np.memmap(file, dtype, "w+", shape=shape)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    try:
+        file = tempfile.TemporaryFile(prefix="minitorch_cnn_features_")  # noqa: SIM115  (lives as long as the array)
+        if hasattr(os, "posix_fallocate"):  # else a disk that is full later would end the process by a signal
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, dtype, "w+", shape=shape)
+    except OSError as error:
+        place = tempfile.gettempdir()
+        raise DataError(f"features: {place}: no room for {size / 2**30:.1f} GiB ({error.strerror or error})") from None

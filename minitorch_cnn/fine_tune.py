@@ -56,7 +56,8 @@ def resume(path, progress=True):
 
 def _run(folder, settings, progress, ranks, fresh):
     command = command_line(ranks, f"minitorch-cnn fine-tune --resume {shlex.quote(str(folder.path))}")
-    with folder.training(ranks, command, fresh, "checkpoint-all.npz"):
+    names = [f"checkpoint-{phase}.npz" for phase in ("all", "top")]
+    with folder.training(ranks, command, fresh, names):
         return _run_inside(folder, settings, progress and ranks.reports, ranks, fresh, command)
 
 
@@ -85,7 +86,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     say(f"\nphase 1: {', '.join(name for name in model.fingerprints() if name not in base)} learn, the base is frozen")
 
     def phase(name, rate, epochs, augment):
-        return _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress, ranks, command)
+        return _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress, ranks, command, fresh)
 
     top = phase("top", settings.top_rate, settings.top_epochs, None)
     unchanged = {name: mark for name, mark in model.fingerprints().items() if name in base} == from_file
@@ -115,7 +116,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     return folder
 
 
-def _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress, ranks, command):
+def _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress, ranks, command, fresh):
     path = folder.path / f"checkpoint-{name}.npz"
     return model.fit(
         dataset.train_images,
@@ -127,7 +128,7 @@ def _phase(folder, name, model, dataset, settings, rate, epochs, augment, progre
         augment=augment,
         callbacks=[CSVLog(folder.path / f"history-{name}.csv"), Checkpoint(path, CHECKPOINT_SECONDS, command)],
         progress=progress,
-        resume=path if ranks.from_first(lambda: checkpoint.exists(path)) else None,
+        resume=path if ranks.from_first(lambda: not fresh and checkpoint.exists(path)) else None,
         ranks=ranks,
     )
 

@@ -3,16 +3,16 @@
 import contextlib
 
 from minitorch_cnn import checkpoint
-from minitorch_cnn.errors import CheckpointError, DataError
-from minitorch_cnn.interrupts import Interrupted
+from minitorch_cnn.errors import CheckpointError, DataError, TooLittleMemory, UserError
+from minitorch_cnn.interrupts import Interrupted, deaf
 
 
 @contextlib.contextmanager
-def saying_what_is_kept(folder, path, command):
-    """Context that adds to the message of what ended a training what is kept at `path`, and the `command` to go on.
+def saying_what_is_kept(folder, paths, command):
+    """Context that adds to the message of what ended a training what is kept at `paths`, and the `command` to go on.
 
-    To an exception that nobody thought of it is added as `going_on`, for below the traceback. In a run `folder` that
-    holds no settings yet there is nothing to go on with.
+    Of several checkpoints the first that is there is the newest. To an exception that nobody thought of it is added as
+    `going_on`, for below the traceback. In a run `folder` that holds no settings yet there is nothing to go on with.
     """
     try:
         yield
@@ -21,24 +21,47 @@ def saying_what_is_kept(folder, path, command):
     except KeyboardInterrupt:
         if not folder.config.exists():
             raise
-        raise KeyboardInterrupt(f"interrupted; {kept(path)}; go on with: {command}") from None
-    except (CheckpointError, DataError) as error:
+        with deaf():
+            message = f"interrupted; {kept(paths)}; go on with: {command}"
+        raise KeyboardInterrupt(message) from None
+    except (CheckpointError, DataError) as error:  # somebody can make room, or put back what is missing
         if not folder.config.exists():
             raise
-        raise type(error)(f"{error}; {kept(path)}; then go on with: {command}") from None
+        raise _longer(error, f"{kept(paths)}; then go on with: {command}") from None
+    except UserError as error:
+        if not any(map(checkpoint.exists, paths)):
+            raise
+        raise _longer(error, kept(paths)) from None
+    except MemoryError as error:
+        if not folder.config.exists():
+            raise
+        raise TooLittleMemory(f"{TooLittleMemory.words(error)}; {kept(paths)}; go on with: {command}") from None
     except Exception as error:
         if folder.config.exists():
-            error.going_on = f"minitorch-cnn: {kept(path)}; go on with: {command}"
+            error.going_on = f"minitorch-cnn: {kept(paths)}; go on with: {command}"
         raise
 
 
-def kept(path):
+def kept(paths):
     """The good checkpoint there is, looked at now."""
-    if not checkpoint.exists(path):
+    path = next(filter(checkpoint.exists, paths), None)
+    if path is None:
         return "no checkpoint yet"
     try:
         _, facts, damage = checkpoint.load_last(path)
-        place = checkpoint.previous(path) if damage else path
-        return f"kept: {place}, epoch {facts['epoch'] + 1} after batch {facts['batch']}"
+        return f"kept: {checkpoint.previous(path) if damage else path}, {place(facts)}"
     except (CheckpointError, KeyError, TypeError) as error:
         return f"no good checkpoint ({error})"
+
+
+def place(facts):
+    """Where in its training a checkpoint was written."""
+    epoch, batch = facts["epoch"], facts["batch"]
+    return f"epoch {epoch + 1} after batch {batch}" if batch or not epoch else f"after epoch {epoch}"
+
+
+def _longer(error, words):
+    """The error with more words; whoever else knows of it (`parallel.fail`) still does."""
+    longer = type(error)(f"{error}; {words}")
+    longer.__dict__.update(error.__dict__)
+    return longer

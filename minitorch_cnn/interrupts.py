@@ -1,5 +1,6 @@
 """Ctrl-C: a training is told, finishes the batch at hand, and is left by an exception that says how to go on."""
 
+import contextlib
 import signal
 import threading
 
@@ -36,3 +37,16 @@ class Interrupts:
     def __exit__(self, *error):
         for number, handler in self.before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def deaf():
+    """Context in which Ctrl-C is not heard: while an impatient user is told what the first one led to."""
+    before = None
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from minitorch_cnn.printable import printable
+from minitorch_cnn.regular_file import size_of
 
 KINDS = "fiub"  # floats, integers, unsigned ones, booleans
 ZIP_MEMBER = b"PK\x03\x04"
@@ -23,6 +24,7 @@ def read_npz(path, error):
     """{name: array} of the file at `path`; `error`, one line that names the file, for whatever else it is."""
     path = Path(path)
     try:
+        size = size_of(path)
         with zipfile.ZipFile(path) as archive:
             archive.fp.seek(0)
             if archive.fp.read(4) != ZIP_MEMBER:
@@ -31,12 +33,12 @@ def read_npz(path, error):
             names = [member.filename for member in members]
             if any(member.compress_type != zipfile.ZIP_STORED for member in members) or len(set(names)) < len(names):
                 raise ValueError("expected arrays that are stored as they are, each once")
-            if sum(member.file_size for member in members) > path.stat().st_size:
+            if sum(member.file_size for member in members) > size:
                 raise ValueError("it announces more than it holds")
             return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise error(f"{path}: there is no checkpoint here") from None
-    except (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+    except (OSError, ValueError, RuntimeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as problem:
         reason = getattr(problem, "strerror", None) or (str(problem).splitlines() or [type(problem).__name__])[0]
         raise error(f"{path}: not a readable checkpoint ({printable(reason)[:300]})") from None
 

@@ -26,11 +26,14 @@ from minitorch_cnn.going_on import saying_what_is_kept
 from minitorch_cnn.metrics import class_probabilities
 from minitorch_cnn.printable import printable
 from minitorch_cnn.recipes import RECIPES
+from minitorch_cnn.regular_file import read_small
 from minitorch_cnn.report.training_page import write_training_report
 from minitorch_cnn.run_lock import only_one
 from minitorch_cnn.stored_model import stored_model
 
 CHECKPOINT_SECONDS = 20.0
+NEVER_ZERO = ("batch_size", "size")
+LARGEST_CONFIG = 1 << 24  # bytes; the 18 layers of VGG16 take five thousand
 
 
 @dataclass
@@ -76,7 +79,7 @@ class RunFolder:
     def read_settings(self, kind):
         """The settings, of the dataclass `kind`, that the run was started with; CheckpointError when there are none."""
         try:
-            stored = json.loads(self.config.read_bytes())["settings"]
+            stored = json.loads(read_small(self.config, LARGEST_CONFIG))["settings"]
             fields = kind.__dataclass_fields__
             if not stored.keys() <= fields.keys() or any(
                 name not in stored and field.default is MISSING for name, field in fields.items()
@@ -85,8 +88,10 @@ class RunFolder:
             return _checked(kind(**stored))
         except CheckpointError:
             raise
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             raise CheckpointError(f"{self.path}: expected a run folder with a config.json, found none") from None
+        except OSError as error:
+            raise CheckpointError(f"{self.config}: cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointError(f"{self.config}: cannot be read ({printable(error)[:300]})") from None
 
@@ -102,9 +107,12 @@ class RunFolder:
         return stored_model(self.model, *checkpoint.load(self.model))
 
     @contextlib.contextmanager
-    def training(self, ranks, command, fresh, name="checkpoint.npz"):
-        """Context of a training in this folder, the only one; whatever ends it early, its user hears how to go on."""
-        going_on = saying_what_is_kept(self, self.path / name, command)
+    def training(self, ranks, command, fresh, names=("checkpoint.npz",)):
+        """Context of a training in this folder, the only one; whatever ends it early, its user hears how to go on.
+
+        `names` of its checkpoints, the later ones first.
+        """
+        going_on = saying_what_is_kept(self, [self.path / name for name in names], command)
         if not ranks.reports:
             with going_on:
                 yield
@@ -142,8 +150,12 @@ def _checked(settings):
     """The settings themselves; ValueError where a value cannot be what was written."""
     for name, kind in get_type_hints(type(settings)).items():
         value = getattr(settings, name)
-        number = kind in (int, float) and isinstance(value, (int, kind)) and not isinstance(value, bool)
-        if not (number and 0 <= value < 2**63) and not (kind not in (int, float) and isinstance(value, kind)):
+        if kind in (int, float):
+            number = isinstance(value, (int, kind)) and not isinstance(value, bool)
+            good = number and (name in NEVER_ZERO) <= value < 2**63
+        else:
+            good = isinstance(value, kind)
+        if not good:
             raise ValueError(f"{name}: {str(value)[:40]!r} is no setting")
     return settings
 

@@ -61,10 +61,11 @@ class Sequential(Surgery, KerasWeights, ModelState):
                 layer.name = f"{layer.kind()}_{counts[layer.kind()]}"
                 if layer.name not in taken:
                     break
-        names = [layer.name for layer in self.layers]
-        for name in names:
-            if names.count(name) > 1:
-                raise ArgumentError(f"{name}: two layers have this name; names must differ")
+        seen = set()
+        for layer in self.layers:
+            if layer.name in seen:
+                raise ArgumentError(f"{layer.name}: two layers have this name; names must differ")
+            seen.add(layer.name)
 
     def build(self, input_shape):
         """Fix the shapes from the input to the prediction and draw the initial weights."""

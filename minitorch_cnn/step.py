@@ -25,5 +25,5 @@ class Step:
         return value, correct
 
     def where_it_began(self, x, labels):
-        """In which layer numbers of the step just taken with this batch stopped being finite, in words, or None."""
+        """In which layer numbers of the step just taken with this batch stopped being finite, or None."""
         return diagnosis.where_it_began(self.learner, x, labels, self.loss)

@@ -191,8 +191,7 @@ class Trainer(TrainingState, Progress):
             results = {**self._averages(), "learning_rate": self.rate}
             if self.validation is not None:
                 bar.set_postfix_str("validating")
-                measured = evaluate(self.learner, *self.validation, self.loss, self.ranks)
-                results.update({f"val_{name}": value for name, value in measured.items()})
+                results.update({f"val_{name}": value for name, value in self._validate().items()})
             results["seconds"] = time.perf_counter() - started
             bar.set_postfix_str(
                 ", ".join(f"{k} {v:.4f}" for k, v in results.items() if k not in ("seconds", "learning_rate"))
@@ -235,10 +234,27 @@ class Trainer(TrainingState, Progress):
 
     def _diverged(self, loss, x, labels):
         """The error that says in which layer it began."""
-        place, rate = self.step.where_it_began(x, labels), float(self.optimizer.learning_rate)
-        error = TrainingError(diagnosis.in_words(loss, place, self.epoch, self.batch, rate))
+        place = self.step.where_it_began(x, labels)
+        what = f"a gradient is not finite, the loss is {loss:.4g}," if math.isfinite(loss) else f"the loss is {loss}"
+        return self._not_finite(f"{what} in epoch {self.epoch + 1}, batch {self.batch + 1}", place)
+
+    def _not_finite(self, what, place):
+        place = place or diagnosis.NOWHERE
+        advice = place.advice(self.optimizer.steps, float(self.optimizer.learning_rate))
+        error = TrainingError(f"{what}; it began {place.words}: {advice}")
         error.together = True  # on all ranks, if there are several
         return error
+
+    def _validate(self):
+        """What is measured on the validation images, on all ranks; TrainingError where that is no number."""
+        images, labels = self.validation
+        measured = evaluate(self.learner, images, labels, self.loss, self.ranks)
+        if not math.isfinite(measured["loss"]):
+            first = self.ranks.share(len(images)).first
+            place = self.ranks.anybodys(diagnosis.where_a_prediction_began(self.learner, images, first=first))
+            what = f"the validation loss is {measured['loss']} after epoch {self.epoch + 1}"
+            raise self._not_finite(what, place or diagnosis.Place("in the loss", diagnosis.LOSS))
+        return measured
 
     def _leave(self):
         lines = [line for line in (callback.on_interrupt(self) for callback in self.callbacks) if line]

@@ -15,6 +15,7 @@ import numpy as np
 
 from minitorch_cnn.datasets import download
 from minitorch_cnn.errors import ArgumentError, DataError, ShapeError
+from minitorch_cnn.regular_file import read_small
 
 KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
 KERAS_FIRST = "https://github.com/fchollet/deep-learning-models/releases/download/v0.1/"
@@ -79,12 +80,7 @@ def read_class_index(path):
     Raises DataError (one line) for a file that is missing or anything else.
     """
     try:
-        size = Path(path).stat().st_size
-        if size > LARGEST_CLASS_INDEX:
-            raise DataError(f"{path}: expected a class index of at most {LARGEST_CLASS_INDEX:,} bytes, got {size:,}")
-        index = json.loads(Path(path).read_bytes())
-    except DataError:
-        raise
+        index = json.loads(read_small(path, LARGEST_CLASS_INDEX))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:

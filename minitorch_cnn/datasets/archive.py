@@ -10,14 +10,19 @@ import gzip
 import os
 import pathlib
 import shutil
+import struct
 import tarfile
 import tempfile
 import zipfile
 import zlib
 
 from minitorch_cnn.errors import DataError
+from minitorch_cnn.printable import printable
 
 MIB = 1 << 20
+# What the readers of archives raise for damaged ones: the last three where a name is empty, no text, or cut off.
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError, LookupError,
+          ValueError, struct.error)  # fmt: skip
 
 
 def unpack(archive, wanted, folder, *, largest, total):
@@ -119,8 +124,9 @@ def _archive_errors(archive):
         yield
     except DataError:
         raise
-    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise DataError(f"{archive}: expected a whole .tar.gz or .zip archive, got a damaged one ({error})") from None
+    except DAMAGE as error:
+        reason = printable(error)[:300]
+        raise DataError(f"{archive}: expected a whole .tar.gz or .zip archive, got a damaged one ({reason})") from None
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise DataError(f"{archive}: no space left on the disk to unpack it") from None

@@ -16,6 +16,8 @@ from minitorch_cnn.datasets.archive import unpack
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.download import cache_folder, fetch
 from minitorch_cnn.errors import DataError
+from minitorch_cnn.printable import printable
+from minitorch_cnn.regular_file import read_small
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CHECKSUM = "md5:c32a1d4ab5d03f1284b67883e8d87530"
@@ -30,6 +32,7 @@ SIZE, CHANNELS = 32, 3
 RECORD = 1 + CHANNELS * SIZE * SIZE  # bytes
 RECORDS = 10_000  # in every file of the official set
 LARGEST = RECORD * RECORDS  # bytes of a file
+LARGEST_NAMES = 10_000  # bytes of the list of names; the official one has 61
 TOTAL = 256 << 20  # bytes; the official archive unpacks to 176 MiB
 
 
@@ -151,7 +154,11 @@ def _class_names(folder):
     path = folder / NAMES_FILE
     if not path.is_file():
         return CLASS_NAMES
-    names = tuple(path.read_text(encoding="utf-8", errors="replace").split())
+    try:
+        words = read_small(path, LARGEST_NAMES).decode("utf-8", "replace").split()
+    except OSError as error:
+        raise DataError(f"cifar10: {path}: cannot be read ({error.strerror})") from None
+    names = tuple(map(printable, words))
     if len(names) != len(CLASS_NAMES):
         raise DataError(f"cifar10: {path}: expected {len(CLASS_NAMES)} class names, got {len(names)}")
     return names

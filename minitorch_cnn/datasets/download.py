@@ -237,4 +237,4 @@ def _disk_errors(filename, folder):
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise DataError(f"{filename}: no space left for it on the disk of {folder}") from None
-        raise DataError(f"{filename}: cannot be written: {error}") from None
+        raise DataError(f"{filename}: cannot be written ({error.strerror or error})") from None

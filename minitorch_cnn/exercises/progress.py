@@ -8,8 +8,11 @@ from pathlib import Path
 from minitorch_cnn import checkpoint
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.exercises.course import EXERCISES
+from minitorch_cnn.printable import printable
+from minitorch_cnn.regular_file import read_small
 
 FOLDER = "exercises"
+LARGEST_RECORD = 1 << 20  # bytes of what is known of ten exercises
 STATES = ("done", "wrong", "begun", "not begun")
 
 
@@ -69,7 +72,7 @@ class Course:
             untouched = digest == _digest(exercise.stub)
             return ("not begun", "") if untouched else ("changed", "not checked since")
         state, says = known.get("state"), known.get("says", "")
-        return (state, str(says)) if state in STATES else ("changed", "not checked since")
+        return (state, printable(says)[:300]) if state in STATES else ("changed", "not checked since")
 
     def require(self):
         """ArgumentError unless the folder has been started."""
@@ -78,8 +81,8 @@ class Course:
 
     def _read(self):
         try:
-            known = json.loads(self.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            known = json.loads(read_small(self.record, LARGEST_RECORD))
+        except (OSError, ValueError, RecursionError):
             return {}
         ours = known if isinstance(known, dict) else {}
         return {name: entry for name, entry in ours.items() if isinstance(entry, dict)}

@@ -137,7 +137,7 @@ def _class_number(label, classes, names):
         return names.index(label)
     if label.isascii() and label.isdigit() and int(label) < classes:
         return int(label)
-    known = f" or one of {', '.join(names)}" if names else ""
+    known = f" or one of {', '.join(names)[:300]}" if names else ""
     raise ArgumentError(f"--label: expected a class from 0 to {classes - 1}{known}, got {label!r}")
 
 

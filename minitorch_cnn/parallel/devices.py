@@ -65,7 +65,7 @@ class ByHost:
         import cupyx
         from mpi4py import MPI
 
-        key = vector.size, vector.dtype
+        key = vector.shape, vector.dtype
         if key not in self.pinned:
             self.pinned[key] = cupyx.empty_pinned(vector.shape, vector.dtype)
         host = self.pinned[key]

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 
 from minitorch_cnn.errors import BackendError
 from minitorch_cnn.parallel.ranks import Alone, Ranks
@@ -56,6 +57,7 @@ def go_on_alone():
 def world():
     """The processes that were started together: `Ranks` under `mpiexec`, otherwise `Alone`.
 
+    From then on an exception that nobody catches ends them all: MPI would wait for the process that it ended.
     Raises BackendError where mpi4py is missing, or made for another MPI than the launcher's.
     """
     if launched() == 1:
@@ -70,6 +72,7 @@ def world():
             f" it was made for another MPI ({MPI.Get_library_version().splitlines()[0]})"
         )
     _share_cores(MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED).size)
+    sys.excepthook = lambda *error: fail("".join(traceback.format_exception(*error)), 1)
     return Ranks(MPI.COMM_WORLD)
 
 

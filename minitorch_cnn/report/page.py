@@ -1,8 +1,8 @@
 """Pages: a template filled in, with everything it needs inside, and written in one go."""
 
-import os
 from pathlib import Path
 
+from ..checkpoint import replacing
 from ..errors import CheckpointError
 from .svg import Drawing
 from .theme import style_variables
@@ -49,15 +49,7 @@ def write_page(html, path):
     path = Path(path)
     if not path.name or path.is_dir():
         raise CheckpointError(f"report: expected the name of a file to write, got the folder {path}")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            # File names may hold bytes that are no text (surrogates); a question mark is better than no page.
-            unfinished.write_bytes(html.encode("utf-8", "replace"))
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise CheckpointError(f"report: cannot write {path}: {error.strerror or error}") from error
+    with replacing(path) as file:
+        # File names may hold bytes that are no text (surrogates); a question mark is better than no page.
+        file.write(html.encode("utf-8", "replace"))
     return path

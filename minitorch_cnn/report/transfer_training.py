@@ -1,6 +1,7 @@
 """From a finished fine-tuning to its page: gathers what `transfer_page` draws."""
 
 import csv
+import io
 import shlex
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.grad_cam import grad_cam
 from minitorch_cnn.metrics import confusion_matrix
+from minitorch_cnn.printable import printable
+from minitorch_cnn.regular_file import read_small
 from minitorch_cnn.report.run import HISTORY_KEYS, LayerRow, Sample
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun
@@ -17,6 +20,7 @@ from minitorch_cnn.report.transfer_page import write_transfer_report
 EXPLAINED = 6  # photos with a heat map: the surest right and wrong answers
 LAST_MAP = "block5_conv3"  # the last feature map before the new top
 LECTURE = ("the lecture", 0.94)
+LARGEST_HISTORY = 1 << 24  # bytes; an epoch takes about a hundred
 
 # What VGG16 has above block5_pool, at 224x224 (Simonyan and Zisserman 2015).
 TOSSED = [
@@ -121,8 +125,8 @@ def read_history(folder):
     """The history of another run, {name: [of each epoch]}; CheckpointError where the folder has none."""
     path = Path(folder) / "history.csv"
     try:
-        with open(path, newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(io.StringIO(read_small(path, LARGEST_HISTORY).decode(), newline="")))
         return {name: [float(row[name]) for row in rows] for name in HISTORY_KEYS if rows and name in rows[0]}
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: expected the history of a finished run ({error})") from None
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        reason = printable(getattr(error, "strerror", None) or error)[:100]
+        raise CheckpointError(f"{path}: expected the history of a finished run ({reason})") from None

@@ -2,17 +2,23 @@
 
 import copy
 import json
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from minitorch_cnn import Sequential, checkpoint, datasets, layers
+from minitorch_cnn import Sequential, checkpoint, datasets, keras_h5, layers
 from minitorch_cnn.backend import definitions_only
 from minitorch_cnn.cli import main
-from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.errors import CheckpointError, UserError
+from minitorch_cnn.exercises.course import EXERCISES
+from minitorch_cnn.exercises.progress import Course
 from minitorch_cnn.printable import printable
+from minitorch_cnn.regular_file import read_small
+from minitorch_cnn.report.transfer_training import read_history
 from minitorch_cnn.runs import RunFolder, Settings
+from minitorch_cnn.weight_files import read_class_index
 
 EVIL = "\x1b[2J\x1b]0;title\x07\u202ecat\udcff\nminitorch-cnn: all is well"
 
@@ -48,6 +54,9 @@ STRANGE = [
     set_layer(0, **{"class": "__import__"}),
     set_layer(0, **{"class": "Layer"}),
     set_layer(0, another="argument"),
+    set_layer(0, name=EVIL),
+    set_layer(0, name="x" * 201),
+    set_layer(2, name=["flat"]),
     set_layer(3, activation="eval"),
     lambda facts: facts["model"].update(input_shape=[10**6, 10**6, 3]),
     lambda facts: facts["model"].update(input_shape="6"),
@@ -105,6 +114,7 @@ CONFIGS = [
     json.dumps({"settings": SETTINGS | {"epochs": "2"}}),
     json.dumps({"settings": SETTINGS | {"epochs": -2}}),
     json.dumps({"settings": SETTINGS | {"batch_size": 10**40}}),
+    json.dumps({"settings": SETTINGS | {"batch_size": 0}}),
     json.dumps({"settings": SETTINGS | {"learning_rate": float("nan")}}),
     json.dumps({"settings": SETTINGS | {"seed": True}}),
     json.dumps({"settings": SETTINGS | {EVIL: 1}}),
@@ -128,3 +138,68 @@ def test_strange_settings_are_refused_in_one_line(tmp_path, capsys, text):
 def test_settings_come_back(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"settings": SETTINGS}))
     assert RunFolder(tmp_path).read_settings(Settings) == Settings(**SETTINGS)
+
+
+READERS = {
+    "config": lambda path: RunFolder(path.parent).read_settings(Settings),
+    "model": lambda path: RunFolder(path.parent).load_model(),
+    "checkpoint": checkpoint.load,
+    "history": lambda path: read_history(path.parent),
+    "class index": read_class_index,
+    "weights": lambda path: keras_h5.read(path),
+    "image": lambda path: datasets.load_image(path, 4, 5),
+    "CIFAR-10": datasets.cifar10,
+}
+NAMES = {"config": "config.json", "model": "model.npz", "history": "history.csv"}
+
+
+has_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+
+
+@has_pipes
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+@pytest.mark.parametrize("reader", READERS)
+def test_what_is_no_file_is_refused_without_waiting_for_it(tmp_path, reader, kind):
+    """A pipe would be waited for, a device without an end would fill the memory."""
+    path = tmp_path / NAMES.get(reader, "file")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    with pytest.raises(UserError) as caught:
+        READERS[reader](path)
+    assert str(path) in str(caught.value) and str(caught.value).isprintable()
+
+
+def test_a_file_is_read_only_up_to_its_limit(tmp_path):
+    (tmp_path / "config.json").write_bytes(b" " * 1000)
+    assert read_small(tmp_path / "config.json", 1000) == b" " * 1000
+    with pytest.raises(OSError, match="expected at most 999 bytes, got 1,000"):
+        read_small(tmp_path / "config.json", 999)
+    with open(tmp_path / "config.json", "r+b") as file:
+        file.truncate(1 << 40)  # takes no room on the disk
+    with pytest.raises(CheckpointError, match=r"config\.json: cannot be read \(expected at most 16,777,216 bytes, got"):
+        RunFolder(tmp_path).read_settings(Settings)
+
+
+@has_pipes
+def test_the_record_of_the_exercises_may_be_anything(tmp_path):
+    course = Course(tmp_path)
+    course.start()
+    os.mkfifo(course.record)
+    assert course.standing(EXERCISES[0]) == ("not begun", "")
+
+
+def test_layers_without_number_are_refused(saved):
+    many = [{"class": "Flatten"}] * 10_001
+    with pytest.raises(CheckpointError, match="expected at most 10,000 layers"):
+        saved(lambda facts: facts["model"].update(layers=many)).load_model()
+    wide = [{"class": "Dropout", "rate": 0.5, "name": f"d{number}"} for number in range(9000)]
+
+    def repeated(facts):
+        facts["model"].update(input_shape=[120, 120, 3], layers=wide + facts["model"]["layers"])
+
+    with pytest.raises(CheckpointError, match="its output has the shape"):
+        saved(repeated).load_model()

@@ -10,8 +10,10 @@ end with the bits of a training to which nothing happened.
 
 import argparse
 import contextlib
+import functools
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -22,12 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from small_tuning import write_inputs
 
-from minitorch_cnn import checkpoint
+from minitorch_cnn import checkpoint, going_on
 
 HERE = Path(__file__).parent
 FAULTS = []  # (name, how it is injected, function)
-PLACE = (1, 2)  # epoch and batch, from 0 and 1: "epoch 2 after batch 2"
+PLACE, LAST = (1, 2), (2, 4)  # epoch and batch, from 0 and 1: "epoch 2 after batch 2", and the last batch of all
+HEAD = "| fault | injected how | what was kept | message |"
 SECONDS = 240  # after which a process counts as hanging; a busy machine is no fault
 
 
@@ -50,18 +54,21 @@ def fault(name, injected):
 class Work:
     """A folder for one fault, and the small training in it."""
 
+    command, settings = "train", ()
+    checkpoints = ("checkpoint.npz",)  # the newest first
+
     def __init__(self, folder, expected):
         self.folder, self.run, self.expected = Path(folder), Path(folder) / "run", expected
 
     def start(self, *arguments, act="none", place=PLACE, launcher=(), **options):
-        command = [*launcher, sys.executable, HERE / "small_training.py", act, *map(str, place), "train", *arguments]
+        command = [*launcher, sys.executable, HERE / "small_training.py", act, *place, self.command, *arguments]
         return subprocess.Popen(
             [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
         )
 
     def train(self, act, **options):
         """Begin a training to which `act` happens; (exit code, the line on the error output)."""
-        return self.finish(self.start("--out", self.run, "--quiet", act=act, **options))
+        return self.finish(self.start("--out", self.run, "--quiet", *self.settings, act=act, **options))
 
     def finish(self, process):
         _, errors = process.communicate(timeout=SECONDS)
@@ -85,13 +92,24 @@ class Work:
 
     def kept(self):
         """What the newest good checkpoint is of, in words."""
-        _, facts, damage = checkpoint.load_last(self.run / "checkpoint.npz")
+        path = next(self.run / name for name in self.checkpoints if (self.run / name).exists())
+        _, facts, damage = checkpoint.load_last(path)
         which = "the checkpoint before it" if damage else "the checkpoint"
-        return f"{which} (epoch {facts['epoch'] + 1} after batch {facts['batch']}); resumed to the same bits"
+        return f"{which} ({going_on.place(facts)}); resumed to the same bits"
 
     def shown(self, message):
         """A message without what differs from machine to machine."""
         return message.replace(str(self.run), "RUN").replace(str(self.folder), "DIR")
+
+
+class Tuning(Work):
+    """The same with a small fine-tuning, beside what `Work` is given: two phases, one checkpoint for each."""
+
+    command, checkpoints = "fine-tune", ("checkpoint-all.npz", "checkpoint-top.npz")
+
+    def __init__(self, folder, expected=None):
+        super().__init__(folder, expected or uninterrupted_tuning())
+        self.settings = write_inputs(folder)
 
 
 def stopped(work, code, act, **options):
@@ -99,15 +117,67 @@ def stopped(work, code, act, **options):
     got, message = work.train(act, **options)
     assert got == code, (got, message)
     kept = work.kept()
-    for path in work.run.rglob(".*"):
-        assert got < 0, f"{path} was left behind"
+    assert code != 2 or "kept: " in message, message
+    nothing_left_behind(work)
     work.resume()
     return Outcome(kept, message)
 
 
-@fault("full disk", "files that are written are `/dev/full`, where the system has no space")
+def nothing_left_behind(work):
+    assert not list(work.run.rglob(".*"))
+
+
+class NotHere(Exception):
+    """This system does not let a fault be injected."""
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A folder on a disk of `size`: a file system in memory, in a name space of its own, where no root is needed."""
+    script = 'mount -t tmpfs -o size="$0" none "$1" && echo mounted && exec cat'
+    command = ["unshare", "-Urm", "sh", "-c", script, size, str(folder)]
+    try:
+        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except OSError as error:
+        raise NotHere(f"unshare: {error}") from None
+    try:
+        if holder.stdout.readline() != b"mounted\n":
+            raise NotHere(f"no small disk: {holder.stderr.read().decode().strip()}")
+        yield Path(f"/proc/{holder.pid}/root{folder}")
+    finally:
+        holder.communicate()
+
+
+@fault("full disk", "a disk of 400 kB (a tmpfs of its own) is filled up with a file")
 def full_disk(work):
+    with small_disk(work.folder, "400k") as disk:
+        full = Work(disk, work.expected)
+        code, message = full.train("fill_disk")
+        assert code == 2 and "kept: " in message, message
+        message = full.shown(message)
+        again, said = full.finish(full.start("--resume", full.run, "--quiet"))  # it is still full
+        assert again == 2 and "No space left on device" in said, said
+        kept = full.kept()
+        nothing_left_behind(full)
+        (disk / "filler").unlink()
+        full.resume()
+        return Outcome(kept, message)
+
+
+@fault("full disk, file by file", "files that are written are `/dev/full`, where the system has no space")
+def full_files(work):
     return stopped(work, 2, "full_disk")
+
+
+@fault("full disk at the end", "the same as the last row of the history, the trained model, or the page is written")
+def full_at_the_end(work):
+    outcome, files = None, []
+    for act in ("full_disk", "full_before_model", "full_before_report"):
+        outcome = stopped(work, 2, act, place=LAST)
+        files.append(re.search(r"run/([\w.]+): cannot be written", outcome.message)[1])
+        shutil.rmtree(work.run)
+    assert files == ["history.csv", "model.npz", "report.html"]
+    return outcome
 
 
 @fault("disk full in the middle of a file", "the system refuses what goes beyond half a checkpoint (RLIMIT_FSIZE)")
@@ -136,8 +206,7 @@ def _without_roots_rights():
 
 @fault("killed process", "`kill -9` after a batch, and three times at a random moment")
 def killed(work):
-    code, _ = work.train("kill")
-    assert code == -signal.SIGKILL
+    assert work.train("kill")[0] == -signal.SIGKILL
     kept, rng = work.kept(), random.Random(3)
     for _ in range(3):
         process = work.start("--resume", work.run, "--quiet", act="slow")
@@ -253,25 +322,111 @@ def ctrl_c_anywhere(work):
     return Outcome("the last checkpoint each time; resumed to the same bits", message)
 
 
+@fault("Ctrl-C twice at any point", "two SIGINTs, up to a tenth of a second apart, at eight random moments")
+def ctrl_c_twice_anywhere(work):
+    rng, message, begun = random.Random(8), "", work.folder / "begun"
+    assert work.train("ctrl_c")[0] == 130
+    shutil.copytree(work.run, begun)
+    for number in range(8):
+        shutil.rmtree(work.run)
+        shutil.copytree(begun, work.run)
+        before = (work.run / "checkpoint.npz").stat().st_ino
+        process = work.start("--resume", work.run, "--quiet", act="slow")
+        if number % 2 == 0:  # in the training itself, however long Python takes to start
+            while (work.run / "checkpoint.npz").stat().st_ino == before and process.poll() is None:
+                time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.05) if number % 2 == 0 else rng.uniform(0.2, 1.2))
+        for pause in (rng.choice((0, rng.uniform(0, 0.1))), 0):
+            process.send_signal(signal.SIGINT)
+            time.sleep(pause)
+        code, line = work.finish(process)
+        assert code in (130, 0, -signal.SIGINT), (code, line)
+        message = line or message
+    work.resume()
+    return Outcome("the last checkpoint each time; resumed to the same bits", message)
+
+
+@fault("too little memory", "the system gives no more (RLIMIT_AS), and a GiB is asked for")
+def no_memory(work):
+    return stopped(work, 2, "no_memory")
+
+
+PHASES = (("top", 1, 2), ("all", 0, 3))
+
+
+@fault("fine-tuning: killed", "`kill -9` in the phase with the base frozen, then in the one that trains everything")
+def tuning_killed(work):
+    tuning, kept = Tuning(work.folder), []
+    process = tuning.start("--out", tuning.run, "--quiet", *tuning.settings, act="kill", place=_in_phase(*PHASES[0]))
+    assert tuning.finish(process)[0] == -signal.SIGKILL
+    kept.append(tuning.kept())
+    process = tuning.start("--resume", tuning.run, "--quiet", act="kill", place=_in_phase(*PHASES[1]))
+    assert tuning.finish(process)[0] == -signal.SIGKILL
+    kept.append(tuning.kept())
+    assert kept[0] != kept[1]
+    tuning.resume()
+    return Outcome(f"each phase's own: {kept[0].partition(';')[0]}, {kept[1]}", "none: nobody is left to write one")
+
+
+def _in_phase(phase, epoch, batch):
+    return f"{phase}.{epoch}", batch
+
+
+def _tuning_stopped(work, code, act):
+    """Stopped in each phase; both messages name the checkpoint of that phase."""
+    tuning, outcome = Tuning(work.folder), None
+    for phase in PHASES:
+        outcome = stopped(tuning, code, act, place=_in_phase(*phase))
+        assert f"checkpoint-{phase[0]}.npz" in outcome.message and "fine-tune --resume" in outcome.message
+        shutil.rmtree(tuning.run)
+    return outcome
+
+
+@fault("fine-tuning: Ctrl-C", "SIGINT in each of the two phases")
+def tuning_ctrl_c(work):
+    return _tuning_stopped(work, 130, "ctrl_c")
+
+
+@fault("fine-tuning: Ctrl-C twice", "in each phase, the second while the checkpoint of the first is half written")
+def tuning_ctrl_c_twice(work):
+    return _tuning_stopped(work, 130, "ctrl_c_twice")
+
+
+@fault("fine-tuning: full disk", "files that are written are `/dev/full`, in each of the two phases")
+def tuning_full_disk(work):
+    return _tuning_stopped(work, 2, "full_disk")
+
+
 @fault("numbers that go wrong", "a weight becomes infinite after a batch")
 def diverged(work):
     code, message = work.train("diverge")
-    assert code == 2
+    assert code == 2 and "kept: " in message
     _, facts, _ = checkpoint.load_last(work.run / "checkpoint.npz")
     arrays = checkpoint.load(work.run / "checkpoint.npz")[0]
     assert all(np.isfinite(array).all() for array in arrays.values())
-    place = f"epoch {facts['epoch'] + 1} after batch {facts['batch']}"
     work.resume()
-    return Outcome(f"the checkpoint ({place}), all of its weights finite; resumed to the same bits", message)
+    kept = f"the checkpoint ({going_on.place(facts)}), all of its weights finite; resumed to the same bits"
+    return Outcome(kept, message)
 
 
 def uninterrupted():
     """The weights of the small training when nothing happens to it."""
     with tempfile.TemporaryDirectory() as folder:
         work = Work(folder, None)
-        code, message = work.train("none")
-        assert code == 0, message
-        return checkpoint.load(work.run / "model.npz")[0]
+        return _result(work)
+
+
+@functools.cache
+def uninterrupted_tuning():
+    """The same of the small fine-tuning; its photos and weights are the same in every folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _result(Tuning(folder, {"nothing": "yet"}))
+
+
+def _result(work):
+    code, message = work.train("none")
+    assert code == 0, message
+    return checkpoint.load(work.run / "model.npz")[0]
 
 
 def happen(function, expected):
@@ -287,34 +442,29 @@ def table():
     import download_faults  # noqa: F401  registers its own
 
     expected = uninterrupted()
-    yield "| fault | injected how | what was kept | message |\n|---|---|---|---|"
+    yield f"{HEAD}\n|---|---|---|---|"
     for name, injected, function in FAULTS:
-        outcome = happen(function, expected)
+        try:
+            outcome = happen(function, expected)
+        except NotHere as reason:
+            outcome = Outcome(f"not injected: {reason}", "none")
         message = outcome.message.replace("|", "\\|")
         yield f"| {name} | {injected} | {outcome.kept} | {message if message.startswith('none') else f'`{message}`'} |"
 
 
-PAGE = """# Faults
-
-What can happen to a training or a download, done to one by a test. The table is what the command prints, and each row
-is a test (`tests/faults/`) that fails if a checkpoint is lost, if the resumed training ends with other bits, if a
-message is missing, or if something hangs.
-
-    python tests/faults/faults.py --write docs/faults.md
-
-"""
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", metavar="FILE", help="put the table into this page as well")
+    parser.add_argument("--write", metavar="FILE", help="put the table in the place of the one in this page")
     options = parser.parse_args()
     rows = []
     for row in table():
         print(row, flush=True)
         rows.append(row)
     if options.write:
-        Path(options.write).write_text(PAGE + "\n".join(rows) + "\n", encoding="utf-8")
+        page = Path(options.write)
+        before, _, rest = page.read_text(encoding="utf-8").partition(HEAD)
+        after = re.sub(r"\A(\|.*\n)*", "", rest.partition("\n")[2])
+        page.write_text(before + "\n".join(rows) + "\n" + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

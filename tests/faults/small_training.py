@@ -3,8 +3,9 @@
     python small_training.py ACT EPOCH BATCH train --out RUN
 
 The recipe "digits" is replaced by a small one with dropout, batch normalisation and augmentation that saves a
-checkpoint after every batch. `ACT` is the name of a function below, called after batch BATCH of epoch EPOCH (from 0;
-the checkpoint of that batch is on the disk by then), or "none".
+checkpoint after every batch; so is the network of `fine-tune` (`small_tuning.py`). `ACT` is the name of a function
+below, called after batch BATCH of epoch EPOCH (from 0; the checkpoint of that batch is on the disk by then; in a
+fine-tuning `top.0` or `all.0` for its two phases), or "none".
 """
 
 import ctypes
@@ -15,10 +16,12 @@ import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
+from small_tuning import small_transfer_net
 
-from minitorch_cnn import Sequential, cli, datasets, layers, recipes, runs, training
+from minitorch_cnn import Sequential, cli, datasets, fine_tune, layers, models, recipes, runs, training
 from minitorch_cnn.backend import definitions_only
 from minitorch_cnn.preprocessing import Standardize
 
@@ -108,6 +111,39 @@ def quota(trainer):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
 
 
+def fill_disk(trainer):
+    """A file that takes all the space there is."""
+    import errno
+
+    with open(trainer.callbacks[1].path.parent.parent / "filler", "wb", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(bytes(4096))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+
+
+def full_before_model(trainer):
+    _before(runs.RunFolder, "save_model", full_disk)
+
+
+def full_before_report(trainer):
+    _before(runs, "write_training_report", full_disk)
+
+
+def _before(owner, name, act):
+    """From now on `act` happens when `owner.name` is called, before it does anything."""
+    function = getattr(owner, name)
+    setattr(owner, name, lambda *arguments: (act(None), function(*arguments))[1])
+
+
+def no_memory(trainer):
+    """From now on the system gives no more memory, and something large is asked for."""
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken, taken))
+    np.empty(1 << 30, np.uint8)
+
+
 def read_only(trainer):
     trainer.callbacks[1].path.parent.chmod(0o555)
 
@@ -149,10 +185,13 @@ def diverge(trainer):
 
 def watch(act, epoch, batch):
     tell = training.Trainer._tell
+    *phase, epoch = epoch.split(".")
 
     def telling(trainer, event, *arguments):
         tell(trainer, event, *arguments)
-        if event == "on_batch_end" and (act is slow or (trainer.epoch, trainer.batch) == (epoch, batch)):
+        here = (trainer.epoch, trainer.batch) == (int(epoch), int(batch))
+        there = here and (not phase or trainer.callbacks[1].path.stem == f"checkpoint-{phase[0]}")
+        if event == "on_batch_end" and (act is slow or there):
             act(trainer)
 
     training.Trainer._tell = telling
@@ -161,9 +200,10 @@ def watch(act, epoch, batch):
 def main():
     name, epoch, batch, *arguments = sys.argv[1:]
     recipes.RECIPES["digits"] = RECIPE
-    runs.CHECKPOINT_SECONDS = 0.0
+    models.transfer_net = small_transfer_net
+    runs.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0
     if name != "none":
-        watch(globals()[name], int(epoch), int(batch))
+        watch(globals()[name], epoch, batch)
     with definitions_only():  # nothing to compile
         return cli.main(arguments)
 

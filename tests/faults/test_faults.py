@@ -5,7 +5,7 @@ from pathlib import Path
 
 import download_faults  # noqa: F401  registers its own
 import pytest
-from faults import FAULTS, happen, uninterrupted
+from faults import FAULTS, NotHere, happen, uninterrupted
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 IN_WORDS = {name: function for name, _, function in FAULTS}
@@ -20,7 +20,10 @@ def expected():
 def test_fault(name, expected):
     if "processes killed" in name:
         pytest.importorskip("mpi4py")
-    outcome = happen(IN_WORDS[name], expected)
+    try:
+        outcome = happen(IN_WORDS[name], expected)
+    except NotHere as reason:  # the other rows about a full disk run everywhere
+        pytest.skip(str(reason))
     assert outcome.kept and outcome.message and "\n" not in outcome.message
 
 

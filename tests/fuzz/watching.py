@@ -1,4 +1,4 @@
-"""What is watched while an input is used: lines of the package that run, and acts that no input may cause."""
+"""What is watched while an input is used: lines of the package that run, memory, and acts that no input may cause."""
 
 import contextlib
 import os
@@ -10,6 +10,7 @@ import minitorch_cnn
 
 PACKAGE = str(Path(minitorch_cnn.__file__).parent)
 SECONDS = 10  # of processor time that one input may take
+STATUS, RESET = "/proc/self/status", "/proc/self/clear_refs"
 
 
 class Hang(BaseException):
@@ -44,22 +45,62 @@ class Lines:
         return self._line
 
 
-class Guard:
-    """An audit hook: Python tells it of every file that is opened, every process, connection and text that is run."""
-
-    FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect",
-                 "pickle.find_class", "ctypes.dlopen")  # fmt: skip
-    CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate",
-               "shutil.rmtree", "shutil.move")  # fmt: skip
+class Memory:
+    """How much memory an input took: the highest mark of this process while it was used, over what it had before."""
 
     def __init__(self):
-        self.folder, self.acts = None, []
+        self.mib = 0
+
+    @contextlib.contextmanager
+    def measured(self):
+        with contextlib.suppress(OSError):  # else the highest mark since the beginning: it shows the first greedy input
+            Path(RESET).write_text("5")
+        before = max(_mib("VmRSS"), 0 if os.access(RESET, os.W_OK) else _mib("VmHWM"))
+        try:
+            yield
+        finally:
+            self.mib = _mib("VmHWM") - before
+
+
+def _mib(mark):
+    with open(STATUS) as file:
+        return next(int(line.split()[1]) >> 10 for line in file if line.startswith(mark))
+
+
+# Where the arguments of an act have a path, and the folder that it is seen from (a descriptor).
+PLACES = {
+    "os.remove": ((0, 1),), "os.rmdir": ((0, 1),), "os.mkdir": ((0, 2),), "os.chmod": ((0, 2),), "os.chown": ((0, 3),),
+    "os.utime": ((0, 3),), "os.truncate": ((0, None),), "os.setxattr": ((0, None),), "os.symlink": ((1, 2),),
+    "os.rename": ((0, 2), (1, 3)), "os.link": ((0, 2), (1, 3)), "shutil.move": ((0, None), (1, None)),
+    "shutil.rmtree": ((0, None),),
+}  # fmt: skip
+FORBIDDEN = (
+    "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "os.startfile", "os.kill",
+    "subprocess.Popen", "socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "urllib.Request",
+    "pickle.find_class", "ctypes.dlopen",
+)  # fmt: skip
+OURS = PACKAGE, str(Path(__file__).parents[1])
+LIBRARIES = {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, *sys.path, *OURS) if path}
+READABLE = (*LIBRARIES, "/proc", "/sys", "/dev/urandom")
+
+
+class Guard:
+    """An audit hook: Python tells it of every file that is opened, every process, connection and text that is run.
+
+    What must not be is noted, and does not happen: it ends in a PermissionError.
+    """
+
+    def __init__(self):
+        self.folder, self.named, self.acts = None, (), []
         sys.addaudithook(self._hear)
 
     @contextlib.contextmanager
-    def watching(self, folder):
-        """Context in which `acts` collects what is done beyond reading, outside `folder`."""
-        self.folder, self.acts = os.path.realpath(folder), []
+    def watching(self, folder, named=()):
+        """Context in which `acts` collects what is done outside `folder`.
+
+        What the user `named` does not count, though it cannot be changed either.
+        """
+        self.folder, self.named, self.acts = os.path.realpath(folder), tuple(named), []
         try:
             yield
         finally:
@@ -68,21 +109,38 @@ class Guard:
     def _hear(self, event, arguments):
         if self.folder is None:
             return
-        if event in self.FORBIDDEN:
-            self.acts.append(f"{event} {str(arguments)[:80]}")
+        if event in FORBIDDEN:
+            self._forbid(f"{event} {str(arguments)[:80]}")
         elif event == "exec" and getattr(arguments[0], "co_filename", "<string>") in ("<string>", "<unknown>"):
-            self.acts.append("a text was run as a program")
-        elif event in self.CHANGES or (event == "open" and _writes(arguments)):
-            path, descriptor = arguments[0], arguments[-1] if event != "open" else -1
-            if isinstance(path, (str, bytes, os.PathLike)) and not self._inside(path, descriptor):
-                self.acts.append(f"{event} {os.fsdecode(path)[:80]}")
+            self._forbid("a text was run as a program")
+        elif event == "open":
+            self._look(event if _writes(arguments) else "read", arguments[0], -1, not _writes(arguments))
+        else:
+            for path, descriptor in PLACES.get(event, ()):
+                self._look(event, arguments[path], -1 if descriptor is None else arguments[descriptor])
 
-    def _inside(self, path, descriptor):
-        """Whether a path, seen from the folder of `descriptor` where one is given, is inside the watched folder."""
+    def _look(self, event, path, descriptor, reads=False):
+        """Forbid a path outside, seen from the folder of `descriptor` where one is given."""
+        if not isinstance(path, (str, bytes, os.PathLike)):
+            return
         given = isinstance(descriptor, int) and descriptor >= 0
         base = os.readlink(f"/proc/self/fd/{descriptor}") if given else os.getcwd()
         path = os.path.realpath(os.path.join(base, os.fsdecode(path)))
-        return path == os.devnull or path.startswith(self.folder + os.sep)
+        if path == os.devnull or _inside(path, (self.folder, *(READABLE if reads else ()))):
+            return
+        if _inside(path, self.named):
+            if not reads:
+                raise PermissionError(1, "not while fuzzing", path)
+            return
+        self._forbid(f"{event} {path[:80]}")
+
+    def _forbid(self, act):
+        self.acts.append(act)
+        raise PermissionError(1, "not while fuzzing")
+
+
+def _inside(path, folders):
+    return any(path == folder or path.startswith(folder.rstrip(os.sep) + os.sep) for folder in folders)
 
 
 def _writes(arguments):

@@ -6,6 +6,7 @@ is put down instead, and what would read from the device raises, as it does ther
 """
 
 import math
+import types
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class Device:
         self.graph = None  # the operations put down so far, while a stream captures
         self.limit = math.inf  # bytes of the largest array
         self.free = 8 << 30  # what it says is free
+        self.count = 1  # of GPUs in the machine
         self.waits = 0
         self.launches = []  # names of the kernels that ran
 
@@ -158,6 +160,7 @@ class Array:
     strides = property(lambda self: self.memory.strides)
     flags = property(lambda self: self.memory.flags)
     T = property(lambda self: Array(self.memory.T))
+    data = property(lambda self: types.SimpleNamespace(ptr=self.memory.ctypes.data))
 
     def __len__(self):
         return len(self.memory)
@@ -171,9 +174,14 @@ class Array:
     # From the device to the host: each makes the host wait.
 
     def get(self, out=None):
-        assert out is None, "the stand-in knows no out="
+        """A copy on the host; in `out`, of the same shape and dtype and contiguous, where it is given."""
         device.wait("get")
-        return self.memory.copy()
+        if out is None:
+            return self.memory.copy()
+        assert isinstance(out, np.ndarray) and out.shape == self.shape and out.dtype == self.dtype
+        assert out.flags.c_contiguous
+        out[...] = self.memory
+        return out
 
     def _number(self, kind):
         device.wait(kind.__name__)

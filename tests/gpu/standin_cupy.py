@@ -282,6 +282,14 @@ class MemoryPool:
 
 
 class _Device:
+    current = 0
+
+    def __init__(self, number=None):
+        self.id = _Device.current if number is None else number
+
+    def use(self):
+        _Device.current = self.id
+
     def synchronize(self):
         device.wait("synchronize")
 
@@ -299,7 +307,10 @@ cupy.cuda = types.SimpleNamespace(
     using_allocator=lambda allocator=None: contextlib.nullcontext(),
     get_elapsed_time=lambda start, end: 0.5,  # milliseconds
     runtime=types.SimpleNamespace(
-        getDeviceProperties=lambda number: {"name": b"a stand-in"}, runtimeGetVersion=lambda: 13000
+        getDeviceProperties=lambda number: {"name": b"a stand-in"},
+        runtimeGetVersion=lambda: 13000,
+        getDeviceCount=lambda: device.count,
+        deviceGetPCIBusId=lambda number: f"0000:0{number}:00.0",
     ),
     memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
 )

@@ -41,7 +41,10 @@ def run(start):
 
     def run(*arguments):
         process = start(*arguments)
-        output, errors = process.communicate(timeout=300)
+        try:
+            output, errors = process.communicate(timeout=300)
+        finally:
+            process.kill()  # where it hangs
         return process.returncode, output, errors
 
     return run

@@ -108,3 +108,20 @@ def test_ctrl_c_while_one_computes_features(start, tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=15)
     assert process.returncode == 130 and errors.count("minitorch-cnn: interrupted; no checkpoint yet") == 1
+
+
+SCRIPT = """
+from minitorch_cnn import parallel
+parallel.launch.PATIENCE = 0.5
+ranks = parallel.world()
+if ranks.rank == 1:
+    raise ValueError("something nobody thought of")
+ranks.any(False)
+"""
+
+
+def test_an_exception_in_a_script_of_ones_own(run, tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    code, _, errors = run(2, tmp_path / "script.py")
+    assert code == 1 and errors.count("ValueError: something nobody thought of") == 1
+    assert "process 2 of 2: Traceback" in errors

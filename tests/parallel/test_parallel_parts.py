@@ -1,8 +1,5 @@
 """The parts that make a share count as a part of the whole, without any MPI."""
 
-import sys
-import types
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -103,38 +100,3 @@ def test_part_of_a_sequence_loads_only_what_is_asked_for():
     part = Part(Images(), 3, 6)
     assert len(part) == 3 and part[0:2].tolist() == [3, 4] and part[2:100].tolist() == [5]
     assert asked == [(3, 5), (5, 6)]
-
-
-def test_vectors_on_one_gpu_are_summed_in_pinned_memory(monkeypatch):
-    """No GPU here: the calls are CuPy's, the arrays stand for its own."""
-    pytest.importorskip("mpi4py")
-    from minitorch_cnn.parallel.devices import ByHost, device_sums
-
-    class Vector:
-        def __init__(self, numbers):
-            self.numbers, self.size, self.shape, self.dtype = numbers, numbers.size, numbers.shape, numbers.dtype
-
-        def get(self, out):
-            out[...] = self.numbers
-
-        def set(self, numbers):
-            self.numbers = numbers.copy()
-
-    class Communicator:
-        size, rank = 2, 0
-
-        def allgather(self, value):
-            return [value, value]
-
-        def Allreduce(self, place, vector):
-            vector *= 2
-
-    runtime = types.SimpleNamespace(deviceGetPCIBusId=lambda number: "0000:01:00.0")
-    cuda = types.SimpleNamespace(runtime=runtime, Device=lambda: types.SimpleNamespace(id=0))
-    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(cuda=cuda))
-    monkeypatch.setitem(sys.modules, "cupyx", types.SimpleNamespace(empty_pinned=np.empty))
-    sums = device_sums(Communicator())
-    assert isinstance(sums, ByHost)  # both ranks are on the same GPU
-    vector = Vector(np.arange(5, dtype=np.float32))
-    sums.sum(vector)
-    assert vector.numbers.tolist() == [0, 2, 4, 6, 8]

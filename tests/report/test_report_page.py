@@ -202,7 +202,9 @@ def test_a_failed_write_keeps_the_old_report(make_run, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(CheckpointError, match=r"^report: cannot write .*report\.html: No space left on device$"):
+    with pytest.raises(
+        CheckpointError, match=r"report\.html: cannot be written \(No space left on device\); the older"
+    ):
         write_report(make_run(), path)
     assert path.read_text() == "the old one"
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
@@ -211,7 +213,7 @@ def test_a_failed_write_keeps_the_old_report(make_run, tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_written_is_one_line(make_run, tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file" / "report.html", tmp_path, ""):
-        with pytest.raises(CheckpointError, match=r"^report: ") as error:
+        with pytest.raises(CheckpointError, match=r"^report: expected|report\.html: cannot be written") as error:
             write_report(make_run(), path)
         assert "\n" not in str(error.value)
 

@@ -6,6 +6,7 @@ import small_run
 
 from minitorch_cnn import Sequential, datasets, features, layers, optimizers
 from minitorch_cnn.callbacks import Checkpoint
+from minitorch_cnn.errors import DataError
 
 
 def frozen_model(with_dropout_below=False):
@@ -73,6 +74,22 @@ def test_large_features_go_to_a_file(monkeypatch):
     on_disk = features.base_features(frozen_model(), x, progress=False)
     assert isinstance(on_disk, np.memmap) and not isinstance(in_memory, np.memmap)
     assert np.array_equal(on_disk, in_memory)
+
+
+def test_no_room_for_the_features_is_said_before_any_is_computed(monkeypatch):
+    """A file that only announces its size would end the process by a signal when the disk is full."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    model, (x, _) = frozen_model(), small_run.images_and_labels()
+    calls = count_forward(monkeypatch, model.layers[0])
+    monkeypatch.setattr(features, "IN_MEMORY", 100)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(DataError, match=r"^features: .*: no room for 0\.0 GiB \(File too large\)$"):
+            features.base_features(model, x, progress=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not calls
 
 
 def test_the_user_is_told(capsys):

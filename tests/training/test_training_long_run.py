@@ -1,6 +1,7 @@
 """A shorter form of `long_run.py`; and that it would see a leak."""
 
 import mmap
+import threading
 
 import long_run
 import pytest
@@ -16,18 +17,32 @@ def test_nothing_grows_in_four_hundred_steps():
     assert long_run.grown(states) is None
 
 
-def test_a_leak_is_seen(monkeypatch):
+def memory():
+    pages = mmap.mmap(-1, 1 << 20)  # fresh ones, whatever other tests have left in the allocator
+    pages.write(bytes(1 << 20))
+    return pages.close
+
+
+def open_files():
+    return open("/dev/null").close
+
+
+def threads():
+    end = threading.Event()
+    threading.Thread(target=end.wait, daemon=True).start()
+    return end.set
+
+
+@pytest.mark.parametrize("leak", [memory, open_files, threads])
+def test_a_leak_is_seen(leak, monkeypatch):
     kept = []
     before = CSVLog.on_epoch_end
 
     def leaking(self, trainer, results):
-        pages = mmap.mmap(-1, 1 << 20)  # fresh ones, whatever other tests have left in the allocator
-        pages.write(bytes(1 << 20))
-        kept.append((pages, open("/dev/null")))  # noqa: SIM115
+        kept.append(leak())
         before(self, trainer, results)
 
     monkeypatch.setattr(CSVLog, "on_epoch_end", leaking)
-    assert "memory" in long_run.grown(long_run.watch(200))
-    for pages, file in kept:
-        pages.close()
-        file.close()
+    assert long_run.grown(long_run.watch(160)).startswith(leak.__name__.replace("_", " "))
+    for end in kept:
+        end()

@@ -100,6 +100,115 @@ def test_an_image_that_is_no_image():
         fit(small_model(), x, labels)
 
 
+def test_a_loss_that_is_no_number():
+    class Broken(losses.CrossEntropy):
+        def from_scores(self, scores, labels):
+            value, gradient = super().from_scores(scores, labels)
+            return (np.inf if labels[0] == 10 % 3 else value), gradient
+
+    wanted = r"the loss is inf in epoch 1, batch 3; it began in the loss, from outputs of up to [\d.]+: .*below 0.1"
+    with pytest.raises(TrainingError, match=wanted):
+        fit(small_model(), *some_data(), loss=Broken())
+    x, labels = some_data()
+    with pytest.raises(
+        TrainingError, match=r"in epoch 1, batch 1; .* in the loss, .*: look at the labels and at the loss"
+    ):
+        fit(small_model(), x, np.roll(labels, -1), loss=Broken())
+
+
+class Root(layers.Layer):
+    """A layer of somebody's own that has no answer to numbers below zero."""
+
+    def output_shape_for(self, input_shape):
+        return input_shape
+
+    def forward(self, x, training=False):
+        self.cache = x
+        return np.sqrt(x)
+
+    def backward(self, dy, need_dx=True):
+        return dy / 2 / np.sqrt(self.cache)
+
+
+def test_a_layer_in_the_middle_that_makes_no_numbers():
+    model = Sequential(
+        [layers.Conv2D(3, 3), layers.BatchNorm(), Root(), layers.Flatten(), layers.Dense(3, activation="softmax")],
+        input_shape=(6, 5, 2),
+        seed=1,
+    )
+    with pytest.raises(
+        TrainingError, match=r"batch 1; it began in root_1, forwards, from inputs .*: look at the images and"
+    ):
+        fit(model, *some_data())
+
+
+def frozen_below_dense(kernel_value=None):
+    """A model whose base is frozen, so that its features are computed once."""
+    model = small_model()
+    model.freeze(through="batch_norm_1")
+    if kernel_value is not None:
+        set_parameter("conv2d_1", "kernel", kernel_value)(model)
+    return model
+
+
+def test_a_frozen_base_that_came_with_numbers_that_are_none():
+    wanted = (
+        r"the features that the frozen base makes are not finite; it began in conv2d_1: its kernel is not finite any"
+        r" more: look at the weights that the model began with"
+    )
+    with pytest.raises(TrainingError, match=wanted):
+        fit(frozen_below_dense(np.nan), *some_data())
+    with pytest.raises(TrainingError, match=r"began in conv2d_1: its kernel .*: look at the weights"):  # not once: each
+        fit(frozen_below_dense(np.nan), *some_data(), cache_features=False)
+
+
+def test_features_of_an_image_that_is_none():
+    x, labels = some_data(40)
+    x[33, 2, 2, 0] = np.nan
+    wanted = r"features .* it began in the input: image 34 of 40 holds numbers that are not finite: look at the images$"
+    with pytest.raises(TrainingError, match=wanted):
+        fit(frozen_below_dense(), x, labels)
+    x, labels = some_data()
+    validation = x.copy()
+    validation[7] = np.inf
+    with pytest.raises(TrainingError, match=r"features .* image 8 of 20 .*: look at the images"):
+        fit(frozen_below_dense(), x, labels, validation=(validation, labels))
+
+
+def test_training_above_a_frozen_base_names_the_layer():
+    model = frozen_below_dense()
+    with pytest.raises(
+        TrainingError, match=r"batch 3; it began in dense_2: its kernel is not finite any more.*rate below"
+    ):
+        fit(model, *some_data(), callbacks=[Spoil(2, set_parameter("dense_2", "kernel", np.inf))])
+
+
+def test_a_validation_that_goes_wrong():
+    """The training images are in order; the first epoch shows that the others are not."""
+    x, labels = some_data()
+    wrong = x.copy()
+    wrong[17, 0, 0, 1] = np.nan
+    with pytest.raises(
+        TrainingError, match=r"^the validation loss is nan after epoch 1; .*: image 18 of 20 .* the images$"
+    ):
+        fit(small_model(), x, labels, validation=(wrong, labels))
+    model = small_model()
+    with pytest.raises(
+        TrainingError, match=r"after epoch 1; it began in batch_norm_1: its moving_variance is not finite"
+    ):
+        fit(model, x, labels, validation=(x, labels),
+            callbacks=[Spoil(4, set_parameter("batch_norm_1", "moving_variance", np.nan))])  # fmt: skip
+
+
+def test_weights_that_were_none_before_the_first_step():
+    model = small_model()
+    set_parameter("dense_1", "kernel", np.nan)(model)
+    with pytest.raises(
+        TrainingError, match=r"batch 1; it began in dense_1: its kernel .*look at the weights that the model"
+    ):
+        fit(model, *some_data())
+
+
 def test_a_gradient_that_is_no_number_stops_before_the_update():
     class Broken(losses.CrossEntropy):
         def from_scores(self, scores, labels):
