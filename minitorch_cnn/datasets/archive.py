@@ -50,7 +50,7 @@ def unpack(archive, wanted, folder, *, largest, total):
         members = _zip_members if zipfile.is_zipfile(archive) else _tar_members
         for name, size, open_member in members(archive, total):
             names.append(name)
-            target = wanted(name)
+            target, name = wanted(name), printable(name)[:100]
             if target is None:
                 continue
             if size > largest:

@@ -100,7 +100,7 @@ def _check_names(place, names):
         raise DataError(f"cifar10: {place}: this is the Python version (pickles); get the binary version, {URL}")
     if any(name.endswith(".mat") for name in names):
         raise DataError(f"cifar10: {place}: this is the Matlab version; get the binary version, {URL}")
-    found = ", ".join(sorted(names)[:4]) + (", ..." if len(names) > 4 else "")
+    found = ", ".join(printable(name)[:60] for name in sorted(names)[:4]) + (", ..." if len(names) > 4 else "")
     raise DataError(
         f"cifar10: {place}: expected {TRAIN_FILES[0]} to {TRAIN_FILES[-1][-5:]} and {TEST_FILE}, "
         f"missing: {', '.join(missing)}; found: {found or 'nothing'}"

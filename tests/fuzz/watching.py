@@ -128,6 +128,8 @@ class Guard:
         path = os.path.realpath(os.path.join(base, os.fsdecode(path)))
         if path == os.devnull or _inside(path, (self.folder, *(READABLE if reads else ()))):
             return
+        if reads and (os.path.isdir(path) or not os.path.exists(path)):
+            return  # nothing to read: shutil.rmtree opens folders by their names alone, from others we are not told
         if _inside(path, self.named):
             if not reads:
                 raise PermissionError(1, "not while fuzzing", path)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from minitorch_cnn import Sequential, datasets, layers, losses, optimizers
 from minitorch_cnn.backend.philox import random_bits
 from minitorch_cnn.datasets import Batches
-from minitorch_cnn.diagnosis import NotFinite
 from minitorch_cnn.layers.dropout import drop
 from minitorch_cnn.parallel import Alone, Part, SharedStep, Weighted
+from minitorch_cnn.training.diagnosis import NotFinite
 
 
 class One(Alone):
@@ -81,7 +81,7 @@ def test_the_image_that_is_no_number_is_named_by_its_place_in_the_batch():
     x, labels = np.ones((10, 3, 2, 1), np.float32), np.zeros((10, 2))
     x[4, 1, 1, 0] = np.nan
     step = SharedStep(model, losses.MeanSquaredError(), optimizers.SGD(), model, One(1, 3), lambda: 10)
-    assert step.where_it_began(x[3:6], labels[3:6]).startswith("in the input: image 5 of 10 in the batch")
+    assert step.where_it_began(x[3:6], labels[3:6]).words.startswith("in the input: image 5 of 10 in the batch")
     assert all(layer.share is None for layer in model.layers)
     before = model.vector.values.copy()
     with pytest.raises(NotFinite):
