@@ -65,3 +65,14 @@ def test_odd_data_is_trained_on_and_reported(train, odd, tmp_path, capsys):
 def test_a_label_out_of_range_is_refused_with_its_file_and_image(train, capsys):
     assert train(record(1, 3) + record(10, 4)) == 2
     assert "data_batch_1.bin: image 1: expected a label from 0 to 9, got 10" in capsys.readouterr().err
+
+
+def test_too_little_memory_is_one_line(monkeypatch, capsys):
+    def too_large(folder):
+        raise MemoryError("Unable to allocate 3.00 TiB for an array\nwith more to say")
+
+    monkeypatch.setattr("minitorch_cnn.runs.RunFolder.load_model", too_large)
+    assert main(["predict", "run", "a.png"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("minitorch-cnn: too little memory (Unable to allocate 3.00 TiB for an array)")
+    assert len(said.splitlines()) == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import download_faults  # noqa: F401  registers its own
 import pytest
-from faults import FAULTS, NotHere, happen, uninterrupted
+from faults import FAULTS, NotHere, Tuning, happen, uninterrupted
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 IN_WORDS = {name: function for name, _, function in FAULTS}
@@ -30,3 +30,14 @@ def test_fault(name, expected):
 def test_the_page_has_every_fault_as_it_is_injected():
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)[1:]
     assert rows == [(name, injected) for name, injected, _ in FAULTS]
+
+
+def test_a_new_fine_tuning_does_not_go_on_from_what_lies_in_its_folder(tmp_path):
+    """A folder that lost its settings, or that somebody put a checkpoint into."""
+    tuning = Tuning(tmp_path)
+    code, message = tuning.finish(tuning.start("--out", tuning.run, "--quiet", *tuning.settings, "--seed", "3"))
+    assert code == 0, message
+    (tuning.run / "config.json").unlink()
+    code, message = tuning.train("none")
+    assert code == 0, message
+    tuning.same()

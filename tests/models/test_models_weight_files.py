@@ -157,7 +157,7 @@ LARGE = " " * (weight_files.LARGEST_CLASS_INDEX + 1)
         ("", "expected JSON"),
         ("<html>", "expected JSON"),
         ("[" * 100_000, "expected JSON"),
-        (LARGE, "expected a class index of at most 1,048,576 bytes, got 1,048,577"),
+        (LARGE, "expected at most 1,048,576 bytes, got 1,048,577"),
         ("[]", 'expected the classes "0" to "999"'),
         ('{"0": ["n01440764", "tench"]}', 'expected the classes "0" to "999"'),
         (json.dumps(INDEX | {"1000": ["n1", "one too many"]}), 'expected the classes "0" to "999"'),
