@@ -13,9 +13,9 @@ from minitorch_cnn import (
 )
 from minitorch_cnn.backend import definitions_only
 from minitorch_cnn.backend.cublas import tf32
-from minitorch_cnn.captured_step import CapturedStep
 from minitorch_cnn.gradient_check import gradient_check
 from minitorch_cnn.sequential import Sequential
+from minitorch_cnn.training.captured_step import CapturedStep
 
 __version__ = "0.1.0"
 __all__ = [

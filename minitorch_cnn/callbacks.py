@@ -1,6 +1,6 @@
 """Callbacks: what else happens while `fit` trains. Each is told when a batch or an epoch has ended.
 
-A callback is given the `Trainer` (`training.py`), which has `model`, `optimizer`, `epoch`, `batch`, `history`, and
+A callback is given the `Trainer` (`training/loop.py`), which has `model`, `optimizer`, `epoch`, `batch`, `history`, and
 `stop(reason)`.
 """
 
@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from minitorch_cnn import checkpoint
-from minitorch_cnn.diagnosis import finite
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.training.diagnosis import finite
 
 
 class Callback:

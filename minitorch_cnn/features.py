@@ -13,13 +13,13 @@ import tempfile
 import numpy as np
 from tqdm import tqdm
 
-from minitorch_cnn import diagnosis
 from minitorch_cnn.backend import on_host
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import sent_ahead
 from minitorch_cnn.errors import DataError, TrainingError
 from minitorch_cnn.layers.conv_pool import in_stages
 from minitorch_cnn.parallel import Alone, part
+from minitorch_cnn.training import diagnosis
 
 IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
 

@@ -33,10 +33,12 @@ function contrast(one, other) {
 
 function isDrawn(node) { return node.namespaceURI === SVG_SPACE && node.localName !== "svg"; }
 
+let opacities = new WeakMap(), grounds = new WeakMap(); // of the elements of the page at hand
+
 function opacityOf(view, node) {
-  let opacity = 1;
-  for (; node; node = node.parentElement) opacity *= Number(view.getComputedStyle(node).opacity);
-  return opacity;
+  if (!node) return 1;
+  if (!opacities.has(node)) opacities.set(node, Number(view.getComputedStyle(node).opacity) * opacityOf(view, node.parentElement));
+  return opacities.get(node);
 }
 
 // The colour an element paints, seen through its own and its ancestors' opacity; null where it paints none.
@@ -47,24 +49,33 @@ function paint(view, node) {
   return [...colour.slice(0, 3), colour[3] * (isDrawn(node) ? Number(style.fillOpacity) : 1) * opacityOf(view, node)];
 }
 
-// What is behind a point of an element: everything painted below it there, or else its ancestors' backgrounds.
+// The ground that an element and its ancestors paint; null over a picture, of which only the pixels would tell.
+function ground(view, node) {
+  if (!node) return [255, 255, 255, 1];
+  if (!grounds.has(node)) {
+    const colour = isDrawn(node) ? null : paint(view, node);
+    if (colour && colour[3] === 1) grounds.set(node, colour);
+    else {
+      const below = ground(view, node.parentElement);
+      grounds.set(node, below && colour ? over(colour, below) : below);
+    }
+  }
+  return grounds.get(node);
+}
+
+// What is behind a point of a drawing's text: the shapes painted below it there, on the drawing's ground.
 function behind(view, node, x, y) {
-  let stack = [];
-  if (isDrawn(node)) {
-    const all = node.ownerDocument.elementsFromPoint(x, y);
-    const place = all.findIndex(other => other === node || node.contains(other) || other.contains(node) && isDrawn(other));
-    stack = all.slice(place + 1).filter(other => !other.contains(node) || !isDrawn(other));
-    if (place < 0) stack = all;
-  }
-  for (let above = node; above; above = above.parentElement) if (!isDrawn(above)) stack.push(above);
+  if (!isDrawn(node)) return ground(view, node);
+  const all = node.ownerDocument.elementsFromPoint(x, y);
+  const place = all.findIndex(other => other === node || node.contains(other));
   const painted = [];
-  for (const other of stack) {
-    if (["image", "img", "canvas"].includes(other.localName)) return null; // only its pixels would tell
+  for (const other of all.slice(place + 1)) {
+    if (["image", "img", "canvas"].includes(other.localName)) return null;
+    if (!isDrawn(other)) break;
     const colour = paint(view, other);
-    if (colour && colour[3]) painted.push(colour);
-    if (colour && colour[3] === 1) break;
+    if (colour && colour[3] && !other.contains(node)) painted.push(colour);
   }
-  return painted.reduceRight((back, front) => over(front, back), [255, 255, 255, 1]);
+  return painted.reduceRight((back, front) => over(front, back), ground(view, node.ownerSVGElement));
 }
 
 function textNodes(root) {
@@ -83,6 +94,7 @@ function isSeen(node) {
 
 function faintText(view) {
   const root = view.document.body, faint = new Map(), known = new Map();
+  opacities = new WeakMap(), grounds = new WeakMap();
   for (const text of textNodes(root)) {
     const node = text.parentElement;
     if (known.has(node) || !isSeen(node)) continue;

@@ -9,8 +9,8 @@ from engines.problem import Problem
 from minitorch_cnn import losses
 from minitorch_cnn.backend import library, moved, namespace, on_host
 from minitorch_cnn.backend.cublas import tf32
-from minitorch_cnn.captured_step import CapturedStep
 from minitorch_cnn.errors import BackendError
+from minitorch_cnn.training.captured_step import CapturedStep
 
 try:
     cupy = library("cupy")

@@ -8,11 +8,11 @@ import contextlib
 import numpy as np
 
 from minitorch_cnn.backend import on_host
-from minitorch_cnn.diagnosis import require_finite, where_it_began
 from minitorch_cnn.metrics import count_correct
 from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.parallel.share import Share, Weighted, part
-from minitorch_cnn.step import Step
+from minitorch_cnn.training.diagnosis import require_finite, where_it_began
+from minitorch_cnn.training.step import Step
 
 
 class SharedStep(Step):

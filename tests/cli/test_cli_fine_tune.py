@@ -77,7 +77,7 @@ def test_predict_says_cat_or_dog(tuned, photos, capsys):
 
 
 def test_a_resumed_run_gives_the_same_bits(tuned, photos, weights, tmp_path, monkeypatch):
-    from minitorch_cnn import fine_tune
+    from minitorch_cnn.runs import fine_tune
 
     settings = fine_tune.FineTuneSettings(str(weights), str(photos), 32, top_epochs=2, all_epochs=1, batch_size=5)
     phase = fine_tune._phase

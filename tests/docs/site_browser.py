@@ -21,8 +21,9 @@ const pages = PAGES, widths = WIDTHS;
 const settled = async frame => {
   await new Promise(done => setTimeout(done, 100));
   const moving = frame.contentDocument.getAnimations().map(animation => animation.finished.catch(() => 0));
-  await Promise.race([Promise.all(moving), new Promise(done => setTimeout(done, 2000))]);
+  await Promise.race([Promise.all(moving), new Promise(done => setTimeout(done, 1000))]);
 };
+const laidOut = frame => new Promise(done => frame.contentWindow.requestAnimationFrame(() => setTimeout(done)));
 const scrolls = "svg, pre, math, .drawing, .formula, .md-typeset__scrollwrap, .md-sidebar, .md-search, .highlighttable";
 function measure(page, frame) {
   const view = frame.contentWindow, inner = frame.contentDocument, root = inner.documentElement;
@@ -52,7 +53,7 @@ function measure(page, frame) {
       await settled(frame);
       const measures = measure(page, frame);
       frame.height = Math.min(frame.contentDocument.documentElement.scrollHeight, 60000); // all of it can be pointed at
-      await settled(frame);
+      await laidOut(frame);
       found.push({...measures, faint: faintText(frame.contentWindow), unnamed: unnamed(frame.contentWindow)});
     }
     frame.remove();
@@ -89,7 +90,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         super().send_error(code, *arguments, **options)
 
 
-def walk(site, pages, widths, dark, folder, seconds=600):
+def walk(site, pages, widths, dark, folder, seconds=1200):
     """What the browser says of every page at every width: (measures, its console, what it asked for in vain)."""
     handler = functools.partial(Handler, directory=str(site))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)

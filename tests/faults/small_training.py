@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 from small_tuning import small_transfer_net
 
-from minitorch_cnn import Sequential, cli, datasets, fine_tune, layers, models, recipes, runs, training
+from minitorch_cnn import Sequential, cli, datasets, layers, models, recipes, runs, training
 from minitorch_cnn.backend import definitions_only
 from minitorch_cnn.preprocessing import Standardize
+from minitorch_cnn.runs import fine_tune, train
 
 EPOCHS, BATCH_SIZE, IMAGES = 3, 13, 47  # 3 * 13 + 8
 
@@ -201,7 +202,7 @@ def main():
     name, epoch, batch, *arguments = sys.argv[1:]
     recipes.RECIPES["digits"] = RECIPE
     models.transfer_net = small_transfer_net
-    runs.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0
+    train.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0
     if name != "none":
         watch(globals()[name], epoch, batch)
     with definitions_only():  # nothing to compile

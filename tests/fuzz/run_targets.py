@@ -12,8 +12,8 @@ import numpy as np
 from small_work import small_work, write_photos
 from target import in_lines, small_model, written
 
-from minitorch_cnn import callbacks, checkpoint, cnn_explainer, fine_tune, optimizers, runs, summary, training
-from minitorch_cnn.cli_exercise import _list_exercises
+from minitorch_cnn import callbacks, checkpoint, cnn_explainer, optimizers, runs, summary, training
+from minitorch_cnn.cli.exercise import _list_exercises
 from minitorch_cnn.errors import ArgumentError, UserError
 from minitorch_cnn.exercises.progress import Course
 from minitorch_cnn.report import Run, TransferRun
@@ -21,6 +21,7 @@ from minitorch_cnn.report.run_page import run_page
 from minitorch_cnn.report.training_page import layer_rows
 from minitorch_cnn.report.transfer_page import transfer_page
 from minitorch_cnn.report.transfer_training import read_history
+from minitorch_cnn.runs import fine_tune
 
 
 @contextlib.contextmanager

@@ -13,9 +13,9 @@ from standin_arrays import device
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses, models, optimizers, schedules
 from minitorch_cnn.backend import on_host
-from minitorch_cnn.captured_step import WARM_UP, CapturedStep
 from minitorch_cnn.errors import ArgumentError, LabelError
 from minitorch_cnn.preprocessing import Standardize
+from minitorch_cnn.training.captured_step import WARM_UP, CapturedStep
 
 
 def net(seed=0):

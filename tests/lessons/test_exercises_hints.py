@@ -355,7 +355,7 @@ HINTS = [
      "gradients may lack a name"),
     ("sgd", changed(SGD, "momentum * v - rate", "momentum * v + rate").replace("+= v", "-= v"), "has the other sign"),
     # surgery
-    ("surgery", changed(TRANSPLANT, "trainable=False)", "trainable=False, kernel=layer['kernel'].copy())"), "are copies"),
+    ("surgery", changed(TRANSPLANT, "trainable=False)", "trainable=False, kernel=layer['kernel'] * 1)"), "are copies"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return kept[:-1] + new"), "`after` itself stays"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return new + kept"), "go on top"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return kept"), "the new layers are missing"),

@@ -7,6 +7,7 @@ import minitorch_cnn as mtc
 from minitorch_cnn import activations, gradient_check, layers
 from minitorch_cnn.gradient_gallery import distinct
 from minitorch_cnn.lessons.differences import close, difference
+from minitorch_cnn.lessons.symptoms import sample
 
 
 def curve_of(layer, x, name="input", **options):
@@ -113,3 +114,39 @@ def test_a_difference_is_put_in_words(got, wanted, fragment):
 def test_close_wants_the_same_shape_and_finite_numbers():
     assert close([1.0, 2.0], [1.0, 2.0 + 1e-6])
     assert not close([1.0, 2.0], [[1.0, 2.0]]) and not close([np.nan], [np.nan])
+
+
+# The same of a large array, of which the right numbers are known at a sample of places.
+
+BIG = distinct((3, 14, 14, 4)) + 0.01
+BIG_MASK = np.random.default_rng(0).random(BIG.shape) < 0.5
+BIG_MOVED = np.zeros_like(BIG)
+BIG_MOVED[:, 1:, :-2] = BIG[:, :-1, 2:]
+BIG_EDGE = BIG.copy()
+BIG_EDGE[:, 0], BIG_EDGE[:, :, -1] = 0.3, -0.2
+BIG_IMAGE = BIG.copy()
+BIG_IMAGE[1:] *= np.linspace(0.5, 2, 2)[:, None, None, None]
+SAMPLED = [
+    (np.where(BIG_MASK, np.nan, BIG), "not finite"),
+    (-BIG, "wrong sign"),
+    (3 * BIG, "3 times too large"),
+    (0.7 * BIG, "times 0.7"),
+    (BIG[:, ::-1, ::-1], "turned by 180 degrees"),
+    (BIG.transpose(0, 2, 1, 3), "axes 1 and 2 exchanged"),
+    (BIG.reshape(3, 4, 14, 14).transpose(0, 2, 3, 1), "at the wrong places"),
+    (BIG_MOVED, "moved 1 down 2 left"),
+    (np.where(BIG_MASK, BIG, 0), "get none and should"),
+    (BIG_IMAGE, "right for image 0"),
+    (BIG_EDGE, "within 1 of the border"),
+    (BIG + 0.2 * BIG_MASK * np.random.default_rng(1).random(BIG.shape), "numbers looked at are wrong"),
+]
+
+
+@pytest.mark.parametrize("got, fragment", SAMPLED, ids=[fragment for _, fragment in SAMPLED])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_difference_is_put_in_words_from_a_sample(got, fragment, seed):
+    known = sample(BIG.shape, 400, np.random.default_rng(seed))
+    assert 200 < known.sum() <= 400
+    wanted = np.where(known, BIG, 0)
+    assert not close(got, wanted, known=known) and close(BIG, wanted, known=known)
+    assert fragment in difference(got, wanted, len(BIG), known)

@@ -12,12 +12,13 @@ import time
 
 import numpy as np
 
-from minitorch_cnn import Sequential, cli, datasets, features, fine_tune, layers, models, parallel, recipes, runs
+from minitorch_cnn import Sequential, cli, datasets, features, layers, models, parallel, recipes, runs
 from minitorch_cnn.backend import definitions_only
 from minitorch_cnn.callbacks import Checkpoint
 from minitorch_cnn.errors import DataError
 from minitorch_cnn.parallel import launch
 from minitorch_cnn.preprocessing import Standardize
+from minitorch_cnn.runs import fine_tune, train
 
 
 def small_data(*_, **options):
@@ -117,7 +118,7 @@ def main():
         let_happen(globals()[what], where, int(rank))
     recipes.RECIPES["digits"] = recipes.Recipe("Small", small_data, small_model, 3, 13, 0.01, augment={"flip": True})
     datasets.cats_vs_dogs, models.transfer_net = small_data, small_transfer_net
-    runs.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0
+    train.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0
     launch.PATIENCE = 0.5
     with definitions_only():  # nothing to compile
         return cli.main(arguments)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from minitorch_cnn import Sequential, datasets, layers, losses, optimizers
 from minitorch_cnn.backend.philox import random_bits
 from minitorch_cnn.datasets import Batches
-from minitorch_cnn.diagnosis import NotFinite
 from minitorch_cnn.layers.dropout import drop
 from minitorch_cnn.parallel import Alone, Part, SharedStep, Weighted
+from minitorch_cnn.training.diagnosis import NotFinite
 
 
 class One(Alone):

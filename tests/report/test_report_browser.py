@@ -23,3 +23,10 @@ def test_the_page_fits_and_the_console_is_silent(make_run, tmp_path, width, dark
     assert found["console"] == []
     assert found["faint"] == [] and found["unnamed"] == []
     assert found["paper"] == ("rgb(18, 22, 28)" if dark else "rgb(255, 255, 255)")
+
+
+def test_faint_text_and_pictures_without_words_are_seen(make_run, tmp_path):
+    page = run_page(make_run()).replace("--muted:#556270", "--muted:#9aa4b0").replace('role="img"', 'role="none"')
+    found = measure(page, 1280, False, tmp_path)
+    assert any(words.startswith("text.") for words in found["faint"])  # in a drawing
+    assert any(words.startswith("p.lead") for words in found["faint"]) and found["unnamed"]

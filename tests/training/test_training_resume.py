@@ -15,8 +15,8 @@ import small_run
 from minitorch_cnn import optimizers
 from minitorch_cnn.callbacks import Callback
 from minitorch_cnn.errors import ArgumentError, CheckpointError
-from minitorch_cnn.interrupts import Interrupted
 from minitorch_cnn.training import TrainingError
+from minitorch_cnn.training.interrupts import Interrupted
 
 
 def state_of(model):

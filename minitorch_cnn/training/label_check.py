@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from minitorch_cnn.diagnosis import finite
 from minitorch_cnn.errors import LabelError, UserError
+from minitorch_cnn.training.diagnosis import finite
 
 AT_ONCE = 4096
 

@@ -1,7 +1,9 @@
 """`minitorch-cnn check-gradients`: backward passes beside the definition of the derivative."""
 
+from minitorch_cnn.cli.arguments import named_model, positive_integer
 
-def add_check_gradients(commands, positive_integer, named_model):
+
+def add_check_gradients(commands):
     """Put the command beside the others."""
     check = commands.add_parser(
         "check-gradients",
@@ -19,17 +21,17 @@ def add_check_gradients(commands, positive_integer, named_model):
         help="bugs put in on purpose: each has to be found; with --random N, on N random shapes each",
     )
     check.add_argument("--page", metavar="FILE", help="write the charts and the gallery of bugs as a page")
-    check.set_defaults(run=lambda options: _check_gradients(options, named_model))
+    check.set_defaults(run=_check_gradients)
 
 
-def _check_gradients(options, named_model):
+def _check_gradients(options):
     from minitorch_cnn.errors import ArgumentError
 
     if options.model is not None and (options.random is not None or options.planted):
         raise ArgumentError("check-gradients: expected MODEL alone, or --random and --planted, got both")
     if options.planted and options.random is not None:
         return _survey(options)
-    reports = [] if options.planted else _reports(options, named_model)
+    reports = [] if options.planted else _reports(options)
     bugs = _planted(options) if options.planted or options.page else []
     wrong = [report.subject for report in reports if not report.passed]
     missed = [title for title, *_, report in bugs if report.passed]
@@ -80,7 +82,7 @@ def _survey(options):
     return 0 if all(row.passed for row in surveys) and not accused else 1
 
 
-def _reports(options, named_model):
+def _reports(options):
     from minitorch_cnn.gradient_check import gradient_check
     from minitorch_cnn.gradient_gallery import every_layer, random_layer
 

@@ -1,9 +1,10 @@
 """`minitorch-cnn explain`: one training step watched, on the terminal and as a page."""
 
+from minitorch_cnn.cli.arguments import positive
 from minitorch_cnn.printable import printable
 
 
-def add_explain(commands, positive):
+def add_explain(commands):
     """Put the command beside the others."""
     explain = commands.add_parser(
         "explain",

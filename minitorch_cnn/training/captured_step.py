@@ -20,7 +20,7 @@ from minitorch_cnn.backend.graph import Recorder
 from minitorch_cnn.errors import ArgumentError, BackendError
 from minitorch_cnn.losses import Loss, LossOfScores
 from minitorch_cnn.metrics import right_classes
-from minitorch_cnn.step import Step
+from minitorch_cnn.training.step import Step
 
 WARM_UP = 2  # steps before the one that is captured
 

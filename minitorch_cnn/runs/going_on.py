@@ -4,7 +4,7 @@ import contextlib
 
 from minitorch_cnn import checkpoint
 from minitorch_cnn.errors import CheckpointError, DataError, TooLittleMemory, UserError
-from minitorch_cnn.interrupts import Interrupted, deaf
+from minitorch_cnn.training.interrupts import Interrupted, deaf
 
 
 @contextlib.contextmanager

@@ -17,7 +17,8 @@ from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.metrics import class_probabilities
 from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
-from minitorch_cnn.runs import CHECKPOINT_SECONDS, RunFolder, command_line, with_all_skipped
+from minitorch_cnn.runs.folder import RunFolder
+from minitorch_cnn.runs.train import CHECKPOINT_SECONDS, command_line, with_all_skipped
 
 MOMENTUM = 0.9
 

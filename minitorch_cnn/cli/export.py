@@ -1,7 +1,9 @@
 """`minitorch-cnn export`: a trained network as the files that another tool reads."""
 
+from minitorch_cnn.cli.arguments import named_model
 
-def add_export(commands, named_model):
+
+def add_export(commands):
     """Put the command beside the others."""
     export = commands.add_parser(
         "export",
@@ -12,10 +14,10 @@ def add_export(commands, named_model):
     export.add_argument("model", metavar="MODEL", help="a run folder, or tiny-vgg with --weights")
     export.add_argument("--weights", metavar="FILE", help="a Keras weight file for the network")
     export.add_argument("--cnn-explainer", metavar="DIR", required=True, help="the folder for the three files")
-    export.set_defaults(run=lambda options: _export(options, named_model))
+    export.set_defaults(run=_export)
 
 
-def _export(options, named_model):
+def _export(options):
     from pathlib import Path
 
     from minitorch_cnn import cnn_explainer

@@ -8,7 +8,7 @@ from minitorch_cnn import checkpoint
 from minitorch_cnn.backend import on_host
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.printable import printable
-from minitorch_cnn.training_facts import check_facts
+from minitorch_cnn.training.facts import check_facts
 
 
 class TrainingState:

@@ -1,7 +1,9 @@
 """`minitorch-cnn exercise`: a course of ten exercises, checked one by one or all at once."""
 
+from minitorch_cnn.cli.arguments import positive
 
-def add_exercise(commands, positive):
+
+def add_exercise(commands):
     """Put the command beside the others."""
     exercise = commands.add_parser(
         "exercise",

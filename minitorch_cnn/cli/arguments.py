@@ -1,0 +1,51 @@
+"""Arguments of the command line that are more than a word: numbers within bounds, networks by name."""
+
+import argparse
+from pathlib import Path
+
+# What a network is called on the command line: (function of `models`, its arguments).
+NETWORKS = {
+    "cifar10": ("cifar10", {}),
+    "cats-vs-dogs": ("cats_vs_dogs", {}),
+    "vgg16": ("vgg16", {}),
+    "vgg16-no-top": ("vgg16", {"include_top": False}),
+    "transfer-net": ("transfer_net", {}),
+    "tiny-vgg": ("tiny_vgg", {}),
+}
+
+
+def named_model(name):
+    """The network that a name of the command line means: one of NETWORKS, or what is in a run folder."""
+    from minitorch_cnn import models
+    from minitorch_cnn.errors import ArgumentError
+    from minitorch_cnn.runs import RunFolder
+
+    if name.replace("_", "-") in NETWORKS:
+        function, arguments = NETWORKS[name.replace("_", "-")]
+        return getattr(models, function)(**arguments)
+    if Path(name).is_dir():
+        return RunFolder(name).load_model()[0]
+    raise ArgumentError(f"{name}: expected a run folder or one of {', '.join(NETWORKS)}")
+
+
+def positive_integer(text):
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return number
+
+
+def seed(text):
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+def positive(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return number

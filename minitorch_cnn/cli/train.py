@@ -1,0 +1,97 @@
+"""`minitorch-cnn train` and `minitorch-cnn fine-tune`: what makes a run folder, or goes on in one."""
+
+from minitorch_cnn.backend import BACKENDS
+from minitorch_cnn.cli.arguments import positive, positive_integer, seed
+from minitorch_cnn.recipes import RECIPES
+
+
+def add_train(commands):
+    """Put the command beside the others."""
+    train = commands.add_parser(
+        "train",
+        help="train a network of the slides; writes a run folder with a report",
+        description="Train the slides' network on a data set. Writes a run folder: settings, history, checkpoint, the"
+        " trained model, and report.html to open in a browser. Ctrl-C saves; --resume goes on to the same bits.",
+    )
+    train.add_argument("dataset", nargs="?", choices=list(RECIPES), help="left out: the digits in the package")
+    train.add_argument("--data", metavar="DIR", help="the folder or archive with the data; left out: downloaded once")
+    train.add_argument("--epochs", type=positive_integer, metavar="N", help="passes over the training images")
+    train.add_argument("--batch-size", type=positive_integer, metavar="N", help="images in a training step")
+    train.add_argument("--learning-rate", type=positive, metavar="RATE", help="the top of the one-cycle schedule")
+    train.add_argument("--seed", type=seed, metavar="N", help="decides weights, order, augmentation, dropout (0)")
+    train.add_argument("--backend", choices=BACKENDS, help="numpy (the processor) or cupy (an NVIDIA GPU)")
+    train.add_argument("--out", metavar="RUN", help="the run folder to make (runs/NAME-DATE-TIME)")
+    train.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
+    train.add_argument("--quiet", action="store_true", help="only the result")
+    train.set_defaults(run=_train, together=True)
+
+
+def add_fine_tune(commands):
+    """Put the command beside the others."""
+    tune = commands.add_parser(
+        "fine-tune",
+        help="VGG16's ImageNet weights, a new top, cats and dogs: the transfer-learning recipe in one go",
+        description="Cut the top off VGG16, put a new one on, train it with the base frozen (the base's features are"
+        " computed once), then unfreeze everything and train it gently. Writes a run folder with a report.",
+    )
+    tune.add_argument("--weights", metavar="FILE", help="VGG16's weights; `minitorch-cnn weights fetch vgg16 --no-top`")
+    tune.add_argument("--data", metavar="DIR", help="the folder with the photos; left out: downloaded once")
+    tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (25)")
+    tune.add_argument("--all-epochs", type=positive_integer, metavar="N", help="epochs with everything trained (2)")
+    tune.add_argument("--batch-size", type=positive_integer, metavar="N", help="photos in a training step (32)")
+    tune.add_argument("--size", type=positive_integer, metavar="N", help="photos are scaled to NxN (150)")
+    tune.add_argument("--top-rate", type=positive, metavar="RATE", help="learning rate with the base frozen (1e-4)")
+    tune.add_argument("--all-rate", type=positive, metavar="RATE", help="learning rate of everything (2e-5)")
+    tune.add_argument("--seed", type=seed, metavar="N", help="decides the new weights, order, flips, dropout (0)")
+    tune.add_argument("--backend", choices=BACKENDS, help="numpy (the processor) or cupy (an NVIDIA GPU)")
+    tune.add_argument("--beside", metavar="RUN", help="a run of `train cats-vs-dogs`, shown in the report to compare")
+    tune.add_argument("--out", metavar="RUN", help="the run folder to make (runs/fine-tune-DATE-TIME)")
+    tune.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
+    tune.add_argument("--quiet", action="store_true", help="only the result")
+    tune.set_defaults(run=_fine_tune, together=True)
+
+
+def _train(options):
+    from minitorch_cnn import runs
+
+    if options.resume is not None:
+        _no_settings_beside_resume(
+            options, ("dataset", "data", "batch_size", "learning_rate", "seed", "backend", "out")
+        )
+        runs.resume(options.resume, options.epochs, progress=not options.quiet)
+        return
+    recipe = RECIPES[options.dataset or "digits"]
+    settings = runs.Settings(
+        dataset=options.dataset or "digits",
+        data=options.data,
+        epochs=options.epochs or recipe.epochs,
+        batch_size=options.batch_size or recipe.batch_size,
+        learning_rate=options.learning_rate or recipe.learning_rate,
+        seed=options.seed or 0,
+        backend=options.backend or "numpy",
+    )
+    runs.start(settings, options.out, progress=not options.quiet)
+
+
+def _fine_tune(options):
+    from minitorch_cnn.errors import ArgumentError
+    from minitorch_cnn.runs import fine_tune
+
+    names = ("weights", "data", "size", "top_epochs", "all_epochs", "batch_size", "top_rate", "all_rate", "seed")
+    names += ("beside", "backend")
+    if options.resume is not None:
+        _no_settings_beside_resume(options, (*names, "out"))
+        fine_tune.resume(options.resume, progress=not options.quiet)
+        return
+    if options.weights is None:
+        raise ArgumentError("fine-tune: expected --weights FILE; get it: minitorch-cnn weights fetch vgg16 --no-top")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    fine_tune.start(fine_tune.FineTuneSettings(**{"data": None, **given}), options.out, progress=not options.quiet)
+
+
+def _no_settings_beside_resume(options, names):
+    from minitorch_cnn.errors import ArgumentError
+
+    for name in names:
+        if getattr(options, name) is not None:
+            raise ArgumentError(f"--resume takes its settings from the run folder; got {name.replace('_', '-')} too")

@@ -1,0 +1,114 @@
+"""`minitorch-cnn train`: a training in its run folder, begun or taken up again."""
+
+import shlex
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from minitorch_cnn import checkpoint, parallel
+from minitorch_cnn.backend import library
+from minitorch_cnn.callbacks import Checkpoint, CSVLog
+from minitorch_cnn.datasets import Augmentation
+from minitorch_cnn.errors import ArgumentError, CheckpointError
+from minitorch_cnn.metrics import class_probabilities
+from minitorch_cnn.recipes import RECIPES
+from minitorch_cnn.report.training_page import write_training_report
+from minitorch_cnn.runs.folder import RunFolder
+
+CHECKPOINT_SECONDS = 20.0
+
+
+@dataclass
+class Settings:
+    """What a run was asked for; all a resumed run needs to know."""
+
+    dataset: str
+    data: str | None
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    backend: str = "numpy"
+
+
+def with_all_skipped(dataset, ranks):
+    """`dataset` with all damaged files that any rank has met: each looks at its share of the images alone."""
+    met = [path for paths in ranks.gather(list(dataset.skipped)) for path in paths]
+    return replace(dataset, skipped=list(dict.fromkeys(met)))
+
+
+def command_line(ranks, command):
+    """`command` as it is to be typed to run it on as many processes as now."""
+    return f"mpiexec -n {ranks.size} {command}" if ranks.size > 1 else command
+
+
+def start(settings, out=None, progress=True):
+    """Begin a new training; returns the run folder when it is finished."""
+    ranks = parallel.world()
+    folder = ranks.from_first(lambda: RunFolder.fresh(settings.dataset, out))
+    return _train(folder, settings, progress, ranks, fresh=True)
+
+
+def resume(path, epochs=None, progress=True):
+    """Go on with a training that was interrupted, to the bits it would have reached; returns the run folder.
+
+    On as many processes as there are now: how many there were makes a difference only in how sums were rounded.
+    """
+    ranks = parallel.world()
+    folder = RunFolder(path)
+    settings = ranks.from_first(lambda: folder.read_settings(Settings))
+    if settings.dataset not in RECIPES:
+        raise CheckpointError(f"{folder.config}: expected one of {', '.join(RECIPES)}, got {settings.dataset[:40]!r}")
+    if epochs is not None and epochs != settings.epochs:
+        raise ArgumentError(
+            f"--resume: this run goes over {settings.epochs} epochs and its learning rate with it; got {epochs}"
+        )
+    return _train(folder, settings, progress, ranks, fresh=False)
+
+
+def _train(folder, settings, progress, ranks, fresh):
+    command = command_line(ranks, f"minitorch-cnn train --resume {shlex.quote(str(folder.path))}")
+    with folder.training(ranks, command, fresh):
+        return _train_inside(folder, settings, progress and ranks.reports, ranks, fresh, command)
+
+
+def _train_inside(folder, settings, progress, ranks, fresh, command):
+    recipe = RECIPES[settings.dataset]
+    library(settings.backend)  # what is missing is said before anything is loaded
+    ranks.choose_device(settings.backend)
+    dataset = ranks.in_turn(lambda: recipe.load(settings.data, progress))
+    say = print if progress else (lambda text: None)
+    say(dataset)
+    model = recipe.model(dataset, settings.seed).to(settings.backend)
+    if fresh and ranks.reports:
+        folder.write_config(settings, model)
+        say(f"run folder: {folder.path}")
+    resume_from = ranks.from_first(lambda: not fresh and checkpoint.exists(folder.checkpoint)) and folder.checkpoint
+    if not fresh:
+        say(
+            f"going on from {folder.checkpoint}" if resume_from else f"{folder.path}: no checkpoint yet, starting again"
+        )
+    steps = settings.epochs * -(-len(dataset.train_images) // settings.batch_size)
+    history = model.fit(
+        dataset.train_images,
+        dataset.train_labels,
+        optimizer=recipe.optimizer(settings.learning_rate, steps),
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        validation=(dataset.test_images, dataset.test_labels),
+        augment=Augmentation(**recipe.augment),
+        callbacks=[CSVLog(folder.history), Checkpoint(folder.checkpoint, CHECKPOINT_SECONDS, command)],
+        progress=progress,
+        resume=resume_from or None,
+        ranks=ranks,
+    )
+    dataset = with_all_skipped(dataset, ranks)
+    if not ranks.reports:
+        return folder
+    folder.save_model(model, dataset.class_names)
+    probabilities = class_probabilities(model.predict(dataset.test_images))
+    write_training_report(folder.report, recipe, settings, model, dataset, history, probabilities)
+    accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
+    print(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images")
+    print(f"report: {folder.report}")
+    return folder
