@@ -50,8 +50,8 @@ def kept(paths):
     try:
         _, facts, damage = checkpoint.load_last(path)
         return f"kept: {checkpoint.previous(path) if damage else path}, {place(facts)}"
-    except (CheckpointError, KeyError, TypeError) as error:
-        return f"no good checkpoint ({error})"
+    except (CheckpointError, KeyError, TypeError):
+        return "no good checkpoint"
 
 
 def place(facts):

@@ -69,10 +69,10 @@ def test_a_label_out_of_range_is_refused_with_its_file_and_image(train, capsys):
 
 def test_too_little_memory_is_one_line(monkeypatch, capsys):
     def too_large(folder):
-        raise MemoryError("Unable to allocate 3.00 TiB for an array\nwith more to say")
+        raise MemoryError("Unable to allocate 3 TiB\nwith more to say")
 
     monkeypatch.setattr("minitorch_cnn.runs.RunFolder.load_model", too_large)
     assert main(["predict", "run", "a.png"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("minitorch-cnn: too little memory (Unable to allocate 3.00 TiB for an array)")
+    assert said.startswith("minitorch-cnn: too little memory (Unable to allocate 3 TiB); a smaller batch size")
     assert len(said.splitlines()) == 1

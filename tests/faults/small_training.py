@@ -129,7 +129,7 @@ def full_before_model(trainer):
 
 
 def full_before_report(trainer):
-    _before(runs, "write_training_report", full_disk)
+    _before(train, "write_training_report", full_disk)
 
 
 def _before(owner, name, act):

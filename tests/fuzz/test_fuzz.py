@@ -23,9 +23,9 @@ from watching import Guard, Lines, Memory
 
 from minitorch_cnn import Sequential, layers, runs
 
-# Slower than the others, which get 120.
-INPUTS = {"weights .h5": 30, "command line": 40, "config of a run": 50, "history of a run": 50, "image folder": 60,
-          "progress of the exercises": 60}  # fmt: skip
+# Slower than the others, which get 100.
+INPUTS = {"weights .h5": 20, "command line": 30, "config of a run": 30, "history of a run": 25, "image folder": 50,
+          "progress of the exercises": 40}  # fmt: skip
 CASES = {folder_of(target).name: target for target in TARGETS}
 
 
@@ -36,7 +36,7 @@ def temporary_files_inside(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_input_does_harm(target):
-    result = in_a_process(target, 60, INPUTS.get(target, 120), 0)
+    result = in_a_process(target, 60, INPUTS.get(target, 100), 0)
     assert result["found"] == []
     assert result["tried"] > 0 and result["kept"] > 0  # the search finds new ground
 
@@ -142,8 +142,8 @@ def test_what_the_user_named_is_no_trouble_but_stays_as_it_is(tmp_path, guard, m
     ],
 )
 def test_a_reader_that_harms_its_process_is_found(target, heard, monkeypatch):
-    monkeypatch.setattr(fuzz, "GRACE", 60 if target != "never_ends" else 4)
-    result = in_a_process(target, 2, 3, 0, program=bad_readers.__file__)
+    monkeypatch.setattr(fuzz, "GRACE", 60 if target != "never_ends" else 3)
+    result = in_a_process(target, 1, 3, 0, program=bad_readers.__file__)
     assert re.search(heard, result["found"][0][0])
     assert bytes.fromhex(result["found"][0][1]) != b"good"
 

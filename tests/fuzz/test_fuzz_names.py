@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from file_targets import cifar10, records
 from PIL import Image
-from run_targets import inside, small_weights
+from run_targets import configs, inside, small_weights
 from small_work import small_work, write_photos
 from target import in_lines
 from watching import Guard
@@ -104,3 +104,19 @@ def test_names_of_photos(command, warm, tmp_path):
     elements = Elements((tmp_path / "tuned" / "report.html").read_text(encoding="utf-8"))
     assert not elements.handlers and "script" not in elements.kinds
     assert "<img src=x onerror=alert(1)>.jpg" in "".join(elements.words)
+
+
+def test_links_in_a_strangers_run_are_replaced_and_not_followed(command, warm, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_bytes(configs()[0])
+    for name in ("history.csv", "model.npz", "report.html", "checkpoint.previous.npz"):
+        (tmp_path / "run" / name).symlink_to(victim)
+    (tmp_path / "run" / "checkpoint.npz").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(AssertionError):  # its last checkpoint is none
+        command("train", "--resume", "run", folder="run")
+    (tmp_path / "run" / "checkpoint.previous.npz").unlink()
+    command("train", "--resume", "run", folder="run")
+    assert victim.read_text() == "as it was" and not (tmp_path / "nowhere").exists()
+    assert not any(path.is_symlink() for path in (tmp_path / "run").iterdir())

@@ -79,6 +79,7 @@ FORBIDDEN = (
     "subprocess.Popen", "socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "urllib.Request",
     "pickle.find_class", "ctypes.dlopen",
 )  # fmt: skip
+OF_THE_NAME = ("os.remove", "os.rmdir", "os.mkdir", "os.symlink", "os.rename", "os.link")  # and not of what it links to
 OURS = PACKAGE, str(Path(__file__).parents[1])
 LIBRARIES = {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, *sys.path, *OURS) if path}
 READABLE = (*LIBRARIES, "/proc", "/sys", "/dev/urandom")
@@ -125,7 +126,9 @@ class Guard:
             return
         given = isinstance(descriptor, int) and descriptor >= 0
         base = os.readlink(f"/proc/self/fd/{descriptor}") if given else os.getcwd()
-        path = os.path.realpath(os.path.join(base, os.fsdecode(path)))
+        folder, name = os.path.split(os.path.join(base, os.fsdecode(path)))
+        path = os.path.join(os.path.realpath(folder), name)
+        path = path if event in OF_THE_NAME else os.path.realpath(path)
         if path == os.devnull or _inside(path, (self.folder, *(READABLE if reads else ()))):
             return
         if reads and (os.path.isdir(path) or not os.path.exists(path)):
