@@ -1,6 +1,7 @@
 """`minitorch-cnn exercise`: a course of ten exercises, checked one by one or all at once."""
 
 from minitorch_cnn.cli.arguments import positive
+from minitorch_cnn.printable import printable
 
 
 def add_exercise(commands):
@@ -35,8 +36,10 @@ def _exercise(options):
     if options.name == "start":
         copied = mine.start()
         kept = len(course.EXERCISES) - len(copied)
-        print(f"{len(copied)} exercises put into {mine.folder}" + (f", {kept} were there and stay" if kept else ""))
-        print(f"open {mine.file_of(course.EXERCISES[0])}, then: minitorch-cnn exercise dense{_in_folder(mine)}")
+        stay = f", {kept} were there and stay" if kept else ""
+        print(f"{len(copied)} exercises put into {printable(mine.folder)}{stay}")
+        first = printable(mine.file_of(course.EXERCISES[0]))
+        print(f"open {first}, then: minitorch-cnn exercise dense{_in_folder(mine)}")
         return 0
     if options.name == "all" and not options.solution:
         mine.require()
@@ -110,7 +113,7 @@ def _list_exercises(mine):
         if says and state != "done":
             print(f"{'':13}{says}")
     done = sum(state == "done" for _, state, _ in standings)
-    print(f"{done} of {len(EXERCISES)} done in {mine.folder}")
+    print(f"{done} of {len(EXERCISES)} done in {printable(mine.folder)}")
     following = next((exercise.name for exercise, state, _ in standings if state != "done"), None)
     if following:
         print(f"next: minitorch-cnn exercise {following}{_in_folder(mine)}")
@@ -137,4 +140,4 @@ def _check_all(mine, seconds):
 def _in_folder(mine):
     from minitorch_cnn.exercises.progress import here
 
-    return "" if str(mine.folder) == here() else f" {mine.folder}"
+    return "" if str(mine.folder) == here() else f" {printable(mine.folder)}"

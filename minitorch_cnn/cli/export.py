@@ -1,6 +1,7 @@
 """`minitorch-cnn export`: a trained network as the files that another tool reads."""
 
 from minitorch_cnn.cli.arguments import named_model
+from minitorch_cnn.printable import printable
 
 
 def add_export(commands):
@@ -29,5 +30,5 @@ def _export(options):
     elif not Path(options.model).is_dir():
         raise ArgumentError(f"export: expected --weights FILE beside {options.model}, or a run folder in its place")
     for path in cnn_explainer.export(model, options.cnn_explainer):
-        print(f"{path}: {path.stat().st_size:,} bytes")
+        print(f"{printable(path)}: {path.stat().st_size:,} bytes")
     return 0

@@ -1,6 +1,7 @@
 """`minitorch-cnn check-gradients`: backward passes beside the definition of the derivative."""
 
 from minitorch_cnn.cli.arguments import named_model, positive_integer
+from minitorch_cnn.printable import printable
 
 
 def add_check_gradients(commands):
@@ -47,7 +48,7 @@ def _check_gradients(options):
         again = [("The same again", _again(options))]
         subtitle = "Backward passes beside the definition of the derivative"
         checks = GradientChecks("Are the gradients right?", subtitle, reports, bugs, again)
-        print(f"page: {write_gradients_page(checks, options.page)}")
+        print(f"page: {printable(write_gradients_page(checks, options.page))}")
     return 1 if wrong or missed else 0
 
 
@@ -78,7 +79,7 @@ def _survey(options):
             bugs=_planted(options),
             commands=[("The same again", _again(options))],
         )
-        print(f"page: {write_gradients_page(checks, options.page)}")
+        print(f"page: {printable(write_gradients_page(checks, options.page))}")
     return 0 if all(row.passed for row in surveys) and not accused else 1
 
 

@@ -16,6 +16,7 @@ from minitorch_cnn.backend import library, on_host
 from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.metrics import class_probabilities
+from minitorch_cnn.printable import printable
 from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
 from minitorch_cnn.runs.folder import RunFolder
 from minitorch_cnn.runs.train import CHECKPOINT_SECONDS, command_line, with_all_skipped
@@ -79,7 +80,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     ).to(settings.backend)
     if fresh and ranks.reports:
         folder.write_config(settings, model)
-    say(f"run folder: {folder.path}")
+    say(f"run folder: {printable(folder.path)}")
     base = [layer.name for layer in model.layers if layer.parameters and not layer.trainable]
     from_file = {name: mark for name, mark in model.fingerprints().items() if name in base}
     filters_before = np.array(on_host(model.get_layer(base[0]).parameters["kernel"]))
@@ -113,7 +114,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
         folder.report, settings, model, dataset, top, everything, probabilities, base, filters_before
     )
     print(f"validation accuracy {top_accuracy:.4f} with the base frozen, {accuracy:.4f} after fine-tuning")
-    print(f"report: {folder.report}")
+    print(f"report: {printable(folder.report)}")
     return folder
 
 

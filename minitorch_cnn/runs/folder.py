@@ -24,6 +24,7 @@ from minitorch_cnn.runs.lock import only_one
 from minitorch_cnn.runs.stored_model import stored_model
 
 NEVER_ZERO = ("batch_size", "size")
+LONGEST_PATH = 4096  # characters; no system takes longer ones
 LARGEST_CONFIG = 1 << 24  # bytes; the 18 layers of VGG16 take five thousand
 
 
@@ -132,7 +133,7 @@ def _checked(settings):
             number = isinstance(value, (int, kind)) and not isinstance(value, bool)
             good = number and (name in NEVER_ZERO) <= value < 2**63
         else:
-            good = isinstance(value, kind)
+            good = isinstance(value, kind) and len(value or "") <= LONGEST_PATH
         if not good:
             raise ValueError(f"{name}: {str(value)[:40]!r} is no setting")
     return settings

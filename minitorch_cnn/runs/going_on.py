@@ -4,6 +4,7 @@ import contextlib
 
 from minitorch_cnn import checkpoint
 from minitorch_cnn.errors import CheckpointError, DataError, TooLittleMemory, UserError
+from minitorch_cnn.printable import printable
 from minitorch_cnn.training.interrupts import Interrupted, deaf
 
 
@@ -29,9 +30,9 @@ def saying_what_is_kept(folder, paths, command):
             raise
         raise _longer(error, f"{kept(paths)}; then go on with: {command}") from None
     except UserError as error:
-        if not any(map(checkpoint.exists, paths)):
+        if not folder.config.exists():
             raise
-        raise _longer(error, kept(paths)) from None
+        raise _longer(error, *([kept(paths)] if any(map(checkpoint.exists, paths)) else [])) from None
     except MemoryError as error:
         if not folder.config.exists():
             raise
@@ -60,8 +61,8 @@ def place(facts):
     return f"epoch {epoch + 1} after batch {batch}" if batch or not epoch else f"after epoch {epoch}"
 
 
-def _longer(error, words):
-    """The error with more words; whoever else knows of it (`parallel.fail`) still does."""
-    longer = type(error)(f"{error}; {words}")
-    longer.__dict__.update(error.__dict__)
+def _longer(error, *words):
+    """The error with more words, fit for a terminal: the settings of a run name files, and may be a stranger's."""
+    longer = type(error)(printable("; ".join([str(error), *words])))
+    longer.__dict__.update(error.__dict__)  # whoever else knows of it (`parallel.fail`) still does
     return longer

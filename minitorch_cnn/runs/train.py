@@ -11,6 +11,7 @@ from minitorch_cnn.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.metrics import class_probabilities
+from minitorch_cnn.printable import printable
 from minitorch_cnn.recipes import RECIPES
 from minitorch_cnn.report.training_page import write_training_report
 from minitorch_cnn.runs.folder import RunFolder
@@ -82,11 +83,13 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     model = recipe.model(dataset, settings.seed).to(settings.backend)
     if fresh and ranks.reports:
         folder.write_config(settings, model)
-        say(f"run folder: {folder.path}")
+        say(f"run folder: {printable(folder.path)}")
     resume_from = ranks.from_first(lambda: not fresh and checkpoint.exists(folder.checkpoint)) and folder.checkpoint
     if not fresh:
         say(
-            f"going on from {folder.checkpoint}" if resume_from else f"{folder.path}: no checkpoint yet, starting again"
+            f"going on from {printable(folder.checkpoint)}"
+            if resume_from
+            else f"{printable(folder.path)}: no checkpoint yet, starting again"
         )
     steps = settings.epochs * -(-len(dataset.train_images) // settings.batch_size)
     history = model.fit(
@@ -110,5 +113,5 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     write_training_report(folder.report, recipe, settings, model, dataset, history, probabilities)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
     print(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images")
-    print(f"report: {folder.report}")
+    print(f"report: {printable(folder.report)}")
     return folder
