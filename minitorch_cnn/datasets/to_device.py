@@ -2,7 +2,8 @@
 
 A copy from ordinary memory makes the host wait; one from pinned memory, which the system does not move, runs beside
 the computing. So a batch is copied into pinned memory, sent on a stream of its own, and handed out when the one before
-it is being trained on. Two places are used in turn, and none is written again before its last copy is through.
+it is being trained on. Three places are used in turn (one is trained on, one waits, one is filled), and none is written
+again before its last copy is through.
 """
 
 import numpy as np
@@ -24,14 +25,15 @@ def resident(images, xp):
 def sent_ahead(batches, xp):
     """(images on the GPU, labels) for each (images on the host, labels), one batch ahead.
 
-    An array that was handed out is valid until the next one is asked for; what was begun with it then still is.
+    An array that was handed out is valid until the second one after it is asked for: a loss that turns out not to be a
+    number is looked into when the next one is at hand. What was begun with it by then is valid still.
     """
     stream = xp.cuda.Stream(non_blocking=True)
-    places = Place(xp, stream), Place(xp, stream)
+    places = [Place(xp, stream) for _ in range(3)]
     waiting = None
     try:
         for number, (images, labels) in enumerate(batches):
-            sent = places[number % 2].send(images), labels
+            sent = places[number % len(places)].send(images), labels
             if waiting is not None:
                 yield waiting[0].arrived(), waiting[1]
             waiting = sent

@@ -106,6 +106,17 @@ def test_batches_sent_ahead_are_the_batches(xp):
         np.testing.assert_array_equal(gy, y)
 
 
+def test_a_batch_is_still_there_when_the_next_one_was_asked_for(xp):
+    """The loop does so before it waits for a step, and a step that went wrong is looked into after that."""
+    batches = Batches(IMAGES, LABELS, 5, seed=1)
+    wanted, sent = batches.epoch(0), sent_ahead(batches.epoch(0), xp)
+    before = next(sent)
+    for count, after in enumerate(sent, 2):
+        np.testing.assert_array_equal(on_host(before[0]), next(wanted)[0])
+        before = after
+    assert count >= 4
+
+
 def test_left_and_taken_up_again_to_the_same_bits(xp, tmp_path):
     whole = net("cupy")
     fit(whole, callbacks=[EarlyStopping(patience=9)])
