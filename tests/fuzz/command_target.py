@@ -46,6 +46,7 @@ COMMANDS = (
     "exercise dense --solution",
     "export run --cnn-explainer new",
     "summary tiny-vgg",
+    "predict run weights.h5",  # what is no image makes Pillow import its other formats
 )
 
 
