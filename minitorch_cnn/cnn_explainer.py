@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minitorch_cnn.errors import ArgumentError, CheckpointError
+from minitorch_cnn.checkpoint import replacing
+from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.models.tiny_vgg import CLASSES, FILTERS, SIZE
 
 NAMES = (
@@ -29,7 +30,7 @@ def export(model, folder):
     """Write the three files into `folder`; returns their paths.
 
     Raises ArgumentError, naming the layer, for a network of another shape, CheckpointError where the folder cannot be
-    written.
+    written; a file that was there before is then still whole.
     """
     stages = _stages(model)
     weights = _weights(model, stages)
@@ -39,12 +40,9 @@ def export(model, folder):
         b"".join(array.astype("<f4").tobytes() for pair in weights.values() for array in pair),
     )
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in zip(FILES, contents):
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise CheckpointError(f"{folder}: cannot be written ({error.strerror or error})") from None
+    for name, content in zip(FILES, contents):
+        with replacing(folder / name) as file:
+            file.write(content)
     return [folder / name for name in FILES]
 
 

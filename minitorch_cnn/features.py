@@ -11,7 +11,6 @@ import os
 import tempfile
 
 import numpy as np
-from tqdm import tqdm
 
 from minitorch_cnn.backend import on_host
 from minitorch_cnn.datasets.batches import Batches
@@ -46,6 +45,8 @@ def base_features(model, images, batch_size=32, workers=2, progress=True, ranks=
     computes its share of the batches, cut as one process would cut them, so all have one process's features to the bit.
     Raises TrainingError, naming the layer, where some of it is not finite, DataError where there is no room for it.
     """
+    from tqdm import tqdm
+
     ranks = ranks or Alone()
     features = _room((len(images), *model.layers[fixed_depth(model) - 1].output_shape), model.dtype)
     cuts = [min(batch * batch_size, len(images)) for batch in ranks.cuts(-(-len(images) // batch_size))]

@@ -11,8 +11,6 @@ again: epoch, batch, weights, optimizer state and the running sums are all there
 import math
 import time
 
-from tqdm import tqdm
-
 from minitorch_cnn import features
 from minitorch_cnn.backend import is_array, namespace
 from minitorch_cnn.backend.memory import out_of_memory
@@ -24,7 +22,7 @@ from minitorch_cnn.training import diagnosis
 from minitorch_cnn.training.captured_step import CapturedStep
 from minitorch_cnn.training.interrupts import Interrupted, Interrupts
 from minitorch_cnn.training.label_check import check_labels
-from minitorch_cnn.training.progress import Progress
+from minitorch_cnn.training.progress import Progress, say
 from minitorch_cnn.training.state import TrainingState
 from minitorch_cnn.training.step import Step
 
@@ -106,7 +104,7 @@ class Trainer(TrainingState, Progress):
         self.stopped = None
         self.after_epoch = None
         self.step = None  # how a batch is learned from here; chosen when the training runs
-        self.interrupts = Interrupts(tqdm.write if self.ranks.reports else lambda text: None)
+        self.interrupts = Interrupts(say if self.ranks.reports else lambda text: None)
 
     def run(self):
         """Train until all epochs are done or somebody stops; returns the history."""
@@ -183,7 +181,7 @@ class Trainer(TrainingState, Progress):
                     images = self._count_batch(x, labels, *result)
                     self.totals["seconds"] = time.perf_counter() - started
                     bar.update(images)
-                    bar.set_postfix_str(self._postfix(), refresh=False)
+                    bar.set_postfix_str(self._postfix(bar), refresh=False)
                     self._tell("on_batch_end")
                     if self.ranks.any(self.interrupts):
                         self._leave()

@@ -1,6 +1,11 @@
 """What a training shows while it runs: a bar for each epoch, with the averages so far and the time that is left."""
 
-from tqdm import tqdm
+
+def say(text, file=None):
+    """Print a line above the bar, on the output or another `file`."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file)
 
 
 class Progress:
@@ -11,6 +16,8 @@ class Progress:
         return {"loss": self.totals["loss"] / images, "accuracy": self.totals["correct"] / images}
 
     def _bar(self):
+        from tqdm import tqdm
+
         return tqdm(
             desc=f"epoch {self.epoch + 1}/{self.epochs}",
             total=len(self.batches.images),
@@ -21,12 +28,12 @@ class Progress:
             mininterval=0.2,
         )
 
-    def _postfix(self):
+    def _postfix(self, bar):
         averages = self._averages()
         left = ""
         if self.totals["seconds"] > 0:
             speed = self.totals["images"] / self.totals["seconds"]
             images = len(self.batches.images)
             remaining = (self.epochs - self.epoch) * images - self.totals["images"]
-            left = f", all done in {tqdm.format_interval(remaining / speed)}"
+            left = f", all done in {bar.format_interval(remaining / speed)}"
         return f"loss {averages['loss']:.4f}, accuracy {averages['accuracy']:.4f}{left}"

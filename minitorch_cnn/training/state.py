@@ -2,13 +2,12 @@
 
 import sys
 
-from tqdm import tqdm
-
 from minitorch_cnn import checkpoint
 from minitorch_cnn.backend import on_host
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.printable import printable
 from minitorch_cnn.training.facts import check_facts
+from minitorch_cnn.training.progress import say
 
 
 class TrainingState:
@@ -49,7 +48,7 @@ class TrainingState:
         """Go back to where the checkpoint at `path` was written; CheckpointError where it is of another training."""
         arrays, facts, damage = self.ranks.from_first(lambda: checkpoint.load_last(path))
         if damage and self.ranks.reports:
-            tqdm.write(damage, file=sys.stderr)
+            say(damage, sys.stderr)
         own = {
             "seed": self.batches.seed,
             "images": len(self.batches.images),
