@@ -14,6 +14,12 @@ def short(number):
     return f"{number:.3g}"
 
 
+def value(number, sign=""):
+    """Two digits of a number, as `0.0032` or `130`; with an exponent only where it is very small or very large."""
+    rounded = float(f"{number:.2g}")
+    return f"{rounded:{sign}.0f}" if 10 <= abs(rounded) < 1e5 else f"{number:{sign}.2g}"
+
+
 def rows(step):
     """The table's rows as text: one for each layer, in the order of the columns."""
     for layer in step.layers:
@@ -28,8 +34,8 @@ def rows(step):
             f"{layer.kept_bytes / 2**20:.1f} MiB",
             f"{1e3 * layer.forward_seconds:.1f}",
             f"{1e3 * layer.backward_seconds:.1f}" if back else "",
-            f"{seen.mean:+.2g}",
-            f"{seen.std:.2g}",
+            value(seen.mean, "+"),
+            value(seen.std),
             f"{seen.zeros:.0%}",
             off,
             f"{back.rms:.0e}" if back else "not visited",

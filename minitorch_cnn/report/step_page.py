@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..lessons.remarks import HEALTHY, remarks
-from ..lessons.trace_text import short
+from ..lessons.trace_text import short, value
 from .architecture import shape_text
 from .bars import draw_bars
 from .depth_chart import draw_gradient_depth, draw_updates
@@ -119,9 +119,9 @@ def row(layer):
         "kept": f"{layer.kept_bytes / 2**20:.1f}",
         "forward": f"{1e3 * layer.forward_seconds:.1f}",
         "backward": f"{1e3 * layer.backward_seconds:.1f}" if back else "–",
-        "mean": f"{seen.mean:+.2g}",
-        "std": f"{seen.std:.2g}",
-        "range": f"{seen.smallest:.2g} to {seen.largest:.2g}",
+        "mean": value(seen.mean, "+"),
+        "std": value(seen.std),
+        "range": f"{value(seen.smallest)} to {value(seen.largest)}",
         "zeros": f"{seen.zeros:.0%}",
         "off": f"{layer.silent} of {layer.channels}" if "relu" in layer.detail or layer.silent else "–",
         "gradient": f"{back.rms:.1e}" if back else "not visited",

@@ -10,7 +10,7 @@ from minitorch_cnn import layers, losses, optimizers
 from minitorch_cnn.lessons.remarks import remarks
 from minitorch_cnn.lessons.step import Statistics
 from minitorch_cnn.lessons.trace import trace_step
-from minitorch_cnn.lessons.trace_text import short, trace_text
+from minitorch_cnn.lessons.trace_text import short, trace_text, value
 
 
 def network(**options):
@@ -152,3 +152,13 @@ def test_a_network_that_is_sure_has_nothing_to_learn():
     step = trace_step(model, np.eye(2), [0, 1], optimizers.SGD(0.1))
     said = " ".join(remarks(step))
     assert "certain of these answers" in said and "did not fall" not in said and "hardly learn" not in said
+
+
+@pytest.mark.parametrize(
+    "number, words",
+    [(0, "0"), (-0.00321, "-0.0032"), (9.96, "10"), (99.6, "100"), (-1234.5, "-1200"), (99_900, "1e+05"),
+     (2e-32, "2e-32"), (math.inf, "inf"), (math.nan, "nan")],
+)  # fmt: skip
+def test_two_digits_of_a_number(number, words):
+    assert value(number) == words
+    assert number != number or value(abs(number), "+") == "+" + words.removeprefix("-")
