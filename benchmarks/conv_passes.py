@@ -11,10 +11,10 @@ import numpy as np
 from costs import touched_bytes
 from engines.conv_layer import PASSES, ConvLayer
 from measure import CALLS, SECONDS, in_turn, scratch_bytes, sgemm_gflops, timed
+from minitorch_cnn.layers import Conv2D
 from process import Missing, Process
 
 from minitorch_cnn import convolution
-from minitorch_cnn.layers import Conv2D
 
 NAIVE_OUTPUTS = 20_000  # numbers of an output for which the loops of `naive` are still bearable
 AGREE = 5e-4  # of the largest value: float32 sums over a million pixels; a wrong result is off by far more

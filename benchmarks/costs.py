@@ -5,7 +5,7 @@ that lies; the compiled twins keep it in their cache. So these are bytes that pa
 table says how much memory they take.
 """
 
-from minitorch_cnn.convolution import winograd
+from minitorch_cnn.engine.convolution import winograd
 
 ITEM = 4  # bytes of a float32
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from minitorch_cnn import convolution, definitions_only
-from minitorch_cnn.backend import library, moved, on_host
-from minitorch_cnn.backend.cublas import tf32
+from minitorch_cnn.arrays import library, moved, on_host
 from minitorch_cnn.errors import BackendError
+from minitorch_cnn.twins.cuda.cublas import tf32
 
 CALLS, SECONDS = 10, 0.05  # of a turn: so many calls, fewer once they took so long together
 

@@ -27,7 +27,7 @@ from tables import RESULTS, figures, print_table, write_rows
 from works import WORKS
 
 from minitorch_cnn.datasets import Augmentation, Batches, ImageFolder
-from minitorch_cnn.recipes import RECIPES
+from minitorch_cnn.models.recipes import RECIPES
 
 PHOTO = 500, 375  # pixels
 WARM_UP = 3  # steps

@@ -33,12 +33,12 @@ import numba
 import numpy as np
 from engines.minitorch import Network
 from measure import PAUSE, in_turn, timed
+from minitorch_cnn.layers import Conv2D
 from tables import RESULTS, figures, print_table, write_rows
 from works import WORKS, Work, make_problem, vgg16
 
 import minitorch_cnn as mtc
 from minitorch_cnn import convolution
-from minitorch_cnn.layers import Conv2D
 
 TURN = 0.5  # seconds at most: a stage's first call after another stage's runs with a cold cache
 AGREE = 5e-3  # length of the difference of two results over their length; why not the largest one, see `versus.py`
@@ -113,7 +113,7 @@ def run_stage(stage, network, what):
         if not stage.everything:
             stack.enter_context(mtc.definitions_only())
         if not stage.fused:
-            stack.enter_context(mock.patch("minitorch_cnn.sequential.in_stages", list))
+            stack.enter_context(mock.patch("minitorch_cnn.network.sequential.in_stages", list))
         return what()
 
 

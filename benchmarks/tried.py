@@ -19,11 +19,11 @@ import charts
 import numpy as np
 from engines.minitorch import Network
 from measure import timed
+from minitorch_cnn.layers import Conv2D
 from tables import RESULTS, figures, print_table, write_rows
 from works import WORKS, make_problem
 
-from minitorch_cnn.layers import Conv2D
-from minitorch_cnn.layers.conv_pool import ConvPool, in_stages
+from minitorch_cnn.engine.layers.conv_pool import ConvPool, in_stages
 
 SLICE_MB = (1, 2, 4, 8, 16)  # of the largest map of a slice
 
@@ -105,7 +105,7 @@ def in_slices(megabytes, layers):
 
 def run_with(stages_of, network):
     """Times of a few steps with the stages that `stages_of(layers)` returns."""
-    with mock.patch("minitorch_cnn.sequential.in_stages", stages_of):
+    with mock.patch("minitorch_cnn.network.sequential.in_stages", stages_of):
         return statistics.median(timed(network.run))
 
 
@@ -116,7 +116,7 @@ def measure(name, sizes, rounds):
     ways = {megabytes: partial(in_slices, megabytes) for megabytes in sizes}
     ratios, times = {megabytes: [] for megabytes in ways}, {megabytes: [] for megabytes in ways}
     for megabytes, way in ways.items():
-        with mock.patch("minitorch_cnn.sequential.in_stages", way):
+        with mock.patch("minitorch_cnn.network.sequential.in_stages", way):
             for key, value in network.results().items():
                 difference = np.linalg.norm(value - whole[key]) / np.linalg.norm(whole[key])
                 assert difference < 5e-3, f"{name}, slices of {megabytes} MB: {key} differs by {difference:.1e}"

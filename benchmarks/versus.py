@@ -31,7 +31,7 @@ from process import Missing, Process
 from tables import RESULTS, figures, print_table, read_rows, replace_rows
 from works import WORKS, make_problem
 
-from minitorch_cnn.backend import library as array_library
+from minitorch_cnn.arrays import library as array_library
 from minitorch_cnn.errors import BackendError
 
 STEPS_A_ROUND = 3

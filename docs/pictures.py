@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.metrics import class_probabilities
 from PIL import Image
 
 from minitorch_cnn import datasets, models
 from minitorch_cnn.errors import UserError
-from minitorch_cnn.grad_cam import grad_cam
-from minitorch_cnn.metrics import class_probabilities
+from minitorch_cnn.gradients.grad_cam import grad_cam
 from minitorch_cnn.report import feature_map_grid, filter_grid, overlay
 from minitorch_cnn.report.feature_maps import liveliest
 from minitorch_cnn.report.training_page import first_filters

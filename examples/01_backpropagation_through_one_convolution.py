@@ -10,7 +10,7 @@ import numpy as np
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses, optimizers
-from minitorch_cnn.convolution.im2col import col2im, im2col
+from minitorch_cnn.engine.convolution.im2col import col2im, im2col
 
 rng = np.random.default_rng(0)
 image = rng.integers(0, 10, size=(5, 5)).astype(float)

@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-
-from minitorch_cnn import datasets, losses, models, optimizers, report, schedules
 from minitorch_cnn.metrics import confusion_matrix
 from minitorch_cnn.preprocessing import Standardize
+
+from minitorch_cnn import datasets, losses, models, optimizers, report, schedules
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 
 parser = argparse.ArgumentParser(description="Train the slides' ConvNet on handwritten digits.")

@@ -15,12 +15,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
-from minitorch_cnn import datasets, losses, models, optimizers, schedules
 from minitorch_cnn.callbacks import Checkpoint
-from minitorch_cnn.errors import UserError
 from minitorch_cnn.metrics import confusion_matrix
 from minitorch_cnn.preprocessing import Standardize
+
+from minitorch_cnn import datasets, losses, models, optimizers, schedules
+from minitorch_cnn.errors import UserError
 
 parser = argparse.ArgumentParser(description="Train the slides' ConvNet on CIFAR-10.")
 parser.add_argument("folder", nargs="?", help="where the data is; left out: downloaded")

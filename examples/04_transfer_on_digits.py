@@ -15,11 +15,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.metrics import confusion_matrix
+from minitorch_cnn.preprocessing import Standardize
 
 import minitorch_cnn as mtc
 from minitorch_cnn import datasets, features, layers, losses, optimizers, report, schedules
-from minitorch_cnn.metrics import confusion_matrix
-from minitorch_cnn.preprocessing import Standardize
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 
 parser = argparse.ArgumentParser(description="Transfer learning from the digits 0 to 4 to the digits 5 to 9.")

@@ -19,12 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.callbacks import Checkpoint
+from minitorch_cnn.metrics import class_probabilities, confusion_matrix
 
 from minitorch_cnn import datasets, report
-from minitorch_cnn.callbacks import Checkpoint
 from minitorch_cnn.errors import UserError
-from minitorch_cnn.metrics import class_probabilities, confusion_matrix
-from minitorch_cnn.recipes import RECIPES
+from minitorch_cnn.models.recipes import RECIPES
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 
 recipe = RECIPES["cats-vs-dogs"]  # what `minitorch-cnn train cats-vs-dogs` does

@@ -19,12 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.callbacks import Checkpoint
+from minitorch_cnn.metrics import class_probabilities, confusion_matrix
 
 from minitorch_cnn import datasets, features, keras_h5, layers, models, optimizers, report, weight_files
-from minitorch_cnn.callbacks import Checkpoint
 from minitorch_cnn.errors import UserError
-from minitorch_cnn.grad_cam import grad_cam
-from minitorch_cnn.metrics import class_probabilities, confusion_matrix
+from minitorch_cnn.gradients.grad_cam import grad_cam
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 from minitorch_cnn.report.transfer_training import LECTURE, explanations
 from minitorch_cnn.runs import RunFolder

@@ -14,10 +14,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.preprocessing import Standardize
 from PIL import Image
 
-from minitorch_cnn import cnn_explainer, datasets, models, optimizers
-from minitorch_cnn.preprocessing import Standardize
+from minitorch_cnn import datasets, models, optimizers
+from minitorch_cnn.lessons import cnn_explainer
 
 parser = argparse.ArgumentParser(description="Train a Tiny VGG on digits and write it for CNN Explainer.")
 parser.add_argument("--epochs", type=int, default=3, help="passes over the training images (3)")

@@ -1,21 +1,17 @@
 """A convolutional-network engine written out by hand on NumPy."""
 
-from minitorch_cnn import (
-    convolution,
-    datasets,
-    keras_h5,
-    layers,
-    losses,
-    models,
-    optimizers,
-    schedules,
-    weight_files,
-)
-from minitorch_cnn.backend import definitions_only
-from minitorch_cnn.backend.cublas import tf32
-from minitorch_cnn.gradient_check import gradient_check
-from minitorch_cnn.sequential import Sequential
-from minitorch_cnn.training.captured_step import CapturedStep
+from minitorch_cnn import names
+
+names.install()
+
+from minitorch_cnn import datasets, keras_h5, models  # noqa: E402
+from minitorch_cnn.arrays import definitions_only  # noqa: E402
+from minitorch_cnn.engine import convolution, layers, losses, optimizers, schedules  # noqa: E402
+from minitorch_cnn.gradients.check import gradient_check  # noqa: E402
+from minitorch_cnn.models import weight_files  # noqa: E402
+from minitorch_cnn.network.sequential import Sequential  # noqa: E402
+from minitorch_cnn.training.captured_step import CapturedStep  # noqa: E402
+from minitorch_cnn.twins.cuda.cublas import tf32  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = [

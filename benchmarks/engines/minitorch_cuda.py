@@ -7,10 +7,10 @@ from engines import GPU_STEPS
 from engines.minitorch import Network, WeightedSum
 from engines.problem import Problem
 from minitorch_cnn import losses
-from minitorch_cnn.backend import library, moved, namespace, on_host
-from minitorch_cnn.backend.cublas import tf32
+from minitorch_cnn.arrays import library, moved, namespace, on_host
 from minitorch_cnn.errors import BackendError
 from minitorch_cnn.training.captured_step import CapturedStep
+from minitorch_cnn.twins.cuda.cublas import tf32
 
 try:
     cupy = library("cupy")

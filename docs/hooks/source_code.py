@@ -1,7 +1,7 @@
 """The very lines of the code on a page, found by name.
 
     ```python source
-    minitorch_cnn/layers/dense.py Dense.scores Dense.backward_scores
+    minitorch_cnn/engine/layers/dense.py Dense.scores Dense.backward_scores
     ```
 
 A line names a file and what to show of it: functions, classes, methods, or names that are assigned to. Nothing is

@@ -18,7 +18,7 @@ from minitorch_cnn.cli.summary import add_summary
 from minitorch_cnn.cli.train import add_fine_tune, add_train
 from minitorch_cnn.cli.weights import add_weights
 from minitorch_cnn.errors import TooLittleMemory, UserError
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
 from minitorch_cnn.training.interrupts import deaf
 
 COMMANDS = (

@@ -1,7 +1,7 @@
 """`minitorch-cnn exercise`: a course of ten exercises, checked one by one or all at once."""
 
 from minitorch_cnn.cli.arguments import positive
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
 
 
 def add_exercise(commands):

@@ -1,7 +1,7 @@
 """`minitorch-cnn explain`: one training step watched, on the terminal and as a page."""
 
 from minitorch_cnn.cli.arguments import positive
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
 
 
 def add_explain(commands):
@@ -23,8 +23,8 @@ def add_explain(commands):
 
 
 def _explain(options):
-    from minitorch_cnn.lessons.explain import explain, label_words
     from minitorch_cnn.lessons.trace_text import trace_text
+    from minitorch_cnn.runs.explain import explain, label_words
 
     subject, step = explain(options.model, options.images, options.weights, options.label, options.rate)
     print(trace_text(step))

@@ -1,7 +1,7 @@
 """`minitorch-cnn export`: a trained network as the files that another tool reads."""
 
 from minitorch_cnn.cli.arguments import named_model
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
 
 
 def add_export(commands):
@@ -21,8 +21,8 @@ def add_export(commands):
 def _export(options):
     from pathlib import Path
 
-    from minitorch_cnn import cnn_explainer
     from minitorch_cnn.errors import ArgumentError
+    from minitorch_cnn.lessons import cnn_explainer
 
     model = named_model(options.model)
     if options.weights is not None:

@@ -1,7 +1,7 @@
 """`minitorch-cnn check-gradients`: backward passes beside the definition of the derivative."""
 
 from minitorch_cnn.cli.arguments import named_model, positive_integer
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
 
 
 def add_check_gradients(commands):
@@ -54,8 +54,8 @@ def _check_gradients(options):
 
 def _survey(options):
     """A table of how the check does with every bug on many shapes, and with layers that have none."""
-    from minitorch_cnn.gradient_check import gradient_check
-    from minitorch_cnn.gradient_gallery import random_layer
+    from minitorch_cnn.gradients.check import gradient_check
+    from minitorch_cnn.gradients.gallery import random_layer
     from minitorch_cnn.lessons import planted_survey as survey
 
     surveys = []
@@ -84,8 +84,8 @@ def _survey(options):
 
 
 def _reports(options):
-    from minitorch_cnn.gradient_check import gradient_check
-    from minitorch_cnn.gradient_gallery import every_layer, random_layer
+    from minitorch_cnn.gradients.check import gradient_check
+    from minitorch_cnn.gradients.gallery import every_layer, random_layer
 
     settings = {"most": options.most, "curves": not options.brief}
     reports = []
@@ -105,7 +105,7 @@ def _planted(options):
     """[(title, symptom, source, report)] of the gallery; each is printed unless a page is what was asked for."""
     import numpy as np
 
-    from minitorch_cnn.backend import definitions_only
+    from minitorch_cnn.arrays import definitions_only
     from minitorch_cnn.lessons.planted_bugs import PLANTED_BUGS
 
     found = []

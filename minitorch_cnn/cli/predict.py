@@ -1,6 +1,6 @@
 """`minitorch-cnn predict`: name what is in an image."""
 
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
 
 
 def add_predict(commands):
@@ -15,7 +15,7 @@ def _predict(options):
     import numpy as np
 
     from minitorch_cnn.datasets import load_image
-    from minitorch_cnn.metrics import class_probabilities
+    from minitorch_cnn.engine.metrics import class_probabilities
     from minitorch_cnn.runs import RunFolder
 
     model, names = RunFolder(options.run_folder).load_model()

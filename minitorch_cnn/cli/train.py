@@ -1,8 +1,8 @@
 """`minitorch-cnn train` and `minitorch-cnn fine-tune`: what makes a run folder, or goes on in one."""
 
-from minitorch_cnn.backend import BACKENDS
+from minitorch_cnn.arrays import BACKENDS
 from minitorch_cnn.cli.arguments import positive, positive_integer, seed
-from minitorch_cnn.recipes import RECIPES
+from minitorch_cnn.models.recipes import RECIPES
 
 
 def add_train(commands):

@@ -33,7 +33,7 @@ def add_weights(commands):
 
 
 def _fetch_weights(options):
-    from minitorch_cnn import weight_files
+    from minitorch_cnn.models import weight_files
 
     print(weight_files.fetch(options.model, not options.no_top, options.out, progress=not options.quiet))
 

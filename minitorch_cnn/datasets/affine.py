@@ -12,12 +12,12 @@ What lies outside the original is answered by `fill`:
 
 import numpy as np
 
-from minitorch_cnn.backend import accelerated, namespace
+from minitorch_cnn.arrays import accelerated, namespace
 
 FILLS = ("nearest", "zero", "reflect")
 
 
-@accelerated(numpy="minitorch_cnn.datasets.affine_numba", cupy="minitorch_cnn.datasets.affine_cuda")
+@accelerated
 def move(images, flips, shifts, fill):
     """Mirror and shift images by whole pixels; every pixel is copied, none is interpolated.
 
@@ -40,7 +40,7 @@ def move(images, flips, shifts, fill):
     return moved
 
 
-@accelerated(numpy="minitorch_cnn.datasets.affine_numba")
+@accelerated
 def resample(images, matrices, fill):
     """Send every image through its own affine map, with bilinear interpolation.
 

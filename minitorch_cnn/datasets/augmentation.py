@@ -6,7 +6,7 @@ matter, and delays learning the training images by heart.
 
 import numpy as np
 
-from minitorch_cnn.backend import is_array, moved, namespace
+from minitorch_cnn.arrays import is_array, moved, namespace
 from minitorch_cnn.datasets.affine import FILLS, move, resample
 from minitorch_cnn.errors import ArgumentError
 

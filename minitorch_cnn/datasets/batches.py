@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
-from minitorch_cnn.backend import is_array, moved, namespace
+from minitorch_cnn.arrays import is_array, moved, namespace
 from minitorch_cnn.errors import ArgumentError
 
 PATIENCE = 1.0  # seconds after which the workers are counted

@@ -7,8 +7,6 @@ images; they are left out and counted.
 
 import re
 
-from minitorch_cnn.datasets.archive import unpack
-from minitorch_cnn.datasets.download import cache_folder, fetch
 from minitorch_cnn.datasets.image_folder import (
     WORKERS,
     classes,
@@ -19,6 +17,8 @@ from minitorch_cnn.datasets.image_folder import (
 )
 from minitorch_cnn.datasets.images import is_file
 from minitorch_cnn.errors import DataError
+from minitorch_cnn.files.archive import unpack
+from minitorch_cnn.files.download import cache_folder, fetch
 
 URL = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip"
 CHECKSUM = "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"

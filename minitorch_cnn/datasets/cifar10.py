@@ -12,12 +12,12 @@ import tempfile
 
 import numpy as np
 
-from minitorch_cnn.datasets.archive import unpack
 from minitorch_cnn.datasets.dataset import Dataset
-from minitorch_cnn.datasets.download import cache_folder, fetch
 from minitorch_cnn.errors import DataError
-from minitorch_cnn.printable import printable
-from minitorch_cnn.regular_file import read_small
+from minitorch_cnn.files.archive import unpack
+from minitorch_cnn.files.download import cache_folder, fetch
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.regular import read_small
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CHECKSUM = "md5:c32a1d4ab5d03f1284b67883e8d87530"

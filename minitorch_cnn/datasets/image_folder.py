@@ -15,7 +15,7 @@ from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.images import check_image, image_size, is_file, is_folder, load_image
 from minitorch_cnn.datasets.split import stratified_split
 from minitorch_cnn.errors import ArgumentError, DataError
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
 
 HIDDEN = (".", "__MACOSX")  # what names of folders begin with that are no classes; the second is left by unpacking
 WORKERS = 4  # threads that decode; Pillow lets others run meanwhile

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from minitorch_cnn.lessons.differences import close, difference
+from minitorch_cnn.gradients.differences import close, difference
 
 TOLERANCE = 1e-6  # of the largest number
 SHOWN = 5  # significant digits of the numbers in a message

@@ -5,9 +5,9 @@ exercise's order. The package has no faster im2col than that of the solution: it
 columns. What a layer keeps from its forward pass is made before, as in a training.
 """
 
-from minitorch_cnn import activations, layers, optimizers
-from minitorch_cnn.losses import CrossEntropy
-from minitorch_cnn.sequential import Sequential
+from minitorch_cnn.engine import activations, layers, optimizers
+from minitorch_cnn.engine.losses import CrossEntropy
+from minitorch_cnn.network.sequential import Sequential
 
 
 def dense_backward(dy, x, kernel):

@@ -5,11 +5,11 @@ import json
 import shutil
 from pathlib import Path
 
-from minitorch_cnn import checkpoint
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.exercises.course import EXERCISES
-from minitorch_cnn.printable import printable
-from minitorch_cnn.regular_file import read_small
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.regular import read_small
+from minitorch_cnn.files.replacing import replacing
 
 FOLDER = "exercises"
 LARGEST_RECORD = 1 << 20  # bytes of what is known of ten exercises
@@ -56,7 +56,7 @@ class Course:
             "file": _digest(self.file_of(exercise)),
         }
         try:
-            with checkpoint.replacing(self.record) as file:
+            with replacing(self.record) as file:
                 file.write(json.dumps(known, indent=1).encode())
         except OSError as error:
             raise CheckpointError(f"{self.record}: cannot be written ({error.strerror or error})") from None

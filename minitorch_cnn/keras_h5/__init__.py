@@ -16,11 +16,11 @@ How it is built, in the order in which a file passes through:
 =====================================  ================================================================================
 """
 
-from .fingerprints import fingerprint
-from .inspection import inspect
-from .loading import Loaded, load, read
-from .report import Report
-from .saving import save
-from .target import Target, TargetLayer
+from minitorch_cnn.keras_h5.fingerprints import fingerprint
+from minitorch_cnn.keras_h5.inspection import inspect
+from minitorch_cnn.keras_h5.loading import Loaded, load, read
+from minitorch_cnn.keras_h5.report import Report
+from minitorch_cnn.keras_h5.saving import save
+from minitorch_cnn.keras_h5.target import Target, TargetLayer
 
 __all__ = ["Loaded", "Report", "Target", "TargetLayer", "fingerprint", "inspect", "load", "read", "save"]

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from ..errors import WeightsError
-from .hdf5 import File, Window, open_hdf5
-from .hdf5.superblock import find_signature
-from .model_config import LONGEST_CONFIG, ModelConfig, parse_config, parse_version
-from .zip_member import Member, find_member, list_members, open_member
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5 import File, Window, open_hdf5
+from minitorch_cnn.keras_h5.hdf5.superblock import find_signature
+from minitorch_cnn.keras_h5.model_config import LONGEST_CONFIG, ModelConfig, parse_config, parse_version
+from minitorch_cnn.keras_h5.zip_member import Member, find_member, list_members, open_member
 
 WEIGHTS_MEMBER, CONFIG_MEMBER, METADATA_MEMBER = "model.weights.h5", "config.json", "metadata.json"
 CHECKPOINT_HINT = (

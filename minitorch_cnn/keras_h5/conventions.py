@@ -20,9 +20,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .stored import StoredFile, StoredLayer, StoredWeight
-from .target import Shape, TargetLayer
-from .weight_names import keras_1_backend
+from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer, StoredWeight
+from minitorch_cnn.keras_h5.target import Shape, TargetLayer
+from minitorch_cnn.keras_h5.weight_names import keras_1_backend
 
 CHANNELS_LAST_ASSUMED = (
     "the file does not say in which order a feature map was flattened; channels last is assumed. If the model ran with"

@@ -21,13 +21,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from ..errors import WeightsError
-from .hdf5 import Group
-from .hdf5.attributes import MOST_TEXTS
-from .hdf5.text import shown
-from .model_config import ModelConfig, parse_config
-from .stored import StoredFile, StoredLayer, StoredWeight, stored_weight
-from .weight_names import is_keras_2, owner_path
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5 import Group
+from minitorch_cnn.keras_h5.hdf5.attributes import MOST_TEXTS
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.model_config import ModelConfig, parse_config
+from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer, StoredWeight, stored_weight
+from minitorch_cnn.keras_h5.weight_names import is_keras_2, owner_path
 
 
 def read(root: Group) -> StoredFile:

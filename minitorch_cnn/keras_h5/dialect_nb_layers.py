@@ -10,9 +10,9 @@ Source: keras 0.1.0 to 0.3.3, `keras/models.py`, `Sequential.save_weights`.
 
 from __future__ import annotations
 
-from ..errors import WeightsError
-from .hdf5 import Group
-from .stored import StoredFile, StoredLayer, name_by_shape, stored_weight
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5 import Group
+from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer, name_by_shape, stored_weight
 
 MOST_LAYERS = 10_000
 MOST_WEIGHTS = 1_000

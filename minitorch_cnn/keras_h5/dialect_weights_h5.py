@@ -23,12 +23,12 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
-from ..errors import WeightsError
-from .hdf5 import Group
-from .hdf5.text import shown
-from .model_config import ConfigLayer, ModelConfig
-from .stored import StoredFile, StoredLayer, StoredWeight, name_by_shape, stored_weight
-from .target import snake_case
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5 import Group
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.model_config import ConfigLayer, ModelConfig
+from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer, StoredWeight, name_by_shape, stored_weight
+from minitorch_cnn.keras_h5.target import snake_case
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 DEEPEST_NESTING = 16

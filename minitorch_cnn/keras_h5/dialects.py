@@ -13,12 +13,12 @@ group `_layer_checkpoint_dependencies`   `dialect_weights_h5`               Tens
 
 from __future__ import annotations
 
-from ..errors import WeightsError
-from . import dialect_layer_names, dialect_nb_layers, dialect_weights_h5
-from .container import Container
-from .hdf5 import Group
-from .hdf5.text import shown
-from .stored import StoredFile
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5 import dialect_layer_names, dialect_nb_layers, dialect_weights_h5
+from minitorch_cnn.keras_h5.container import Container
+from minitorch_cnn.keras_h5.hdf5 import Group
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.stored import StoredFile
 
 
 def read_stored(container: Container) -> StoredFile:

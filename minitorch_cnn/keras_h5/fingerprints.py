@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .target import WEIGHT_ORDER
+from minitorch_cnn.keras_h5.target import WEIGHT_ORDER
 
 LENGTH = 12  # hexadecimal digits: two different layers agree by chance once in 280 million million times
 

@@ -8,17 +8,23 @@ from math import prod
 
 import numpy as np
 
-from ..errors import WeightsError
-from .container import opened
-from .conventions import find_conventions
-from .dialects import read_stored
-from .fingerprints import fingerprint
-from .hdf5.text import shown
-from .mapping import LayerPlan, Plan, make_plan, sources_alone
-from .reading import check_unfolded_size, checked_choices, is_finite, not_finite_message, read_source
-from .report import LayerReport, Report, goes_to, weights_text, writer
-from .stored import StoredFile, StoredLayer
-from .target import Target, as_target
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.container import opened
+from minitorch_cnn.keras_h5.conventions import find_conventions
+from minitorch_cnn.keras_h5.dialects import read_stored
+from minitorch_cnn.keras_h5.fingerprints import fingerprint
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.mapping import LayerPlan, Plan, make_plan, sources_alone
+from minitorch_cnn.keras_h5.reading import (
+    check_unfolded_size,
+    checked_choices,
+    is_finite,
+    not_finite_message,
+    read_source,
+)
+from minitorch_cnn.keras_h5.report import LayerReport, Report, goes_to, weights_text, writer
+from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer
+from minitorch_cnn.keras_h5.target import Target, as_target
 
 FLOAT32 = np.dtype("float32")
 

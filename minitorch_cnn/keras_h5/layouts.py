@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .target import Shape
+from minitorch_cnn.keras_h5.target import Shape
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import WeightsError
-from .container import opened
-from .conventions import find_conventions
-from .dialects import read_stored
-from .fingerprints import fingerprint
-from .hdf5.text import shown
-from .inspection import report_of
-from .mapping import LayerPlan, make_plan, sources_alone
-from .reading import (
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.container import opened
+from minitorch_cnn.keras_h5.conventions import find_conventions
+from minitorch_cnn.keras_h5.dialects import read_stored
+from minitorch_cnn.keras_h5.fingerprints import fingerprint
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.inspection import report_of
+from minitorch_cnn.keras_h5.mapping import LayerPlan, make_plan, sources_alone
+from minitorch_cnn.keras_h5.reading import (
     check_unfolded_size,
     checked_choices,
     checked_dtype,
@@ -25,9 +25,9 @@ from .reading import (
     read_layer,
     read_source,
 )
-from .report import Report
-from .stored import StoredLayer
-from .target import Target, as_target
+from minitorch_cnn.keras_h5.report import Report
+from minitorch_cnn.keras_h5.stored import StoredLayer
+from minitorch_cnn.keras_h5.target import Target, as_target
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import isqrt
 
-from .conventions import Choices, Conventions, find_conventions
-from .hdf5.text import shown
-from .layouts import Layout
-from .pairing import pair_layers
-from .stored import StoredFile, StoredLayer, StoredWeight
-from .target import Target, TargetLayer, shape_text
-from .weight_names import is_running_std
+from minitorch_cnn.keras_h5.conventions import Choices, Conventions, find_conventions
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.layouts import Layout
+from minitorch_cnn.keras_h5.pairing import pair_layers
+from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer, StoredWeight
+from minitorch_cnn.keras_h5.target import Target, TargetLayer, shape_text
+from minitorch_cnn.keras_h5.weight_names import is_running_std
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .hdf5.text import shown
-from .stored import StoredFile, StoredLayer
-from .target import Target, TargetLayer
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer
+from minitorch_cnn.keras_h5.target import Target, TargetLayer
 
 MOST_NAMES_SHOWN = 6
 

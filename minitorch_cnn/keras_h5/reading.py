@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..errors import ArgumentError, WeightsError
-from .conventions import Choices
-from .hdf5.text import shown
-from .mapping import LayerPlan, Source
-from .stored import StoredLayer
+from minitorch_cnn.errors import ArgumentError, WeightsError
+from minitorch_cnn.keras_h5.conventions import Choices
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.mapping import LayerPlan, Source
+from minitorch_cnn.keras_h5.stored import StoredLayer
 
 CHOICES = {
     "kernels": (None, "theano", "tensorflow"),

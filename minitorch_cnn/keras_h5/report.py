@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .hdf5.text import shown
-from .mapping import LayerPlan
-from .stored import StoredFile, StoredLayer, StoredWeight
-from .target import shape_text
-from .weight_names import keras_1_backend
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.mapping import LayerPlan
+from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer, StoredWeight
+from minitorch_cnn.keras_h5.target import shape_text
+from minitorch_cnn.keras_h5.weight_names import keras_1_backend
 
 MOST_WEIGHTS_SHOWN = 8  # of one layer
 MOST_LINES = 20  # of one list below the table

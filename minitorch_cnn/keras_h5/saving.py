@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError, WeightsError
-from .target import WEIGHT_ORDER, Target, TargetLayer, shape_text
+from minitorch_cnn.errors import ArgumentError, ShapeError, WeightsError
+from minitorch_cnn.keras_h5.target import WEIGHT_ORDER, Target, TargetLayer, shape_text
 
 if TYPE_CHECKING:
     import h5py

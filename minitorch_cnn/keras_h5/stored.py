@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..errors import WeightsError
-from .hdf5 import DatasetNode, Group
-from .model_config import ModelConfig
-from .target import WEIGHT_ORDER, Shape
-from .weight_names import weight_role
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5 import DatasetNode, Group
+from minitorch_cnn.keras_h5.model_config import ModelConfig
+from minitorch_cnn.keras_h5.target import WEIGHT_ORDER, Shape
+from minitorch_cnn.keras_h5.weight_names import weight_role
 
 
 @dataclass

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import ArgumentError
+from minitorch_cnn.errors import ArgumentError
 
 # Keras's own order of a layer's weights, and its names for them.
 WEIGHT_ORDER = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from ..errors import WeightsError
-from .hdf5.window import Cursor, Window, damaged
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5.window import Cursor, Window, damaged
 
 STORED, DEFLATED = 0, 8
 LONGEST_LIST = 4 * 2**20

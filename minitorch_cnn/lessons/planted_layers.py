@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from minitorch_cnn.convolution.geometry import crop, pad
-from minitorch_cnn.convolution.im2col import col2im
-from minitorch_cnn.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sigmoid, Softmax
-from minitorch_cnn.losses import CrossEntropy
-from minitorch_cnn.optimizers import SGD
+from minitorch_cnn.engine.convolution.geometry import crop, pad
+from minitorch_cnn.engine.convolution.im2col import col2im
+from minitorch_cnn.engine.layers import BatchNorm, Conv2D, Dense, Dropout, Flatten, MaxPool2D, ReLU, Sigmoid, Softmax
+from minitorch_cnn.engine.losses import CrossEntropy
+from minitorch_cnn.engine.optimizers import SGD
 
 
 class PaddingNotCutOff(Conv2D):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minitorch_cnn.backend import definitions_only
+from minitorch_cnn.arrays import definitions_only
 from minitorch_cnn.lessons.planted_bugs import PLANTED_BUGS, PlantedBug
 
 COLUMNS = ("shapes", "found", "named", "accused", "hidden")

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minitorch_cnn import layers
-from minitorch_cnn.gradient_check import gradient_check
-from minitorch_cnn.gradient_gallery import distinct
-from minitorch_cnn.gradient_problem import Problem, model_of
+from minitorch_cnn.engine import layers
+from minitorch_cnn.gradients.check import gradient_check
+from minitorch_cnn.gradients.gallery import distinct
+from minitorch_cnn.gradients.problem import Problem, model_of
 from minitorch_cnn.lessons.frozen_check import frozen_check
-from minitorch_cnn.sequential import Sequential
+from minitorch_cnn.network.sequential import Sequential
 
 SAME = 1e-9  # of the largest number: so far two ways to compute one thing may be apart
 MOST = 200

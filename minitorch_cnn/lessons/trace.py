@@ -13,11 +13,12 @@ import time
 
 import numpy as np
 
-from minitorch_cnn.convolution import winograd
-from minitorch_cnn.layers import Dense
+from minitorch_cnn.engine.convolution import winograd
+from minitorch_cnn.engine.layers import Dense
+from minitorch_cnn.engine.losses import MeanSquaredError
+from minitorch_cnn.engine.passes import joint
 from minitorch_cnn.lessons.step import LayerTrace, Move, Statistics, StepTrace
-from minitorch_cnn.losses import MeanSquaredError
-from minitorch_cnn.sequential import Sequential, joint
+from minitorch_cnn.network.sequential import Sequential
 
 
 def trace_step(model, x, labels, optimizer, loss=None, warm_up=True):

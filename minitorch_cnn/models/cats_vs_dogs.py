@@ -1,7 +1,7 @@
 """The slides' small ConvNet for Cats vs Dogs."""
 
-from minitorch_cnn import layers
-from minitorch_cnn.sequential import Sequential
+from minitorch_cnn.engine import layers
+from minitorch_cnn.network.sequential import Sequential
 
 
 def cats_vs_dogs(dropout=True, seed=0, input_shape=(150, 150, 3), preprocessing=None, algorithm="auto"):

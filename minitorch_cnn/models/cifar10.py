@@ -1,7 +1,7 @@
 """The slides' ConvNet for CIFAR-10."""
 
-from minitorch_cnn import layers
-from minitorch_cnn.sequential import Sequential
+from minitorch_cnn.engine import layers
+from minitorch_cnn.network.sequential import Sequential
 
 
 def cifar10(dropout=True, classes=10, seed=0, preprocessing=None, algorithm="auto"):

@@ -1,8 +1,8 @@
 """Tiny VGG, the network that CNN Explainer shows (Wang et al. 2020, arXiv:2004.15004)."""
 
-from minitorch_cnn import layers
-from minitorch_cnn.preprocessing import Unit
-from minitorch_cnn.sequential import Sequential
+from minitorch_cnn.datasets.preprocessing import Unit
+from minitorch_cnn.engine import layers
+from minitorch_cnn.network.sequential import Sequential
 
 FILTERS, SIZE, CLASSES = 10, 64, 10
 

@@ -1,6 +1,6 @@
 """The slides' transfer net: VGG16's convolutions below, a new top for cats and dogs."""
 
-from minitorch_cnn import layers
+from minitorch_cnn.engine import layers
 from minitorch_cnn.models.vgg16 import vgg16
 
 

@@ -1,9 +1,9 @@
 """VGG16 (Simonyan and Zisserman 2015, arXiv:1409.1556, configuration D), under Keras's names."""
 
-from minitorch_cnn import layers
+from minitorch_cnn.datasets.preprocessing import Caffe
+from minitorch_cnn.engine import layers
 from minitorch_cnn.errors import ArgumentError, ShapeError
-from minitorch_cnn.preprocessing import Caffe
-from minitorch_cnn.sequential import Sequential
+from minitorch_cnn.network.sequential import Sequential
 
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # (convolutions, filters); a pool follows each block
 SMALLEST = 32  # five pools halve 32 pixels down to one

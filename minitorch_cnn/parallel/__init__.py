@@ -11,17 +11,13 @@ the whole batch, so any number of ranks trains the same weights, up to the round
 from minitorch_cnn.parallel.launch import fail, first, go_on_alone, last_words, launched, parse_once, world
 from minitorch_cnn.parallel.ranks import Alone, Ranks
 from minitorch_cnn.parallel.share import Part, Share, Weighted, part
-from minitorch_cnn.parallel.step import SharedStep, align, evaluate
 
 __all__ = [
     "Alone",
     "Part",
     "Ranks",
     "Share",
-    "SharedStep",
     "Weighted",
-    "align",
-    "evaluate",
     "fail",
     "first",
     "go_on_alone",

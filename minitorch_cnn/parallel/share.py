@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from minitorch_cnn.backend import is_array
+from minitorch_cnn.arrays import is_array
 
 
 @dataclass(frozen=True)

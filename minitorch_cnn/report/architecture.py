@@ -8,10 +8,10 @@ import zlib
 from dataclasses import dataclass
 from itertools import groupby
 
-from .run import LayerRow
-from .svg import Drawing, element, group, label, path, picture, shorten
-from .theme import colour
-from .volumes import Solid, draw_solid, extent, hatching, hue_of, is_sheet
+from minitorch_cnn.report.run import LayerRow
+from minitorch_cnn.report.svg import Drawing, element, group, label, path, picture, shorten
+from minitorch_cnn.report.theme import colour
+from minitorch_cnn.report.volumes import Solid, draw_solid, extent, hatching, hue_of, is_sheet
 
 FONT, LINE, GAP, MARGIN = 12.5, 16, 15, 14
 LONGEST_NAME = 18

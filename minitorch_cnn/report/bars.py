@@ -2,8 +2,8 @@
 
 import math
 
-from .svg import element, group, label, picture, shorten
-from .theme import colour
+from minitorch_cnn.report.svg import element, group, label, picture, shorten
+from minitorch_cnn.report.theme import colour
 
 WIDTH, ROW, BAR_START, BAR_END = 350, 26, 116, 240
 LONGEST_NAME = 14

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from .svg import Drawing, element, group, label, path, picture, shorten
-from .theme import colour
+from minitorch_cnn.report.svg import Drawing, element, group, label, path, picture, shorten
+from minitorch_cnn.report.theme import colour
 
 MOST_NUMBERS = 20
 # The deepest tint of a cell: up to here the text colour of the page stays readable on it, light and dark.

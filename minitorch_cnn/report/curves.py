@@ -7,9 +7,9 @@ without a number (NaN, infinity) leaves a gap in the line and a small cross on t
 import math
 from dataclasses import dataclass
 
-from .axes import epoch_ticks, value_ticks
-from .svg import element, group, label, path, picture
-from .theme import colour
+from minitorch_cnn.report.axes import epoch_ticks, value_ticks
+from minitorch_cnn.report.svg import element, group, label, path, picture
+from minitorch_cnn.report.theme import colour
 
 WIDTH, LEFT, RIGHT = 420, 48, 410
 FINAL_COLUMN = 266

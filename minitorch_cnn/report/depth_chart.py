@@ -2,8 +2,8 @@
 
 import math
 
-from .svg import element, group, label, path, picture, shorten
-from .theme import colour
+from minitorch_cnn.report.svg import element, group, label, path, picture, shorten
+from minitorch_cnn.report.theme import colour
 
 WIDTH, ROW, TOP, LEFT, RIGHT = 420, 22, 52, 128, 408
 LONGEST_NAME = 16

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..errors import ShapeError
-from .heat import heat_colours
-from .pictures import png_uri
-from .svg import Drawing, element
+from minitorch_cnn.errors import ShapeError
+from minitorch_cnn.report.heat import heat_colours
+from minitorch_cnn.report.pictures import png_uri
+from minitorch_cnn.report.svg import Drawing, element
 
 TILE, GAP = 96, 6
 

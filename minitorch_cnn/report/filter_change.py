@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from .pictures import draw_filters
-from .svg import Drawing, element
+from minitorch_cnn.report.pictures import draw_filters
+from minitorch_cnn.report.svg import Drawing, element
 
 
 def filter_panels(before, after=None, *, bgr=False, training="fine-tuning"):

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from .page import render, write_page
-from .step_chart import draw_step_curve
+from minitorch_cnn.report.page import render, write_page
+from minitorch_cnn.report.step_chart import draw_step_curve
 
 
 @dataclass(frozen=True)

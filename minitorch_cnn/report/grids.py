@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .svg import element, group, label
-from .theme import colour
+from minitorch_cnn.report.svg import element, group, label
+from minitorch_cnn.report.theme import colour
 
 FONT = 13
 

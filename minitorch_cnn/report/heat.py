@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from minitorch_cnn.errors import ArgumentError, ShapeError
 
 # Violet, purple, red, orange, yellow: each 16 to 19 steps of lightness (CIE L*) above the one before.
 COLOURS = ("#20104d", "#6a1d74", "#b93a5c", "#ee7a35", "#f8b93a", "#fcf3a4")

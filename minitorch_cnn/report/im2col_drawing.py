@@ -5,11 +5,11 @@ The numbers are the engine's own: im2col of an image of pixel numbers, col2im of
 
 import numpy as np
 
-from ..convolution.geometry import output_size
-from ..convolution.im2col import col2im, im2col
-from .grids import draw_grid
-from .svg import group, label, path, picture
-from .theme import colour
+from minitorch_cnn.engine.convolution.geometry import output_size
+from minitorch_cnn.engine.convolution.im2col import col2im, im2col
+from minitorch_cnn.report.grids import draw_grid
+from minitorch_cnn.report.svg import group, label, path, picture
+from minitorch_cnn.report.theme import colour
 
 CELL, GAP, TOP = 34, 62, 30
 NONE = ((0, 0), (0, 0))

@@ -8,13 +8,13 @@ new ones. On a phone the three groups stand one below the other.
 import zlib
 from itertools import groupby, takewhile
 
-from .architecture import GAP, LINE, MARGIN, Cell, break_rows, draw_row, shape_text, spread
-from .phases import count
-from .run import LayerRow
-from .strips import STRIP_STEP, draw_strip
-from .svg import element, group, label, path, picture, shorten
-from .theme import colour
-from .volumes import LEAN_X, Solid, draw_solid, extent, hatching, hue_of, is_sheet
+from minitorch_cnn.report.architecture import GAP, LINE, MARGIN, Cell, break_rows, draw_row, shape_text, spread
+from minitorch_cnn.report.phases import count
+from minitorch_cnn.report.run import LayerRow
+from minitorch_cnn.report.strips import STRIP_STEP, draw_strip
+from minitorch_cnn.report.svg import element, group, label, path, picture, shorten
+from minitorch_cnn.report.theme import colour
+from minitorch_cnn.report.volumes import LEAN_X, Solid, draw_solid, extent, hatching, hue_of, is_sheet
 
 # Of a block with more layers than these the first and the last are drawn.
 MOST_SLABS = 5

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ..checkpoint import replacing
-from ..errors import CheckpointError
-from .svg import Drawing
-from .theme import style_variables
+from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.files.replacing import replacing
+from minitorch_cnn.report.svg import Drawing
+from minitorch_cnn.report.theme import style_variables
 
 HERE = Path(__file__).parent
 

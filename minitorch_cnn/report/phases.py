@@ -7,10 +7,10 @@ them stands what to compare with.
 import math
 from dataclasses import replace
 
-from .axes import value_ticks
-from .curves import LEFT, RIGHT, WIDTH, grid, line, plain_text
-from .svg import element, label, path, picture, shorten
-from .theme import colour
+from minitorch_cnn.report.axes import value_ticks
+from minitorch_cnn.report.curves import LEFT, RIGHT, WIDTH, grid, line, plain_text
+from minitorch_cnn.report.svg import element, label, path, picture, shorten
+from minitorch_cnn.report.theme import colour
 
 PLOT = 224
 COLUMN = 148

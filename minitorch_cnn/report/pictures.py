@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from minitorch_cnn.errors import ArgumentError, ShapeError
 
 # Up to this many pixels a side every pixel counts and PNG keeps it; photographs beyond are stored as JPEG.
 LARGEST_EXACT = 64
@@ -96,7 +96,7 @@ def filter_grid(kernel, columns=8, magnify=None, largest=None):
 
 def draw_filters(kernel, columns=8, largest=None, description="The filters of the first layer"):
     """The filters of a first layer as an `<img>`; arguments and errors as in `filter_grid`."""
-    from .svg import element
+    from minitorch_cnn.report.svg import element
 
     grid = filter_grid(kernel, columns, largest=largest)
     height, width, _, count = np.shape(kernel)

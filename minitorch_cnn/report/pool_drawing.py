@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..convolution.geometry import NO_PADDING
-from ..layers.max_pool2d import max_pool, max_pool_backward
-from .grids import draw_grid, figures
-from .svg import label, picture
-from .theme import colour
+from minitorch_cnn.engine.convolution.geometry import NO_PADDING
+from minitorch_cnn.engine.layers.max_pool2d import max_pool, max_pool_backward
+from minitorch_cnn.report.grids import draw_grid, figures
+from minitorch_cnn.report.svg import label, picture
+from minitorch_cnn.report.theme import colour
 
 CELL, TOP, GAP = 38, 30, 58
 HUES = ("conv", "pool", "dense", "right")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
+from minitorch_cnn.errors import ArgumentError, ShapeError
 
 STATES = ("trained", "frozen", "frozen, gradient passes")
 HISTORY_KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")

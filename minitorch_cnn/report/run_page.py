@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from .architecture import draw_architecture, drawn_states, shape_text
-from .bars import draw_bars
-from .confusion import class_accuracy, draw_confusion, draw_mistakes
-from .curves import draw_history, draw_schedule
-from .page import render, write_page
-from .pictures import draw_filters, picture_uri
-from .svg import Drawing
+from minitorch_cnn.report.architecture import draw_architecture, drawn_states, shape_text
+from minitorch_cnn.report.bars import draw_bars
+from minitorch_cnn.report.confusion import class_accuracy, draw_confusion, draw_mistakes
+from minitorch_cnn.report.curves import draw_history, draw_schedule
+from minitorch_cnn.report.page import render, write_page
+from minitorch_cnn.report.pictures import draw_filters, picture_uri
+from minitorch_cnn.report.svg import Drawing
 
 # More of each would make the page long and teach nothing new.
 MOST_SKIPPED = 20

@@ -2,8 +2,8 @@
 
 import math
 
-from .svg import element, group, label, path, picture, shorten
-from .theme import colour
+from minitorch_cnn.report.svg import element, group, label, path, picture, shorten
+from minitorch_cnn.report.theme import colour
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP = 420, 270, 56, 410, 66
 LOWEST, HIGHEST = -16, 1  # powers of ten on the axis of errors; what lies outside is drawn at its edge

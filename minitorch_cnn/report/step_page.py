@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..lessons.remarks import HEALTHY, remarks
-from ..lessons.trace_text import short, value
-from .architecture import shape_text
-from .bars import draw_bars
-from .depth_chart import draw_gradient_depth, draw_updates
-from .feature_maps import draw_feature_maps
-from .page import render, write_page
-from .pictures import check_image, picture_uri
-from .svg import Drawing
+from minitorch_cnn.lessons.remarks import HEALTHY, remarks
+from minitorch_cnn.lessons.trace_text import short, value
+from minitorch_cnn.report.architecture import shape_text
+from minitorch_cnn.report.bars import draw_bars
+from minitorch_cnn.report.depth_chart import draw_gradient_depth, draw_updates
+from minitorch_cnn.report.feature_maps import draw_feature_maps
+from minitorch_cnn.report.page import render, write_page
+from minitorch_cnn.report.pictures import check_image, picture_uri
+from minitorch_cnn.report.svg import Drawing
 
 MOST_IMAGES, MOST_MAPS, MOST_ANSWERS = 16, 20, 5
 

@@ -1,7 +1,7 @@
 """A phase of a training as a strip below the blocks: filled where layers are trained, hatched where they are frozen."""
 
-from .svg import element, group, label, shorten
-from .theme import colour
+from minitorch_cnn.report.svg import element, group, label, shorten
+from minitorch_cnn.report.theme import colour
 
 HEIGHT, STRIP_STEP = 22, 56
 LETTER = 7.6

@@ -4,8 +4,8 @@ import shlex
 
 import numpy as np
 
-from minitorch_cnn.backend import on_host
-from minitorch_cnn.metrics import confusion_matrix
+from minitorch_cnn.arrays import on_host
+from minitorch_cnn.engine.metrics import confusion_matrix
 from minitorch_cnn.report.run import LayerRow, Run, Sample
 from minitorch_cnn.report.run_page import write_report
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError
-from .run import STATES, Sample, check_confusion, check_history
+from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.report.run import STATES, Sample, check_confusion, check_history
 
 
 @dataclass(frozen=True)

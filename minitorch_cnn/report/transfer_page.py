@@ -4,16 +4,16 @@ import math
 
 import numpy as np
 
-from .architecture import shape_text
-from .curves import Curve, duration_text, loss_text, percent_text
-from .filter_change import filter_panels
-from .heat import overlay
-from .keep_toss_add import draw_surgery
-from .page import render, write_page
-from .phases import draw_phases
-from .pictures import photo_uri
-from .run_page import confusion, samples, share, skipped
-from .svg import Drawing
+from minitorch_cnn.report.architecture import shape_text
+from minitorch_cnn.report.curves import Curve, duration_text, loss_text, percent_text
+from minitorch_cnn.report.filter_change import filter_panels
+from minitorch_cnn.report.heat import overlay
+from minitorch_cnn.report.keep_toss_add import draw_surgery
+from minitorch_cnn.report.page import render, write_page
+from minitorch_cnn.report.phases import draw_phases
+from minitorch_cnn.report.pictures import photo_uri
+from minitorch_cnn.report.run_page import confusion, samples, share, skipped
+from minitorch_cnn.report.svg import Drawing
 
 MOST_EXPLANATIONS = 12
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from minitorch_cnn.engine.metrics import confusion_matrix
 from minitorch_cnn.errors import CheckpointError
-from minitorch_cnn.grad_cam import grad_cam
-from minitorch_cnn.metrics import confusion_matrix
-from minitorch_cnn.printable import printable
-from minitorch_cnn.regular_file import read_small
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.regular import read_small
+from minitorch_cnn.gradients.grad_cam import grad_cam
 from minitorch_cnn.report.run import HISTORY_KEYS, LayerRow, Sample
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun

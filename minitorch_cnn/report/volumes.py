@@ -7,8 +7,8 @@ A solid is drawn around its centre line y = 0, from x = 0 to the right.
 import math
 from dataclasses import dataclass
 
-from .svg import Drawing, element, group, path
-from .theme import colour
+from minitorch_cnn.report.svg import Drawing, element, group, path
+from minitorch_cnn.report.theme import colour
 
 # How far the depth of a box leans to the right and up.
 LEAN_X, LEAN_Y = 0.46, 0.3

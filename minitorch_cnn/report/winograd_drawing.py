@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..convolution.winograd import AT, BT, PATCH, TILE, G, sandwich
-from ..errors import ShapeError
-from .grids import draw_grid, figures
-from .svg import label, picture
-from .theme import colour
+from minitorch_cnn.engine.convolution.winograd import AT, BT, PATCH, TILE, G, sandwich
+from minitorch_cnn.errors import ShapeError
+from minitorch_cnn.report.grids import draw_grid, figures
+from minitorch_cnn.report.svg import label, picture
+from minitorch_cnn.report.theme import colour
 
 CELL, TOP = 34, 30
 STACKED = (0, 3, 1, 4, 5, 2)  # d V g U M y

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minitorch_cnn import checkpoint, datasets, models, optimizers, parallel
-from minitorch_cnn.backend import library, on_host
-from minitorch_cnn.callbacks import Checkpoint, CSVLog
+from minitorch_cnn import datasets, models, parallel
+from minitorch_cnn.arrays import library, on_host
+from minitorch_cnn.engine import optimizers
+from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import CheckpointError
-from minitorch_cnn.metrics import class_probabilities
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
 from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
 from minitorch_cnn.runs.folder import RunFolder
 from minitorch_cnn.runs.train import CHECKPOINT_SECONDS, command_line, with_all_skipped
+from minitorch_cnn.training import checkpoint
+from minitorch_cnn.training.callbacks import Checkpoint, CSVLog
 
 MOMENTUM = 0.9
 

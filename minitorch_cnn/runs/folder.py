@@ -14,14 +14,16 @@ from dataclasses import MISSING, asdict
 from pathlib import Path
 from typing import get_type_hints
 
-from minitorch_cnn import checkpoint, parallel
-from minitorch_cnn.backend import on_host
+from minitorch_cnn import parallel
+from minitorch_cnn.arrays import on_host
 from minitorch_cnn.errors import CheckpointError
-from minitorch_cnn.printable import printable
-from minitorch_cnn.regular_file import read_small
+from minitorch_cnn.files.lock import only_one
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.regular import read_small
+from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.runs.going_on import saying_what_is_kept
-from minitorch_cnn.runs.lock import only_one
 from minitorch_cnn.runs.stored_model import stored_model
+from minitorch_cnn.training import checkpoint
 
 NEVER_ZERO = ("batch_size", "size")
 LONGEST_PATH = 4096  # characters; no system takes longer ones
@@ -52,7 +54,7 @@ class RunFolder:
     def write_config(self, settings, model):
         """Keep the settings and the model's description."""
         text = json.dumps({"settings": asdict(settings), "model": model.config()}, indent=1)
-        with checkpoint.replacing(self.config) as file:
+        with replacing(self.config) as file:
             file.write(text.encode())
 
     def read_settings(self, kind):

@@ -2,9 +2,9 @@
 
 import contextlib
 
-from minitorch_cnn import checkpoint
 from minitorch_cnn.errors import CheckpointError, DataError, TooLittleMemory, UserError
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.interrupts import Interrupted, deaf
 
 

@@ -3,8 +3,8 @@
 import math
 
 from minitorch_cnn.errors import CheckpointError
-from minitorch_cnn.printable import printable
-from minitorch_cnn.sequential import Sequential
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.network.sequential import Sequential
 
 MOST_NUMBERS = 2**26  # in one layer's output for one image: 256 MiB; VGG16's largest is a twentieth of that
 MOST_IN_ALL = 2**28  # in those of all layers, which bounds the time as well; VGG16's have a seventeenth

@@ -5,16 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from minitorch_cnn import checkpoint, parallel
-from minitorch_cnn.backend import library
-from minitorch_cnn.callbacks import Checkpoint, CSVLog
+from minitorch_cnn import parallel
+from minitorch_cnn.arrays import library
 from minitorch_cnn.datasets import Augmentation
+from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import ArgumentError, CheckpointError
-from minitorch_cnn.metrics import class_probabilities
-from minitorch_cnn.printable import printable
-from minitorch_cnn.recipes import RECIPES
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.models.recipes import RECIPES
 from minitorch_cnn.report.training_page import write_training_report
 from minitorch_cnn.runs.folder import RunFolder
+from minitorch_cnn.training import checkpoint
+from minitorch_cnn.training.callbacks import Checkpoint, CSVLog
 
 CHECKPOINT_SECONDS = 20.0
 

@@ -15,12 +15,12 @@ the step cannot be captured, and `reason` then says why.
 
 import numpy as np
 
-from minitorch_cnn.backend import moved
-from minitorch_cnn.backend.graph import Recorder
+from minitorch_cnn.arrays import moved
+from minitorch_cnn.engine.losses import Loss, LossOfScores
+from minitorch_cnn.engine.metrics import right_classes
 from minitorch_cnn.errors import ArgumentError, BackendError
-from minitorch_cnn.losses import Loss, LossOfScores
-from minitorch_cnn.metrics import right_classes
 from minitorch_cnn.training.step import Step
+from minitorch_cnn.twins.cuda.graph import Recorder
 
 WARM_UP = 2  # steps before the one that is captured
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minitorch_cnn.backend import on_host
-from minitorch_cnn.sequential import joint
+from minitorch_cnn.arrays import on_host
+from minitorch_cnn.engine.passes import joint
 
 BATCH = 128  # images at once when all of them are looked at
 INPUT, WEIGHTS, PASS, LOSS = "input", "weights", "pass", "loss"

@@ -11,18 +11,18 @@ again: epoch, batch, weights, optimizer state and the running sums are all there
 import math
 import time
 
-from minitorch_cnn import features
-from minitorch_cnn.backend import is_array, namespace
-from minitorch_cnn.backend.memory import out_of_memory
+from minitorch_cnn.arrays import is_array, namespace
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.errors import ArgumentError, TrainingError
-from minitorch_cnn.parallel import Alone, SharedStep, align, evaluate
-from minitorch_cnn.training import diagnosis
+from minitorch_cnn.parallel import Alone
+from minitorch_cnn.training import diagnosis, features
 from minitorch_cnn.training.captured_step import CapturedStep
+from minitorch_cnn.training.gpu_memory import out_of_memory
 from minitorch_cnn.training.interrupts import Interrupted, Interrupts
 from minitorch_cnn.training.label_check import check_labels
 from minitorch_cnn.training.progress import Progress, say
+from minitorch_cnn.training.shared_step import SharedStep, align, evaluate
 from minitorch_cnn.training.state import TrainingState
 from minitorch_cnn.training.step import Step
 

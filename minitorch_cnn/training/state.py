@@ -2,10 +2,10 @@
 
 import sys
 
-from minitorch_cnn import checkpoint
-from minitorch_cnn.backend import on_host
+from minitorch_cnn.arrays import on_host
 from minitorch_cnn.errors import CheckpointError
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.facts import check_facts
 from minitorch_cnn.training.progress import say
 

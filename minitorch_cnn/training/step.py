@@ -3,7 +3,7 @@
 Several processes take it together in `parallel/step.py`; on a GPU it becomes one CUDA graph in `captured_step.py`.
 """
 
-from minitorch_cnn.metrics import count_correct
+from minitorch_cnn.engine.metrics import count_correct
 from minitorch_cnn.training import diagnosis
 
 

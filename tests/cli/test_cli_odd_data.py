@@ -4,12 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from minitorch_cnn.preprocessing import Standardize
 from PIL import Image
 
-from minitorch_cnn import Sequential, layers, recipes
-from minitorch_cnn.backend import definitions_only
+from minitorch_cnn import Sequential, layers
+from minitorch_cnn.arrays import definitions_only
 from minitorch_cnn.cli import main
-from minitorch_cnn.preprocessing import Standardize
+from minitorch_cnn.models import recipes
 
 FILES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
 

@@ -6,19 +6,19 @@ import os
 
 import numpy as np
 import pytest
+from minitorch_cnn.weight_files import read_class_index
 from PIL import Image
 
 from minitorch_cnn import Sequential, checkpoint, datasets, keras_h5, layers
-from minitorch_cnn.backend import definitions_only
+from minitorch_cnn.arrays import definitions_only
 from minitorch_cnn.cli import main
 from minitorch_cnn.errors import CheckpointError, UserError
 from minitorch_cnn.exercises.course import EXERCISES
 from minitorch_cnn.exercises.progress import Course
-from minitorch_cnn.printable import printable
-from minitorch_cnn.regular_file import read_small
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.regular import read_small
 from minitorch_cnn.report.transfer_training import read_history
 from minitorch_cnn.runs import RunFolder, Settings
-from minitorch_cnn.weight_files import read_class_index
 
 EVIL = "\x1b[2J\x1b]0;title\x07\u202ecat\udcff\nminitorch-cnn: all is well"
 

@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from minitorch_cnn.datasets.archive import unpack
 from minitorch_cnn.errors import DataError
+from minitorch_cnn.files.archive import unpack
 
 FILES = {"top/a.bin": b"a" * 1000, "top/b.bin": b"b" * 2000, "top/readme.txt": b"not wanted"}
 

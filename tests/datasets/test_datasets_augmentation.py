@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from minitorch_cnn.backend.twins import definitions_only
+from minitorch_cnn.arrays.dispatch import definitions_only
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.datasets.affine import FILLS, move, resample
 from minitorch_cnn.datasets.augmentation import inverse_maps

@@ -10,10 +10,10 @@ import types
 import numpy as np
 import pytest
 
-from minitorch_cnn.datasets.download import cache_folder, fetch
 from minitorch_cnn.errors import ArgumentError, DataError
+from minitorch_cnn.files.download import cache_folder, fetch
 
-download = importlib.import_module("minitorch_cnn.datasets.download")
+download = importlib.import_module("minitorch_cnn.files.download")
 
 BODY = np.random.default_rng(0).integers(0, 256, 50_000, dtype=np.uint8).tobytes()
 CHECKSUM = "md5:" + hashlib.md5(BODY).hexdigest()

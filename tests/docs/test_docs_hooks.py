@@ -43,24 +43,24 @@ def test_a_name_that_is_not_there(name):
 
 
 def test_quoted_lines_are_those_of_the_file():
-    text = "before\n\n```python source\nminitorch_cnn/layers/dense.py Dense.backward_scores\n```\n\nafter\n"
+    text = "before\n\n```python source\nminitorch_cnn/engine/layers/dense.py Dense.backward_scores\n```\n\nafter\n"
     page = source_code.insert(text, "tour/x.md", Repository(ROOT))
     assert "    dx" not in page and "return matmul(dscores, self.parameters" in page
     line = next(
         number
-        for number, line in enumerate((ROOT / "minitorch_cnn/layers/dense.py").read_text().splitlines(), 1)
+        for number, line in enumerate((ROOT / "minitorch_cnn/engine/layers/dense.py").read_text().splitlines(), 1)
         if "def backward_scores" in line
     )
-    assert f"(../source/minitorch_cnn/layers/dense.py.md#__codelineno-0-{line})" in page
+    assert f"(../source/minitorch_cnn/engine/layers/dense.py.md#__codelineno-0-{line})" in page
     assert page.startswith("before") and page.endswith("after\n")
 
 
 @pytest.mark.parametrize(
     "line, message",
     [
-        ("minitorch_cnn/layers/dense.py Dense.gone", "dense.py has no Dense.gone"),
-        ("minitorch_cnn/layers/gone.py Dense", "there is no minitorch_cnn/layers/gone.py"),
-        ("minitorch_cnn/layers/dense.py", "expected a name"),
+        ("minitorch_cnn/engine/layers/dense.py Dense.gone", "dense.py has no Dense.gone"),
+        ("minitorch_cnn/engine/layers/gone.py Dense", "there is no minitorch_cnn/engine/layers/gone.py"),
+        ("minitorch_cnn/engine/layers/dense.py", "expected a name"),
         ("", "names nothing"),
     ],
 )
@@ -131,15 +131,15 @@ def test_a_block_holds_any_text():
 
 def test_links_into_the_repository_lead_to_its_pages():
     repository = Repository(ROOT)
-    text = "[a](../minitorch_cnn/layers/dense.py#Dense) [b](performance.md) [c](https://x.y) `[d](no)`\n"
+    text = "[a](../minitorch_cnn/engine/layers/dense.py#Dense) [b](performance.md) [c](https://x.y) `[d](no)`\n"
     page = repository.rewrite_links(text.replace(" `[d](no)`", ""), "index.md")
-    line, _ = source_code.span((ROOT / "minitorch_cnn/layers/dense.py").read_text(), "Dense")
-    assert f"[a](source/minitorch_cnn/layers/dense.py.md#__codelineno-0-{line})" in page
+    line, _ = source_code.span((ROOT / "minitorch_cnn/engine/layers/dense.py").read_text(), "Dense")
+    assert f"[a](source/minitorch_cnn/engine/layers/dense.py.md#__codelineno-0-{line})" in page
     assert "[b](performance.md) [c](https://x.y)" in page
 
 
 @pytest.mark.parametrize(
-    "target", ["../minitorch_cnn/gone.py", "../../elsewhere.py", "../minitorch_cnn/losses.py#Gone"]
+    "target", ["../minitorch_cnn/gone.py", "../../elsewhere.py", "../minitorch_cnn/engine/losses.py#Gone"]
 )
 def test_links_to_nothing_are_refused(target):
     with pytest.raises(ValueError, match=r"leads to nothing|has no Gone"):

@@ -12,7 +12,7 @@ import importlib
 import numpy as np
 
 from minitorch_cnn import layers
-from minitorch_cnn.convolution.geometry import resolve_padding
+from minitorch_cnn.engine.convolution.geometry import resolve_padding
 
 # operator: the module of onnx.backend.test.case.node that has its cases
 OPERATORS = {

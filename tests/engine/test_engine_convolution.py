@@ -8,17 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minitorch_cnn import convolution
-from minitorch_cnn.convolution import (
-    im2col,
-    im2col_numba,
-    row_windows,
-    row_windows_numba,
-    winograd,
-    winograd_numba,
-    winograd_sums_numba,
-)
-from minitorch_cnn.convolution.geometry import check_padding, output_size, resolve_padding
+from minitorch_cnn.engine.convolution import im2col, row_windows, winograd
+from minitorch_cnn.engine.convolution.geometry import check_padding, output_size, resolve_padding
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.twins.numba.convolution import (
+    im2col as im2col_numba,
+)
+from minitorch_cnn.twins.numba.convolution import (
+    row_windows as row_windows_numba,
+)
+from minitorch_cnn.twins.numba.convolution import (
+    winograd as winograd_numba,
+)
+from minitorch_cnn.twins.numba.convolution import (
+    winograd_sums as winograd_sums_numba,
+)
 
 
 class Definition:

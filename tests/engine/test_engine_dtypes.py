@@ -9,8 +9,8 @@ from engine_layers import LAYERS
 
 import minitorch_cnn as mtc
 from minitorch_cnn import activations, layers, losses, optimizers
-from minitorch_cnn.backend.matmul import matmul
-from minitorch_cnn.backend.reductions import channel_sum
+from minitorch_cnn.engine.matmul import matmul
+from minitorch_cnn.engine.reductions import channel_sum
 from minitorch_cnn.errors import ArgumentError
 
 PATHS = {"twin": contextlib.nullcontext, "definition": mtc.definitions_only}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from engine_helpers import normal, one_line
 
-from minitorch_cnn.convolution.geometry import check_padding, crop, output_size, pad, pair, resolve_padding
+from minitorch_cnn.engine.convolution.geometry import check_padding, crop, output_size, pad, pair, resolve_padding
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 # (length, window, stride, pixels before, pixels after, output length) as tf.nn.conv2d(padding="SAME") has them

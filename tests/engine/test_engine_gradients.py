@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from engine_helpers import distinct, normal, slopes
 from engine_layers import LAYERS
+from minitorch_cnn.losses import LOSSES
 
 import minitorch_cnn as mtc
-from minitorch_cnn import activations, gradient_check, layers, losses
-from minitorch_cnn.losses import LOSSES
+from minitorch_cnn import activations, layers, losses
+from minitorch_cnn.gradients import check as gradient_check
 
 
 def with_values(make, shape, seed=3):

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 from engine_helpers import normal, one_line, relative_error
+from minitorch_cnn.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses
 from minitorch_cnn.errors import LabelError, ShapeError
-from minitorch_cnn.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 
 LOG2, LOG3 = math.log(2), math.log(3)
 

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 from engine_helpers import normal, one_line
+from minitorch_cnn.optimizers import SGD, Adam, RMSprop, adam_update, rmsprop_update, sgd_update
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses, optimizers, schedules
 from minitorch_cnn.errors import ArgumentError
-from minitorch_cnn.optimizers import SGD, Adam, RMSprop, adam_update, rmsprop_update, sgd_update
 
 STEPS = 5
 

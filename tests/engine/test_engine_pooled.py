@@ -8,8 +8,9 @@ from engine_helpers import normal, relative_error
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses
-from minitorch_cnn.convolution import im2col, pooled, row_windows, row_windows_numba, winograd
-from minitorch_cnn.layers.conv_pool import ConvPool, in_stages
+from minitorch_cnn.engine.convolution import im2col, pooled, row_windows, winograd
+from minitorch_cnn.engine.layers.conv_pool import ConvPool, in_stages
+from minitorch_cnn.twins.numba.convolution import row_windows as row_windows_numba
 
 # (input, kernel, strides, padding)
 CASES = {

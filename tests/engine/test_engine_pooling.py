@@ -5,11 +5,11 @@ import pytest
 from engine_helpers import average_pool as reference_average
 from engine_helpers import distinct, normal, one_line, relative_error, transposed
 from engine_helpers import max_pool as reference_max
+from minitorch_cnn.layers import AveragePool2D, GlobalAveragePool2D, MaxPool2D
 
 from minitorch_cnn import definitions_only
+from minitorch_cnn.engine.layers.max_pool2d import max_pool, max_pool_backward
 from minitorch_cnn.errors import ShapeError
-from minitorch_cnn.layers import AveragePool2D, GlobalAveragePool2D, MaxPool2D
-from minitorch_cnn.layers.max_pool2d import max_pool, max_pool_backward
 
 # name: (input, pool size, strides, padding)
 CASES = {

@@ -6,8 +6,8 @@ from engine_helpers import normal
 
 import minitorch_cnn as mtc
 from minitorch_cnn import initializers, layers, losses, optimizers
-from minitorch_cnn.backend.philox import philox, random_bits
-from minitorch_cnn.layers.dropout import drop, scale, threshold
+from minitorch_cnn.engine.layers.dropout import drop, scale, threshold
+from minitorch_cnn.engine.philox import philox, random_bits
 
 # The known answers of Random123 (Salmon et al. 2011), kat_vectors, philox4x32 10
 KNOWN = [

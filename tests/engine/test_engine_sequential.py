@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 from engine_helpers import normal, one_line, relative_error
+from minitorch_cnn.preprocessing import Standardize, Unit
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses, optimizers
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError, UserError
-from minitorch_cnn.preprocessing import Standardize, Unit
 
 
 def small(seed=0, dtype="float64", **options):

@@ -6,11 +6,11 @@ import re
 import numpy as np
 import pytest
 from engine_helpers import one_line
+from minitorch_cnn.preprocessing import KINDS, Caffe, Standardize, Unit, from_config
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, metrics, models
 from minitorch_cnn.errors import ArgumentError
-from minitorch_cnn.preprocessing import KINDS, Caffe, Standardize, Unit, from_config
 
 # The CIFAR-10 ConvNet: layer, output, parameters, numbers kept for backward, numbers in its columns, all for one image
 CIFAR10 = [

@@ -8,17 +8,17 @@ import numba
 import numpy as np
 import pytest
 from engine_helpers import normal
+from minitorch_cnn.activations import relu_backward
+from minitorch_cnn.optimizers import adam_update, rmsprop_update, sgd_update
 
 import minitorch_cnn as mtc
 from minitorch_cnn import convolution, layers, losses, optimizers
-from minitorch_cnn.activations import relu_backward
-from minitorch_cnn.backend import accelerated
-from minitorch_cnn.backend.matmul import matmul
-from minitorch_cnn.backend.workspace import workspace
-from minitorch_cnn.convolution import pooled
-from minitorch_cnn.layers.dropout import drop
-from minitorch_cnn.layers.max_pool2d import max_pool, max_pool_backward
-from minitorch_cnn.optimizers import adam_update, rmsprop_update, sgd_update
+from minitorch_cnn.arrays import accelerated
+from minitorch_cnn.engine.convolution import pooled
+from minitorch_cnn.engine.layers.dropout import drop
+from minitorch_cnn.engine.layers.max_pool2d import max_pool, max_pool_backward
+from minitorch_cnn.engine.matmul import matmul
+from minitorch_cnn.twins.workspace import workspace
 
 IMAGES, STRIDES = (3, 19, 30, 8), (1, 1)  # several blocks of columns, the last one ends within an image
 GEOMETRIES = {  # (x, kernel, y, padding)
@@ -131,9 +131,9 @@ def test_limits_in_the_environment_are_kept(limits, wanted):
 
 def test_the_twin_is_taken_unless_definitions_are_asked_for(monkeypatch):
     taken = []
-    monkeypatch.setattr("minitorch_cnn.activations_numba.relu_backward", lambda dy, y: taken.append("twin"))
+    monkeypatch.setattr("minitorch_cnn.twins.numba.activations.relu_backward", lambda dy, y: taken.append("twin"))
 
-    @accelerated(numpy="minitorch_cnn.activations_numba")
+    @accelerated(numpy="minitorch_cnn.twins.numba.activations")
     def relu_backward(dy, y):
         taken.append("definition")
 

@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 import pytest
+from minitorch_cnn.preprocessing import Unit
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses, optimizers
 from minitorch_cnn.errors import ArgumentError
-from minitorch_cnn.grad_cam import grad_cam, resize
-from minitorch_cnn.preprocessing import Unit
+from minitorch_cnn.gradients.grad_cam import grad_cam, resize
 
 
 def normal(shape, seed=0, dtype="float64"):

@@ -7,7 +7,7 @@ import sys
 
 from minitorch_cnn.errors import DataError
 
-download = importlib.import_module("minitorch_cnn.datasets.download")
+download = importlib.import_module("minitorch_cnn.files.download")
 
 url, checksum, folder, quota = sys.argv[1:]
 download.PAUSE = 0

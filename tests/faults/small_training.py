@@ -19,11 +19,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.preprocessing import Standardize
 from small_tuning import small_transfer_net
 
-from minitorch_cnn import Sequential, cli, datasets, layers, models, recipes, runs, training
-from minitorch_cnn.backend import definitions_only
-from minitorch_cnn.preprocessing import Standardize
+from minitorch_cnn import Sequential, cli, datasets, layers, models, runs, training
+from minitorch_cnn.arrays import definitions_only
+from minitorch_cnn.models import recipes
 from minitorch_cnn.runs import fine_tune, train
 
 EPOCHS, BATCH_SIZE, IMAGES = 3, 13, 47  # 3 * 13 + 8

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.preprocessing import Caffe
 from PIL import Image
 
 from minitorch_cnn import Sequential, layers
-from minitorch_cnn.preprocessing import Caffe
 
 SIZE = 11
 OPTIONS = {"size": SIZE, "batch-size": 3, "top-epochs": 2, "all-epochs": 2, "top-rate": 0.01, "all-rate": 0.001}

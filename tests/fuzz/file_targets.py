@@ -10,11 +10,11 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.weight_files import read_class_index
 from PIL import Image
 from target import in_lines, small_model, written
 
 from minitorch_cnn import datasets, keras_h5
-from minitorch_cnn.weight_files import read_class_index
 
 FIXTURES = Path(__file__).parents[1] / "keras_h5" / "fixtures"
 cifar10 = importlib.import_module("minitorch_cnn.datasets.cifar10")

@@ -28,7 +28,7 @@ from mutations import mutated
 from targets import TARGETS
 from watching import Guard, Hang, Lines, Memory, time_limit
 
-from minitorch_cnn.backend import definitions_only
+from minitorch_cnn.arrays import definitions_only
 from minitorch_cnn.errors import UserError
 
 FOUND = Path(__file__).parent / "found"

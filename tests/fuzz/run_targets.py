@@ -12,10 +12,12 @@ import numpy as np
 from small_work import small_work, write_photos
 from target import in_lines, small_model, written
 
-from minitorch_cnn import callbacks, checkpoint, cnn_explainer, optimizers, runs, summary, training
+from minitorch_cnn import callbacks, checkpoint, optimizers, runs, training
 from minitorch_cnn.cli.exercise import _list_exercises
 from minitorch_cnn.errors import ArgumentError, UserError
 from minitorch_cnn.exercises.progress import Course
+from minitorch_cnn.lessons import cnn_explainer
+from minitorch_cnn.network import summary
 from minitorch_cnn.report import Run, TransferRun
 from minitorch_cnn.report.run_page import run_page
 from minitorch_cnn.report.training_page import layer_rows

@@ -7,11 +7,12 @@ import unittest.mock as mock
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.preprocessing import Caffe
 from PIL import Image
 
-from minitorch_cnn import Sequential, datasets, layers, recipes
+from minitorch_cnn import Sequential, datasets, layers
 from minitorch_cnn.errors import DataError
-from minitorch_cnn.preprocessing import Caffe
+from minitorch_cnn.models import recipes
 
 EPOCHS, WIDEST = 2, 64
 
@@ -63,7 +64,7 @@ def small_work():
     runner, check, gallery, models, sequential, weights = (
         importlib.import_module(f"minitorch_cnn.{name}") for name in names
     )
-    explain = importlib.import_module("minitorch_cnn.lessons.explain")
+    explain = importlib.import_module("minitorch_cnn.runs.explain")
     fit = sequential.Sequential.fit
 
     def short(model, x, labels=None, **options):

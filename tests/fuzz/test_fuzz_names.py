@@ -15,7 +15,7 @@ from target import in_lines
 from watching import Guard
 
 from minitorch_cnn import cli
-from minitorch_cnn.backend import definitions_only
+from minitorch_cnn.arrays import definitions_only
 
 NAMES = (
     "<script>alert(1)</script>", "\"><img/src=x/onerror=alert(1)>", "../../../etc/passwd", "\x1b[2Jcleared", "{{7*7}}",

@@ -13,7 +13,7 @@ from targets import TARGETS
 from watching import Guard, Lines, Memory
 
 from minitorch_cnn import checkpoint
-from minitorch_cnn.printable import printable
+from minitorch_cnn.files.printable import printable
 from minitorch_cnn.report.svg import element
 
 ANY = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -16,8 +16,9 @@ import standin_cupy  # noqa: E402
 from host_blas import HostBlas  # noqa: E402
 from standin_arrays import device as standin_device  # noqa: E402
 
-from minitorch_cnn.backend import cublas, libraries  # noqa: E402
+from minitorch_cnn.arrays import libraries  # noqa: E402
 from minitorch_cnn.errors import BackendError  # noqa: E402
+from minitorch_cnn.twins.cuda import cublas  # noqa: E402
 
 left_out = []  # (how many tests marked gpu, why)
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from engine_helpers import normal, one_line
 from gpu_helpers import there
+from minitorch_cnn.preprocessing import Standardize
 from standin_arrays import device
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses, models, optimizers, schedules
-from minitorch_cnn.backend import on_host
+from minitorch_cnn.arrays import on_host
 from minitorch_cnn.errors import ArgumentError, LabelError
-from minitorch_cnn.preprocessing import Standardize
 from minitorch_cnn.training.captured_step import WARM_UP, CapturedStep
 
 

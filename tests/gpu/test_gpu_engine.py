@@ -16,14 +16,14 @@ from test_engine_random import KNOWN, words
 
 import minitorch_cnn as mtc
 from minitorch_cnn import activations, convolution, layers, losses, metrics, models, optimizers, preprocessing
-from minitorch_cnn.backend import moved, on_host
-from minitorch_cnn.backend.philox import philox, random_bits
-from minitorch_cnn.clipping import clip_to_norm
+from minitorch_cnn.arrays import moved, on_host
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.datasets.batches import Batches
+from minitorch_cnn.engine.clipping import clip_to_norm
+from minitorch_cnn.engine.philox import philox, random_bits
 from minitorch_cnn.errors import ArgumentError, LabelError
-from minitorch_cnn.grad_cam import grad_cam
-from minitorch_cnn.gradient_gallery import every_layer
+from minitorch_cnn.gradients.gallery import every_layer
+from minitorch_cnn.gradients.grad_cam import grad_cam
 
 PATHS = pytest.mark.parametrize("path", [mtc.definitions_only, contextlib.nullcontext], ids=["definitions", "twins"])
 

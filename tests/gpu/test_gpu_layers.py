@@ -11,7 +11,7 @@ from engine_layers import LAYERS
 from gpu_helpers import there
 
 from minitorch_cnn import definitions_only
-from minitorch_cnn.backend import moved, on_host
+from minitorch_cnn.arrays import moved, on_host
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-14}
 

@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 from engine_helpers import normal, one_line
 from gpu_helpers import on_standin, there
+from minitorch_cnn.callbacks import Callback, Checkpoint, EarlyStopping
+from minitorch_cnn.preprocessing import Standardize
 from standin_arrays import device
 
 import minitorch_cnn as mtc
 from minitorch_cnn import datasets, layers, losses, models, optimizers, runs, schedules
-from minitorch_cnn.backend import on_host
-from minitorch_cnn.backend.memory import needs
-from minitorch_cnn.callbacks import Callback, Checkpoint, EarlyStopping
+from minitorch_cnn.arrays import on_host
 from minitorch_cnn.cli import main
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.errors import BackendError
-from minitorch_cnn.preprocessing import Standardize
-from minitorch_cnn.recipes import RECIPES, Recipe
+from minitorch_cnn.models.recipes import RECIPES, Recipe
 from minitorch_cnn.training import Trainer, TrainingError
+from minitorch_cnn.training.gpu_memory import needs
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (53, 8, 10, 3)).astype("uint8")
 LABELS = (IMAGES[:, 2:5, 3:6].mean(axis=(1, 2, 3)) * 3 / 256).astype("int64")

@@ -12,15 +12,17 @@ from standin_arrays import device
 from test_engine_convolution import CASES, problem
 
 from minitorch_cnn import activations, losses, optimizers, preprocessing
-from minitorch_cnn.backend import moved, on_host
-from minitorch_cnn.backend.matmul import matmul
-from minitorch_cnn.backend.philox import random_bits
-from minitorch_cnn.backend.reductions import channel_sum
-from minitorch_cnn.convolution import im2col, im2col_cuda, row_windows, row_windows_cuda
-from minitorch_cnn.convolution.epilogue import bias_relu_backward
+from minitorch_cnn.arrays import moved, on_host
 from minitorch_cnn.datasets import affine
-from minitorch_cnn.layers.dropout import drop, scale
-from minitorch_cnn.layers.max_pool2d import max_pool, max_pool_backward
+from minitorch_cnn.engine.convolution import im2col, row_windows
+from minitorch_cnn.engine.convolution.epilogue import bias_relu_backward
+from minitorch_cnn.engine.layers.dropout import drop, scale
+from minitorch_cnn.engine.layers.max_pool2d import max_pool, max_pool_backward
+from minitorch_cnn.engine.matmul import matmul
+from minitorch_cnn.engine.philox import random_bits
+from minitorch_cnn.engine.reductions import channel_sum
+from minitorch_cnn.twins.cuda.convolution import im2col as im2col_cuda
+from minitorch_cnn.twins.cuda.convolution import row_windows as row_windows_cuda
 
 TOLERANCE = {"float32": 2e-6, "float64": 1e-13}
 ALGORITHMS = {"im2col": im2col, "row_windows": row_windows}
@@ -248,7 +250,7 @@ def test_every_kernel_is_launched_by_a_twin():
     from pathlib import Path
 
     import minitorch_cnn
-    from minitorch_cnn.backend import kernels
+    from minitorch_cnn.twins.cuda import kernels
 
     source = "".join(path.read_text() for path in Path(minitorch_cnn.__file__).parent.rglob("*_cuda.py"))
     assert {name for name in kernels.signatures() if f'launch("{name}"' not in source} == set()
@@ -256,7 +258,7 @@ def test_every_kernel_is_launched_by_a_twin():
 
 def test_row_windows_serve_what_the_networks_need():
     for padding in ("valid", "same"):
-        from minitorch_cnn.convolution.geometry import check_padding, resolve_padding
+        from minitorch_cnn.engine.convolution.geometry import check_padding, resolve_padding
 
         pixels = resolve_padding(check_padding(padding), (32, 32), (3, 3), (1, 1))
         assert row_windows_cuda.serves((3, 3), (1, 1), pixels)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from minitorch_cnn.backend import kernels
+from minitorch_cnn.twins.cuda import kernels
 
 ARCHITECTURES = ("80", "90")  # A100 and later; H100, H200
 NVCC = shutil.which("nvcc")

@@ -9,7 +9,7 @@ from engine_helpers import one_line
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers
-from minitorch_cnn.backend import libraries
+from minitorch_cnn.arrays import libraries
 from minitorch_cnn.cli import main
 from minitorch_cnn.errors import ArgumentError, BackendError
 

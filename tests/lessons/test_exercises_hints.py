@@ -47,7 +47,7 @@ def test_the_stub_says_what_to_write_and_is_not_begun(exercise):
 
 
 CONV = """
-    from minitorch_cnn.convolution.im2col import col2im, im2col
+    from minitorch_cnn.engine.convolution.im2col import col2im, im2col
     def conv2d_backward(dy, x, kernel, strides, padding):
         KH, KW, C, K = kernel.shape
         columns, flat = im2col(x, (KH, KW), strides, padding), dy.reshape(-1, K)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import minitorch_cnn as mtc
-from minitorch_cnn import activations, gradient_check, layers
-from minitorch_cnn.gradient_gallery import distinct
-from minitorch_cnn.lessons.differences import close, difference
-from minitorch_cnn.lessons.symptoms import sample
+from minitorch_cnn import activations, layers
+from minitorch_cnn.gradients import check as gradient_check
+from minitorch_cnn.gradients.differences import close, difference
+from minitorch_cnn.gradients.gallery import distinct
+from minitorch_cnn.gradients.symptoms import sample
 
 
 def curve_of(layer, x, name="input", **options):

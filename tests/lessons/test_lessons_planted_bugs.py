@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 import minitorch_cnn as mtc
-from minitorch_cnn import activations, gradient_check, layers, losses, optimizers
-from minitorch_cnn.convolution import im2col
+from minitorch_cnn import activations, layers, losses, optimizers
+from minitorch_cnn.engine.convolution import im2col
+from minitorch_cnn.engine.layers import max_pool2d
 from minitorch_cnn.errors import ArgumentError
-from minitorch_cnn.gradient_gallery import distinct, random_layer
-from minitorch_cnn.layers import max_pool2d
+from minitorch_cnn.gradients import check as gradient_check
+from minitorch_cnn.gradients.gallery import distinct, random_layer
 from minitorch_cnn.lessons import planted_layers as planted
 from minitorch_cnn.lessons import planted_trials
 from minitorch_cnn.lessons.frozen_check import frozen_check

@@ -7,9 +7,10 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 import minitorch_cnn as mtc
-from minitorch_cnn import cnn_explainer, layers, models, preprocessing
+from minitorch_cnn import layers, models, preprocessing
 from minitorch_cnn.cli import main
 from minitorch_cnn.errors import ArgumentError, CheckpointError
+from minitorch_cnn.lessons import cnn_explainer
 
 
 @pytest.fixture(autouse=True)

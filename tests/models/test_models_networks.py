@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from minitorch_cnn.preprocessing import Caffe, Standardize
 
 from minitorch_cnn import layers, models
 from minitorch_cnn.errors import ArgumentError, ShapeError, WeightsError
-from minitorch_cnn.preprocessing import Caffe, Standardize
 
 CONVOLUTIONS = {"block1": (2, 64), "block2": (2, 128), "block3": (3, 256), "block4": (3, 512), "block5": (3, 512)}
 

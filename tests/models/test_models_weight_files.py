@@ -12,8 +12,8 @@ import pytest
 
 from minitorch_cnn import weight_files
 from minitorch_cnn.cli import main
-from minitorch_cnn.datasets import download
 from minitorch_cnn.errors import ArgumentError, DataError, ShapeError
+from minitorch_cnn.files import download
 
 BODY = bytes(range(256)) * 40
 CLASSES = [(f"n{number:08d}", f"name_{number}") for number in range(1000)]

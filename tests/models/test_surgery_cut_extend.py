@@ -5,12 +5,12 @@ import weakref
 
 import numpy as np
 import pytest
+from minitorch_cnn.preprocessing import Caffe
 from surgery_models import LABELS, LOSS, X, names, small_net, top, weights
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, models, optimizers
 from minitorch_cnn.errors import ArgumentError, ShapeError
-from minitorch_cnn.preprocessing import Caffe
 
 
 def test_the_recipe_of_the_slides():

@@ -8,7 +8,7 @@ import pytest
 from surgery_models import LABELS, LOSS, X, small_net, weights
 
 from minitorch_cnn import checkpoint, definitions_only, layers, optimizers, schedules
-from minitorch_cnn.clipping import BLOCK, clip_to_norm, global_norm
+from minitorch_cnn.engine.clipping import BLOCK, clip_to_norm, global_norm
 from minitorch_cnn.errors import ArgumentError
 
 RATE, DECAY, CLIP = 0.05, 0.1, 0.3
@@ -198,6 +198,7 @@ def test_the_state_moves_to_another_optimizer():
 
 def test_a_run_with_both_resumes_to_the_same_bits(tmp_path):
     from minitorch_cnn.callbacks import Callback
+
     from minitorch_cnn.training import Trainer
 
     def trainer(model, *callbacks):

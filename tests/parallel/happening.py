@@ -11,13 +11,14 @@ import sys
 import time
 
 import numpy as np
-
-from minitorch_cnn import Sequential, cli, datasets, features, layers, models, parallel, recipes, runs
-from minitorch_cnn.backend import definitions_only
 from minitorch_cnn.callbacks import Checkpoint
-from minitorch_cnn.errors import DataError
-from minitorch_cnn.parallel import launch
 from minitorch_cnn.preprocessing import Standardize
+
+from minitorch_cnn import Sequential, cli, datasets, features, layers, models, parallel, runs
+from minitorch_cnn.arrays import definitions_only
+from minitorch_cnn.errors import DataError
+from minitorch_cnn.models import recipes
+from minitorch_cnn.parallel import launch
 from minitorch_cnn.runs import fine_tune, train
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from minitorch_cnn import Sequential, datasets, layers, losses, optimizers, parallel
-from minitorch_cnn.backend import cublas, definitions_only, libraries, on_host
+from minitorch_cnn.arrays import definitions_only, libraries, on_host
+from minitorch_cnn.twins.cuda import cublas
 
 sys.path[:0] = [str(Path(__file__).parents[1] / folder) for folder in ("gpu", "engine")]
 

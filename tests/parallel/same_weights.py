@@ -4,8 +4,9 @@ import sys
 
 import numpy as np
 
-from minitorch_cnn import Sequential, datasets, layers, losses, optimizers, parallel, recipes
-from minitorch_cnn.backend import definitions_only
+from minitorch_cnn import Sequential, datasets, layers, losses, optimizers, parallel
+from minitorch_cnn.arrays import definitions_only
+from minitorch_cnn.models import recipes
 
 
 def small(ranks, images, batch_size, epochs):

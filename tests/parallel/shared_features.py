@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from minitorch_cnn import Sequential, features, layers, parallel
-from minitorch_cnn.backend import definitions_only
+from minitorch_cnn.arrays import definitions_only
 
 COUNTS = (1, 2, 4, 9, 23)  # images, in batches of four: fewer batches than ranks, fewer images than ranks, uneven
 

@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minitorch_cnn import Sequential, datasets, layers, losses, optimizers
-from minitorch_cnn.backend.philox import random_bits
 from minitorch_cnn.datasets import Batches
-from minitorch_cnn.layers.dropout import drop
-from minitorch_cnn.parallel import Alone, Part, SharedStep, Weighted
+from minitorch_cnn.engine.layers.dropout import drop
+from minitorch_cnn.engine.philox import random_bits
+from minitorch_cnn.parallel import Alone, Part, Weighted
 from minitorch_cnn.runs.train import with_all_skipped
 from minitorch_cnn.training.diagnosis import NotFinite
+from minitorch_cnn.training.shared_step import SharedStep
 
 
 class One(Alone):

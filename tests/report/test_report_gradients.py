@@ -5,11 +5,12 @@ import pytest
 from report_browser import BROWSER, measure
 
 import minitorch_cnn as mtc
-from minitorch_cnn import gradient_check, layers
+from minitorch_cnn import layers
 from minitorch_cnn.cli import main
-from minitorch_cnn.gradient_gallery import distinct
+from minitorch_cnn.gradients import check as gradient_check
+from minitorch_cnn.gradients.gallery import distinct
+from minitorch_cnn.gradients.step_curves import DTYPES, STEPS, StepCurve
 from minitorch_cnn.lessons.planted_bugs import PLANTED_BUGS
-from minitorch_cnn.lessons.step_curves import DTYPES, STEPS, StepCurve
 from minitorch_cnn.report import GradientChecks, draw_step_curve, gradients_page
 
 

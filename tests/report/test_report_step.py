@@ -8,7 +8,6 @@ from report_browser import BROWSER, measure
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, models
 from minitorch_cnn.cli import main
-from minitorch_cnn.lessons.explain import explain, label_words
 from minitorch_cnn.report import (
     StepPage,
     draw_col2im,
@@ -19,13 +18,14 @@ from minitorch_cnn.report import (
     step_page,
 )
 from minitorch_cnn.runs import RunFolder
+from minitorch_cnn.runs.explain import explain, label_words
 
 
 @pytest.fixture(scope="module", autouse=True)
 def few_digits():
     """Eight digits instead of 32: the plain definitions take their time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("minitorch_cnn.lessons.explain.DIGITS", 8)
+        patch.setattr("minitorch_cnn.runs.explain.DIGITS", 8)
         yield
 
 
@@ -108,7 +108,7 @@ def test_the_slides_networks_with_a_photo(name, photo):
 
 def test_vgg16_with_weights_that_lack_the_top(monkeypatch, photo, tmp_path, capsys):
     """Of VGG16's shape but narrow and small: the real one is tried by hand, it takes gigabytes."""
-    from minitorch_cnn.lessons import explain as module
+    from minitorch_cnn.runs import explain as module
 
     def small(include_top=True, seed=0):
         stack = [layers.Conv2D(4, 3, padding="same", activation="relu", name="block1_conv1"),
@@ -148,7 +148,7 @@ def test_a_finished_run_on_the_digits_is_shown_digits(tmp_path, digits):
 
 
 def test_a_network_that_ends_in_a_map():
-    from minitorch_cnn.lessons import explain as module
+    from minitorch_cnn.runs import explain as module
 
     name = "vgg16-no-top"
     function, arguments, rate = module.NETWORKS[name]

@@ -14,9 +14,9 @@ import threading
 from pathlib import Path
 
 import small_run
+from minitorch_cnn.callbacks import Callback, Checkpoint, CSVLog, EarlyStopping
 
 from minitorch_cnn import datasets, optimizers
-from minitorch_cnn.callbacks import Callback, Checkpoint, CSVLog, EarlyStopping
 
 BATCHES = 8  # of an epoch; each begins and ends its own threads
 GROWTH_MB = 4.0  # the allocator's own ups and downs, and the history: a few hundred bytes an epoch

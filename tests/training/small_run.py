@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.callbacks import Checkpoint, CSVLog, EarlyStopping
 
 from minitorch_cnn import Sequential, datasets, layers, optimizers, schedules
-from minitorch_cnn.callbacks import Checkpoint, CSVLog, EarlyStopping
 
 EPOCHS = 6
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import small_run
+from minitorch_cnn.callbacks import Checkpoint
 
 from minitorch_cnn import Sequential, datasets, features, layers, optimizers
-from minitorch_cnn.callbacks import Checkpoint
 from minitorch_cnn.errors import DataError
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import small_run
+from minitorch_cnn.callbacks import EarlyStopping
 
 from minitorch_cnn import checkpoint, optimizers
-from minitorch_cnn.callbacks import EarlyStopping
 from minitorch_cnn.errors import CheckpointError
-from minitorch_cnn.npz_file import read_npz
+from minitorch_cnn.files.npz import read_npz
 from minitorch_cnn.training import Trainer
 
 

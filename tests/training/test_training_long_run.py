@@ -5,7 +5,6 @@ import threading
 
 import long_run
 import pytest
-
 from minitorch_cnn.callbacks import CSVLog
 
 pytestmark = pytest.mark.skipif(not long_run.Path("/proc/self/statm").exists(), reason="memory is read from /proc")

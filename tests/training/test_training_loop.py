@@ -5,11 +5,11 @@ import csv
 import numpy as np
 import pytest
 import small_run
+from minitorch_cnn.callbacks import CSVLog, EarlyStopping, LearningRate
+from minitorch_cnn.preprocessing import Unit
 
 from minitorch_cnn import Sequential, layers, losses, optimizers, schedules
-from minitorch_cnn.callbacks import CSVLog, EarlyStopping, LearningRate
 from minitorch_cnn.errors import ArgumentError
-from minitorch_cnn.preprocessing import Unit
 
 
 def test_fit_is_train_step_in_a_loop():

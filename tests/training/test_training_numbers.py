@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-
-from minitorch_cnn import Sequential, layers, losses, optimizers
-from minitorch_cnn.backend import definitions_only
 from minitorch_cnn.callbacks import Callback, Checkpoint
 from minitorch_cnn.checkpoint import load
-from minitorch_cnn.errors import LabelError
 from minitorch_cnn.preprocessing import Standardize
+
+from minitorch_cnn import Sequential, layers, losses, optimizers
+from minitorch_cnn.arrays import definitions_only
+from minitorch_cnn.errors import LabelError
 from minitorch_cnn.training import TrainingError
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -285,6 +285,7 @@ def test_batches_of_one_image(batch_size):
 def test_a_class_without_images():
     """Class 1 is in no batch; training, measuring and the table of mistakes take it as it is."""
     from minitorch_cnn.metrics import confusion_matrix
+
     from minitorch_cnn.report import draw_confusion
 
     x, labels = some_data()

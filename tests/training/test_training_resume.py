@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small_run
+from minitorch_cnn.callbacks import Callback
 
 from minitorch_cnn import optimizers
-from minitorch_cnn.callbacks import Callback
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.training import TrainingError
 from minitorch_cnn.training.interrupts import Interrupted

@@ -1,6 +1,6 @@
 """Solution 6. In the package: `convolution/im2col.py` and `layers/conv2d.py`."""
 
-from minitorch_cnn.convolution.im2col import col2im, im2col
+from minitorch_cnn.engine.convolution.im2col import col2im, im2col
 
 
 def conv2d_backward(dy, x, kernel, strides, padding):

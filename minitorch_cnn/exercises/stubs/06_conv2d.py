@@ -18,7 +18,7 @@ Check it:  minitorch-cnn exercise conv2d
 
 import numpy as np
 
-from minitorch_cnn.convolution.im2col import col2im, im2col
+from minitorch_cnn.engine.convolution.im2col import col2im, im2col
 
 
 def conv2d_backward(dy, x, kernel, strides, padding):

@@ -4,7 +4,7 @@ import numpy as np
 
 from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients
 from minitorch_cnn.exercises.tasks.im2col import windows
-from minitorch_cnn.lessons import mistakes as m
+from minitorch_cnn.gradients import mistakes as m
 
 SHAPES = (
     # x, kernel, strides, padding

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitorch_cnn.convolution.geometry import NO_PADDING, output_size
+from minitorch_cnn.engine.convolution.geometry import NO_PADDING, output_size
 from minitorch_cnn.exercises.exercise import Mistake, Task, numbers
 
 SHAPES = (

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from minitorch_cnn.convolution.geometry import NO_PADDING, output_size
+from minitorch_cnn.engine.convolution.geometry import NO_PADDING, output_size
 from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients
 from minitorch_cnn.exercises.tasks.im2col import windows
-from minitorch_cnn.lessons import mistakes as m
+from minitorch_cnn.gradients import mistakes as m
 
 
 def _case(shape, window, strides, x=None):

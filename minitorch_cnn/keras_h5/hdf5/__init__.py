@@ -24,7 +24,7 @@ with gzip, shuffle and Fletcher checksums. The rest of the format is refused by 
 Specification" version 3.0, The HDF Group.
 """
 
-from .file import DatasetNode, File, Group, open_hdf5
-from .window import Window
+from minitorch_cnn.keras_h5.hdf5.file import DatasetNode, File, Group, open_hdf5
+from minitorch_cnn.keras_h5.hdf5.window import Window
 
 __all__ = ["DatasetNode", "File", "Group", "Window", "open_hdf5"]

@@ -12,13 +12,13 @@ from math import prod
 
 import numpy as np
 
-from ...errors import WeightsError
-from .dataspaces import parse_dataspace
-from .datatypes import Datatype, parse_datatype
-from .global_heap import GlobalHeaps
-from .object_header import Message
-from .text import shown
-from .window import Cursor, damaged
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5.dataspaces import parse_dataspace
+from minitorch_cnn.keras_h5.hdf5.datatypes import Datatype, parse_datatype
+from minitorch_cnn.keras_h5.hdf5.global_heap import GlobalHeaps
+from minitorch_cnn.keras_h5.hdf5.object_header import Message
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.hdf5.window import Cursor, damaged
 
 MOST_TEXTS = 100_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .window import UNDEFINED, Cursor, Window, damaged
+from minitorch_cnn.keras_h5.hdf5.window import UNDEFINED, Cursor, Window, damaged
 
 LINKS, CHUNKS = 0, 1
 

@@ -12,9 +12,9 @@ from math import prod
 
 import numpy as np
 
-from ...errors import WeightsError
-from . import btree_v1
-from .window import Cursor, Window, damaged
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5 import btree_v1
+from minitorch_cnn.keras_h5.hdf5.window import Cursor, Window, damaged
 
 Buffer = bytes | bytearray | memoryview
 

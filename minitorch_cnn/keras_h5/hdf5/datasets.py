@@ -11,12 +11,12 @@ from math import prod
 
 import numpy as np
 
-from ...errors import WeightsError
-from .dataspaces import parse_dataspace
-from .datatypes import as_bfloat16, parse_datatype
-from .object_header import DATASPACE, DATATYPE, EXTERNAL_FILES, FILTERS, LAYOUT, Message
-from .storage import parse_storage
-from .window import Window, damaged
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5.dataspaces import parse_dataspace
+from minitorch_cnn.keras_h5.hdf5.datatypes import as_bfloat16, parse_datatype
+from minitorch_cnn.keras_h5.hdf5.object_header import DATASPACE, DATATYPE, EXTERNAL_FILES, FILTERS, LAYOUT, Message
+from minitorch_cnn.keras_h5.hdf5.storage import parse_storage
+from minitorch_cnn.keras_h5.hdf5.window import Window, damaged
 
 MOST_NUMBERS = 2**48
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...errors import WeightsError
-from .window import Cursor
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5.window import Cursor
 
 MOST_AXES = 32  # HDF5's own limit
 

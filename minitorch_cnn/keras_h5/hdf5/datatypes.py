@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .window import Cursor, damaged
+from minitorch_cnn.keras_h5.hdf5.window import Cursor, damaged
 
 CLASS_NAMES = {
     2: "time", 4: "bit field", 6: "compound (records)", 7: "object reference", 8: "enumeration or boolean",

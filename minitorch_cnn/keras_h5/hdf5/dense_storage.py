@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...errors import WeightsError
-from .window import UNDEFINED, Cursor, Window, damaged
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5.window import UNDEFINED, Cursor, Window, damaged
 
 # Where the heap's identifier stands in a record of the tree: behind a hash for links by name, first for attributes.
 IDENTIFIER_POSITION = {5: 4, 8: 0}

@@ -6,18 +6,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 
-from ...errors import WeightsError
-from . import attributes
-from .attributes import Attribute, attribute_name, parse_attribute
-from .datasets import Dataset
-from .dense_storage import read_dense
-from .global_heap import GlobalHeaps
-from .links import Link, parse_link
-from .object_header import ATTRIBUTE, ATTRIBUTE_INFO, LAYOUT, LINK, LINK_INFO, SYMBOL_TABLE, Message, read_object_header
-from .superblock import find_signature, read_superblock
-from .symbol_table import read_symbol_table
-from .text import shown
-from .window import Cursor, Window, damaged
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5 import attributes
+from minitorch_cnn.keras_h5.hdf5.attributes import Attribute, attribute_name, parse_attribute
+from minitorch_cnn.keras_h5.hdf5.datasets import Dataset
+from minitorch_cnn.keras_h5.hdf5.dense_storage import read_dense
+from minitorch_cnn.keras_h5.hdf5.global_heap import GlobalHeaps
+from minitorch_cnn.keras_h5.hdf5.links import Link, parse_link
+from minitorch_cnn.keras_h5.hdf5.object_header import (
+    ATTRIBUTE,
+    ATTRIBUTE_INFO,
+    LAYOUT,
+    LINK,
+    LINK_INFO,
+    SYMBOL_TABLE,
+    Message,
+    read_object_header,
+)
+from minitorch_cnn.keras_h5.hdf5.superblock import find_signature, read_superblock
+from minitorch_cnn.keras_h5.hdf5.symbol_table import read_symbol_table
+from minitorch_cnn.keras_h5.hdf5.text import shown
+from minitorch_cnn.keras_h5.hdf5.window import Cursor, Window, damaged
 
 
 class Node:

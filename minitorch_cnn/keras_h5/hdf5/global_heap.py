@@ -6,8 +6,8 @@ read once however many lists point into it; each text is charged to the file's a
 
 from __future__ import annotations
 
-from ...errors import WeightsError
-from .window import Cursor, Window, damaged
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5.window import Cursor, Window, damaged
 
 LONGEST_TEXT = 4 * 2**20  # a `model_config` of a very large network is under one megabyte
 

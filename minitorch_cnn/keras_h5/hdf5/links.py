@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .window import Cursor
+from minitorch_cnn.keras_h5.hdf5.window import Cursor
 
 LINK_KINDS = {0: "object", 1: "soft link", 64: "external link"}
 

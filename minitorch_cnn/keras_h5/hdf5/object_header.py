@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...errors import WeightsError
-from .window import Cursor, Window, damaged
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5.window import Cursor, Window, damaged
 
 # The message types that a weight file needs.
 DATASPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL_FILES = 0x01, 0x02, 0x03, 0x06, 0x07

@@ -9,10 +9,10 @@ from math import prod
 
 import numpy as np
 
-from ...errors import WeightsError
-from . import chunks
-from .object_header import Message
-from .window import UNDEFINED, Window, damaged
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5 import chunks
+from minitorch_cnn.keras_h5.hdf5.object_header import Message
+from minitorch_cnn.keras_h5.hdf5.window import UNDEFINED, Window, damaged
 
 COMPACT, CONTIGUOUS, CHUNKED, VIRTUAL = 0, 1, 2, 3
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...errors import WeightsError
-from .window import UNDEFINED, Cursor, Window, damaged
+from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.hdf5.window import UNDEFINED, Cursor, Window, damaged
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import btree_v1
-from .links import Link
-from .window import Cursor, Window, damaged
+from minitorch_cnn.keras_h5.hdf5 import btree_v1
+from minitorch_cnn.keras_h5.hdf5.links import Link
+from minitorch_cnn.keras_h5.hdf5.window import Cursor, Window, damaged
 
 SOFT_LINK = 2  # "cache type" of an entry that is a path, not an object
 KEY_SIZE = 8

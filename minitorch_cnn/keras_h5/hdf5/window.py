@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from ...errors import WeightsError
+from minitorch_cnn.errors import WeightsError
 
 UNDEFINED = 0xFFFF_FFFF_FFFF_FFFF  # HDF5's address of "nothing stored"
 

@@ -1,0 +1,18 @@
+"""Which array library an array belongs to, and where the faster twin of an operation is found."""
+
+
+from minitorch_cnn.arrays.dispatch import accelerated, definitions_only
+from minitorch_cnn.arrays.libraries import BACKENDS, Array, is_array, library, library_name, moved, namespace, on_host
+
+__all__ = [
+    "BACKENDS",
+    "Array",
+    "accelerated",
+    "definitions_only",
+    "is_array",
+    "library",
+    "library_name",
+    "moved",
+    "namespace",
+    "on_host",
+]

@@ -1,0 +1,78 @@
+"""Where a window fits: padding and output size, the same for convolutions and pools.
+
+OH = floor((H + top + bottom - KH) / SH) + 1          (and the same for columns)
+"""
+
+from numbers import Real
+
+from minitorch_cnn.arrays import namespace
+from minitorch_cnn.errors import ArgumentError, ShapeError
+
+NO_PADDING = ((0, 0), (0, 0))
+
+
+def pair(value, name, least=1):
+    """`3` or `(3, 5)` as the pair (rows, columns) of integers not below `least`; ArgumentError otherwise."""
+    values = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(values) != 2 or any(isinstance(v, bool) or not isinstance(v, Real) or v % 1 or v < least for v in values):
+        raise ArgumentError(f"{name}: expected an integer of at least {least} or a pair of them, got {value!r}")
+    return int(values[0]), int(values[1])
+
+
+def check_padding(padding):
+    """Check `padding` and return it in plain form: "valid", "same", or ((top, bottom), (left, right)).
+
+    An int pads all four sides, a pair (rows, columns) pads symmetrically, a pair of pairs says each side.
+    """
+    if isinstance(padding, str):
+        if padding not in ("valid", "same"):
+            raise ArgumentError(f'padding: expected "valid", "same", an integer or a pair, got {padding!r}')
+        return padding
+    if isinstance(padding, (tuple, list)) and any(isinstance(side, (tuple, list)) for side in padding):
+        if len(padding) != 2:
+            raise ArgumentError(f"padding: expected ((top, bottom), (left, right)), got {padding!r}")
+        return pair(padding[0], "padding", 0), pair(padding[1], "padding", 0)
+    rows, columns = pair(padding, "padding", 0)
+    return (rows, rows), (columns, columns)
+
+
+def resolve_padding(padding, size, window, strides):
+    """((top, bottom), (left, right)) in pixels for an input of `size` (H, W).
+
+    "same" is TensorFlow's: OH = ceil(H / SH), and where the total is odd the extra pixel goes bottom and right.
+    """
+    if padding == "valid":
+        return NO_PADDING
+    if padding == "same":
+        sides = []
+        for length, reach, step in zip(size, window, strides):
+            total = max((-(-length // step) - 1) * step + reach - length, 0)
+            sides.append((total // 2, total - total // 2))
+        return tuple(sides)
+    return padding
+
+
+def output_size(size, window, strides, padding, name="convolution"):
+    """(OH, OW) for an input of `size` (H, W) and resolved `padding`; ShapeError when the window does not fit once."""
+    result = []
+    for length, reach, step, (before, after) in zip(size, window, strides, padding):
+        if length + before + after < reach:
+            raise ShapeError(
+                f"{name}: a window of {window[0]}x{window[1]} does not fit into an input of {size[0]}x{size[1]}"
+                f" with padding {padding}"
+            )
+        result.append((length + before + after - reach) // step + 1)
+    return tuple(result)
+
+
+def pad(x, padding, value=0):
+    """`x` (N, H, W, C) with `padding` ((top, bottom), (left, right)) around it; `x` itself where there is none."""
+    if padding == NO_PADDING:
+        return x
+    return namespace(x).pad(x, ((0, 0), *padding, (0, 0)), constant_values=value)
+
+
+def crop(x, padding):
+    """The inverse of `pad`: cut `padding` off `x` (N, H, W, C)."""
+    (top, bottom), (left, right) = padding
+    return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]

@@ -1,0 +1,62 @@
+"""Dense (fully connected) layer: y = x W + b."""
+
+from minitorch_cnn.engine import activations
+from minitorch_cnn.engine.convolution.geometry import pair
+from minitorch_cnn.engine.initializers import glorot_uniform, zeros
+from minitorch_cnn.engine.layers.layer import Activated
+from minitorch_cnn.engine.matmul import matmul
+from minitorch_cnn.engine.reductions import channel_sum
+from minitorch_cnn.errors import ShapeError
+
+
+class Dense(Activated):
+    """y (N, units) = activation(x (N, D) @ kernel (D, units) + bias (units,)).
+
+    Arguments as in Keras: `units`, `activation` (name or None), `use_bias`.
+    """
+
+    initializers = {"kernel": glorot_uniform, "bias": zeros}
+
+    def __init__(self, units, activation=None, use_bias=True, name=None, trainable=True):
+        super().__init__(name, trainable)
+        self.units = pair(units, f"{self.name}: units")[0]
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+
+    def output_shape_for(self, input_shape):
+        if len(input_shape) != 1:
+            raise ShapeError(f"{self.name}: expected input of shape (D,), got {input_shape}; put a Flatten before it")
+        return (self.units,)
+
+    def parameter_shapes(self):
+        shapes = {"kernel": (self.input_shape[0], self.units)}
+        return {**shapes, "bias": (self.units,)} if self.use_bias else shapes
+
+    def scores(self, x, training=False):
+        """x @ kernel + bias."""
+        self.check_input(x)
+        self.cache = (x if self.trainable else None,)
+        scores = matmul(x, self.parameters["kernel"])
+        if self.use_bias:
+            scores += self.parameters["bias"]
+        return scores
+
+    def backward_scores(self, dscores, need_dx=True):
+        """dkernel = matmul(x.T, dscores), dbias = sum of dscores over the batch, dx = dscores @ kernel.T."""
+        x, *_ = self.recall()
+        if self.trainable:
+            self.gradients["kernel"] = matmul(x.T, dscores)
+            if self.use_bias:
+                self.gradients["bias"] = channel_sum(dscores)
+        return matmul(dscores, self.parameters["kernel"].T) if need_dx else None
+
+    def config(self):
+        return {
+            "units": self.units,
+            "activation": self.activation.name,
+            "use_bias": self.use_bias,
+            **super().config(),
+        }
+
+    def describe(self):
+        return f"{self.units}, {self.activation.name}"

@@ -1,0 +1,39 @@
+"""What max and average pooling share: a window that slides over each channel by itself."""
+
+from minitorch_cnn.engine.convolution.geometry import check_padding, output_size, pair, resolve_padding
+from minitorch_cnn.engine.layers.layer import Layer
+
+
+class Pool2D(Layer):
+    """Arguments as in Keras: `pool_size` and `strides` (default: the pool size) as integers or pairs, `padding`."""
+
+    def __init__(self, pool_size=2, strides=None, padding="valid", name=None, trainable=True):
+        super().__init__(name, trainable)
+        self.pool_size = pair(pool_size, f"{self.name}: pool_size")
+        self.strides = self.pool_size if strides is None else pair(strides, f"{self.name}: strides")
+        self.padding = check_padding(padding)
+
+    def output_shape_for(self, input_shape):
+        self.require_image(input_shape)
+        self.pixels = resolve_padding(self.padding, input_shape[:2], self.pool_size, self.strides)
+        return (*output_size(input_shape[:2], self.pool_size, self.strides, self.pixels, self.name), input_shape[2])
+
+    def config(self):
+        return {
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            **super().config(),
+        }
+
+    def describe(self):
+        size = "x".join(map(str, self.pool_size))
+        return size if self.strides == self.pool_size else f"{size} / {self.strides[0]}x{self.strides[1]}"
+
+
+def taps(padded, window, strides, out):
+    """For each place (p, q) in the window, in reading order: that place of every window, a view (N, OH, OW, C)."""
+    (SH, SW), (OH, OW) = strides, out
+    for p in range(window[0]):
+        for q in range(window[1]):
+            yield padded[:, p : p + SH * OH : SH, q : q + SW * OW : SW]

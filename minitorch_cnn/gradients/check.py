@@ -1,0 +1,170 @@
+"""Is the backward pass right? Compare it with the definition of the derivative.
+
+    dL/dw  ~  (L(w + h) - L(w - h)) / 2h            central difference, in float64
+
+For a layer L = sum(y * r) with a random r, so dL/dy = r is different everywhere: an upstream gradient of ones would
+hide transposed and cancelled terms. For a whole model with labels L is the loss itself.
+
+The numbers are compared one by one in `gradient_compare.py`, which knows a kink from a bug. Of an array that disagrees
+the report says in words what it looks like (`lessons/`); with `curves` it holds how the error of each array's worst
+number depends on the step, in float32 and in float64.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from minitorch_cnn.arrays import library_name, moved, namespace
+from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.gradients.compare import Element, compare
+from minitorch_cnn.gradients.problem import Problem, copy_of, model_of, slope
+from minitorch_cnn.network.sequential import Sequential
+
+STEP = 1e-6
+TOLERANCE = 1e-6
+MOST_DIAGNOSED, SAMPLE = 600, 400  # numbers compared to say what a wrong array looks like: all of so many, or a sample
+
+
+@dataclass
+class Report:
+    """The result of a check: for every array its worst element, and the kinks that were met."""
+
+    subject: str
+    tolerance: float
+    worst: dict = field(default_factory=dict)  # name of the array -> Element
+    kinks: list = field(default_factory=list)
+    checked: int = 0  # numbers compared one by one
+    together: int = 0  # others, compared along a direction
+    symptoms: dict = field(default_factory=dict)  # name of an array that disagrees -> what it looks like, in words
+    where: str = ""  # in which layers of a model the bug can be, in words
+    curves: dict = field(default_factory=dict)  # name of the array -> StepCurve of its worst element; "kink": the first
+
+    @property
+    def passed(self):
+        """Whether every derivative that exists agrees."""
+        return all(element.error <= self.tolerance for element in self.worst.values())
+
+    @property
+    def failures(self):
+        """The worst elements of the arrays that disagree."""
+        return [element for element in self.worst.values() if not element.error <= self.tolerance]
+
+    @property
+    def compared(self):
+        """How many numbers were compared, in words."""
+        return f"{self.checked} numbers compared" + (f", {self.together:,} more together" if self.together else "")
+
+    def __bool__(self):
+        return self.passed
+
+    def __str__(self):
+        verdict = "agrees" if self.passed else "DISAGREES"
+        lines = [f"{self.subject}: backward {verdict} with central differences ({self.compared})"]
+        for name, element in self.worst.items():
+            lines.append(f"  {'ok ' if element.error <= self.tolerance else 'BAD'} {element}")
+            lines += [f"      {self.symptoms[name]}"] if name in self.symptoms else []
+            lines += [f"      {line}" for line in self.curves[name].lines()] if name in self.curves else []
+        lines += [f"  kink {element}" for element in self.kinks]
+        lines += [f"      {line}" for line in self.curves["kink"].lines()] if "kink" in self.curves else []
+        lines += [f"  {self.where}"] if self.where else []
+        return "\n".join(lines)
+
+
+def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, step=STEP, tolerance=TOLERANCE,
+                   most=200, seed=0, curves=False):  # fmt: skip
+    """Check a layer's or a whole model's backward pass; the subject itself is not changed.
+
+    Arguments: `subject` a layer or a Sequential; `x` an input (N, ...), left out: random; `labels` and `loss` check a
+    model through its loss; `training` as in forward (dropout repeats its mask); `step` h; `tolerance` on the
+    error relative to the largest gradient of the array; `most` so many numbers of each array are compared one by one,
+    drawn by `seed`, and the rest along a random direction, so none can hide; `curves` adds the error of each worst
+    number over the step h.
+    Returns a Report; `print` it.
+    """
+    rng = np.random.default_rng(seed)
+    x = x if x is None or hasattr(x, "shape") else np.asarray(x)
+    if isinstance(subject, Sequential):
+        if subject.input_shape is None:
+            if x is None:
+                raise ArgumentError("gradient_check: a model without an input shape needs an x")
+            subject.build(x.shape[1:])
+        model = copy_of(subject, "float64")
+        title = repr(subject)
+    else:
+        if x is None and subject.input_shape is None:
+            raise ArgumentError(f"gradient_check: {subject.name} has no input shape yet, so it needs an x")
+        model = model_of(subject, subject.input_shape or x.shape[1:])
+        where = x if x is not None else next(iter(subject.parameters.values()), rng.random(0))
+        model.to(library_name(namespace(where)))
+        title = repr(subject)
+    x = model.receive(rng.standard_normal((2, *model.input_shape)) if x is None else x).copy()
+    upstream = moved(rng.standard_normal((len(x), *model.output_shape)), namespace(x)) if labels is None else None
+    problem = Problem(model, x, labels, loss, training, upstream)
+    report = Report(title, tolerance)
+    wrong = {}
+    for name, array, gradient in problem.arrays():
+        if gradient.shape != array.shape:
+            report.worst[name] = Element(name, (), np.nan, np.nan, np.inf)
+        else:
+            compare(report, problem, name, array, gradient, step, most, rng)
+        if name in report.worst and not report.worst[name].error <= tolerance:
+            wrong[name] = array, gradient
+    for name in _first_wrong(model, wrong):
+        report.symptoms[name] = _in_words(problem, name, *wrong[name], step, rng)
+    if wrong and len(model.layers) > 1:
+        report.where = _where(model, wrong)
+    if curves:
+        from minitorch_cnn.gradients.step_curves import step_curve  # only who looks at curves pays for them
+
+        elements = {name: element for name, element in report.worst.items() if element.index}
+        elements |= {"kink": report.kinks[0]} if report.kinks else {}
+        report.curves = {name: step_curve(problem, element) for name, element in elements.items()}
+    return report
+
+
+def _first_wrong(model, wrong):
+    """The arrays to say something about: those of the highest layer that has wrong ones; what is below follows from it.
+
+    The input belongs to the lowest layer.
+    """
+    for layer in reversed(model.layers):
+        names = [f"{layer.name}/{name}" for name in layer.gradients]
+        names += ["input"] if layer is model.layers[0] else []
+        if found := [name for name in names if name in wrong]:
+            return found
+    return []
+
+
+def _where(model, wrong):
+    """The layers that can be at fault: what is wrong highest up, and what hands it its gradient.
+
+    A wrong dx spoils all layers below and none above, so the bug is not below the highest wrong array.
+    """
+    suspects = []
+    for layer in reversed(model.layers):
+        names = [f"{layer.name}/{name}" for name in layer.gradients]
+        if any(name in wrong for name in names):
+            return f"look at {layer.name}" + (f", then at the dx of {', '.join(suspects)}" if suspects else "")
+        suspects = [layer.name] if names else [*suspects, layer.name]
+    return f"look at the dx of {', '.join(suspects)}"
+
+
+def _shape_in_words(array, gradient):
+    if gradient.dtype == object:
+        return f"expected a gradient of shape {array.shape}, got {type(gradient.item()).__name__}"
+    words = f"expected a gradient of shape {array.shape}, got {gradient.shape}"
+    larger = gradient.ndim == array.ndim == 4 and gradient.size > array.size
+    return words + (": the padding was not cut off" if larger else "")
+
+
+def _in_words(problem, name, array, gradient, step, rng):
+    """What a gradient that disagrees looks like beside the right one, of which all is computed or a sample."""
+    if gradient.shape != array.shape:
+        return _shape_in_words(array, gradient)
+    from minitorch_cnn.gradients.symptoms import sample, symptom  # only who has a bug needs the words for it
+
+    known = sample(array.shape, SAMPLE, rng) if array.size > MOST_DIAGNOSED else np.ones(array.shape, bool)
+    numerical = np.zeros(array.shape)
+    for index in zip(*np.nonzero(known)):
+        numerical[index] = slope(problem, array, index, step, -step)
+    return symptom(problem, name, gradient, numerical, known)

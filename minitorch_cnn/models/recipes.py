@@ -1,0 +1,87 @@
+"""Recipes: which data, which network and which settings `minitorch-cnn train NAME` uses. A new one is a new entry."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from minitorch_cnn import datasets, models
+from minitorch_cnn.datasets.preprocessing import Standardize
+from minitorch_cnn.engine import optimizers, schedules
+from minitorch_cnn.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one data set is trained on. All of it but the functions can be changed on the command line."""
+
+    title: str
+    load: Callable  # (data folder or None, progress) -> Dataset
+    model: Callable  # (Dataset, seed) -> Sequential
+    epochs: int
+    batch_size: int
+    learning_rate: float  # the top of the one-cycle schedule
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    augment: dict = field(default_factory=dict)  # arguments of datasets.Augmentation
+
+    def optimizer(self, learning_rate, steps):
+        """SGD with Nesterov momentum, the learning rate going up and down once over `steps`."""
+        schedule = schedules.OneCycle(learning_rate, steps)
+        return optimizers.SGD(schedule, momentum=self.momentum, nesterov=True, weight_decay=self.weight_decay)
+
+
+def _digits(data, progress):
+    if data is not None:
+        raise ArgumentError(
+            "train: the digits come with the package and take no --data; name a data set to use a folder"
+        )
+    return datasets.digits()
+
+
+def _cifar10(data, progress):
+    return datasets.cifar10(data, progress=progress)
+
+
+def _cats_vs_dogs(data, progress):
+    return datasets.cats_vs_dogs(data, 150, 150, progress=progress)
+
+
+def _cats_net(dataset, seed):
+    every = max(1, len(dataset.train_images) // 500)  # the photos of a class stand together
+    preprocessing = Standardize.of(dataset.train_images[::every])
+    return models.cats_vs_dogs(dropout=True, seed=seed, preprocessing=preprocessing)
+
+
+def _cifar_net(dataset, seed):
+    preprocessing = Standardize.of(dataset.train_images)
+    return models.cifar10(dropout=True, classes=len(dataset.class_names), seed=seed, preprocessing=preprocessing)
+
+
+RECIPES = {
+    "digits": Recipe(
+        title="Handwritten digits",
+        load=_digits,
+        model=_cifar_net,
+        epochs=12,
+        batch_size=64,
+        learning_rate=0.02,
+        augment={"shift": 0.08, "rotate": 8.0, "zoom": 0.08},
+    ),
+    "cifar10": Recipe(
+        title="CIFAR-10",
+        load=_cifar10,
+        model=_cifar_net,
+        epochs=20,
+        batch_size=128,
+        learning_rate=0.03,
+        augment={"flip": True, "shift": 0.1},
+    ),
+    "cats-vs-dogs": Recipe(
+        title="Cats vs Dogs",
+        load=_cats_vs_dogs,
+        model=_cats_net,
+        epochs=25,
+        batch_size=32,
+        learning_rate=0.02,
+        augment={"flip": True, "shift": 0.1, "zoom": 0.1},
+    ),
+}

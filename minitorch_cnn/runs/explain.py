@@ -1,0 +1,150 @@
+"""`minitorch-cnn explain`: which network on which images, one traced step of it, and the page about that."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from minitorch_cnn import datasets, models
+from minitorch_cnn.datasets.preprocessing import Standardize
+from minitorch_cnn.engine import optimizers
+from minitorch_cnn.errors import ArgumentError, WeightsError
+from minitorch_cnn.lessons.trace import trace_step
+from minitorch_cnn.models.recipes import RECIPES
+from minitorch_cnn.runs import RunFolder
+
+# (function of `models`, its arguments, learning rate of a step)
+NETWORKS = {
+    "cifar10": (models.cifar10, {}, 0.03),
+    "cats-vs-dogs": (models.cats_vs_dogs, {}, 0.02),
+    "vgg16": (models.vgg16, {}, 1e-4),
+    "vgg16-no-top": (models.vgg16, {"include_top": False}, 1e-4),
+    "transfer-net": (models.transfer_net, {}, 1e-4),
+    "tiny-vgg": (models.tiny_vgg, {}, 0.01),
+}
+DIGITS = 32  # images of the digits' step
+SCALED = 2  # digits shown to another network when no image is given
+
+
+@dataclass
+class Subject:
+    """A network, the images (N, H, W, 3) uint8 and labels of a step, and the words for them."""
+
+    title: str
+    model: object
+    images: np.ndarray
+    labels: object = None  # (N,) class numbers; None: what the network itself answers
+    class_names: list = field(default_factory=list)
+    rate: float = 0.01
+    notes: list = field(default_factory=list)
+
+
+def explain(name="digits", image_files=(), weights=None, label=None, rate=None):
+    """Trace one training step; returns (Subject, StepTrace).
+
+    Arguments: `name` digits, a network of the slides, or a run folder; `image_files` photos, left out: digits of the
+    package; `weights` a Keras weight file; `label` a class number or name for the photos, left out: what the network
+    answers; `rate` the learning rate. Raises what reading those can raise, ArgumentError for a name or a label that
+    means nothing.
+    """
+    subject = _subject(name.replace("_", "-") if name.replace("_", "-") in NETWORKS else name, image_files)
+    if weights is not None:
+        subject.notes.append(_load(subject.model, weights))
+    if rate is not None:
+        subject.rate = rate
+    labels = _labels(subject, label)
+    optimizer = optimizers.SGD(subject.rate, momentum=0.9, nesterov=True)
+    if sum(layer.count_parameters() for layer in subject.model.layers) > 20_000_000:
+        optimizer = optimizers.SGD(subject.rate)  # one step needs no memory of those before, and it would be 500 MB
+    return subject, trace_step(subject.model, subject.images, labels, optimizer)
+
+
+def _subject(name, files):
+    if name == "digits":
+        digits = datasets.digits()
+        model = RECIPES["digits"].model(digits, 0)
+        subject = Subject("The digits network", model, digits.train_images[:DIGITS], digits.train_labels[:DIGITS],
+                          list(digits.class_names), RECIPES["digits"].learning_rate)  # fmt: skip
+        subject.notes.append("The network is fresh from its initial weights; name a run folder to see a trained one.")
+    elif name in NETWORKS:
+        function, arguments, rate = NETWORKS[name]
+        subject = Subject(name, function(**arguments), None, rate=rate)
+    elif Path(name).is_dir():
+        model, class_names = RunFolder(name).load_model()
+        subject = Subject(str(name), model, None, class_names=class_names, rate=1e-3)
+        digits = datasets.digits()
+        if list(class_names) == list(digits.class_names):
+            subject.images, subject.labels = digits.train_images[:DIGITS], digits.train_labels[:DIGITS]
+    else:
+        raise ArgumentError(f"{name}: expected digits, a run folder or one of {', '.join(NETWORKS)}")
+    height, width = subject.model.input_shape[:2]
+    if files:
+        subject.images = np.stack([datasets.load_image(path, height, width) for path in files])
+        subject.labels = None
+    elif subject.images is None:
+        subject.images = _scaled_digits(height, width)
+        subject.notes.append("No image was named, so the network looks at handwritten digits, scaled to its size.")
+    if subject.model.preprocessing is None:
+        subject.model.preprocessing = Standardize.of(subject.images)
+    return subject
+
+
+def _scaled_digits(height, width):
+    from PIL import Image
+
+    images = datasets.digits().train_images[:SCALED]
+    return np.stack(
+        [np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)) for image in images]
+    )
+
+
+def _load(model, weights):
+    """Load a weight file, as far as it goes; returns what it held, in words."""
+    with_weights = [layer.name for layer in model.layers if layer.parameters]
+    try:
+        model.load_weights(weights)
+        return f"All {len(with_weights)} layers have their weights from {weights}."
+    except WeightsError as error:
+        # A file without the top: what it has belongs to the layers of the same names.
+        loaded = model.load_weights(weights, by_name=True)
+        missing = [name for name in with_weights if name not in loaded.weights]
+        if not loaded.weights:
+            raise error
+    return (
+        f"{len(loaded.weights)} of {len(with_weights)} layers have their weights from {weights};"
+        f" {', '.join(missing)} have initial ones."
+    )
+
+
+def _labels(subject, label):
+    """Labels for the loss: those of the data, the one given, or what the network answers by itself."""
+    model, count = subject.model, len(subject.images)
+    if len(model.output_shape) > 1:
+        subject.notes.append("It puts out a feature map and answers no question; the loss is the map's mean square.")
+        return np.zeros((count, *model.output_shape), model.dtype)
+    classes = max(2, model.output_shape[0])
+    if label is not None:
+        subject.labels = np.full(count, _class_number(label, classes, subject.class_names))
+    elif subject.labels is None:
+        answers = model.predict(subject.images)
+        single = model.output_shape[0] == 1
+        subject.labels = (answers[:, 0] > 0.5).astype(int) if single else answers.argmax(axis=1)
+        subject.notes.append("No label was given: what the network answers is taken to be right, so it becomes surer.")
+    return subject.labels
+
+
+def _class_number(label, classes, names):
+    if label in names:
+        return names.index(label)
+    if label.isascii() and label.isdigit() and int(label) < classes:
+        return int(label)
+    known = f" or one of {', '.join(names)[:300]}" if names else ""
+    raise ArgumentError(f"--label: expected a class from 0 to {classes - 1}{known}, got {label!r}")
+
+
+def label_words(subject):
+    """What each image is said to show."""
+    if subject.labels is None:
+        return [""] * len(subject.images)
+    names = subject.class_names
+    return [names[int(label)] if int(label) < len(names) else f"class {int(label)}" for label in subject.labels]

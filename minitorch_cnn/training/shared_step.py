@@ -1,0 +1,81 @@
+"""The training step of several processes: each takes its share of the batch, then the gradients are added up.
+
+Beside it what they do together around the steps. For one process alone each of these is the plain thing.
+"""
+
+import contextlib
+
+import numpy as np
+
+from minitorch_cnn.arrays import on_host
+from minitorch_cnn.engine.metrics import count_correct
+from minitorch_cnn.parallel.ranks import Alone
+from minitorch_cnn.parallel.share import Share, Weighted, part
+from minitorch_cnn.training.diagnosis import require_finite, where_it_began
+from minitorch_cnn.training.step import Step
+
+
+class SharedStep(Step):
+    """Training steps that all `ranks` take together; `images()` is how many images the batch at hand has on all."""
+
+    def __init__(self, model, loss, optimizer, learner, ranks, images):
+        super().__init__(model, loss, optimizer, learner)
+        self.ranks, self.images = ranks, images
+
+    def __call__(self, x, labels):
+        """(mean loss, number of right predictions) of the whole batch, for this rank's rows of it."""
+        share = self.ranks.share(self.images())
+        with taking(share, self.learner):
+            value = self.learner.loss_and_gradients(x, labels, Weighted(self.loss, share), training=True)
+        correct = count_correct(self.learner.prediction, labels)
+        for segment in self.model.segments():  # one, where nothing is frozen in between
+            share.total(segment.gradients)
+        value, correct = share.total(np.array([value * share.images, correct])).tolist()
+        value /= share.whole
+        require_finite(value, self.model)
+        self.optimizer.step(self.model)
+        return value, correct
+
+    def where_it_began(self, x, labels):
+        """What the first rank finds that finds something, each in its own rows and with sums over them alone."""
+        share, place = self.ranks.share(self.images()), None
+        if share.images:
+            with taking(Share(Alone(), share.first, share.stop, share.images), self.learner):
+                place = where_it_began(self.learner, x, labels, self.loss, share.first, share.whole)
+        return self.ranks.anybodys(place)
+
+
+@contextlib.contextmanager
+def taking(share, model):
+    """Context in which the layers know which part of the batch they see."""
+    for layer in model.layers:
+        layer.share = share
+    try:
+        yield
+    finally:
+        for layer in model.layers:
+            layer.share = None
+
+
+def align(model, ranks):
+    """Begin on every rank where the first one is: its weights, its random numbers."""
+    if ranks.size == 1:
+        return
+    keys = ranks.from_first(lambda: [getattr(layer, "key", None) for layer in model.layers])
+    for layer, key in zip(model.layers, keys):
+        if key is not None:
+            layer.key = key
+    model.load_state(ranks.from_first(lambda: {name: on_host(value) for name, value in model.state().items()}))
+
+
+def evaluate(model, images, labels, loss, ranks):
+    """`model.evaluate`, with each rank measuring its share of the images."""
+    if ranks.size == 1:
+        return model.evaluate(images, labels, loss=loss)
+    share, sums = ranks.share(len(images)), np.zeros(2)
+    if share.images:
+        rows = share.first, share.stop
+        measured = model.evaluate(part(images, *rows), part(labels, *rows), loss=loss)
+        sums[:] = measured["loss"] * share.images, measured["accuracy"] * share.images
+    loss, accuracy = (share.total(sums) / share.whole).tolist()
+    return {"loss": loss, "accuracy": accuracy}

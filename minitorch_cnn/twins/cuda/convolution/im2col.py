@@ -1,0 +1,76 @@
+"""The twins of `im2col`: kernels lay the columns out and gather them again, cuBLAS multiplies.
+
+As many images at a time as have their columns in `COLUMN_BYTES`: one at 224x224 with 64 channels takes 115 MB.
+"""
+
+import math
+
+from minitorch_cnn.arrays import namespace
+from minitorch_cnn.engine.convolution.geometry import output_size
+from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu
+from minitorch_cnn.twins.cuda.cublas import product
+from minitorch_cnn.twins.cuda.kernels import launch, one_type
+
+COLUMN_BYTES = 1 << 30
+
+
+def forward(x, kernel, strides, padding, bias=None, relu=False):
+    """See `im2col.forward`."""
+    x, kernel = one_type(x, kernel)
+    *window, C, K = kernel.shape
+    out = output_size(x.shape[1:3], window, strides, padding)
+    y = namespace(x).empty((len(x), *out, K), dtype=x.dtype)
+    for images in _parts(x, out, window):
+        columns = im2col(x[images], window, strides, padding)
+        product(columns, kernel.reshape(-1, K), out=y[images].reshape(-1, K))
+    return bias_relu(y, bias, relu)
+
+
+def backward_input(dy, kernel, input_shape, strides, padding):
+    """See `im2col.backward_input`."""
+    dy, kernel = one_type(dy, kernel)
+    *window, C, K = kernel.shape
+    dx = namespace(dy).empty(input_shape, dtype=dy.dtype)
+    for images in _parts(dx, dy.shape[1:3], window):
+        dcolumns = product(dy[images].reshape(-1, K), kernel.reshape(-1, K).T)
+        col2im(dcolumns, dx[images], window, strides, padding)
+    return dx
+
+
+def backward_kernel(x, dy, kernel_shape, strides, padding):
+    """See `im2col.backward_kernel`."""
+    x, dy = one_type(x, dy)
+    *window, C, K = kernel_shape
+    dkernel = namespace(x).empty((math.prod(window) * C, K), dtype=x.dtype)
+    for number, images in enumerate(_parts(x, dy.shape[1:3], window)):
+        columns = im2col(x[images], window, strides, padding)
+        product(columns.T, dy[images].reshape(-1, K), out=dkernel, add=number > 0)
+    return dkernel.reshape(kernel_shape)
+
+
+def im2col(x, window, strides, padding):
+    """See `im2col.im2col`; x lies row by row."""
+    N, H, W, C = x.shape
+    OH, OW = output_size((H, W), window, strides, padding)
+    if tuple(window) == (1, 1) and (OH, OW) == (H, W) and tuple(strides) == (1, 1):
+        return x.reshape(-1, C)  # every pixel is its own window
+    columns = namespace(x).empty((N * OH * OW, math.prod(window) * C), dtype=x.dtype)
+    corner = padding[0][0], padding[1][0]
+    launch("im2col", columns.size, x, columns, H, W, C, OH, OW, *window, *strides, *corner)
+    return columns
+
+
+def col2im(columns, dx, window, strides, padding):
+    """See `im2col.col2im`; every element of dx (N, H, W, C) is written."""
+    _, H, W, C = dx.shape
+    out = output_size((H, W), window, strides, padding)
+    corner = padding[0][0], padding[1][0]
+    launch("col2im", dx.size, columns, dx, H, W, C, *out, *window, *strides, *corner)
+    return dx
+
+
+def _parts(x, out, window):
+    """Slices of the batch whose columns fit."""
+    each = math.prod(out) * math.prod(window) * x.shape[3] * x.itemsize
+    images = max(1, COLUMN_BYTES // max(each, 1))
+    return [slice(first, first + images) for first in range(0, len(x), images)]

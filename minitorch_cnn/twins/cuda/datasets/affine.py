@@ -1,0 +1,16 @@
+"""The twin of `affine.move` on a GPU; `affine.resample` runs there as it is defined."""
+
+from minitorch_cnn.arrays import namespace
+from minitorch_cnn.datasets.affine import FILLS
+from minitorch_cnn.twins.cuda.kernels import contiguous, launch
+
+
+def move(images, flips, shifts, fill):
+    """See `affine.move`; a pixel of any type is moved as its bytes."""
+    images = contiguous(images)
+    moved = namespace(images).empty_like(images)
+    _, H, W, C = images.shape
+    bytes_of = [array.view("uint8") for array in (images, moved)]
+    launch("move", moved.nbytes, *bytes_of, flips, contiguous(shifts), H, W, C * images.itemsize,
+           FILLS.index(fill), dtype="float32")  # fmt: skip
+    return moved

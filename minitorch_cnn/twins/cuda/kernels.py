@@ -1,0 +1,75 @@
+"""Launching the kernels of `kernels.cu`.
+
+    launch("relu_backward", dx.size, dy, y, dx)
+
+The file is compiled for the arrays' element type when its first kernel is called (and kept on disk by CuPy). A GPU
+takes arguments as bytes, without asking what they are; so each is turned here into what the kernel declares for it.
+"""
+
+import functools
+import re
+from pathlib import Path
+
+import numpy as np
+
+from minitorch_cnn.arrays.libraries import namespace
+from minitorch_cnn.errors import BackendError
+
+SOURCE = Path(__file__).with_name("kernels.cu")
+BLOCK = 256  # threads
+MOST = 2**32 - BLOCK  # elements: the kernels count them in 32 bits
+REALS = {np.dtype("float32"): "float", np.dtype("float64"): "double"}
+NUMBERS = {"int": np.int32, "unsigned": np.uint32}
+
+
+def launch(name, size, *arguments, dtype=None):
+    """Run kernel `name` with `size` threads; `arguments` are arrays of the GPU and numbers.
+
+    `dtype` is that of the kernel's `real`, left out: the first array's. Raises BackendError beyond 2^32 elements.
+    """
+    first = next(argument for argument in arguments if hasattr(argument, "dtype"))
+    dtype = np.dtype(dtype or first.dtype)
+    if size > MOST:
+        raise BackendError(f"{name}: {size:,} elements are too many for the GPU's kernels; take a smaller batch")
+    if size == 0:
+        return
+    function, kinds = _function(namespace(first), dtype, name)
+    typed = [_typed(kind, argument, dtype) for kind, argument in zip(kinds, (size, *arguments), strict=True)]
+    function((-(-size // BLOCK),), (BLOCK,), tuple(typed))
+
+
+def contiguous(array, dtype=None):
+    """The array row by row, which the kernels expect; a copy only where it is not."""
+    return namespace(array).ascontiguousarray(array, dtype=dtype)
+
+
+def one_type(*arrays):
+    """The arrays row by row in the type that holds them all: float32 only if every one is."""
+    dtype = namespace(arrays[0]).result_type(*arrays)
+    return [contiguous(array, dtype) for array in arrays]
+
+
+def _typed(kind, argument, dtype):
+    if kind.endswith("*"):
+        return argument
+    return (dtype.type if kind == "real" else NUMBERS[kind])(argument)
+
+
+@functools.cache
+def _function(xp, dtype, name):
+    """(the compiled kernel, the type of each of its parameters)."""
+    return _module(xp, dtype).get_function(name), signatures()[name]
+
+
+@functools.cache
+def _module(xp, dtype):
+    return xp.RawModule(code=SOURCE.read_text(), options=(f"-DREAL={REALS[dtype]}", "-std=c++17"))
+
+
+@functools.cache
+def signatures():
+    """{kernel: [type of each parameter]}, as the file declares them; a pointer's type ends in *."""
+    found = {}
+    for name, parameters in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', SOURCE.read_text()):
+        found[name] = [re.sub(r"const |\s*\w+$", "", parameter.strip()) for parameter in parameters.split(",")]
+    return found

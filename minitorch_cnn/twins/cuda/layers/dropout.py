@@ -1,0 +1,26 @@
+"""The twins of `dropout.drop` and `dropout.scale` on a GPU; the same bits as on the host."""
+
+from minitorch_cnn.arrays import namespace
+from minitorch_cnn.twins.cuda.kernels import contiguous, launch
+
+
+def drop(x, rate, key, draw, first=0):
+    """See `dropout.drop`; `draw` may be an array of one number on the device, as in a captured step."""
+    from minitorch_cnn.engine.layers import dropout
+
+    if first:  # a part of a batch that several processes share
+        return dropout.drop.definition(x, rate, key, draw, first)
+    x, xp = contiguous(x), namespace(x)
+    y, keep = xp.empty_like(x), xp.empty(x.shape, dtype="bool")
+    draw = draw if hasattr(draw, "dtype") else xp.asarray([draw], dtype="uint64")
+    key0, key1 = (int(word) & 0xFFFFFFFF for word in key)
+    launch("drop", -(-x.size // 4), x, y, keep, draw, x.size, dropout.threshold(rate), 1 / (1 - rate), key0, key1)
+    return y, keep
+
+
+def scale(x, keep, rate):
+    """See `dropout.scale`."""
+    x = contiguous(x)
+    y = namespace(x).empty_like(x)
+    launch("scale", x.size, x, keep, y, 1 / (1 - rate))
+    return y

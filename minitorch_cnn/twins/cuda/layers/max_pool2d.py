@@ -1,0 +1,37 @@
+"""The twins of `max_pool2d.max_pool` and `max_pool_backward` on a GPU."""
+
+import math
+
+from minitorch_cnn.arrays import namespace
+from minitorch_cnn.engine.convolution.geometry import output_size
+from minitorch_cnn.engine.layers import max_pool2d
+from minitorch_cnn.twins.cuda.kernels import contiguous, launch
+
+
+def max_pool(x, window, strides, padding):
+    """See `max_pool2d.max_pool`."""
+    if not _fits_a_byte(window):
+        return max_pool2d.max_pool.definition(x, window, strides, padding)
+    x, xp = contiguous(x), namespace(x)
+    N, H, W, C = x.shape
+    out = output_size((H, W), window, strides, padding)
+    y, winner = xp.empty((N, *out, C), dtype=x.dtype), xp.empty((N, *out, C), dtype="uint8")
+    corner = padding[0][0], padding[1][0]
+    launch("max_pool", y.size, x, y, winner, H, W, C, *out, *window, *strides, *corner, -math.inf)
+    return y, winner
+
+
+def max_pool_backward(dy, winner, input_shape, window, strides, padding):
+    """See `max_pool2d.max_pool_backward`."""
+    if not _fits_a_byte(window):
+        return max_pool2d.max_pool_backward.definition(dy, winner, input_shape, window, strides, padding)
+    dy = contiguous(dy)
+    _, H, W, C = input_shape
+    dx = namespace(dy).empty(tuple(input_shape), dtype=dy.dtype)
+    corner = padding[0][0], padding[1][0]
+    launch("max_pool_backward", dx.size, dy, winner, dx, H, W, C, *dy.shape[1:3], *window, *strides, *corner)
+    return dx
+
+
+def _fits_a_byte(window):
+    return window[0] * window[1] <= 256

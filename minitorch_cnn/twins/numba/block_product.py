@@ -1,0 +1,199 @@
+"""The matrix product that the fast convolutions are made of: a block of results stays in registers until it is done.
+
+    m[r, k] = max(floor, start[r, k] + sum over o, i of v[r, o, i] * u[o, i, k])
+
+The sum begins at zero and `start` is added to it at the end: where a long sum comes in pieces, each `start`ing from
+what the last one left, the rounding errors of a piece stay in proportion to the piece.
+
+k runs along vectors; r, o and i may lie in `v` with any distance between one and the next, so that one function
+multiplies the rows of a matrix, the overlapping windows of an image row (the distance from one window to the next is
+C, not KW*C: nothing is copied) and a transposed matrix. The sum has two levels, o and i, because the KH rows of a
+window lie apart while the KW*C numbers of each row are neighbours.
+
+Why it is fast: one step of the sum loads a few vectors of `u` and a few numbers of `v` and multiplies each with each.
+With AVX-512 that is 4 vectors and 6 numbers, 24 multiply-adds for 10 loads, and the 24 results wait in 24 of the 32
+registers. A loop that goes back to memory after each step makes one multiply-add for two loads and a store.
+
+The Python below runs while Numba compiles: its loops over rows and vectors write out the block, one instruction each.
+"""
+
+import functools
+
+import numpy as np
+from llvmlite import ir
+from numba import cfunc, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from minitorch_cnn.twins.numba.simd import (
+    REGISTERS,
+    llvm_at_least,
+    llvm_data,
+    llvm_load,
+    llvm_multiply_add,
+    llvm_splat,
+    llvm_store,
+    llvm_vector,
+)
+
+WIDTHS = (4, 2, 1) if REGISTERS >= 32 else (2, 1)  # vectors side by side in a block
+ARRAYS = (4, 9, 13, 17)  # which arguments of a product are arrays
+INDEX = ir.IntType(64)
+
+
+def heights(width):
+    """The rows of a block of `width` vectors: as many as the registers hold, then less for what is left over.
+
+    rows x width results, `width` vectors of u and one number of v.
+    """
+    tallest = min((REGISTERS - 1 - width) // width // 2 * 2, 16)
+    return (tallest, 4 if tallest > 8 else 2, 1)
+
+
+def fill_up(array, multiple):
+    """`array` (..., K) with zeros behind K, so that its length is whole vectors; itself where it is."""
+    missing = -array.shape[-1] % multiple
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]) if missing else array
+
+
+def cut(array, K):
+    """The first K numbers of the last axis, without what `fill_up` put behind them."""
+    return array if array.shape[-1] == K else np.ascontiguousarray(array[..., :K])
+
+
+@njit(cache=True, nogil=True)
+def panel_width(left):
+    """How many vectors to multiply at a time where `left` of them are left: the widest block that fits."""
+    for width in WIDTHS:
+        if width <= left:
+            return width
+    return 1
+
+
+@intrinsic
+def product(
+    typingctx, multiplier, rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner,
+    start, start_at, start_row, floor, m, m_at, m_row,
+):  # fmt: skip
+    """See the formula above: r < rows, k < width vectors (one of WIDTHS), o < outer, i < inner.
+
+    `multiplier` is `multiplier(dtype)`; `v`, `u`, `start` and `m` are flat arrays of that dtype. `x_at` is the position
+    of a matrix's first element in its array, `x_row`, `x_outer` and `x_inner` are the distances from one r, o or i to
+    the next, in elements. `start` may be a bias (start_row 0) or `m` itself, to add to what is there. A `floor` of 0 is
+    a ReLU, of minus infinity nothing.
+    """
+    n = types.uintp
+    signature = types.void(n, n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, m.dtype, m, n, n)
+
+    def generate(context, builder, signature, arguments):
+        address, *arguments = arguments
+        for at in ARRAYS:
+            arguments[at] = llvm_data(context, builder, signature.args[at + 1], arguments[at])
+        kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+        builder.call(builder.inttoptr(address, kind.as_pointer()), arguments)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@functools.cache
+def multiplier(dtype):
+    """The address of the machine code that `product` calls for arrays of `dtype`.
+
+    It is compiled once by itself; built into every function that multiplies it would be compiled again with each.
+    """
+    return _MULTIPLIERS[np.dtype(dtype)]().address
+
+
+def _compile(number):
+    n, array = types.uintp, types.CPointer(number)
+
+    @cfunc(types.void(n, n, n, n, array, n, n, n, n, array, n, n, n, array, n, n, number, array, n, n), cache=True)
+    def multiply(
+        rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
+        start_row, floor, m, m_at, m_row,
+    ):  # fmt: skip
+        _blocks(
+            rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
+            start_row, floor, m, m_at, m_row,
+        )  # fmt: skip
+
+    return multiply
+
+
+_MULTIPLIERS = {
+    np.dtype("float32"): lambda: _compile(types.float32),
+    np.dtype("float64"): lambda: _compile(types.float64),
+}
+
+
+@intrinsic
+def _blocks(
+    typingctx, rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
+    start_row, floor, m, m_at, m_row,
+):  # fmt: skip
+    n = types.uintp
+    signature = types.void(n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, floor, m, n, n)
+
+    def generate(context, builder, signature, arguments):
+        for width in WIDTHS:
+            with builder.if_then(builder.icmp_unsigned("==", arguments[1], INDEX(width))):
+                _rows(builder, width, llvm_vector(floor), arguments)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _rows(builder, width, vector, arguments):
+    """Write out: as many of the tallest blocks as fit, then the smaller ones."""
+    (rows, _, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at, start_row,
+     floor, m, m_at, m_row) = arguments  # fmt: skip
+    done = INDEX(0)
+    for height in heights(width):
+        blocks = builder.udiv(builder.sub(rows, done), INDEX(height))
+        with cgutils.for_range(builder, blocks, intp=INDEX) as block:
+            r = builder.add(done, builder.mul(block.index, INDEX(height)))
+            _block(
+                builder, height, width, vector, outer, inner,
+                v, _at(builder, v_at, r, v_row), v_row, v_outer, v_inner, u, u_at, u_outer, u_inner,
+                start, _at(builder, start_at, r, start_row), start_row, floor, m, _at(builder, m_at, r, m_row), m_row,
+            )  # fmt: skip
+        done = builder.add(done, builder.mul(blocks, INDEX(height)))
+
+
+def _block(
+    builder, height, width, vector, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start,
+    start_at, start_row, floor, m, m_at, m_row,
+):  # fmt: skip
+    """Write out one block of `height` rows and `width` vectors."""
+    block = [(r, k) for r in range(height) for k in range(width)]
+
+    def element(position, r, row, k):
+        return builder.add(_at(builder, position, INDEX(r), row), INDEX(k * vector.count))
+
+    zero, totals = ir.Constant(vector, [0.0] * vector.count), {}
+    for r, k in block:
+        totals[r, k] = cgutils.alloca_once_value(builder, zero)  # LLVM turns these variables into registers
+        builder.store(zero, totals[r, k])
+    with cgutils.for_range(builder, outer, intp=INDEX) as o:
+        v_outer_at = _at(builder, v_at, o.index, v_outer)
+        v_rows = [_at(builder, v_outer_at, INDEX(r), v_row) for r in range(height)]
+        u_outer_at = _at(builder, u_at, o.index, u_outer)
+        with cgutils.for_range(builder, inner, intp=INDEX) as i:
+            u_here = _at(builder, u_outer_at, i.index, u_inner)
+            us = [llvm_load(builder, u, builder.add(u_here, INDEX(k * vector.count)), vector) for k in range(width)]
+            for r in range(height):
+                number = builder.load(builder.gep(v, [_at(builder, v_rows[r], i.index, v_inner)]))
+                number = llvm_splat(builder, number, vector)
+                for k in range(width):
+                    total = llvm_multiply_add(builder, number, us[k], builder.load(totals[r, k]))
+                    builder.store(total, totals[r, k])
+    least = llvm_splat(builder, floor, vector)
+    for r, k in block:
+        first = llvm_load(builder, start, element(start_at, r, start_row, k), vector)
+        result = llvm_at_least(builder, builder.fadd(first, builder.load(totals[r, k])), least)
+        llvm_store(builder, result, m, element(m_at, r, m_row, k))
+
+
+def _at(builder, first, count, step):
+    return builder.add(first, builder.mul(count, step))

@@ -1,0 +1,56 @@
+"""The twin of `epilogue.bias_relu_backward`: mask and sums in one pass over the array. And how fast algorithms pool."""
+
+import numpy as np
+from numba import njit, prange, uintp
+
+from minitorch_cnn.engine.reductions import STRIPES
+from minitorch_cnn.twins.numba.gemm import one_type
+from minitorch_cnn.twins.numba.simd import load, splat, store, store_bytes, take_larger
+
+SHORTEST = 64  # rows of a stripe
+
+
+def bias_relu_backward(dy, y):
+    """See `epilogue.bias_relu_backward`; sums of stripes first, which do not depend on the threads."""
+    dy, y = one_type(dy, y)
+    K, dscores = dy.shape[-1], np.empty_like(dy)
+    rows = dy.size // K
+    length = max(SHORTEST, -(-rows // STRIPES))
+    partial = np.empty((-(-rows // length), K), dy.dtype)
+    _bias_relu_backward(dy.reshape(-1), y.reshape(-1), dscores.reshape(-1), partial, length)
+    return dscores, partial.sum(axis=0)
+
+
+@njit(cache=True, parallel=True)
+def _bias_relu_backward(dy, y, dscores, partial, length):
+    stripes, K = partial.shape
+    zero = dy.dtype.type(0)
+    sums = partial.reshape(-1)
+    for stripe in prange(stripes):
+        base = uintp(stripe * K)
+        for k in range(uintp(K)):
+            sums[base + k] = zero
+        for at in range(stripe * length * K, min((stripe + 1) * length * K, dy.size), K):
+            for k in range(uintp(K)):
+                value = dy[uintp(at) + k] if y[uintp(at) + k] > zero else zero
+                dscores[uintp(at) + k] = value
+                sums[base + k] += value
+
+
+@njit(cache=True, nogil=True)
+def pool_rows(rows, at, row, pixel, y, winner, to, window, windows, channels, lanes):
+    """`windows` 2x2 windows of two rows that begin at `at` of `rows`: the largest of each to y, its place to winner.
+
+    `row`, `pixel` and `window` are the distances from one to the next, in elements; whatever is not above zero loses to
+    zero itself, whose place is `pooled.NOBODY`.
+    """
+    zero, nobody = splat(rows.dtype.type(0)), splat(rows.dtype.type(4))
+    for j in range(windows):
+        for k in range(0, channels, lanes):
+            first = at + 2 * j * pixel + k
+            best, place = take_larger(zero, nobody, load(rows, first), 0)
+            best, place = take_larger(best, place, load(rows, first + pixel), 1)
+            best, place = take_larger(best, place, load(rows, first + row), 2)
+            best, place = take_larger(best, place, load(rows, first + row + pixel), 3)
+            store(y, to + j * window + k, best)
+            store_bytes(winner, to + j * window + k, place)

@@ -1,0 +1,59 @@
+"""The twin of `pooled`: forward is in the algorithms' own twins, which pool what they have just computed."""
+
+import numpy as np
+from numba import njit, prange, uintp
+
+from minitorch_cnn.engine.convolution import row_windows, winograd
+from minitorch_cnn.engine.reductions import STRIPES
+from minitorch_cnn.twins.numba.block_product import cut, fill_up
+from minitorch_cnn.twins.numba.convolution import row_windows as row_windows_numba
+from minitorch_cnn.twins.numba.convolution import winograd as winograd_numba
+from minitorch_cnn.twins.numba.simd import lanes, load, load_bytes, store, where_equal
+
+TWINS = {row_windows: row_windows_numba, winograd: winograd_numba}
+
+
+def forward(x, algorithm, kernel, strides, padding, bias):
+    """See `pooled.forward`; `algorithm` is one that `pooled.serves`."""
+    return TWINS[algorithm].forward(x, kernel, strides, padding, bias, relu=True, pool=True)
+
+
+def backward(dy, winner, out):
+    """See `pooled.backward`; sums of stripes first, which do not depend on the threads."""
+    K, L = dy.shape[3], lanes(dy.dtype)
+    dy, winner = fill_up(np.ascontiguousarray(dy), L), fill_up(np.ascontiguousarray(winner), L)
+    dscores = np.empty((len(dy), *out, dy.shape[3]), dy.dtype)
+    rows = len(dy) * out[0]
+    length = -(-rows // STRIPES)
+    partial = np.zeros((-(-rows // length), dy.shape[3]), dy.dtype)
+    _backward(dy, winner, dscores, partial, length, L)
+    return cut(dscores, K), partial.sum(axis=0)[:K]
+
+
+@njit(cache=True, parallel=True)
+def _backward(dy, winner, dscores, partial, length, lanes):
+    N, OH, OW, K = dscores.shape
+    PH, PW = dy.shape[1:3]
+    stripes = partial.shape[0]
+    dy, winner, dscores, sums = dy.reshape(-1), winner.reshape(-1), dscores.reshape(-1), partial.reshape(-1)
+    zero = dy.dtype.type(0)
+    for stripe in prange(stripes):
+        for row in range(stripe * length, min((stripe + 1) * length, N * OH)):
+            n, i = row // OH, row % OH
+            to = row * OW * K
+            if i >= 2 * PH:
+                for at in range(uintp(to), uintp(to + OW * K)):
+                    dscores[at] = zero
+                continue
+            source = (n * PH + i // 2) * PW * K
+            first = i % 2 * 2  # the place of the left of the two
+            for j in range(PW):
+                for k in range(0, K, lanes):
+                    at = uintp(source + j * K + k)
+                    value, place = load(dy, at), load_bytes(winner, at, zero)
+                    left, right = where_equal(place, first, value), where_equal(place, first + 1, value)
+                    store(dscores, to + 2 * j * K + k, left)
+                    store(dscores, to + (2 * j + 1) * K + k, right)
+                    store(sums, stripe * K + k, load(sums, stripe * K + k) + (left + right))
+            for at in range(uintp(to + 2 * PW * K), uintp(to + OW * K)):
+                dscores[at] = zero

@@ -1,0 +1,233 @@
+"""The twin of `row_windows`: each worker copies a band of image rows with its padding, then multiplies in registers.
+
+A band is small enough to stay in the core's second-level cache. Every number of the result is summed up in the same
+order whatever the bands and the number of threads, in `backward_kernel` in chunks that the shapes alone decide: the
+bits do not depend on the threads.
+"""
+
+import numpy as np
+from numba import get_num_threads, get_thread_id, njit, prange, uintp
+
+from minitorch_cnn.engine.convolution.geometry import output_size
+from minitorch_cnn.twins.numba.block_product import WIDTHS, cut, fill_up, multiplier, panel_width, product
+from minitorch_cnn.twins.numba.convolution import im2col as im2col_numba
+from minitorch_cnn.twins.numba.convolution.epilogue import pool_rows
+from minitorch_cnn.twins.numba.gemm import one_type
+from minitorch_cnn.twins.numba.simd import lanes
+from minitorch_cnn.twins.workspace import workspace
+
+BAND_BYTES = 192 * 1024  # rows of the image that a worker holds
+KERNEL_BYTES = 512 * 1024  # of the kernel, multiplied with a whole band before the next part
+UNITS = 8  # pieces of work at least, where the shapes allow it
+CHUNKS = 16  # independent partial sums of the kernel's gradient
+PARTIAL_BYTES = 64 * 1024 * 1024  # at most this for all of them
+WIDEST = WIDTHS[0]
+
+
+def forward(x, kernel, strides, padding, bias=None, relu=False, pool=False):
+    """See `row_windows.forward`; bias and ReLU are applied while the result is still in registers.
+
+    With `pool` what `pooled.forward` returns.
+    """
+    KH, KW, _, K = kernel.shape
+    out = output_size(x.shape[1:3], (KH, KW), strides, padding)
+    x, kernel, bias = one_type(x, kernel, np.zeros(K, x.dtype) if bias is None else bias)
+    return convolve(x, kernel, out, strides, (padding[0][0], padding[1][0]), bias, relu, pool)
+
+
+def backward_input(dy, kernel, input_shape, strides, padding):
+    """See `row_windows.backward_input`."""
+    if tuple(strides) != (1, 1):
+        return im2col_numba.backward_input(dy, kernel, input_shape, strides, padding)
+    KH, KW, C, _ = kernel.shape
+    dy, kernel = one_type(dy, kernel)
+    corner = KH - 1 - padding[0][0], KW - 1 - padding[1][0]
+    return convolve(dy, turn(kernel), input_shape[1:3], strides, corner, np.zeros(C, dy.dtype), False)
+
+
+def convolve(x, kernel, out, strides, corner, bias, relu, pool=False):
+    """y (N, OH, OW, K): window (i, j) begins at pixel (i*SH, j*SW) - `corner` of x; outside x there are zeros.
+
+    With `pool` a band's results are held until two rows of them are one of y.
+    """
+    N, _, _, C = x.shape
+    KH, KW, _, K = kernel.shape
+    (OH, OW), L = out, lanes(x.dtype)
+    kernel, bias = fill_up(kernel, L), fill_up(bias, L)
+    filled = kernel.shape[3]
+    y = np.empty((N, OH // 2, OW // 2, filled) if pool else (N, OH, OW, filled), x.dtype)
+    winner = np.empty(y.shape if pool else (0,) * 4, np.uint8)
+    span = ((OW - 1) * strides[1] + KW) * C
+    rows = max(1, min(OH, (BAND_BYTES // (span * x.itemsize) - KH) // strides[0] + 1))
+    if pool:
+        rows = max(2, min(rows, BAND_BYTES // (OW * filled * x.itemsize)) // 2 * 2)
+    panels = -(-filled // (WIDEST * L))
+    groups = min(panels, -(-UNITS // (N * -(-OH // rows))))
+    together = KH if KH * KW * C * WIDEST * L * x.itemsize <= KERNEL_BYTES else 1
+    scratch = workspace("row windows", (get_num_threads(), ((rows - 1) * strides[0] + KH) * span), x.dtype)
+    held = workspace("row windows held", (get_num_threads(), rows * OW * filled if pool else 0), x.dtype)
+    floor = x.dtype.type(0 if relu else -np.inf)
+    _convolve(
+        multiplier(x.dtype), x, kernel, bias, y, winner, scratch, held, out, strides, corner, floor, rows, groups,
+        together, L,
+    )  # fmt: skip
+    return (cut(y, K), cut(winner, K)) if pool else cut(y, K)
+
+
+def backward_kernel(x, dy, kernel_shape, strides, padding):
+    """See `row_windows.backward_kernel`."""
+    KH, KW, C, K = kernel_shape
+    x, dy = one_type(x, dy)
+    L = lanes(x.dtype)
+    dy = fill_up(dy, L)
+    N, OH, OW, filled = dy.shape
+    span = ((OW - 1) * strides[1] + KW) * C
+    rows = max(1, min(OH, (BAND_BYTES // ((span + OW * filled) * x.itemsize) - KH) // strides[0] + 1))
+    bands = N * -(-OH // rows)
+    chunks = max(1, min(CHUNKS, bands, PARTIAL_BYTES // (KH * KW * C * filled * x.itemsize)))
+    partial = workspace("row windows' kernel", (chunks, KH * KW * C * filled), x.dtype)
+    scratch = workspace("row windows", (get_num_threads(), ((rows - 1) * strides[0] + KH) * span), x.dtype)
+    corner = padding[0][0], padding[1][0]
+    _backward_kernel(multiplier(x.dtype), x, dy, partial, scratch, (KH, KW), strides, corner, rows, L)
+    dkernel = np.empty(KH * KW * C * filled, x.dtype)
+    add_up(partial, dkernel)
+    dkernel = dkernel.reshape(KH, KW, C, filled)
+    return cut(dkernel, K)
+
+
+def turn(kernel):
+    """See `row_windows.turned`, as a fresh array."""
+    KH, KW, C, K = kernel.shape
+    back = np.empty((KH, KW, K, C), kernel.dtype)
+    _turn(kernel.reshape(KH * KW, C, K), back.reshape(KH * KW, K, C))
+    return back
+
+
+@njit(cache=True, parallel=True)
+def _turn(kernel, back):
+    """In squares of 16, so that what is read along one axis and written along the other stays in the cache."""
+    taps, C, K = kernel.shape
+    squares = (C + 15) // 16
+    for piece in prange(taps * squares):
+        tap, first = piece // squares, piece % squares * 16
+        last = min(first + 16, C)
+        for k_first in range(0, K, 16):
+            for k in range(k_first, min(k_first + 16, K)):
+                for c in range(first, last):
+                    back[taps - 1 - tap, k, c] = kernel[tap, c, k]
+
+
+@njit(cache=True, nogil=True)
+def copy_rows(to, x, size, n, first, last, left, width):
+    """Rows first..last-1 of image n, from column -left on, `width` pixels of each, into `to`; zeros outside the image.
+
+    All flat, positions in unsigned integers: see `im2col_numba._fill`.
+    """
+    H, W, C = size
+    before = min(max(left, 0), width) * C
+    inside = max(0, min(width, left + W) - max(left, 0)) * C
+    at = uintp(0)
+    for h in range(first, last):
+        if h < 0 or h >= H or inside == 0:
+            for c in range(uintp(width * C)):
+                to[at + c] = 0
+        else:
+            source, middle = uintp((n * H + h) * W * C + max(-left, 0) * C), at + uintp(before)
+            for c in range(uintp(before)):
+                to[at + c] = 0
+            for c in range(uintp(inside)):
+                to[middle + c] = x[source + c]
+            for c in range(uintp(before + inside), uintp(width * C)):
+                to[at + c] = 0
+        at += uintp(width * C)
+
+
+@njit(cache=True, parallel=True)
+def _convolve(
+    multiply, x, kernel, bias, y, winner, scratch, held, out, strides, corner, floor, rows, groups, together, lanes
+):  # fmt: skip
+    N, PH, PW, K = y.shape
+    OH, OW = out
+    KH, KW, C, _ = kernel.shape
+    (SH, SW), (top, left), size = strides, corner, x.shape[1:]
+    pool = winner.size > 0
+    x, kernel, y, winner = x.reshape(-1), kernel.reshape(-1), y.reshape(-1), winner.reshape(-1)
+    width = (OW - 1) * SW + KW
+    span, bands, none = width * C, (OH + rows - 1) // rows, y.dtype.type(-np.inf)
+    for unit in prange(N * bands * groups):
+        band, group = unit // groups, unit % groups
+        n, first = band // bands, band % bands * rows
+        last = min(first + rows, OH)
+        window = scratch[get_thread_id()]
+        copy_rows(window, x, size, n, first * SH - top, (last - 1) * SH + KH - top, left, width)
+        results, band_at = (held[get_thread_id()], 0) if pool else (y, (n * OH + first) * OW * K)
+        k, end = group * WIDEST * lanes, 0
+        while k < K:
+            begin_k, end = k, min(k + WIDEST * lanes, K)
+            while k < end:
+                vectors = panel_width((end - k) // lanes)
+                for p in range(0, KH, together):
+                    for i in range(first, last):
+                        to = band_at + (i - first) * OW * K + k
+                        begin, begin_at, begin_row = (bias, k, 0) if p == 0 else (results, to, K)
+                        product(
+                            multiply, uintp(OW), uintp(vectors), uintp(together), uintp(KW * C),
+                            window, uintp(((i - first) * SH + p) * span), uintp(SW * C), uintp(span), uintp(1),
+                            kernel, uintp(p * KW * C * K + k), uintp(KW * C * K), uintp(K),
+                            begin, uintp(begin_at), uintp(begin_row), floor if p + together >= KH else none,
+                            results, uintp(to), uintp(K),
+                        )  # fmt: skip
+                k += vectors * lanes
+            if pool:
+                for i in range(first // 2, last // 2):
+                    at, to = (2 * i - first) * OW * K + begin_k, (n * PH + i) * PW * K + begin_k
+                    pool_rows(results, at, OW * K, K, y, winner, to, K, PW, end - begin_k, lanes)
+            k += (groups - 1) * WIDEST * lanes
+
+
+@njit(cache=True, parallel=True)
+def _backward_kernel(multiply, x, dy, partial, scratch, window_size, strides, corner, rows, lanes):
+    N, OH, OW, K = dy.shape
+    size, C, chunks = x.shape[1:], x.shape[3], partial.shape[0]
+    KH, KW = window_size
+    SH, SW = strides
+    top, left = corner
+    x, dy, sums = x.reshape(-1), dy.reshape(-1), partial.reshape(-1)
+    width = (OW - 1) * SW + KW
+    span, bands, none = width * C, (OH + rows - 1) // rows, dy.dtype.type(-np.inf)
+    per_chunk = (N * bands + chunks - 1) // chunks
+    for chunk in prange(chunks):
+        base = chunk * KH * KW * C * K
+        for at in range(uintp(base), uintp(base + KH * KW * C * K)):
+            sums[at] = 0
+        for band in range(chunk * per_chunk, min((chunk + 1) * per_chunk, N * bands)):
+            n, first = band // bands, band % bands * rows
+            last = min(first + rows, OH)
+            window = scratch[get_thread_id()]
+            copy_rows(window, x, size, n, first * SH - top, (last - 1) * SH + KH - top, left, width)
+            k = 0
+            while k < K:
+                vectors = panel_width((K - k) // lanes)
+                for p in range(KH):
+                    to = base + p * KW * C * K + k
+                    product(
+                        multiply, uintp(KW * C), uintp(vectors), uintp(last - first), uintp(OW),
+                        window, uintp(p * span), uintp(1), uintp(SH * span), uintp(SW * C),
+                        dy, uintp((n * OH + first) * OW * K + k), uintp(OW * K), uintp(K),
+                        sums, uintp(to), uintp(K), none, sums, uintp(to), uintp(K),
+                    )  # fmt: skip
+                k += vectors * lanes
+
+
+@njit(cache=True, parallel=True)
+def add_up(partial, total):
+    """total (D,) = the sum of partial (chunks, D), in order."""
+    chunks, D = partial.shape
+    block = 4096
+    for piece in prange((D + block - 1) // block):
+        first, last = piece * block, min((piece + 1) * block, D)
+        for d in range(first, last):
+            total[d] = partial[0, d]
+        for chunk in range(1, chunks):
+            for d in range(first, last):
+                total[d] += partial[chunk, d]

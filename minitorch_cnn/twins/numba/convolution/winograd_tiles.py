@@ -1,0 +1,130 @@
+"""Single tiles for `winograd_numba`: from a patch, an output tile or its gradient to the 36 points and back.
+
+One row or column of vectors at a time, a vector of channels side by side; the matrices stand in `winograd.py`.
+"""
+
+from numba import njit, uintp
+
+from minitorch_cnn.twins.numba.simd import at_least, load, load_all, splat, store, store_all
+
+# The transforms of one row or column of vectors; the matrices stand in `winograd.py`.
+
+
+@njit(cache=True, nogil=True)
+def BT(d0, d1, d2, d3, d4, d5):
+    a, b, c, d = d4 - 4 * d2, d3 - 4 * d1, d4 - d2, 2 * (d3 - d1)
+    return 4 * d0 - 5 * d2 + d4, a + b, a - b, c + d, c - d, 4 * d1 - 5 * d3 + d5
+
+
+@njit(cache=True, nogil=True)
+def G(g0, g1, g2):
+    a, b, c = (-1 / 6) * (g0 + g2), (1 / 6) * g1, (1 / 24) * g0 + (1 / 6) * g2
+    d = (1 / 12) * g1
+    return 0.25 * g0, a - b, a + b, c + d, c - d, g2
+
+
+@njit(cache=True, nogil=True)
+def GT(u0, u1, u2, u3, u4, u5):
+    a, b, c, d = (1 / 6) * (u1 + u2), (1 / 6) * (u2 - u1), u3 + u4, u3 - u4
+    return 0.25 * u0 - a + (1 / 24) * c, b + (1 / 12) * d, (1 / 6) * c - a + u5
+
+
+@njit(cache=True, nogil=True)
+def AT(m0, m1, m2, m3, m4, m5):
+    a, b, c, d = m1 + m2, m1 - m2, m3 + m4, m3 - m4
+    return m0 + a + c, b + 2 * d, a + 4 * c, b + 8 * d + m5
+
+
+@njit(cache=True, nogil=True)
+def A(y0, y1, y2, y3):
+    a, b, c, d = y0 + y2, y1 + y3, y0 + 4 * y2, 2 * y1 + 8 * y3
+    return y0, a + b, a - b, c + d, c - d, y3
+
+
+# Steps for one tile or one input channel. `temporary` holds a patch that is transformed one way and not yet the other.
+
+
+@njit(cache=True, nogil=True)
+def patch_to_points(x, at, row, pixel, channels, temporary, V, V_at, point, lanes):
+    """V = B^T d B, for the patch d that begins at `at` of x; its rows lie `row` elements apart, the points `point`."""
+    for c in range(0, channels, lanes):
+        for q in range(6):
+            store_all(temporary, q * lanes, 6 * lanes, BT(*load_all(x, at + q * pixel + c, row, 6)))
+        for p in range(6):
+            store_all(V, V_at + 6 * p * point + c, point, BT(*load_all(temporary, 6 * p * lanes, lanes, 6)))
+
+
+@njit(cache=True, nogil=True)
+def tile_to_points(dy, at, row, pixel, filters, temporary, dM, dM_at, point, lanes):
+    """dM = A dy A^T, for the 4x4 tile that begins at `at` of dy."""
+    for k in range(0, filters, lanes):
+        for j in range(4):
+            store_all(temporary, j * lanes, 4 * lanes, A(*load_all(dy, at + j * pixel + k, row, 4)))
+        for p in range(6):
+            store_all(dM, dM_at + 6 * p * point + k, point, A(*load_all(temporary, 4 * p * lanes, lanes, 4)))
+
+
+@njit(cache=True, nogil=True)
+def points_to_tile(M, M_at, point, filters, bias, k_first, floor, temporary, y, at, row, pixel, rows, columns, lanes):
+    """y = A^T M A + bias, not below `floor`, for the `rows` x `columns` outputs of the tile that lie in the image."""
+    least = splat(floor)
+    for k in range(0, filters, lanes):
+        b = load(bias, k_first + k)
+        for q in range(6):
+            store_all(temporary, q * lanes, 6 * lanes, AT(*load_all(M, M_at + q * point + k, 6 * point, 6)))
+        for i in range(rows):
+            y0, y1, y2, y3 = AT(*load_all(temporary, 6 * i * lanes, lanes, 6))
+            to = at + i * row + k
+            store(y, to, at_least(y0 + b, least))
+            if columns > 1:
+                store(y, to + pixel, at_least(y1 + b, least))
+            if columns > 2:
+                store(y, to + 2 * pixel, at_least(y2 + b, least))
+            if columns > 3:
+                store(y, to + 3 * pixel, at_least(y3 + b, least))
+
+
+@njit(cache=True, nogil=True)
+def copy_square(x, size, n, first_row, first_column, edge, room, to):
+    """The square of `edge` pixels at a place of image n into `to`, `room` elements a pixel; zeros outside the image."""
+    H, W, C = size
+    for p in range(edge):
+        for q in range(edge):
+            h, w, at = first_row + p, first_column + q, uintp((p * edge + q) * room)
+            if 0 <= h < H and 0 <= w < W:
+                source = uintp(((n * H + h) * W + w) * C)
+                for c in range(uintp(C)):
+                    to[at + c] = x[source + c]
+                for c in range(uintp(C), uintp(room)):
+                    to[at + c] = 0
+            else:
+                for c in range(uintp(room)):
+                    to[at + c] = 0
+
+
+@njit(cache=True, nogil=True)
+def transform_patch(x, size, tile, tiles_of, corner, room, patch, temporary, V, V_at, point, lanes):
+    """Tile number `tile` to its points; where it reaches over the edge of the image, by way of a copy with zeros."""
+    H, W, C = size
+    TH, TW = tiles_of
+    n, t = tile // (TH * TW), tile % (TH * TW)
+    h, w = t // TW * 4 - corner[0], t % TW * 4 - corner[1]
+    if h >= 0 and w >= 0 and h + 6 <= H and w + 6 <= W and room == C:
+        patch_to_points(x, ((n * H + h) * W + w) * C, W * C, C, C, temporary, V, V_at, point, lanes)
+    else:
+        copy_square(x, size, n, h, w, 6, room, patch)
+        patch_to_points(patch, 0, 6 * room, room, room, temporary, V, V_at, point, lanes)
+
+
+@njit(cache=True, nogil=True)
+def transform_tile(dy, size, tile, tiles_of, patch, temporary, dM, dM_at, point, lanes):
+    """The gradient of tile number `tile` to its points; what reaches over the edge of the output counts as zero."""
+    OH, OW, K = size
+    TH, TW = tiles_of
+    n, place = tile // (TH * TW), tile % (TH * TW)
+    i, j = place // TW * 4, place % TW * 4
+    if i + 4 <= OH and j + 4 <= OW:
+        tile_to_points(dy, ((n * OH + i) * OW + j) * K, OW * K, K, K, temporary, dM, dM_at, point, lanes)
+    else:
+        copy_square(dy, size, n, i, j, 4, K, patch)
+        tile_to_points(patch, 0, 4 * K, K, K, temporary, dM, dM_at, point, lanes)

@@ -1,0 +1,70 @@
+"""The twins of `max_pool2d.max_pool` and `max_pool_backward`: one pass, all channels of a window side by side."""
+
+import numpy as np
+from numba import njit, prange, uintp
+
+from minitorch_cnn.engine.convolution.geometry import output_size
+
+
+def max_pool(x, window, strides, padding):
+    """See `max_pool2d.max_pool`."""
+    from minitorch_cnn.engine.layers.max_pool2d import place_type
+
+    OH, OW = output_size(x.shape[1:3], window, strides, padding)
+    y = np.empty((len(x), OH, OW, x.shape[3]), x.dtype)
+    winner = np.empty(y.shape, place_type(window))
+    _max_pool(np.ascontiguousarray(x), y, winner, window, strides, (padding[0][0], padding[1][0]))
+    return y, winner
+
+
+def max_pool_backward(dy, winner, input_shape, window, strides, padding):
+    """See `max_pool2d.max_pool_backward`; one image is one piece of work, so no two workers add to the same pixel."""
+    dx = np.zeros(input_shape, dy.dtype)
+    _max_pool_backward(np.ascontiguousarray(dy), winner, dx, window, strides, (padding[0][0], padding[1][0]))
+    return dx
+
+
+@njit(cache=True, parallel=True)
+def _max_pool(x, y, winner, window, strides, corner):
+    (N, H, W, C), (_, OH, OW, _) = x.shape, y.shape
+    (KH, KW), (SH, SW), (top, left) = window, strides, corner
+    x, y, winner = x.reshape(-1), y.reshape(-1), winner.reshape(-1)
+    lowest = y.dtype.type(-np.inf)
+    for row in prange(N * OH):
+        n = row // OH
+        h_first = (row - n * OH) * SH - top
+        for j in range(OW):
+            w_first = j * SW - left
+            at = uintp((row * OW + j) * C)
+            for c in range(uintp(C)):
+                y[at + c] = lowest
+                winner[at + c] = 0
+            for p in range(max(0, -h_first), min(KH, H - h_first)):
+                for q in range(max(0, -w_first), min(KW, W - w_first)):
+                    source = uintp(((n * H + h_first + p) * W + w_first + q) * C)
+                    place = winner.dtype.type(p * KW + q)
+                    for c in range(uintp(C)):
+                        value, best = x[source + c], y[at + c]
+                        larger = (value > best) | ((value != value) & (best == best))
+                        y[at + c] = value if larger else best
+                        winner[at + c] = place if larger else winner[at + c]
+
+
+@njit(cache=True, parallel=True)
+def _max_pool_backward(dy, winner, dx, window, strides, corner):
+    (N, H, W, C), (_, OH, OW, _) = dx.shape, dy.shape
+    (KH, KW), (SH, SW), (top, left) = window, strides, corner
+    dx, dy, winner = dx.reshape(-1), dy.reshape(-1), winner.reshape(-1)
+    zero = dy.dtype.type(0)
+    for n in prange(N):
+        for i in range(OH):
+            h_first = i * SH - top
+            for j in range(OW):
+                w_first = j * SW - left
+                at = uintp(((n * OH + i) * OW + j) * C)
+                for p in range(max(0, -h_first), min(KH, H - h_first)):
+                    for q in range(max(0, -w_first), min(KW, W - w_first)):
+                        to = uintp(((n * H + h_first + p) * W + w_first + q) * C)
+                        place = winner.dtype.type(p * KW + q)
+                        for c in range(uintp(C)):
+                            dx[to + c] += dy[at + c] if winner[at + c] == place else zero

@@ -1,0 +1,82 @@
+"""The twin of `matmul.matmul`: the result in pieces for the workers to share, each multiplied in registers.
+
+`block_product` reads its second factor along vectors, so that one must lie row by row. Where it comes transposed,
+either it is laid out anew, or the whole product is transposed, (a b)^T = b^T a^T, whichever moves less: a dense
+layer's dx multiplies by a large kernel, transposed, and only the small batch has to be turned.
+"""
+
+import numpy as np
+from numba import njit, prange, uintp
+
+from minitorch_cnn.twins.numba.block_product import WIDTHS, fill_up, multiplier, panel_width, product
+from minitorch_cnn.twins.numba.gemm import gemm
+from minitorch_cnn.twins.numba.simd import lanes
+
+ROWS, DEPTH = 96, 1024  # of a piece, so that both its factors stay in a core's cache
+FEW = 8  # rows: a product with so few reads each number of b hardly more than once, and BLAS does that best
+PIECES = 16
+
+
+def matmul(a, b):
+    """See `matmul.matmul`."""
+    (M, K), N = a.shape, b.shape[1]
+    dtype = np.result_type(a, b)
+    a, b = (x.astype(dtype, copy=False) for x in (a, b))
+    if M <= FEW:
+        return _with_blas(a, b)
+    if not b.flags.c_contiguous and b.flags.f_contiguous and M * (K + N) < K * N:
+        return np.ascontiguousarray(matmul(b.T, np.ascontiguousarray(a.T)).T)
+    a, row, step, _ = _as_stored(a)
+    b = fill_up(np.ascontiguousarray(b), lanes(dtype))
+    c = np.empty((M, b.shape[1]), dtype)
+    zeros = np.zeros(WIDTHS[0] * lanes(dtype), dtype)
+    _matmul(multiplier(dtype), M, K, a, row, step, b.reshape(-1), zeros, c, lanes(dtype))
+    return c if c.shape[1] == N else np.ascontiguousarray(c[:, :N])
+
+
+def _as_stored(x):
+    """(flat array, elements from one row to the next, from one column to the next, whether it is transposed)."""
+    if x.flags.f_contiguous and not x.flags.c_contiguous:
+        return x.T.reshape(-1), 1, x.shape[0], True
+    return np.ascontiguousarray(x).reshape(-1), x.shape[1], 1, False
+
+
+@njit(cache=True, parallel=True)
+def _matmul(multiply, M, K, a, row, step, b, zeros, c, lanes):
+    N, none = c.shape[1], c.dtype.type(-np.inf)
+    widest = WIDTHS[0] * lanes
+    across = (N + widest - 1) // widest
+    c = c.reshape(-1)
+    for piece in prange((M + ROWS - 1) // ROWS * across):
+        m, n = piece // across * ROWS, piece % across * widest
+        rows, end = min(ROWS, M - m), min(n + widest, N)
+        while n < end:
+            vectors = panel_width((end - n) // lanes)
+            for k in range(0, max(K, 1), DEPTH):
+                to = uintp(m * N + n)
+                start, start_at, start_row = (zeros, uintp(0), uintp(0)) if k == 0 else (c, to, uintp(N))
+                product(
+                    multiply, uintp(rows), uintp(vectors), uintp(1), uintp(min(DEPTH, K - k)), a,
+                    uintp(m * row + k * step),
+                    uintp(row), uintp(0), uintp(step), b, uintp(k * N + n), uintp(0), uintp(N), start, start_at,
+                    start_row, none, c, to, uintp(N),
+                )  # fmt: skip
+            n += vectors * lanes
+
+
+def _with_blas(a, b):
+    (M, K), N = a.shape, b.shape[1]
+    a, row_a, step_a, transposed_a = _as_stored(a)
+    b, row_b, step_b, transposed_b = _as_stored(b)
+    c = np.empty((M, N), a.dtype)
+    lda, ldb, columns = max(row_a, step_a), max(row_b, step_b), max(32, -(-N // PIECES))
+    _by_columns(M, N, K, a, lda, transposed_a, b, ldb, transposed_b, c.reshape(-1), columns)
+    return c
+
+
+@njit(cache=True, parallel=True)
+def _by_columns(M, N, K, a, lda, transpose_a, b, ldb, transpose_b, c, columns):
+    for piece in prange((N + columns - 1) // columns):
+        first = piece * columns
+        start = first * ldb if transpose_b else first
+        gemm(M, min(columns, N - first), K, a, lda, transpose_a, b[start:], ldb, transpose_b, 0.0, c[first:], N)
