@@ -44,7 +44,7 @@ def main(arguments=None):
     """Run the command line; returns the exit code."""
     options = parallel.parse_once(_parser(), arguments)
     if not getattr(options, "together", False):
-        parallel.go_on_alone()
+        parallel.continue_alone()
     try:
         return options.run(options) or 0
     except UserError as error:
@@ -59,7 +59,7 @@ def main(arguments=None):
     except OSError as error:  # a name that no file can have, a disk that fails where nobody thought of it
         return parallel.fail(f"minitorch-cnn: {printable(error.filename or 'error')}: {error.strerror or error}", 2)
     except MemoryError as error:
-        return parallel.fail(f"minitorch-cnn: {printable(TooLittleMemory.words(error))}", 2)
+        return parallel.fail(f"minitorch-cnn: {printable(TooLittleMemory.describe(error))}", 2)
     except Exception as error:
         if parallel.launched() == 1:
             raise

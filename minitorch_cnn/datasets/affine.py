@@ -1,32 +1,31 @@
-"""Moving the pixels of an image: whole-pixel moves by copying, everything else by one bilinear sampling.
+"""Geometric transforms of images: whole-pixel shifts by copying, everything else by one bilinear interpolation.
 
-Both functions work backwards, as image warping always does: for each pixel of the result they ask where in the
-original it comes from. So no pixel of the result is left empty or written twice.
+Both functions work backwards, as image warping usually does: for each pixel of the result they compute where in the
+original it comes from. Therefore no pixel of the result is left empty or written twice.
 
-What lies outside the original is answered by `fill`:
+Pixels from outside the original are filled in according to `fill`:
 
-    "nearest"   the nearest pixel of the edge              a a | a b c d | d d
+    "nearest"   the nearest edge pixel                     a a | a b c d | d d
     "zero"      black                                      0 0 | a b c d | 0 0
-    "reflect"   the image mirrored in its edge pixels      c b | a b c d | c b
+    "reflect"   the image mirrored at its edge pixels      c b | a b c d | c b
 """
+
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import accelerated, namespace
+from minitorch_cnn.arrays import Array, accelerated, namespace
 
 FILLS = ("nearest", "zero", "reflect")
 
 
 @accelerated
-def move(images, flips, shifts, fill):
-    """Mirror and shift images by whole pixels; every pixel is copied, none is interpolated.
+def move(images: Array, flips: Array, shifts: Array, fill: str) -> Array:
+    """Mirror and shift images (N, H, W, C) by whole pixels; every pixel is copied, none is interpolated.
 
-    images  (N, H, W, C), any type
-    flips   (N,) bool: mirror left and right, before the shift
-    shifts  (N, 2) int64: how many pixels down and to the right
-    fill    one of FILLS
-
-    Returns a new array like `images`.
+    Arguments: `images` (N, H, W, C) of any dtype; `flips` (N,) bool, whether each image is mirrored left to right
+    before the shift; `shifts` (N, 2) int64, how many pixels each image moves down and to the right; `fill` one of
+    `FILLS`. Returns a new array of the shape and dtype of `images`.
     """
     xp = namespace(images)
     N, H, W, _ = images.shape
@@ -41,16 +40,15 @@ def move(images, flips, shifts, fill):
 
 
 @accelerated
-def resample(images, matrices, fill):
-    """Send every image through its own affine map, with bilinear interpolation.
+def resample(images: Array, matrices: Array, fill: str) -> Array:
+    """Transform each image (N, H, W, C) by its own affine map, with bilinear interpolation.
 
-    images    (N, H, W, C), uint8 or float32
-    matrices  (N, 2, 3) float32: from a pixel (row, column) of the result to the place in the original it is taken
-              from, both counted in pixels from the centre of the image: [y, x] = matrix @ [row, column, 1]
-    fill      one of FILLS
+    Arguments: `images` (N, H, W, C), uint8 or float32; `matrices` (N, 2, 3) float32, each mapping a pixel (row, column)
+    of the result to its source in the original, [y, x] = matrix @ [row, column, 1], all coordinates measured in pixels
+    from the centre of the image; `fill` one of `FILLS`. Returns a new array of the shape and dtype of `images`; uint8
+    values are rounded to the nearest integer.
 
-    Returns a new array like `images`; uint8 is rounded to the nearest value. All arithmetic is float32 and in the
-    order written here, which the compiled twin follows, so the two give the same pixels.
+    All arithmetic is float32 and in the order written here. The compiled twins follow it, so they give the same pixels.
     """
     xp = namespace(images)
     N, H, W, _ = images.shape
@@ -79,23 +77,23 @@ def resample(images, matrices, fill):
     upper = images[n, above, left] * weight_left + images[n, above, right] * weight_right
     lower = images[n, below, left] * weight_left + images[n, below, right] * weight_right
     sampled = upper * weigh(weight_above, above_exists) + lower * weigh(weight_below, below_exists)
-    # A cast to an integer cuts off what is behind the point, so half is added first.
+    # A cast to an integer type truncates, so half is added first.
     return (sampled + rounding(images.dtype)).astype(images.dtype)
 
 
-def rounding(dtype):
-    """What to add before a cast to `dtype` so that it rounds to the nearest: half for integers, nothing for floats."""
+def rounding(dtype: Any) -> np.float32:
+    """What to add before a cast to `dtype` so that the cast rounds to nearest: 0.5 for integers, 0 for floats."""
     return np.float32(0.5 if np.issubdtype(dtype, np.integer) else 0)
 
 
 def _into_image(index, size, fill):
-    """Which pixel answers for `index`, which may lie outside 0..size-1, and whether there is one."""
+    """For each `index`, which may lie outside 0..size-1: the source pixel inside, and whether there is one (bool)."""
     xp = namespace(index)
     exists = xp.ones(index.shape, dtype=bool)
     if fill == "zero":
         exists = (index >= 0) & (index < size)
     if fill == "reflect" and size > 1:
-        period = 2 * size - 2  # there and back, the two edge pixels once each
+        period = 2 * size - 2  # forwards and backwards; each of the two edge pixels occurs once
         index = xp.abs(index) % period
         index = xp.where(index < size, index, period - index)
     return xp.clip(index, 0, size - 1), exists

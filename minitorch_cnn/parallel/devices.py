@@ -1,15 +1,16 @@
-"""The sum over ranks of vectors on GPUs: by NCCL where every rank has a GPU of its own, else through the host."""
+"""Sums over ranks of vectors on GPUs: by NCCL if every rank has its own GPU, otherwise through host memory."""
 
 import os
 import socket
+from typing import Any
 
 from minitorch_cnn.errors import BackendError
 
 KINDS = {"float32": "NCCL_FLOAT32", "float64": "NCCL_FLOAT64"}
 
 
-def device_sums(communicator):
-    """What adds up CuPy arrays over the ranks of `communicator`, with a method `sum(vector)`."""
+def device_sums(communicator: Any) -> "ByNCCL | ByHost":
+    """Return an object whose method `sum(vector)` adds up CuPy arrays over the ranks of the MPI `communicator`."""
     import cupy
 
     bus = cupy.cuda.runtime.deviceGetPCIBusId(cupy.cuda.Device().id)
@@ -19,8 +20,11 @@ def device_sums(communicator):
     return ByHost(communicator)
 
 
-def choose_device():
-    """Give this rank the GPU with its number on the machine, in turn where there are fewer GPUs than ranks."""
+def choose_device() -> None:
+    """Select the GPU with this rank's number on its machine; ranks share GPUs in turn if there are fewer GPUs.
+
+    Raises BackendError when this machine has no GPU.
+    """
     import cupy
 
     names = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
@@ -40,15 +44,16 @@ def _has_nccl():
 
 
 class ByNCCL:
-    """GPU to GPU: NVLink, PCIe or the network, as NCCL finds them."""
+    """Sums directly from GPU to GPU, over whatever NCCL finds: NVLink, PCIe or the network."""
 
-    def __init__(self, communicator):
+    def __init__(self, communicator: Any) -> None:
         from cupy.cuda import nccl
 
         name = communicator.bcast(nccl.get_unique_id() if communicator.rank == 0 else None)
         self.nccl, self.ring = nccl, nccl.NcclCommunicator(communicator.size, name, communicator.rank)
 
-    def sum(self, vector):
+    def sum(self, vector: Any) -> None:
+        """Replace every rank's CuPy `vector` by the sum over all ranks."""
         import cupy
 
         data, kind = vector.data.ptr, getattr(self.nccl, KINDS[vector.dtype.name])
@@ -56,12 +61,14 @@ class ByNCCL:
 
 
 class ByHost:
-    """GPU to pinned host memory, which the GPU writes to directly, MPI's sum there, and back."""
+    """Sums on the host: the GPU copies to pinned memory, MPI adds up, and the sum is copied back."""
 
-    def __init__(self, communicator):
-        self.communicator, self.pinned = communicator, {}
+    def __init__(self, communicator: Any) -> None:
+        self.communicator = communicator
+        self.pinned: dict = {}  # (shape, dtype): host array
 
-    def sum(self, vector):
+    def sum(self, vector: Any) -> None:
+        """Replace every rank's CuPy `vector` by the sum over all ranks."""
         import cupyx
         from mpi4py import MPI
 

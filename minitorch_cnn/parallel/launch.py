@@ -1,7 +1,8 @@
-"""Beginning and ending together.
+"""How processes that belong together start and end.
 
-A program that was started by `mpiexec` is one of several, whether its user thought of that or not: alone, each would
-train the same and write over the others. So the command line looks for the launcher instead of waiting for an option.
+`mpiexec` starts a program several times, whether or not its user had that in mind. If each process trained alone, they
+would all train the same model and overwrite each other's files. So the command line looks for the launcher's
+environment variables instead of requiring an option.
 """
 
 import contextlib
@@ -11,31 +12,38 @@ import subprocess
 import sys
 import time
 import traceback
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from minitorch_cnn.errors import BackendError
 from minitorch_cnn.parallel.ranks import Alone, Ranks
 
-# How a launcher tells its processes how many they are, and which: MPICH, Intel MPI, Microsoft MPI, Slurm; Open MPI.
+# Variables in which a launcher gives each process the number of processes and its own number.
+# The first is set by MPICH, Intel MPI, Microsoft MPI and Slurm, the second by Open MPI.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 NUMBERS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK")
-PATIENCE = 3.0  # seconds in which the first rank may say what all would say
-PASSING_ON = 0.2  # seconds in which the launcher takes a message, before it is told to end everybody
+PATIENCE = 3.0  # seconds for which the other ranks wait, so that the first rank can report an error that all share
+FORWARDING = 0.2  # seconds for which the launcher has time to forward a message before all processes are ended
 
 
-def launched():
-    """How many processes a launcher says it has started; 1 where there was none."""
+def launched() -> int:
+    """Return how many processes the launcher has started; 1 without a launcher."""
     sizes = [os.environ[name] for name in SIZES if os.environ.get(name, "").isdigit()]
     return max(map(int, sizes), default=1)
 
 
-def first():
-    """Whether this is the first of the processes that a launcher started, or the only one."""
+def first() -> bool:
+    """Return whether this is the first of the processes that a launcher started, or the only process."""
     numbers = [os.environ[name] for name in NUMBERS if os.environ.get(name, "").isdigit()]
     return launched() == 1 or not numbers or int(numbers[0]) == 0
 
 
-def parse_once(parser, arguments):
-    """`parser.parse_args(arguments)`; where it ends the program, the first process prints why and has the exit code."""
+def parse_once(parser: ArgumentParser, arguments: Sequence[str] | None) -> Namespace:
+    """Return `parser.parse_args(arguments)`; if that ends the program, only the first process prints anything.
+
+    Then the first process has the parser's exit code, and the others have 0.
+    """
     if first():
         return parser.parse_args(arguments)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
@@ -45,8 +53,8 @@ def parse_once(parser, arguments):
             raise SystemExit(0) from None
 
 
-def go_on_alone():
-    """Leave to the first process what needs no other: they end here, and it goes on as if it had been started alone."""
+def continue_alone() -> None:
+    """End all processes but the first, which continues as if it had been started without a launcher."""
     if not first():
         raise SystemExit(0)
     for name in SIZES:
@@ -54,11 +62,11 @@ def go_on_alone():
 
 
 @functools.cache
-def world():
-    """The processes that were started together: `Ranks` under `mpiexec`, otherwise `Alone`.
+def world() -> Alone:
+    """Return the processes that were started together: `Ranks` under `mpiexec`, otherwise `Alone`.
 
-    From then on an exception that nobody catches ends them all: MPI would wait for the process that it ended.
-    Raises BackendError where mpi4py is missing, or made for another MPI than the launcher's.
+    After this call an uncaught exception on one rank ends all ranks, because otherwise MPI would wait for the dead one.
+    Raises BackendError when mpi4py is missing or was built for another MPI than the launcher's.
     """
     if launched() == 1:
         return Alone()
@@ -69,7 +77,7 @@ def world():
     if launched() != MPI.COMM_WORLD.size:
         raise BackendError(
             f"started by mpiexec as one of {launched()} processes, but mpi4py sees {MPI.COMM_WORLD.size}:"
-            f" it was made for another MPI ({MPI.Get_library_version().splitlines()[0]})"
+            f" it was built for another MPI ({MPI.Get_library_version().splitlines()[0]})"
         )
     _share_cores(MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED).size)
     sys.excepthook = lambda *error: fail("".join(traceback.format_exception(*error)), 1)
@@ -77,17 +85,17 @@ def world():
 
 
 def _share_cores(processes):
-    """Numba's threads are to be as many as there are cores for each process of this machine, unless the user says."""
+    """Divide this machine's cores among its processes as Numba's threads, unless the user has set their number."""
     if "NUMBA_NUM_THREADS" not in os.environ:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         os.environ["NUMBA_NUM_THREADS"] = str(max(1, cores // processes))
 
 
-def fail(message, code, together=False):
-    """End with a line on the error output: returns the exit code, or, under mpiexec, ends all processes at once.
+def fail(message: str, code: int, together: bool = False) -> int:
+    """Print a message on the error output, then return the exit code or, under mpiexec, end all processes at once.
 
-    What all of them run into, the first one says; what only one does, it says itself. With `together` all are known to
-    end here, so nobody has to be ended.
+    If all processes fail in the same way, the first one prints the message; if only one fails, that one prints it.
+    `together` means that all processes are known to end here, so none has to be ended by force.
     """
     ranks = _world_or_none()
     if together or ranks is None or ranks.size == 1:
@@ -98,8 +106,9 @@ def fail(message, code, together=False):
         time.sleep(PATIENCE)
         message = f"process {ranks.rank + 1} of {ranks.size}: {message}"
     print(message, file=sys.stderr, flush=True)
-    time.sleep(PASSING_ON)
+    time.sleep(FORWARDING)
     ranks.communicator.Abort(code)
+    return code
 
 
 def _world_or_none():
@@ -109,8 +118,8 @@ def _world_or_none():
         return None
 
 
-# Prints its first argument when its input ends without the word, for then the process that held the other end is dead;
-# and its second where there is a file of the name in the third.
+# Waits for its input to end. If the input was not "well", the process at the other end of the pipe was killed: then it
+# prints its first argument, followed by the second if the file named by the third exists.
 _WITNESS = """
 import os, sys
 if sys.stdin.read() != "well":
@@ -120,11 +129,11 @@ if sys.stdin.read() != "well":
 
 
 @contextlib.contextmanager
-def last_words(message, advice, path):
-    """Context in which a killed process (out of memory, a lost machine) still leaves a message.
+def message_if_killed(message: str, advice: str, path: str | Path) -> Iterator[None]:
+    """Context that prints `message` if this process is killed inside it (out of memory, a lost machine).
 
-    `advice` is added where there is a file at `path`. The launcher kills all ranks when one dies, too fast for any of
-    them to speak, so a witness is started that only waits for this process to end.
+    `advice` is added if there is a file at `path`. The launcher kills all ranks when one dies, too quickly for any of
+    them to print something, so a separate witness process is started that only waits for this process to end.
     """
     command = [sys.executable, "-I", "-S", "-c", _WITNESS, message, advice, str(path)]
     witness = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True)

@@ -1,72 +1,80 @@
-"""What a training asks of the processes that share it; `Alone` is what that means for a single one."""
+"""What training needs from the processes that share it; `Alone` implements it for a single process."""
 
 import functools
 import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.errors import UserError
 from minitorch_cnn.parallel.share import Share
 
+T = TypeVar("T")
+
 
 class Alone:
-    """One process: all images are its own, and every sum has one term."""
+    """A single process: it computes all images, and every sum over ranks has one term."""
 
     rank, size = 0, 1
 
     @property
-    def reports(self):
-        """Whether this is the one that reports and saves."""
+    def reports(self) -> bool:
+        """Whether this is the rank that reports and saves, which is the first one."""
         return self.rank == 0
 
-    def sum(self, vector):
-        """Every rank's `vector` becomes the sum of all, in place; the same bits everywhere."""
+    def sum(self, vector: Array) -> None:
+        """Replace every rank's `vector` by the sum over all ranks, with the same bits on every rank."""
 
-    def any(self, flag):
-        """Whether `flag` is true on any rank."""
+    def any(self, flag: object) -> bool:
+        """Return whether `flag` is true on any rank."""
         flags = np.array([bool(flag)], np.float64)
         self.sum(flags)
         return bool(flags[0])
 
-    def from_first(self, function):
-        """On every rank what `function()` returns, or the UserError it raises, on the first, which alone calls it."""
+    def from_first(self, function: Callable[[], T]) -> T:
+        """Call `function()` on the first rank only and return its result on every rank.
+
+        A UserError that it raises is raised on every rank.
+        """
         return function()
 
-    def gather(self, value):
-        """Every rank's `value`, in the order of the ranks."""
+    def gather(self, value: T) -> list[T]:
+        """Return every rank's `value`, in the order of the ranks."""
         return [value]
 
-    def anybodys(self, value):
-        """The first rank's `value` that has one."""
+    def any_rank(self, value: T) -> T | None:
+        """Return the `value` of the first rank on which it is true, or None if there is no such rank."""
         return next((value for value in self.gather(value) if value), None)
 
-    def in_turn(self, function):
-        """`function()` of every rank, called on the first before the others: what it downloads, they find."""
+    def in_turn(self, function: Callable[[], T]) -> T:
+        """Return each rank's own `function()`; the first rank calls it before the others, so a download is made once."""
         return function()
 
-    def choose_device(self, backend):
-        """Take this rank's GPU, where `backend` is one of several GPUs."""
+    def choose_device(self, backend: str) -> None:
+        """Select this rank's GPU if `backend` is "cupy"."""
 
-    def share(self, images):
-        """This rank's `Share` of a batch of so many images."""
+    def share(self, images: int) -> Share:
+        """Return this rank's `Share` of a batch of `images` images."""
         cuts = self.cuts(images)
         return Share(self, cuts[self.rank], cuts[self.rank + 1], images)
 
-    def cuts(self, things):
-        """Where each rank's share of so many things begins, and where the last one ends."""
+    def cuts(self, things: int) -> list[int]:
+        """Return `size` + 1 positions that divide `things` items: where each rank's share begins and the last ends."""
         return [rank * things // self.size for rank in range(self.size + 1)]
 
-    def exchange(self, rows, cuts):
-        """Fill in on every rank all of `rows` (N, ...), of which rank r has made those from cuts[r] to cuts[r + 1]."""
+    def exchange(self, rows: np.ndarray, cuts: Sequence[int]) -> None:
+        """Fill in all of `rows` (N, ...) on every rank; rank r has computed rows cuts[r] to cuts[r + 1] (exclusive)."""
 
 
 class Ranks(Alone):
     """The processes of an MPI communicator."""
 
-    def __init__(self, communicator):
+    def __init__(self, communicator: Any) -> None:
         self.communicator, self.rank, self.size = communicator, communicator.rank, communicator.size
 
-    def sum(self, vector):
+    def sum(self, vector: Array) -> None:
         from mpi4py import MPI
 
         if isinstance(vector, np.ndarray):
@@ -74,33 +82,33 @@ class Ranks(Alone):
         else:
             self._devices.sum(vector)
 
-    def exchange(self, rows, cuts):
+    def exchange(self, rows: np.ndarray, cuts: Sequence[int]) -> None:
         from mpi4py import MPI
 
         counts = [rows[first:stop].size for first, stop in itertools.pairwise(cuts)]
         self.communicator.Allgatherv(MPI.IN_PLACE, [rows, counts])
 
-    def from_first(self, function):
+    def from_first(self, function: Callable[[], T]) -> T:
         value = error = None
         if self.reports:
             try:
                 value = function()
             except UserError as mistake:
-                mistake.together, error = True, mistake  # raised on all ranks, which then end by themselves
+                mistake.together, error = True, mistake  # type: ignore[attr-defined]  # all ranks raise it and end by themselves
         value, error = self.communicator.bcast((value, error))
         if error is not None:
             raise error
         return value
 
-    def gather(self, value):
+    def gather(self, value: T) -> list[T]:
         return self.communicator.allgather(value)
 
-    def in_turn(self, function):
+    def in_turn(self, function: Callable[[], T]) -> T:
         found = []
         self.from_first(lambda: found.append(function()))
         return found[0] if found else function()
 
-    def choose_device(self, backend):
+    def choose_device(self, backend: str) -> None:
         if backend != "numpy":
             from minitorch_cnn.parallel.devices import choose_device
 

@@ -1,77 +1,86 @@
-"""One rank's part of a batch, and how it counts in the whole."""
+"""One rank's part of a batch, and how it contributes to the whole."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from minitorch_cnn.arrays import is_array
+import numpy as np
+
+from minitorch_cnn.arrays import Array, is_array
+
+if TYPE_CHECKING:
+    from minitorch_cnn.parallel.ranks import Alone
 
 
 @dataclass(frozen=True)
 class Share:
-    """Images `first` to `stop` of a batch of `whole`.
+    """Images `first` to `stop` (exclusive) of a batch of `whole` images, which the rank behind `ranks` computes.
 
-    A rank without images computes one of another's and adds nothing: it has to take part in all sums.
+    A rank without images computes one image of another rank and contributes zero, because it must take part in every
+    sum over the ranks.
     """
 
-    ranks: object
+    ranks: Alone
     first: int
     stop: int
     whole: int
 
     @property
-    def images(self):
-        """How many count."""
+    def images(self) -> int:
+        """The number of images that count."""
         return self.stop - self.first
 
     @property
-    def rows(self):
+    def rows(self) -> slice:
         """The slice of the batch to compute."""
         return slice(self.first, self.stop) if self.images else slice(0, 1)
 
-    def total(self, sums):
-        """`sums`, an array of what this rank has added up over its images, made into the sum over all ranks."""
+    def total(self, sums: Array) -> Array:
+        """Replace `sums`, an array of sums over this rank's images, by the sums over all ranks, and return it."""
         if not self.images:
             sums[...] = 0
         self.ranks.sum(sums)
         return sums
 
-    def count_all(self, count):
-        """How many numbers the whole batch has where the rows computed here have `count`."""
+    def count_all(self, count: int) -> int:
+        """Scale `count`, the number of values in the rows computed here, to the number in the whole batch."""
         return count // max(self.images, 1) * self.whole
 
 
 class Weighted:
-    """A loss whose gradient is this share's term of the batch's: a mean over few images, scaled to a mean over all."""
+    """A loss whose gradient is this share's term of the batch's: the gradient of the share's mean, scaled to the batch."""
 
-    def __init__(self, loss, share):
+    def __init__(self, loss: Any, share: Share) -> None:
         self.loss, self.follows, self.weight = loss, loss.follows, share.images / share.whole
 
-    def value_and_gradient(self, prediction, labels):
-        """(loss of the share, gradient of the batch's loss)."""
+    def value_and_gradient(self, prediction: Array, labels: Array) -> tuple[float, Array]:
+        """Return (loss of the share, the share's term of the batch's gradient, shaped like `prediction`)."""
         return self._weighted(*self.loss.value_and_gradient(prediction, labels))
 
-    def from_scores(self, scores, labels):
-        """(loss of the share, gradient of the batch's loss)."""
+    def from_scores(self, scores: Array, labels: Array) -> tuple[float, Array]:
+        """Return (loss of the share, the share's term of the batch's gradient, shaped like `scores`)."""
         return self._weighted(*self.loss.from_scores(scores, labels))
 
     def _weighted(self, value, gradient):
         return value, gradient * gradient.dtype.type(self.weight)
 
 
-def part(items, first, stop):
-    """Items `first` to `stop`: of an array a view, of a sequence that loads them one that loads no others."""
+def part(items: Any, first: int, stop: int) -> Any:
+    """Return items `first` to `stop` (exclusive): a view of an array, or a `Part` that loads no other items."""
     return items[first:stop] if is_array(items) else Part(items, first, stop)
 
 
 class Part:
-    """Items `first` to `stop` of a sequence that is asked for slices or arrays of indices."""
+    """Items `first` to `stop` (exclusive) of a sequence that is indexed with slices or arrays of indices."""
 
-    def __init__(self, items, first, stop):
+    def __init__(self, items: Any, first: int, stop: int) -> None:
         self.items, self.first, self.stop = items, first, stop
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.stop - self.first
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: slice | np.ndarray) -> Any:
         if not isinstance(rows, slice):
             return self.items[self.first + rows]
         start, stop, _ = rows.indices(len(self))

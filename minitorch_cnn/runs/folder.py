@@ -104,7 +104,7 @@ class RunFolder:
                 raise CheckpointError(f"{self.path}: holds a run already; go on with --resume {self.path}")
             if ranks.size > 1:
                 killed = "minitorch-cnn: a process was killed", f"; go on with: {command}", self.config
-                around.enter_context(parallel.last_words(*killed))
+                around.enter_context(parallel.message_if_killed(*killed))
             around.enter_context(going_on)
             try:
                 yield

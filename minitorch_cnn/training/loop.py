@@ -198,7 +198,7 @@ class Trainer(TrainingState, Progress):
         for name, value in results.items():
             self.history.setdefault(name, []).append(value)
         self._tell("on_epoch_end", results)
-        self.stopped = self.ranks.anybodys(self.stopped)
+        self.stopped = self.ranks.any_rank(self.stopped)
         self.epoch, self.batch = self.epoch + 1, 0
         self.totals = dict.fromkeys(self.totals, 0) | {"loss": 0.0, "seconds": 0.0}
         if self.after_epoch is not None:
@@ -250,7 +250,7 @@ class Trainer(TrainingState, Progress):
         measured = evaluate(self.learner, images, labels, self.loss, self.ranks)
         if not math.isfinite(measured["loss"]):
             first = self.ranks.share(len(images)).first
-            place = self.ranks.anybodys(diagnosis.where_a_prediction_began(self.learner, images, first=first))
+            place = self.ranks.any_rank(diagnosis.where_a_prediction_began(self.learner, images, first=first))
             what = f"the validation loss is {measured['loss']} after epoch {self.epoch + 1}"
             raise self._not_finite(what, place or diagnosis.Place("in the loss", diagnosis.LOSS))
         return measured

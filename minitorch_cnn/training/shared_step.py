@@ -42,7 +42,7 @@ class SharedStep(Step):
         if share.images:
             with taking(Share(Alone(), share.first, share.stop, share.images), self.learner):
                 place = where_it_began(self.learner, x, labels, self.loss, share.first, share.whole)
-        return self.ranks.anybodys(place)
+        return self.ranks.any_rank(place)
 
 
 @contextlib.contextmanager
