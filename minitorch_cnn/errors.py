@@ -1,51 +1,51 @@
-"""What a user can get wrong, as exceptions of one line: the thing, what was expected, what came.
+"""The errors that a user can cause and correct; each message is one line: the thing, what was expected, what was given.
 
-The command line turns every `UserError` into that line and exit code 2; from Python each is also the built-in error
-that a caller would look for (`ValueError`, `FileNotFoundError`, ...).
+The command line prints that line for every `UserError` and exits with code 2. In Python each class is also the built-in
+exception that a caller would expect to catch (`ValueError`, `OSError`, ...).
 """
 
 
 class UserError(Exception):
-    """Something the caller can put right; the message is one line that says how."""
+    """Base class of errors that the caller can correct; the message is one line that says how."""
 
 
 class ShapeError(UserError, ValueError):
-    """An array or a layer has another shape than its place in the model needs."""
+    """An array or a layer does not have the shape that the model requires at this place."""
 
 
 class ArgumentError(UserError, ValueError):
-    """An argument has a value that means nothing here."""
+    """An argument has an invalid value."""
 
 
 class LabelError(UserError, ValueError):
-    """Labels that do not fit the model's output or the loss."""
+    """The labels do not fit the model's output or the loss."""
 
 
 class DataError(UserError, OSError):
-    """A data set that is missing, incomplete or damaged on disk, or could not be downloaded."""
+    """A data set is missing, incomplete or damaged on disk, or could not be downloaded."""
 
 
 class WeightsError(UserError, ValueError):
-    """A weight file that cannot be read, or does not fit the model."""
+    """A weight file cannot be read, or it does not fit the model."""
 
 
 class CheckpointError(UserError, OSError):
-    """A checkpoint or run folder that cannot be written, read or resumed."""
+    """A checkpoint or run folder cannot be written, read or resumed."""
 
 
 class TrainingError(UserError, ArithmeticError):
-    """Training cannot go on, for instance because the loss is no longer a number."""
+    """Training cannot continue, for example because the loss has become NaN."""
 
 
 class TooLittleMemory(UserError, MemoryError):
-    """The machine has less memory than what was asked for takes."""
+    """The machine does not have enough memory for what was asked for."""
 
     @staticmethod
-    def words(error):
-        """What to say of the MemoryError that Python or NumPy raised."""
+    def describe(error: MemoryError) -> str:
+        """Return one line that explains a MemoryError raised by Python or NumPy."""
         reason = str(error).partition("\n")[0]
         return f"too little memory{f' ({reason})' if reason else ''}; a smaller batch size takes less"
 
 
 class BackendError(UserError, RuntimeError):
-    """An array library or device that was asked for and is not there."""
+    """An array library or device was requested that is not available here."""

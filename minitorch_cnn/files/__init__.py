@@ -1,1 +1,1 @@
-"""."""
+"""Files: downloads, archives, atomic replacement, locks, and reading of untrusted files."""

@@ -1,55 +1,68 @@
-"""Fetching a file from the network so that what lies under its name is always the whole file, or nothing.
+"""Downloading a file so that either the complete file or nothing exists under its final name.
 
-The bytes are written to a file of another name, which gets the final name in one step when its checksum is right. Two
-programs that fetch the same file at once write to two such files, and each puts the same bytes in place. What a broken
-connection left is kept as `NAME.part` and continued by the next attempt or the next run; nobody trusts it before the
-checksum of the whole says so.
+The bytes are written to a file with a temporary name, which is renamed to the final name once its checksum is right.
+Two programs that fetch the same file at once write to two temporary files, and both put the same bytes in place. The
+bytes received before a connection broke are kept as `NAME.part`, and the next attempt or the next run continues them;
+they are not trusted until the checksum of the complete file is right.
 """
+
+from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import pathlib
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from minitorch_cnn.errors import ArgumentError, DataError
 
+if TYPE_CHECKING:
+    import requests
+
 MIB = 1 << 20
-LARGEST = 2048 * MIB  # bytes; no file of ours is larger, so a server that never stops is stopped
+LARGEST = 2048 * MIB  # bytes; none of our files is larger, so a server that never stops sending is cut off here
 TIMEOUT = 30  # seconds without a byte
 PAUSE = 1  # seconds before the second attempt, doubled for each further one
 
 
-def cache_folder(cache=None):
-    """Where downloads are kept: `cache`, or $MINITORCH_CNN_CACHE, or the system's place for caches; a Path."""
+def cache_folder(cache: str | Path | None = None) -> Path:
+    """Return the folder for downloads: `cache`, or $MINITORCH_CNN_CACHE, or the system's cache folder."""
     import pooch
 
-    return pathlib.Path(cache or os.environ.get("MINITORCH_CNN_CACHE") or pooch.os_cache("minitorch_cnn")).expanduser()
+    return Path(cache or os.environ.get("MINITORCH_CNN_CACHE") or pooch.os_cache("minitorch_cnn")).expanduser()
 
 
-def fetch(urls, checksum, folder, filename, progress=True, *, attempts=4, advice=""):
-    """Download a file into a folder, unless it is there already.
+def fetch(
+    urls: str | Iterable[str],
+    checksum: str,
+    folder: str | Path,
+    filename: str,
+    progress: bool = True,
+    *,
+    attempts: int = 4,
+    advice: str = "",
+) -> Path:
+    """Download a file into a folder, unless it is there already, and return its path.
 
-    urls      where the file is, or several places of the same file, tried in turn
-    checksum  "md5:..." or "sha256:..." of the whole file
-    folder    made where it does not exist
-    filename  the name it gets there
-    progress  show a bar
-    attempts  how often each place is asked before giving up
-    advice    what the user can do where it fails, for the end of the message
+    Arguments: `urls`, one address or several of the same file, tried in turn; `checksum`, "md5:..." or "sha256:..." of
+    the complete file; `folder`, created if it does not exist; `filename`, the file's name in that folder; `progress`,
+    whether to show a progress bar; `attempts`, how often each address is tried; `advice`, what the user can do if the
+    download fails, appended to the error message.
 
-    Returns the path of the whole file with the right checksum. Raises DataError (one line) otherwise.
+    Raises DataError when no address gives a complete file with the right checksum.
     """
     urls = [urls] if isinstance(urls, str) else list(urls)
     if not urls:
         raise ArgumentError(f"{filename}: expected at least one address to download it from, got none")
-    final = pathlib.Path(folder) / filename
-    there = _checksum(final, checksum) if final.is_file() else ""
-    if there == checksum:
+    final = Path(folder) / filename
+    present = _checksum(final, checksum) if final.is_file() else ""
+    if present == checksum:
         return final
-    failures = {}
+    failures: dict[str, _Failure] = {}
     with _disk_errors(filename, final.parent):
         final.parent.mkdir(parents=True, exist_ok=True)
         with _unfinished(final) as unfinished:
@@ -70,31 +83,31 @@ def fetch(urls, checksum, folder, filename, progress=True, *, attempts=4, advice
                 if attempt + 1 < attempts:
                     time.sleep(PAUSE * 2**attempt)
     reasons = "; ".join(f"{url}: {failure}" for url, failure in failures.items())
-    if there:
-        reasons += f"; {final} is another file: its checksum is {there}, expected {checksum}"
+    if present:
+        reasons += f"; {final} is another file: its checksum is {present}, expected {checksum}"
     raise DataError(f"{filename}: could not be downloaded: {reasons}{advice and '; '}{advice}")
 
 
 class _Failure(Exception):
-    """Why one attempt gave nothing; `final` where asking the same place again is no use."""
+    """Why one attempt failed; `final` if trying the same address again is useless, `wrong` if the checksum differed."""
 
-    def __init__(self, reason, final=False, wrong=False):
+    def __init__(self, reason: str, final: bool = False, wrong: bool = False):
         super().__init__(reason)
         self.final, self.wrong = final, wrong
 
 
-def _checksum(path, like):
-    """The file's checksum, "md5:..." or "sha256:..." as `like` has it."""
+def _checksum(path: Path, like: str) -> str:
+    """Return the file's checksum in the form of `like`: "md5:..." or "sha256:..."."""
     import pooch
 
     algorithm, _, _ = like.partition(":")
     return f"{algorithm}:{pooch.file_hash(str(path), algorithm)}"
 
 
-def _check(path, checksum, again):
-    """Raise _Failure, and empty the file, where it has another checksum: wrong bytes cannot be continued.
+def _check(path: Path, checksum: str, again: bool) -> None:
+    """Raise _Failure when the file's checksum is wrong, and empty the file, because wrong bytes cannot be continued.
 
-    The first time, a left-over of something else may be to blame; `again` says that it is the server.
+    The first time, the remains of another download may be the cause; the second time (`again`) it is the server.
     """
     if _checksum(path, checksum) != checksum:
         with path.open("rb") as file:
@@ -105,48 +118,49 @@ def _check(path, checksum, again):
 
 
 @contextlib.contextmanager
-def _unfinished(final):
-    """A file of this call's own to download into, holding what an earlier one left behind.
+def _unfinished(final: Path) -> Iterator[Path]:
+    """Yield a private file to download into, which already holds the bytes that an earlier attempt received.
 
-    Taking the left-over and leaving it are renames, so of two programs only one gets it and none writes to another's.
+    Those bytes are taken over and left behind by renaming, so if two programs try, only one gets them, and no program
+    writes to another one's file.
     """
-    left_over = final.with_name(final.name + ".part")
-    handle, own = tempfile.mkstemp(prefix=final.name + ".", suffix=".download", dir=final.parent)
+    partial = final.with_name(final.name + ".part")
+    handle, name = tempfile.mkstemp(prefix=final.name + ".", suffix=".download", dir=final.parent)
     os.close(handle)
-    own = pathlib.Path(own)
-    own.chmod(0o644)  # mkstemp makes files only for their owner; a cache may be shared
-    for path in (left_over, *_abandoned(final)):
+    own = Path(name)
+    own.chmod(0o644)  # mkstemp lets only the owner read the file, but a cache may be shared
+    for path in (partial, *_abandoned(final)):
         with contextlib.suppress(OSError):
             os.replace(path, own)
             break
     try:
-        with own.open("rb") as mark:  # as long as it is open and locked, this download lives
-            _lock(mark)
+        with own.open("rb") as lock:  # while this is open and locked, other programs see that the download is active
+            _lock(lock)
             yield own
     finally:
         with contextlib.suppress(FileNotFoundError):
             if own.stat().st_size:
-                os.replace(own, left_over)
+                os.replace(own, partial)
             else:
                 own.unlink()
 
 
-def _abandoned(final):
-    """Downloads whose program was killed: nobody holds their lock any more.
+def _abandoned(final: Path) -> Iterator[Path]:
+    """Yield the files of downloads whose program was killed, which means that nothing holds their lock any more.
 
-    Where there are no locks: one that lives writes to its file at least every TIMEOUT seconds. A clock that jumps can
-    make it look dead; what is taken from it then still has to pass the checksum.
+    Where there are no locks, age decides: an active download writes to its file at least every TIMEOUT seconds. A clock
+    that jumps can make one look abandoned, but the bytes taken from it still have to pass the checksum.
     """
     for path in final.parent.glob(f"{final.name}.*.download"):
         with contextlib.suppress(OSError), path.open("rb") as file:
             locked = _lock(file)
             old = time.time() - path.stat().st_mtime > 10 * TIMEOUT
-            if path.stat().st_size and (old if locked is None else locked):  # an empty one is only just being made
+            if path.stat().st_size and (old if locked is None else locked):  # an empty one has only just been created
                 yield path
 
 
-def _lock(file):
-    """Whether `file` could be locked, until it is closed; None where the system has no such locks."""
+def _lock(file: BinaryIO) -> bool | None:
+    """Lock `file` until it is closed, and return whether that worked; None where the system has no such locks."""
     try:
         import fcntl
 
@@ -158,30 +172,30 @@ def _lock(file):
     return True
 
 
-def _download(url, path, filename, progress):
-    """Ask for what is still missing of `path` and append it; raises _Failure."""
+def _download(url: str, path: Path, filename: str, progress: bool) -> None:
+    """Request the bytes that `path` still lacks and append them; raises _Failure when that does not work."""
     import requests
 
     have = path.stat().st_size
-    # The bytes as they are: a server that thinks of .gz as an encoding must not unpack the archive.
+    # Ask for the raw bytes, because a server that treats .gz as an encoding must not unpack the archive.
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-            if answer.status_code == 416:  # nothing after what we have: whole, or of another file
+            if answer.status_code == 416:  # no bytes after ours: they are complete, or they are of another file
                 if answer.headers.get("Content-Range", "") == f"bytes */{have}":
                     return
                 path.write_bytes(b"")
-                raise _Failure("what was left of an earlier download does not fit")
+                raise _Failure("the remains of an earlier download do not belong to this file")
             if answer.status_code not in (200, 206):
-                # 4xx: the address is wrong; but 408 and 429 only say "not now".
+                # 4xx means that the address is wrong, except that 408 and 429 only mean "not now".
                 permanent = 400 <= answer.status_code < 500 and answer.status_code not in (408, 429)
                 raise _Failure(f"HTTP status {answer.status_code} {answer.reason}".strip(), permanent)
             if answer.status_code == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
                 path.write_bytes(b"")
-                raise _Failure("the server sent another part of the file than it was asked for")
-            if answer.status_code == 200:  # from the beginning, whatever we have
+                raise _Failure("the server sent another part of the file than the one requested")
+            if answer.status_code == 200:  # the server sends the file from the beginning, whatever we have
                 have = 0
             if "html" in answer.headers.get("Content-Type", "").lower():
                 raise _Failure("expected a file, got a web page", final=True)
@@ -196,8 +210,8 @@ def _download(url, path, filename, progress):
         raise _Failure(f"connection failed ({type(error).__name__})") from None
 
 
-def _write(answer, path, have, filename, progress):
-    """Append the body of an answer to `path` after its first `have` bytes."""
+def _write(answer: requests.Response, path: Path, have: int, filename: str, progress: bool) -> None:
+    """Write the body of the response to `path`, after its first `have` bytes."""
     import urllib3
     from tqdm import tqdm
 
@@ -221,20 +235,20 @@ def _write(answer, path, have, filename, progress):
         except urllib3.exceptions.ReadTimeoutError:
             raise _Failure(f"no answer for {TIMEOUT} seconds") from None
         except urllib3.exceptions.HTTPError:
-            pass  # ended early; how early is said below
+            pass  # the connection ended early; the error below says after how many bytes
         got = file.tell()
     if expected is not None and got != expected:
         raise _Failure(f"expected {expected} bytes, the connection ended after {got}")
 
 
 @contextlib.contextmanager
-def _disk_errors(filename, folder):
-    """Say what is wrong with the disk in one line."""
+def _disk_errors(filename: str, folder: Path) -> Iterator[None]:
+    """Turn disk errors into a DataError of one line."""
     try:
         yield
     except DataError:
         raise
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise DataError(f"{filename}: no space left for it on the disk of {folder}") from None
+            raise DataError(f"{filename}: no space left on the disk of {folder}") from None
         raise DataError(f"{filename}: cannot be written ({error.strerror or error})") from None

@@ -1,18 +1,20 @@
-"""One training at a time in a run folder: two would write their checkpoints over each other's."""
+"""A lock on a run folder: two trainings in one folder would overwrite each other's checkpoints."""
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from minitorch_cnn.errors import CheckpointError
 
 
 @contextlib.contextmanager
-def only_one(folder):
-    """Context in which no other process gets into this context for `folder`, which is made if it is not there.
+def only_one(folder: str | Path) -> Iterator[None]:
+    """Hold an exclusive lock on `folder` during a `with` block; the folder is created if it does not exist.
 
-    The system lifts the lock when the process ends, whatever ends it. Where it has no locks for folders (Windows, some
-    network disks) nothing guards. Raises CheckpointError where another process is in it, or it cannot be written.
+    The operating system releases the lock when the process ends, however it ends. Where it cannot lock folders
+    (Windows, some network disks) there is no protection. Raises CheckpointError when another process holds the lock or
+    when the folder is not writable.
     """
     folder = Path(folder)
     try:
@@ -20,7 +22,7 @@ def only_one(folder):
     except OSError as error:
         raise CheckpointError(f"{folder}: cannot be written ({error.strerror or error})") from None
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise CheckpointError(f"{folder}: cannot be written (it is read-only for you); what is in it is as it was")
+        raise CheckpointError(f"{folder}: cannot be written (it is read-only for you); its contents are unchanged")
     handle = _lock(folder)
     try:
         yield
@@ -29,8 +31,8 @@ def only_one(folder):
             os.close(handle)
 
 
-def _lock(folder):
-    """What to close at the end; None where there are no such locks."""
+def _lock(folder: Path) -> int | None:
+    """Return the file descriptor that holds the lock, to be closed at the end; None where there are no such locks."""
     try:
         import fcntl
 
@@ -42,7 +44,7 @@ def _lock(folder):
     except BlockingIOError:
         os.close(handle)
         raise CheckpointError(
-            f"{folder}: another process is training in it; wait for it to end, or name another --out"
+            f"{folder}: another process is training in this folder; wait for it to end, or choose another --out"
         ) from None
     except OSError:
         pass

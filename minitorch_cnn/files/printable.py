@@ -1,10 +1,10 @@
-"""Names that came from a file or a folder, made fit for one line on a terminal."""
+"""Names from files and folders, made safe to print on one line of a terminal."""
 
 
-def printable(text):
-    """`str(text)` without what is no text: control characters as `\\x1b`, bytes of a name that are no UTF-8 as `\\xff`.
+def printable(text: object) -> str:
+    """Return `str(text)` with control characters escaped (`\\x1b`), and bytes that are not UTF-8 as `\\xff`.
 
-    A name can hold codes that clear the screen, rewrite the line above or retitle the window.
+    Without this, a file name could contain codes that clear the screen, overwrite the line above or retitle the window.
     """
     text = str(text)
     try:

@@ -1,22 +1,23 @@
-"""Reading files of strangers: a pipe would be waited for, a device never ends, and a file may be of any size."""
+"""Reading untrusted files: a pipe would block, a device never ends, and a regular file may be of any size."""
 
 import errno
 import os
 import stat
+from pathlib import Path
 
 
-def size_of(path):
-    """How many bytes the file at `path` has; OSError, with the reason in words, for what is no regular file."""
+def size_of(path: str | Path) -> int:
+    """Return the size of the file at `path` in bytes; raises OSError, with a readable reason, unless it is regular."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     return status.st_size
 
 
-def read_small(path, most):
-    """The bytes of a regular file, which may be `most`; OSError, with the reason in words, where they are more."""
+def read_small(path: str | Path, limit: int) -> bytes:
+    """Return the bytes of a regular file; raises OSError, with a readable reason, when it has more than `limit`."""
     size = size_of(path)
-    if size > most:
-        raise OSError(errno.EFBIG, f"expected at most {most:,} bytes, got {size:,}")
+    if size > limit:
+        raise OSError(errno.EFBIG, f"expected at most {limit:,} bytes, got {size:,}")
     with open(path, "rb") as file:
-        return file.read(most)
+        return file.read(limit)

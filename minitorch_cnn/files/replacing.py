@@ -1,18 +1,20 @@
-"""Replacing a file as a whole: whatever happens, the old file or the new one is there, never half of one."""
+"""Atomic replacement of a file: whatever happens, either the old file or the new one is there, never half of one."""
 
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from minitorch_cnn.errors import CheckpointError
 
 
 @contextlib.contextmanager
-def replacing(path, keep=None):
-    """A binary file to write to, that takes the place of `path` when it is whole and on the disk, and not before.
+def replacing(path: str | Path, keep: str | Path | None = None) -> Iterator[BinaryIO]:
+    """Yield a binary file to write to; it replaces `path` only once it is complete and flushed to the disk.
 
-    The file that it replaces gets the name `keep`, if one is given.
+    If `keep` is given, the replaced file is kept under that name. Raises CheckpointError when it cannot be written.
     """
     path = Path(path)
     name = None
@@ -31,7 +33,7 @@ def replacing(path, keep=None):
         _sync_folder(path.parent)
     except OSError as error:
         raise CheckpointError(
-            f"{path}: cannot be written ({error.strerror or error}); the older file is as it was"
+            f"{path}: cannot be written ({error.strerror or error}); the older file is unchanged"
         ) from None
     finally:
         if name is not None:
@@ -39,24 +41,24 @@ def replacing(path, keep=None):
                 os.unlink(name)
 
 
-def _give_second_name(path, keep):
-    """`keep` becomes a name of the file at `path`, which at no moment is without a file."""
+def _give_second_name(path: Path, keep: str | Path) -> None:
+    """Make `keep` a second name of the file at `path`, so that there is a file at `path` at every moment."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(keep)
     try:
         os.link(path, keep)
-    except OSError:  # a disk without second names; `load_last` knows of the moment between this and what follows
+    except OSError:  # no hard links on this disk, so for a moment `path` is missing; `load_last` handles that
         os.replace(path, keep)
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def _sync_folder(folder):
-    """Make the renaming itself last through a power cut, where the system can."""
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where the system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -36,7 +36,7 @@ def saying_what_is_kept(folder, paths, command):
     except MemoryError as error:
         if not folder.config.exists():
             raise
-        raise TooLittleMemory(f"{TooLittleMemory.words(error)}; {kept(paths)}; go on with: {command}") from None
+        raise TooLittleMemory(f"{TooLittleMemory.describe(error)}; {kept(paths)}; go on with: {command}") from None
     except Exception as error:
         if folder.config.exists():
             error.going_on = f"minitorch-cnn: {kept(paths)}; go on with: {command}"

@@ -138,5 +138,5 @@ def test_changed_bytes(make, tmp_path):
 @pytest.mark.parametrize("data", [b"", b"no archive", b"<html></html>", bytes(1000)], ids=repr)
 def test_no_archive(tmp_path, data):
     (tmp_path / "archive").write_bytes(data)
-    with pytest.raises(DataError, match=r"expected a whole \.tar\.gz or \.zip archive"):
+    with pytest.raises(DataError, match=r"expected a complete \.tar\.gz or \.zip"):
         take(tmp_path / "archive", tmp_path / "out")

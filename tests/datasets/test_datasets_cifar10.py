@@ -133,7 +133,7 @@ def test_places_where_nothing_is(tmp_path):
     with pytest.raises(DataError, match="found nothing there"):
         cifar10(tmp_path / "absent")
     (tmp_path / "file").write_bytes(b"no archive")
-    with pytest.raises(DataError, match=r"expected a whole \.tar\.gz"):
+    with pytest.raises(DataError, match=r"expected a complete \.tar\.gz"):
         cifar10(tmp_path / "file")
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "holiday.jpg").write_bytes(b"")

@@ -281,7 +281,7 @@ def two_runs(work):
         assert first.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     code, message = work.finish(work.start("--resume", work.run, "--quiet"))
-    assert code == 2 and "another process is training in it" in message, message
+    assert code == 2 and "another process is training in this folder" in message, message
     assert work.finish(work.start("--out", work.run, "--quiet"))[0] == 2
     (work.folder / "go").touch()
     assert work.finish(first)[0] == 0

@@ -129,7 +129,7 @@ def test_a_disk_that_fails_keeps_the_older_checkpoint(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(CheckpointError, match=r"No space left on device\); the older file is as it was"):
+    with pytest.raises(CheckpointError, match=r"No space left on device\); the older file is unchanged"):
         small_run.train(tmp_path, epochs=1)
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.npz", "history.csv"]
