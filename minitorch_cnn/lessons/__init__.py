@@ -1,5 +1,5 @@
-"""What teaches: the words for a wrong gradient, bugs planted on purpose, exercises, and one training step watched.
+"""The teaching material: planted bugs, a check of freezing, a traced training step, an export to CNN Explainer.
 
-Nothing in the engine needs this folder. A gradient check asks it what a wrong gradient looks like; the command line
-runs the exercises and the trace of a step from here.
+The engine needs nothing from this folder. The command line uses it to show the planted bugs, to explain a training
+step, and to export a network.
 """

@@ -1,13 +1,13 @@
-"""CNN Explainer export: a trained Tiny VGG as the files that poloclub's CNN Explainer reads.
+"""Export of a trained Tiny VGG to the files that poloclub's CNN Explainer reads.
 
-    nn_10.json               every layer with its shapes; for each neuron its bias and a kernel for each channel below
-    model.json               the same network for TensorFlow.js, which the page loads by itself
-    group1-shard1of1.bin     its weights, float32, little endian, in the order that model.json names
+    nn_10.json               every layer with its shapes; for each neuron its bias and one kernel per input channel
+    model.json               the same network for TensorFlow.js, which the page also loads
+    group1-shard1of1.bin     its weights, float32, little endian, in the order given by model.json
 
-Put them into `public/assets/data/` of a copy of CNN Explainer, and it shows this network instead of its own. The page
-draws Tiny VGG and nothing else, so the network has to have that shape (`models.tiny_vgg`), though a ReLU may be a layer
-of its own and dropout in between does not matter. The page hands pixels / 255 to the first layer; whatever else the
-model does to its pixels is worked into that layer's weights, exactly, since there is no padding.
+If these files are put into `public/assets/data/` of a copy of CNN Explainer, it shows this network instead of its own.
+The page can draw only Tiny VGG, so the network must have that shape (`models.tiny_vgg`). A ReLU may be a separate
+layer, and dropout layers are skipped. The page feeds pixels / 255 to the first layer. Any other preprocessing is folded
+into the weights of that layer; this is exact because the layer has no padding.
 """
 
 import json
@@ -18,6 +18,7 @@ import numpy as np
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.models.tiny_vgg import CLASSES, FILTERS, SIZE
+from minitorch_cnn.network.sequential import Sequential
 
 NAMES = (
     "conv_1_1", "relu_1_1", "conv_1_2", "relu_1_2", "max_pool_1",
@@ -26,11 +27,11 @@ NAMES = (
 FILES = ("nn_10.json", "model.json", "group1-shard1of1.bin")
 
 
-def export(model, folder):
-    """Write the three files into `folder`; returns their paths.
+def export(model: Sequential, folder: str | Path) -> list[Path]:
+    """Write the three files into `folder` and return their paths.
 
-    Raises ArgumentError, naming the layer, for a network of another shape, CheckpointError where the folder cannot be
-    written; a file that was there before is then still whole.
+    Raises ArgumentError, naming the layer, if the network has another shape, and CheckpointError if the folder cannot
+    be written; existing files are then left intact.
     """
     stages = _stages(model)
     weights = _weights(model, stages)
@@ -46,22 +47,25 @@ def export(model, folder):
     return [folder / name for name in FILES]
 
 
-def neurons(stages, weights):
-    """nn_10.json: a list of layers; `stages` (kind, layer, input shape, output shape), `weights` by exported name."""
-    layers = []
+def neurons(stages: list[tuple], weights: dict[str, tuple[np.ndarray, ...]]) -> list[dict]:
+    """The list of layers that nn_10.json holds.
+
+    Arguments: `stages` as (kind, layer, input shape, output shape); `weights` as {exported name: (kernel, bias)}.
+    """
+    layers: list[dict] = []
     for name, (_, _, before, after) in zip(NAMES, stages):
         entry = {"name": name, "input_shape": list(before), "output_shape": list(after), "num_neurons": after[-1]}
         if name in weights:
             kernel, bias = weights[name]
-            # (KH, KW, C, K) as [k][c][row][column], (D, K) as [k][d]: the neuron first, then what lies below it.
+            # (KH, KW, C, K) becomes [k][c][row][column] and (D, K) becomes [k][d]: first the neuron, then its inputs.
             turned = kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel.T
             entry["weights"] = [{"bias": float(b), "weights": w.tolist()} for b, w in zip(bias, turned)]
         layers.append(entry)
     return layers
 
 
-def _stages(model):
-    """(kind, layer, input shape, output shape) as the page draws them: a ReLU by itself, no dropout."""
+def _stages(model: Sequential) -> list[tuple]:
+    """(kind, layer, input shape, output shape) as the page draws them, with separate ReLUs and without dropout."""
     if tuple(model.input_shape) != (SIZE, SIZE, 3):
         shape = "x".join(map(str, model.input_shape))
         raise ArgumentError(f"CNN Explainer: expected a Tiny VGG, for images of {SIZE}x{SIZE}x3, got one for {shape}")
@@ -82,12 +86,12 @@ def _stages(model):
             where = found[1].name if found[1] is not None else "at the end"
             raise ArgumentError(f"CNN Explainer: {where}: expected {kind} for {NAMES[place]}, got {found[0]}")
     if len(stages) > len(NAMES):
-        raise ArgumentError(f"CNN Explainer: {stages[len(NAMES)][1].name}: expected no layer behind the output")
+        raise ArgumentError(f"CNN Explainer: {stages[len(NAMES)][1].name}: expected no layer after the output layer")
     return stages
 
 
 def _check(layer, kind, activation):
-    """ArgumentError where a layer of the right kind has options that the page does not know."""
+    """Raise ArgumentError if a layer of the right kind has options that the page does not support."""
     fits = {
         "Conv2D": lambda: (
             (layer.kernel_size, layer.strides, layer.pixels, layer.filters, layer.use_bias)
@@ -107,7 +111,7 @@ def _check(layer, kind, activation):
 
 
 def _weights(model, stages):
-    """{exported name: (kernel, bias)}, the first one for pixels / 255."""
+    """{exported name: (kernel, bias)}; those of the first layer are converted for pixels / 255 as its input."""
     weights = {
         name: tuple(np.array(layer.parameters[part], np.float64) for part in ("kernel", "bias"))
         for name, (kind, layer, *_) in zip(NAMES, stages)
@@ -115,25 +119,25 @@ def _weights(model, stages):
     }
     kernel, bias = weights[NAMES[0]]
     matrix, shift = _of_pixels(model.preprocessing)
-    # The layer sees matrix @ u + shift of a pixel u in 0 to 1.
+    # For a pixel u between 0 and 1 the layer receives matrix @ u + shift.
     weights[NAMES[0]] = np.einsum("pqdk,dc->pqck", kernel, matrix), bias + np.einsum("pqdk,d->k", kernel, shift)
     return {name: tuple(array.astype(np.float32) for array in pair) for name, pair in weights.items()}
 
 
 def _of_pixels(preprocessing):
-    """(matrix (3, 3), shift (3,)) with preprocessing(pixel) = matrix @ (pixel / 255) + shift, found by asking it."""
+    """(matrix (3, 3), shift (3,)) with preprocessing(pixel) = matrix @ (pixel / 255) + shift, found by probing it."""
     probes = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 30, 200]], np.uint8)
     seen = probes.astype(np.float64)
     if preprocessing is not None:
         seen = preprocessing(probes.reshape(-1, 1, 1, 3), "float64").reshape(-1, 3)
     shift, matrix = seen[0], (seen[1:4] - seen[0]).T
     if not np.allclose(matrix @ (probes[4] / 255) + shift, seen[4], atol=1e-9 * max(1.0, np.abs(seen).max())):
-        raise ArgumentError("CNN Explainer: expected a preprocessing that scales and shifts pixels, got another one")
+        raise ArgumentError("CNN Explainer: expected preprocessing that only scales and shifts pixels, got other steps")
     return matrix, shift
 
 
 def _tfjs(weights):
-    """model.json: the topology as Keras describes it, and where the weights are."""
+    """The content of model.json: the topology in Keras's form, and the list of weight files."""
     manifest = [
         {"name": f"{name}/{part}", "shape": list(array.shape), "dtype": "float32"}
         for name, pair in weights.items()

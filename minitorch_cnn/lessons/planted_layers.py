@@ -1,4 +1,4 @@
-"""Layers with a bug put in on purpose, each the classic one of its kind, marked with what the line should be."""
+"""Layers with deliberate bugs, each a classic mistake. A comment on the wrong line says what it should be."""
 
 import numpy as np
 
@@ -78,13 +78,13 @@ class ChannelsFirstFlatten(Flatten):
 class KernelNotTransposed(Dense):
     def backward_scores(self, dscores, need_dx=True):
         super().backward_scores(dscores, need_dx)
-        return dscores @ self.parameters["kernel"]  # should be dscores @ kernel.T; a square kernel lets it pass
+        return dscores @ self.parameters["kernel"]  # should be dscores @ kernel.T; unnoticed if it is square
 
 
 class MeanOverTheBatch(Dense):
     def backward_scores(self, dscores, need_dx=True):
         dx = super().backward_scores(dscores, need_dx)
-        self.gradients["kernel"] = self.gradients["kernel"] / len(dscores)  # the loss has divided by N already
+        self.gradients["kernel"] = self.gradients["kernel"] / len(dscores)  # wrong: the loss has already divided by N
         self.gradients["bias"] = dscores.mean(axis=0)  # should be dscores.sum(axis=0)
         return dx
 
@@ -110,7 +110,7 @@ class ConstantStatistics(BatchNorm):
     def backward(self, dy, need_dx=True):
         super().backward(dy, need_dx)
         _, inverse, _ = self.recall()
-        return dy * self.parameters["gamma"] * inverse  # mean and variance depend on x as well
+        return dy * self.parameters["gamma"] * inverse  # wrong: the mean and the variance depend on x as well
 
 
 class AnotherMask(Dropout):
@@ -122,7 +122,7 @@ class AnotherMask(Dropout):
 class SummedCrossEntropy(CrossEntropy):
     def from_scores(self, scores, labels):
         value, dscores = super().from_scores(scores, labels)
-        return value, dscores * len(scores)  # should be dscores, which holds the 1/N of the mean
+        return value, dscores * len(scores)  # should be dscores, which already contains the 1/N of the mean
 
 
 class DecayingTheFrozen(SGD):
@@ -130,7 +130,7 @@ class DecayingTheFrozen(SGD):
         super().step(model)
         for layer in model.layers:
             for array in layer.parameters.values():
-                array -= 1e-3 * array  # should leave alone every layer with trainable = False
+                array -= 1e-3 * array  # should skip every layer with trainable = False
 
 
 class UpdatingTheFrozen(SGD):

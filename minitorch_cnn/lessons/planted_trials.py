@@ -1,48 +1,52 @@
-"""Where a planted bug is looked for: shapes and options drawn at random, the same for the class with it and without.
+"""Random trials for a planted bug: the same shapes and options for the class with the bug and for the correct one.
 
-A shape may hide the bug: without padding there is none to cut off, windows that do not overlap have nothing to add up.
-There the two classes compute the very same numbers, which is how it is told.
+Some shapes hide a bug. For example, a missing crop changes nothing if there is no padding. On such a shape both classes
+compute the same numbers, so comparing these numbers shows whether the bug is hidden.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.engine import layers
-from minitorch_cnn.gradients.check import gradient_check
+from minitorch_cnn.gradients.check import Report, gradient_check
 from minitorch_cnn.gradients.gallery import distinct
 from minitorch_cnn.gradients.problem import Problem, model_of
-from minitorch_cnn.lessons.frozen_check import frozen_check
+from minitorch_cnn.lessons.frozen_check import FrozenReport, frozen_check
 from minitorch_cnn.network.sequential import Sequential
 
-SAME = 1e-9  # of the largest number: so far two ways to compute one thing may be apart
-MOST = 200
+SAME = 1e-9  # relative to the largest number: how far two correct ways of computing the same array may differ
+MOST = 200  # numbers of each array that a check compares one by one
 
 
 @dataclass(frozen=True)
 class Trial:
     """One random case.
 
-    Fields: `check` (kind, curves) -> the report on a layer, loss or optimizer of that class; `computes` (kind) ->
-    {name: array}, what it makes of the case.
+    Fields: `check` (kind, curves=False) returns the report on a layer, loss or optimizer of the class `kind`;
+    `computes` (kind) returns the arrays that this class computes, as {name: array}.
     """
 
-    check: Callable
-    computes: Callable
+    check: Callable[..., Report | FrozenReport]
+    computes: Callable[[type], dict[Any, np.ndarray]]
 
-    def shows(self, planted, correct):
-        """Whether the class with the bug computes other numbers than the one without."""
+    def shows(self, planted: type, correct: type) -> bool:
+        """Whether the class with the bug computes different numbers than the correct one."""
         wrong, right = self.computes(planted), self.computes(correct)
         return any(not _same(wrong[name], right[name]) for name in right)
 
 
-def _same(one, other):
+Draw = Callable[[np.random.Generator], Trial]
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and bool(np.abs(one - other).max(initial=0) <= SAME * np.abs(other).max(initial=0))
 
 
-def _layer(make, x):
-    """The trial of a layer that `make` builds of a class, on the input x."""
+def _layer(make: Callable[[type], layers.Layer], x: np.ndarray) -> Trial:
+    """The trial of the layer that `make` builds from a class, on the input x."""
 
     def check(kind, curves=False):
         return gradient_check(make(kind), x, training=True, most=MOST, curves=curves)
@@ -70,14 +74,14 @@ def _pair(rng, low, high):
 
 
 def _sides(rng, window):
-    """Padding of each side by less than the window."""
+    """Padding of each side, smaller than the window."""
     return tuple(tuple(int(side) for side in rng.integers(0, reach, 2)) for reach in window)
 
 
-def convolution(activation=None):
-    """A convolution with any window up to 3x3, strides up to 2, and padding of each side by itself."""
+def convolution(activation: str | None = None) -> Draw:
+    """Draws a convolution with a window up to 3x3, strides up to 2, and its own padding on each side."""
 
-    def draw(rng):
+    def draw(rng: np.random.Generator) -> Trial:
         x, window, strides = distinct(_image(rng), rng), _pair(rng, 1, 3), _pair(rng, 1, 2)
         options = int(rng.integers(1, 5)), window, strides, _sides(rng, window), activation
         return _layer(lambda kind: kind(*options), x)
@@ -85,29 +89,29 @@ def convolution(activation=None):
     return draw
 
 
-def pool(rng):
-    """A max pool of any window up to 3x3, strides up to 3, without padding or with."""
+def pool(rng: np.random.Generator) -> Trial:
+    """A max pool with a window up to 3x3, strides up to 3, with or without padding."""
     x, window, strides = distinct(_image(rng), rng), _pair(rng, 1, 3), _pair(rng, 1, 3)
     padding = "same" if rng.integers(2) else "valid"
     return _layer(lambda kind: kind(window, strides, padding), x)
 
 
-def image(*options):
-    """A layer that takes any image."""
+def image(*options: Any) -> Draw:
+    """Draws a layer, built with these options, that accepts images of any shape."""
     return lambda rng: _of(distinct(_image(rng), rng), options)
 
 
-def row(rng):
-    """A layer that takes any row."""
+def row(rng: np.random.Generator) -> Trial:
+    """A layer that accepts vectors of any length."""
     return _of(distinct(_row(rng), rng), ())
 
 
-def dense(rng):
-    """A dense layer of any number of units."""
+def dense(rng: np.random.Generator) -> Trial:
+    """A dense layer with any number of units."""
     return _of(distinct(_row(rng), rng), (int(rng.integers(1, 7)),))
 
 
-def square_dense(rng):
+def square_dense(rng: np.random.Generator) -> Trial:
     """A dense layer with as many units as inputs."""
     x = distinct(_row(rng), rng)
     return _of(x, (x.shape[1],))
@@ -122,7 +126,7 @@ def _batch(rng):
     return distinct((N, D), rng), rng.integers(0, 3, N), int(rng.integers(1 << 30))
 
 
-def loss(rng):
+def loss(rng: np.random.Generator) -> Trial:
     """A loss on top of a small network."""
     x, labels, seed = _batch(rng)
 
@@ -138,8 +142,8 @@ def loss(rng):
     return Trial(check, computes)
 
 
-def freezing(rng):
-    """An optimizer's step on a network whose first layer is frozen."""
+def freezing(rng: np.random.Generator) -> Trial:
+    """One optimizer step on a network whose first layer is frozen."""
     x, labels, seed = _batch(rng)
 
     def stepped(kind, look):

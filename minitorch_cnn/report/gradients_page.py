@@ -42,7 +42,7 @@ def gradients_page(checks):
     if checks.surveys:
         found, shapes = (sum(getattr(row, name) for row in checks.surveys) for name in ("found", "shapes"))
         facts.append(("found on random shapes", f"{found:,} of {shapes:,}"))
-        facts.append(("correct ones accused", str(sum(row.accused for row in checks.surveys))))
+        facts.append(("false alarms", str(sum(row.false_alarms for row in checks.surveys))))
     if checks.reports:
         facts.append(("numbers compared", f"{sum(report.checked for report in checks.reports):,}"))
         facts.append(("kinks met", str(sum(len(report.kinks) for report in checks.reports))))

@@ -8,7 +8,7 @@ from minitorch_cnn.losses import LOSSES
 
 import minitorch_cnn as mtc
 from minitorch_cnn import activations, layers, losses
-from minitorch_cnn.gradients import check as gradient_check
+from minitorch_cnn.gradients.check import gradient_check
 
 
 def with_values(make, shape, seed=3):

@@ -8,7 +8,7 @@ import minitorch_cnn as mtc
 from minitorch_cnn import activations, layers, losses
 from minitorch_cnn.engine.convolution import epilogue, im2col, row_windows, winograd
 from minitorch_cnn.engine.layers import average_pool2d, conv2d, max_pool2d, zero_pad2d
-from minitorch_cnn.gradients import check as gradient_check
+from minitorch_cnn.gradients.check import gradient_check
 from minitorch_cnn.twins.numba.convolution import im2col as im2col_numba
 
 IMAGE = (5, 6, 3)

@@ -5,7 +5,7 @@ import pytest
 
 import minitorch_cnn as mtc
 from minitorch_cnn import activations, layers
-from minitorch_cnn.gradients import check as gradient_check
+from minitorch_cnn.gradients.check import gradient_check
 from minitorch_cnn.gradients.differences import close, difference
 from minitorch_cnn.gradients.gallery import distinct
 from minitorch_cnn.gradients.symptoms import sample

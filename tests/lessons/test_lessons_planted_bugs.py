@@ -1,4 +1,4 @@
-"""Planted bugs are found and named, correct layers are not accused: on shapes drawn at random."""
+"""On random shapes the check finds and names every planted bug, and correct layers pass it."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from minitorch_cnn import activations, layers, losses, optimizers
 from minitorch_cnn.engine.convolution import im2col
 from minitorch_cnn.engine.layers import max_pool2d
 from minitorch_cnn.errors import ArgumentError
-from minitorch_cnn.gradients import check as gradient_check
+from minitorch_cnn.gradients.check import gradient_check
 from minitorch_cnn.gradients.gallery import distinct, random_layer
 from minitorch_cnn.lessons import planted_layers as planted
 from minitorch_cnn.lessons import planted_trials
@@ -23,7 +23,7 @@ TITLES = {bug.title: bug for bug in PLANTED_BUGS}
 @pytest.mark.parametrize("bug", PLANTED_BUGS, ids=lambda bug: bug.planted.__name__)
 def test_a_bug_is_found_and_named_on_every_shape_and_its_correct_class_is_cleared(bug):
     found = survey(bug, SHAPES, seed=1)
-    assert (found.found, found.named, found.accused) == (SHAPES, SHAPES, 0) and found.passed, found
+    assert (found.found, found.named, found.false_alarms) == (SHAPES, SHAPES, 0) and found.passed, found
 
 
 def test_a_shape_that_hides_a_bug_is_counted_apart():
@@ -42,11 +42,11 @@ def classes(bug):
 
 def test_a_class_without_a_bug_is_no_bug():
     none = PlantedBug("none", type("Same", (layers.ReLU,), {}), "None.", planted_trials.image(), "")
-    with pytest.raises(ArgumentError, match="Same: expected a bug, got the same as ReLU"):
+    with pytest.raises(ArgumentError, match="Same: expected a bug, got the results of ReLU"):
         none.found(np.random.default_rng(0))
 
 
-def test_no_correct_layer_is_accused_on_200_random_shapes():
+def test_every_correct_layer_passes_on_200_random_shapes():
     kinds, shapes = set(), set()
     for seed in range(200):
         layer, x, training = random_layer(seed)
@@ -189,7 +189,7 @@ def test_where_in_a_model_the_bug_can_be(monkeypatch):
     assert "look at conv2d_1" in gradient_check(model, most=5).where
 
 
-def test_frozen_layers_that_stay_are_not_accused():
+def test_frozen_layers_that_keep_their_weights_pass():
     model = mtc.Sequential([layers.Dense(4, "relu"), layers.Dense(3, "softmax")], (5,), seed=0).freeze(
         through="dense_1"
     )
@@ -197,7 +197,7 @@ def test_frozen_layers_that_stay_are_not_accused():
     optimizer = optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1)
     report = frozen_check(model, x, [0, 1, 2, 0], optimizer, losses.CrossEntropy())
     assert report.passed and report and not report.gradients and not report.still
-    assert "stay as they were" in str(report)
+    assert "keep their weights" in str(report)
     with pytest.raises(ArgumentError, match="expected a model with a frozen layer"):
         frozen_check(model.unfreeze(), x, [0, 1, 2, 0], optimizer)
 

@@ -85,7 +85,7 @@ def test_the_passes_as_a_training_runs_them_are_timed_beside_and_change_nothing(
     assert 0 < step.joined_seconds < 10
     said = trace_text(step)
     assert "one layer at a time: forward" in said
-    assert f"as a training runs them, some neighbours as one: {1e3 * step.joined_seconds:.0f} ms" in said
+    assert f"as training runs them, with some neighbouring layers fused: {1e3 * step.joined_seconds:.0f} ms" in said
     cold = trace_step(network(), X, LABELS, optimizers.SGD(0.1), warm_up=False)
     assert (cold.loss, cold.loss_after) == (step.loss, step.loss_after)  # dropout drew the same mask
 
@@ -118,7 +118,7 @@ def test_remarks_name_what_stands_out():
     assert any("below 0.0001 of the weights" in words for words in remarks(small_step(1e-6)))
     assert any("the loss did not fall" in words for words in remarks(small_step(1000.0)))
     assert any("log(3) = 1.10" in words for words in remarks(small_step(0.01, 0.01)))
-    assert any("not finite" in words for words in remarks(small_step(0.01, np.nan)))
+    assert any("NaN or infinite" in words for words in remarks(small_step(0.01, np.nan)))
 
 
 def test_a_model_without_a_label_question_can_be_watched():

@@ -201,7 +201,7 @@ def test_relus_and_dropout_may_be_layers(tmp_path):
         (
             {"more": [layers.Dense(10, activation="softmax")]},
             (64, 64, 3),
-            "dense_2: expected no layer behind the output",
+            "dense_2: expected no layer after the output layer",
         ),
     ],
 )

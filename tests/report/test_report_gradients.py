@@ -7,7 +7,7 @@ from report_browser import BROWSER, measure
 import minitorch_cnn as mtc
 from minitorch_cnn import layers
 from minitorch_cnn.cli import main
-from minitorch_cnn.gradients import check as gradient_check
+from minitorch_cnn.gradients.check import gradient_check
 from minitorch_cnn.gradients.gallery import distinct
 from minitorch_cnn.gradients.step_curves import DTYPES, STEPS, StepCurve
 from minitorch_cnn.lessons.planted_bugs import PLANTED_BUGS
@@ -96,7 +96,7 @@ def test_the_survey_is_a_table_and_a_page(tmp_path, capsys, read_page):
     path = tmp_path / "survey.html"
     assert main(["check-gradients", "--planted", "--random", "1", "--brief", "--page", str(path)]) == 0
     said = capsys.readouterr().out
-    assert "17 of 17 bugs found on every shape: 17 of 17\n0 of 18 correct ones accused" in said
+    assert "17 of 17 bugs found on every shape: 17 of 17\n0 false alarms in 18 correct layers" in said
     for bug in PLANTED_BUGS:
         assert sum(line.startswith(bug.title) for line in said.splitlines()) == 1
     page = read_page(path.read_text(encoding="utf-8"))

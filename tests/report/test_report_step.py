@@ -183,4 +183,4 @@ def test_the_command_says_what_it_saw(capsys):
         assert main(["explain", "--label", "3", "--rate", "0.01"]) == 0
     said = capsys.readouterr().out
     assert "conv2d_1" in said and "update: |change| / |kernel|, healthy from 0.0001 to 0.01" in said
-    assert "23.9M multiplications forwards by the definition" in said
+    assert "23.9M multiplications by the definition" in said
