@@ -1,50 +1,51 @@
-"""Two arrays of one shape, one wrong and one right: how they differ, in words that lead to the line to change.
+"""How a wrong array differs from the right one, in words that lead to the line that must be changed.
 
-Of a large right one only a sample may be known, as a mask says; whatever is compared is compared there.
+Of a large right array only a sample may be known. A mask marks the known elements, and only these are compared.
 """
 
 import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-CLOSE = 2e-5  # of the largest number; the right values may come from difference quotients
+CLOSE = 2e-5  # relative to the largest number; the right values may come from difference quotients
 SMALLEST = 1e-300
 
 
-def close(got, wanted, tolerance=CLOSE, known=None):
-    """Whether two arrays of numbers agree up to `tolerance` of the largest of them; other shapes do not.
+def close(got: ArrayLike, wanted: ArrayLike, tolerance: float = CLOSE, known: np.ndarray | None = None) -> bool:
+    """Whether two arrays have the same shape and agree within `tolerance` times their largest number.
 
-    `known` (a mask of their shape) says where they are compared; left out: everywhere.
+    `known`, a mask of their shape, limits the comparison; by default all elements are compared.
     """
-    got, wanted = np.asarray(got), np.asarray(wanted)
-    if got.shape != wanted.shape:
+    one, other = np.asarray(got), np.asarray(wanted)
+    if one.shape != other.shape:
         return False
     if known is not None:
-        got, wanted = got[known], wanted[known]
-    if not np.isfinite(got).all():
+        one, other = one[known], other[known]
+    if not np.isfinite(one).all():
         return False
-    scale = max(np.abs(got).max(initial=0), np.abs(wanted).max(initial=0), SMALLEST)
-    return bool(np.abs(got - wanted).max(initial=0) <= tolerance * scale)
+    scale = max(np.abs(one).max(initial=0), np.abs(other).max(initial=0), SMALLEST)
+    return bool(np.abs(one - other).max(initial=0) <= tolerance * scale)
 
 
 @dataclass
 class _Pair:
-    """What is compared: `got` in full, `wanted` where `known`; `batch` as in `difference`."""
+    """Two arrays to compare: `got` is complete, `wanted` is filled in where `known`; `batch` as in `difference`."""
 
     got: np.ndarray
     wanted: np.ndarray
     known: np.ndarray
     batch: int | None
 
-    def is_like(self, other):
-        """Whether `other`, in the place of `got`, would be right."""
+    def is_like(self, other: np.ndarray) -> bool:
+        """Whether `other` would be right in place of `got`."""
         return close(other, self.wanted, known=self.known)
 
-    def part(self, where, moved_from=None):
-        """Whether the two agree in a part of theirs; of `wanted` it may lie elsewhere. None where too little is known.
+    def part(self, where: tuple, moved_from: tuple | None = None) -> bool | None:
+        """Whether the part `where` of `got` agrees with `wanted`, there or at `moved_from`.
 
-        A part in which everything is small says nothing.
+        Returns None if nothing is known in that part, or if all its numbers are small and so prove nothing.
         """
         there = where if moved_from is None else moved_from
         wanted, known = self.wanted[there], self.known[there]
@@ -53,11 +54,11 @@ class _Pair:
         return close(self.got[where], wanted, known=known)
 
 
-def difference(got, wanted, batch=None, known=None):
-    """How `got` differs from `wanted`, in one sentence.
+def difference(got: np.ndarray, wanted: np.ndarray, batch: int | None = None, known: np.ndarray | None = None) -> str:
+    """One sentence that says how `got` differs from `wanted`.
 
-    Arguments: two arrays of one shape; `batch` the number of images, if a factor of it would mean something; `known` a
-    mask where `wanted` holds something, left out: everywhere.
+    Arguments: two arrays of the same shape; `batch`, the number of images, if a factor of N is worth looking for;
+    `known`, a mask of the elements of `wanted` that are filled in, by default all.
     """
     pair = _Pair(got, wanted, np.ones(np.shape(wanted), bool) if known is None else known, batch)
     for look in (_not_finite, _all_zero, _constant_factor, _elsewhere, _moved, _masked, _some_images, _at_the_border):
@@ -74,7 +75,7 @@ def _not_finite(pair):
 
 def _all_zero(pair):
     if not pair.got.any():
-        return "0 everywhere: it was never filled in, or something that never changes was returned"
+        return "0 everywhere: the array was never filled in, or a constant was returned"
     return None
 
 
@@ -88,8 +89,8 @@ def _constant_factor(pair):
     if batch and batch > 1 and abs(factor / batch - 1) < 1e-4:
         return f"{batch} times too large, and there are {batch} images: the loss is a mean, so its gradient needs 1/N"
     if batch and batch > 1 and abs(factor * batch - 1) < 1e-4:
-        return f"{batch} times too small, and there are {batch} images: divided by N once too often"
-    return f"the right numbers times {factor:.6g}: a constant factor is missing or too much"
+        return f"{batch} times too small, and there are {batch} images: it is divided by N once too often"
+    return f"the right numbers times {factor:.6g}: a constant factor is missing or superfluous"
 
 
 def _elsewhere(pair):
@@ -99,23 +100,23 @@ def _elsewhere(pair):
     if got.ndim == 4:
         for axes in ((0, 1), (1, 2)):
             if pair.is_like(np.flip(got, axes)):
-                return "the right numbers turned by 180 degrees: a kernel is flipped, or flipped once too often"
+                return "the right numbers rotated by 180 degrees: a kernel is flipped, or flipped once too often"
     for order in itertools.permutations(range(got.ndim)):
         if order != tuple(range(got.ndim)) and pair.is_like(got.transpose(order)):
             exchanged = " and ".join(str(axis) for axis, to in enumerate(order) if axis != to)
-            return f"the right numbers with axes {exchanged} exchanged: a transpose is missing or too much"
+            return f"the right numbers with axes {exchanged} exchanged: a transpose is missing or superfluous"
     if _found_in(np.sort(got, None), pair):
         return (
-            "the right numbers at the wrong places: a reshape in another order than the one forwards"
-            " (channels first instead of last?), or a transpose too much"
+            "the right numbers in the wrong places: a reshape in another order than in the forward pass"
+            " (channels first instead of last?), or a superfluous transpose"
         )
     return None
 
 
 def _found_in(ordered, pair):
-    """Whether the sorted numbers of `got` are those of `wanted`, or hold all that are known of it.
+    """Whether the sorted numbers of `got` are those of `wanted`, or contain all its known ones.
 
-    Among very many numbers one is always near, so a sample has to be met closely.
+    Among very many numbers one is always close by, so a sample needs a stricter tolerance.
     """
     if pair.known.all():
         return close(ordered, np.sort(pair.wanted, None))
@@ -136,8 +137,8 @@ def _moved(pair):
         there = np.s_[:, max(-down, 0) : H + min(-down, 0), max(-right, 0) : W + min(-right, 0)]
         if pair.part(here, there):
             return (
-                f"the right numbers moved{_pixels(down, 'down', 'up')}{_pixels(right, 'right', 'left')}:"
-                " the padding was not cut off, or off the wrong side"
+                f"the right numbers shifted{_pixels(down, 'down', 'up')}{_pixels(right, 'right', 'left')}:"
+                " the padding was not cut off, or was cut off on the wrong side"
             )
     return None
 
@@ -158,11 +159,11 @@ def _masked(pair):
     if not extra + missing:
         return None
     if not both.any():
-        return "0 where it should not be and not 0 where it should be: a mask taken from the wrong side"
-    parts = [f"{extra} numbers get a gradient and should get none"] if extra else []
-    parts += [f"{missing} get none and should"] if missing else []
-    looked_at = "" if pair.known.all() else f" of the {got.size} looked at"
-    return f"right where it is not 0, but{looked_at} {' and '.join(parts)}: a mask is wrong or missing"
+        return "0 where it should not be, and not 0 where it should be: the mask is inverted"
+    parts = [f"{extra} numbers get a gradient but should get none"] if extra else []
+    parts += [f"{missing} get none but should"] if missing else []
+    checked = "" if pair.known.all() else f" of the {got.size} checked"
+    return f"right where it is not 0, but{checked} {' and '.join(parts)}: a mask is wrong or missing"
 
 
 def _some_images(pair):
@@ -173,7 +174,7 @@ def _some_images(pair):
     right = [n for n in range(batch) if agree[n]]
     if not right or all(agree[n] is not False for n in range(batch)):
         return None
-    return f"right for image {', '.join(map(str, right))} of the batch and wrong for the others"
+    return f"right for image {', '.join(map(str, right))} of the batch but wrong for the others"
 
 
 def _at_the_border(pair):
@@ -183,7 +184,7 @@ def _at_the_border(pair):
         if min(pair.got.shape[1:3]) <= 2 * margin + 1:
             return None
         if pair.part(np.s_[:, margin:-margin, margin:-margin]):
-            return f"right except within {margin} of the border: look at what happens to the padding"
+            return f"right except within {margin} of the border: check how the padding is handled"
     return None
 
 
@@ -192,7 +193,7 @@ def _share_wrong(pair):
     scale = max(np.abs(wanted).max(), SMALLEST)
     wrong = int((np.abs(got - wanted) > CLOSE * scale).sum())
     if not wrong:
-        return "wrong by less than the eye sees: a number or two, or a tiny factor"
+        return "wrong only slightly: in a few numbers, or by a tiny factor"
     size = "large" if np.abs(got).sum() > np.abs(wanted).sum() else "small"
-    compared = f"{got.size} numbers" if pair.known.all() else f"{got.size} numbers looked at"
-    return f"{wrong} of {compared} are wrong, on the whole too {size}"
+    compared = f"{got.size} numbers" if pair.known.all() else f"{got.size} numbers checked"
+    return f"{wrong} of {compared} are wrong, and on average too {size}"

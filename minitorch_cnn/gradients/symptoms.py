@@ -1,4 +1,6 @@
-"""What a wrong gradient of a layer looks like, in words: one of the classic mistakes, or else how it differs."""
+"""A description of a layer's wrong gradient: the classic mistake behind it, or else how it differs."""
+
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -7,88 +9,93 @@ from minitorch_cnn.engine import activations
 from minitorch_cnn.gradients import mistakes as m
 from minitorch_cnn.gradients.differences import close, difference
 from minitorch_cnn.gradients.mistakes import Case, Mistake
+from minitorch_cnn.gradients.problem import Problem
 
 ACTIVATION = (
     Mistake(
-        "what comes out when the mask of the ReLU is taken from the wrong side: dy passes where y > 0,"
-        " and nothing where y is 0",
+        "the mask of the ReLU is inverted: dy should pass where y > 0 and be blocked where y is 0",
         m.mask_from_the_wrong_side,
     ),
     Mistake(
-        "what comes out when the activation's derivative is forgotten: dy has to go back through it first",
+        "the derivative of the activation is missing: dy must first be multiplied by it",
         m.activation_forgotten,
     ),
 )
 CONVOLUTION = (
     Mistake(
-        "what col2im gives when the padding is not cut off: the image begins at row `top`, column `left` of the"
-        " padded one; return dx[:, top:top+H, left:left+W]",
+        "the padding is not cut off in col2im: the image starts at row `top` and column `left` of the padded image;"
+        " return dx[:, top:top+H, left:left+W]",
         m.padding_not_cut_off,
     ),
     Mistake(
-        "what comes out when col2im writes = instead of +=: a pixel is seen by several windows, and what comes back"
-        " from each adds up",
+        "col2im uses = instead of +=: a pixel lies in several windows, and the gradients from all of them must be"
+        " added",
         m.overwriting_col2im,
     ),
     Mistake(
-        "what comes out when each window overwrites the one before, = instead of +=: a pixel is seen by several"
-        " windows, and what comes back from each adds up",
+        "each window overwrites the previous one, = instead of +=: a pixel lies in several windows, and the gradients"
+        " from all of them must be added",
         m.overwriting_windows,
     ),
     Mistake(
-        "what comes out when the kernel is turned by 180 degrees on one way and not on the other: col2im needs it as"
-        " it is, a convolution of dy needs it turned",
+        "the kernel is rotated by 180 degrees in one pass but not in the other: the product for col2im uses the kernel"
+        " as it is, and only a convolution of dy uses the rotated kernel",
         m.flipped_kernel,
     ),
     Mistake(
-        "what comes out when the columns are taken for (C, KH, KW): im2col laid them out as (KH, KW, C)",
+        "the columns are read as (C, KH, KW), but im2col wrote them as (KH, KW, C)",
         m.channels_first_columns,
     ),
-    Mistake("the right numbers with channels in and out exchanged: (KH, KW, C, K)", m.exchanged_channels),
-    Mistake("the last image's alone: sum over the batch (+= in the loop over the images)", m.last_image_only),
-    Mistake("the first image's alone: sum over the batch", m.first_image_only),
+    Mistake("input and output channels are exchanged: the shape is (KH, KW, C, K)", m.exchanged_channels),
+    Mistake(
+        "the gradient of the last image only: sum over the batch (+= in the loop over the images)", m.last_image_only
+    ),
+    Mistake("the gradient of the first image only: sum over the batch", m.first_image_only),
 )
 POOL = (
     Mistake(
-        "what comes out when overlapping windows overwrite each other, = instead of +=: a pixel that wins in two"
-        " windows gets both gradients",
+        "overlapping windows overwrite each other, = instead of +=: a pixel that is the maximum of two windows gets"
+        " both gradients",
         m.overwriting_pool,
     ),
-    Mistake("an average pool's: here the whole gradient goes to the winner of the window", m.shared_by_the_window),
-    Mistake("given to every pixel of the window: only the largest gets it", m.to_the_whole_window),
+    Mistake("the gradient of average pooling: here the maximum of the window gets all of it", m.shared_by_the_window),
+    Mistake("every pixel of the window gets the gradient: only the maximum should", m.to_the_whole_window),
     Mistake(
-        "what comes out when the padding is not cut off: the image begins at row `top`, column `left` of the padded"
-        " one",
+        "the padding is not cut off: the image starts at row `top` and column `left` of the padded image",
         m.pool_padding_not_cut_off,
     ),
 )
 DENSE = (
-    Mistake("dy @ kernel: the way back goes through the transpose, dy @ kernel.T", m.dense_kernel_not_transposed),
-    Mistake("the first image's alone: sum over the batch", m.dense_first_image),
+    Mistake("dy @ kernel: the backward pass uses the transpose, dy @ kernel.T", m.dense_kernel_not_transposed),
+    Mistake("the gradient of the first image only: sum over the batch", m.dense_first_image),
 )
-RELU = (Mistake("masked by the sign of dy: the mask is where y > 0", m.relu_mask_from_dy),)
+RELU = (Mistake("masked by the sign of dy: the mask should be y > 0", m.relu_mask_from_dy),)
 SOFTMAX = (
     Mistake(
-        "the diagonal alone, dy y (1 - y): a score changes all probabilities, dx = y (dy - sum(dy y))",
+        "only the diagonal, dy y (1 - y): each score changes all probabilities, so dx = y (dy - sum(dy y))",
         m.softmax_by_its_diagonal,
     ),
 )
 FLATTEN = (
     Mistake(
-        "what comes out when the row is read back as channels, rows, columns (NCHW): forwards it was written as rows,"
-        " columns, channels (NHWC)",
+        "the row is read as channels, rows, columns (NCHW), but the forward pass wrote it as rows, columns, channels"
+        " (NHWC)",
         m.channels_first_flatten,
     ),
 )
-SIGMOID = (Mistake("x (1 - x) taken for y (1 - y): the formula is one in the result", m.derivative_at_the_result),)
-TANH = (Mistake("1 - x^2 taken for 1 - y^2: the formula is one in the result", m.tanh_at_x),)
+SIGMOID = (
+    Mistake("x (1 - x) instead of y (1 - y): the derivative is written in terms of the output y", m.sigmoid_at_x),
+)
+TANH = (Mistake("1 - x^2 instead of 1 - y^2: the derivative is written in terms of the output y", m.tanh_at_x),)
 BATCH_NORM = (
     Mistake(
-        "what comes out when mean and variance are taken for constants: they depend on every x of the batch",
+        "the mean and the variance are treated as constants, but they depend on every x of the batch",
         m.constant_statistics,
     ),
 )
-DROPOUT = (Mistake("dy itself: what was dropped gets no gradient, the rest is scaled as forwards", m.unchanged),)
+DROPOUT = (
+    Mistake("dy unchanged: dropped values get no gradient, kept ones are scaled as in the forward pass", m.unchanged),
+)
 
 MISTAKES = {
     "Conv2D": CONVOLUTION + ACTIVATION,
@@ -104,10 +111,18 @@ MISTAKES = {
 }
 
 
-def recognised(mistakes, case, name, got, wanted, known=None):
-    """The words of the first of `mistakes` whose numbers for the array `name` are those got and not those wanted.
+def recognised(
+    mistakes: Iterable[Mistake],
+    case: Case,
+    name: str,
+    got: np.ndarray,
+    wanted: np.ndarray,
+    known: np.ndarray | None = None,
+) -> str | None:
+    """The message of the first mistake that gives the numbers `got` for the array `name`, or None.
 
-    Of `wanted` nothing is looked at but what is `known`, a mask; left out: all of it.
+    A mistake that gives the right numbers `wanted` on this case does not count. `known` is a mask of the elements of
+    `wanted` that may be used; by default all of them.
     """
     for mistake in mistakes:
         wrong = mistake.gradients(case).get(name)
@@ -116,8 +131,8 @@ def recognised(mistakes, case, name, got, wanted, known=None):
     return None
 
 
-def sample(shape, size, rng):
-    """A mask of about `size` places of an array: anywhere, in the first and the last image, and along the border."""
+def sample(shape: tuple[int, ...], size: int, rng: np.random.Generator) -> np.ndarray:
+    """A random mask of about `size` elements: anywhere, in the first and the last image, and along the border."""
     known = np.zeros(shape, bool)
     for part in (known, known[:1], known[-1:]):
         part.reshape(-1)[rng.choice(part.size, min(size // 5, part.size), replace=False)] = True
@@ -129,10 +144,10 @@ def sample(shape, size, rng):
     return known
 
 
-def symptom(problem, name, got, wanted, known):
-    """What the gradient `got` of the array that a gradient check calls `name` looks like beside the right one.
+def symptom(problem: Problem, name: str, got: np.ndarray, wanted: np.ndarray, known: np.ndarray) -> str:
+    """A description of the wrong gradient `got` of the array that a gradient check calls `name`.
 
-    `known` is a mask: where `wanted` holds it.
+    `wanted` is the right gradient; the mask `known` says which of its elements are filled in.
     """
     model = problem.model
     layer = model.layers[0] if name == "input" else model.get_layer(name.rpartition("/")[0])
@@ -145,9 +160,9 @@ def symptom(problem, name, got, wanted, known):
 
 
 def _case(problem, layer):
-    """What passes through one layer in one forward and backward pass of the problem; None where it runs within another.
+    """The arrays that pass through one layer in one forward and backward pass, or None if the layer runs fused.
 
-    A convolution and the pool behind it may run as one, and then neither is called by itself.
+    A convolution and the pool after it may run as one operation, and then neither layer is called separately.
     """
     seen = {}
 

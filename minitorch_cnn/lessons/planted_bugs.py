@@ -102,7 +102,7 @@ PLANTED_BUGS = (
         "The forward pass does not flip the kernel, so the product that feeds col2im must not flip it either. A"
         " symmetric kernel hides the bug. The kernel's own gradient is right, but the layers below learn noise.",
         trials.convolution(),
-        "turned by 180 degrees",
+        "rotated by 180 degrees",
     ),
     PlantedBug(
         "Flatten's backward pass uses another order (NCHW instead of NHWC)",
@@ -118,7 +118,7 @@ PLANTED_BUGS = (
         "Units that were off receive a gradient, and units that were on receive none. The loss falls a little and then"
         " stagnates.",
         trials.image(),
-        "wrong side",
+        "is inverted",
     ),
     PlantedBug(
         "The backward pass forgets the ReLU",
@@ -126,7 +126,7 @@ PLANTED_BUGS = (
         "Units that were off learn as if they had been on. Training works, but slowly and with a worse result, which"
         " makes this bug one of the hardest to notice.",
         trials.convolution("relu"),
-        "derivative is forgotten",
+        "derivative of the activation is missing",
     ),
     PlantedBug(
         "The bias gradient uses only one image of the batch",
@@ -135,7 +135,7 @@ PLANTED_BUGS = (
         " nothing, and a check that draws a few numbers from all parameters together can miss it. Therefore every"
         " array is checked separately.",
         trials.convolution(),
-        "first image's alone",
+        "the first image only",
     ),
     PlantedBug(
         "The gradient is divided by the batch size twice",
@@ -167,7 +167,7 @@ PLANTED_BUGS = (
         " the right class still learns, but those of the wrong classes do not. If softmax and cross-entropy are"
         " differentiated together, this code never runs.",
         trials.row,
-        "diagonal alone",
+        "only the diagonal",
     ),
     PlantedBug(
         "Batch normalisation treats its statistics as constants",
@@ -175,7 +175,7 @@ PLANTED_BUGS = (
         "The gradients of gamma and beta are right. The gradient below contains a component that the normalisation"
         " removes again in the next step, so training wanders and needs a smaller learning rate.",
         trials.image(),
-        "taken for constants",
+        "treated as constants",
     ),
     PlantedBug(
         "Dropout draws a new mask in the backward pass",

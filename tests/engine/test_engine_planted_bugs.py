@@ -1,4 +1,4 @@
-"""Does the gradient check catch what it is for? Bugs put in on purpose, each the classic of its layer."""
+"""Does the gradient check find the classic bug of each layer? Every bug here is planted on purpose."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def overwriting_col2im(columns, input_shape, window, strides, padding):
     return dx
 
 
-def without_corner(original):
+def without_padding(original):
     return lambda *arguments: original(*arguments[:5], (0, 0), *arguments[6:])
 
 
@@ -73,7 +73,7 @@ def another_mask(self, dy, need_dx=True):
     return dy * keep / (1 - self.rate)
 
 
-# name: (where, attribute, the faulty version made of the original, the layer that has it, arrays found wrong)
+# name: ((module or class, attribute, a function from the original to the faulty version), layer, arrays found wrong)
 PLANTED = {
     "col2im does not cut the padding off": (
         (im2col, "crop", lambda _: lambda x, padding: x),
@@ -81,7 +81,7 @@ PLANTED = {
         {"input"},
     ),
     "the compiled col2im forgets the padding": (
-        (im2col_numba, "_backward_input", without_corner),
+        (im2col_numba, "_backward_input", without_padding),
         lambda: layers.Conv2D(2, (2, 3), padding=((1, 0), (2, 0)), algorithm="im2col"),
         {"input"},
     ),
@@ -90,7 +90,7 @@ PLANTED = {
         lambda: layers.Conv2D(2, 2, algorithm="im2col"),
         {"input"},
     ),
-    "kernel flipped on the way back": (
+    "kernel flipped in the backward pass": (
         (im2col, "backward_input", flipped),
         lambda: layers.Conv2D(2, (2, 3), algorithm="im2col"),
         {"input"},
@@ -100,7 +100,7 @@ PLANTED = {
         lambda: layers.Conv2D(3, (2, 3), algorithm="im2col"),
         {"conv2d/kernel"},
     ),
-    "row windows with a kernel that was not turned": (
+    "row windows with a kernel that is not rotated": (
         (row_windows, "turned", lambda _: lambda kernel: kernel.transpose(0, 1, 3, 2)),
         lambda: layers.Conv2D(2, (2, 3), algorithm="row_windows"),
         {"input"},
@@ -108,14 +108,14 @@ PLANTED = {
     "row windows forget the stride": (
         (row_windows, "windows", lambda right: lambda x, p, width, strides, out: right(x, p, width, (1, 1), out)),
         lambda: layers.Conv2D(2, (2, 3), strides=(2, 1), algorithm="row_windows"),
-        {"input"},  # the kernel's gradient forgets it as well, and is right for what forward computes
+        {"input"},  # the kernel gradient forgets it as well, so it matches what forward computes
     ),
     "a Winograd transform with a wrong sign": (
         (winograd, "_transposed", lambda right: lambda matrix: first_row_negated(right(matrix))),
         lambda: layers.Conv2D(2, 3, algorithm="winograd"),
         {"conv2d/kernel"},
     ),
-    "ReLU mask of a convolution on the wrong side": (
+    "inverted ReLU mask of a convolution": (
         (epilogue, "relu_backward", lambda _: lambda dy, y: dy * (y <= 0)),
         lambda: layers.Conv2D(3, (2, 3), activation="relu"),
         {"input", "conv2d/kernel", "conv2d/bias"},
@@ -135,27 +135,27 @@ PLANTED = {
         lambda: layers.AveragePool2D(2, padding=((0, 1), (1, 1))),
         {"input"},
     ),
-    "zero pad cuts the wrong side": (
+    "zero pad crops the wrong side": (
         (zero_pad2d, "crop", lambda _: lambda x, padding: x[:, :-1, :-1]),
         lambda: layers.ZeroPad2D(((1, 0), (1, 0))),
         {"input"},
     ),
-    "ReLU mask on the wrong side": (
+    "inverted ReLU mask": (
         (activations, "relu_backward", lambda _: lambda dy, y: dy * (y <= 0)),
         lambda: layers.ReLU(),
         {"input"},
     ),
-    "softmax by its diagonal": (
+    "softmax with only the diagonal of its Jacobian": (
         (activations.Softmax, "backward", lambda _: softmax_by_its_diagonal),
         lambda: layers.Softmax(),
         {"input"},
     ),
-    "batch norm as if its means were constant": (
+    "batch norm with constant statistics": (
         (layers.BatchNorm, "backward", lambda _: batch_norm_with_moving_means),
         lambda: layers.BatchNorm(),
         {"input"},
     ),
-    "dropout with another mask": (
+    "dropout with a new mask in the backward pass": (
         (layers.Dropout, "backward", lambda _: another_mask),
         lambda: layers.Dropout(0.5),
         {"input"},
@@ -222,7 +222,7 @@ def test_a_missing_bias_gradient_is_found(monkeypatch):
 
 
 class Summed(losses.CrossEntropy):
-    """Cross-entropy whose gradient forgot the 1 / N."""
+    """Cross-entropy whose gradient lacks the factor 1 / N."""
 
     def from_scores(self, scores, labels):
         value, dscores = super().from_scores(scores, labels)
@@ -230,7 +230,7 @@ class Summed(losses.CrossEntropy):
 
 
 class SlightlyOff(losses.MeanSquaredError):
-    """Mean squares whose gradient is too large by 1 in 10000."""
+    """Mean squared error whose gradient is too large by 1 in 10000."""
 
     def value_and_gradient(self, prediction, labels):
         value, gradient = super().value_and_gradient(prediction, labels)
@@ -252,13 +252,13 @@ def named(elements):
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_relu_at_zero_is_a_kink_and_no_bug(training):
+def test_relu_at_zero_is_a_kink_and_not_a_bug(training):
     x = np.array([[[0.0, 1.0], [-2.0, 0.0]]])
     for subject in (layers.ReLU(), mtc.Sequential([layers.ReLU()], (2, 2))):
         report = gradient_check(subject, x, training=training)
         assert report.passed and named(report.kinks) == [("input", (0, 0, 0)), ("input", (0, 1, 1))]
         assert all(element.kink and element.backward == 0 for element in report.kinks)
-        assert str(report).count("kink") == 4  # a line for each, and the note on it
+        assert str(report).count("kink") == 4  # one line for each kink, with a note on it
 
 
 def test_relu_near_zero_is_a_kink():
@@ -288,8 +288,8 @@ def test_a_slope_beyond_both_sides_of_a_kink_is_a_bug(monkeypatch):
     assert named(report.failures) == [("input", (0, 0))]
 
 
-def test_a_gradient_that_is_zero_by_nature_is_no_bug():
-    """A bias before a batch norm is taken out again with the mean: only rounding is left of its gradient."""
+def test_a_gradient_that_is_zero_by_nature_is_not_a_bug():
+    """Batch norm subtracts the mean, so a bias before it has no effect and its gradient is only rounding error."""
     stack = [layers.Conv2D(4, (3, 2)), layers.BatchNorm(), layers.ReLU(), layers.Flatten(), layers.Dense(3, "softmax")]
     model = mtc.Sequential(stack, (6, 7, 2), seed=0)
     x = normal((4, 6, 7, 2))
@@ -299,7 +299,7 @@ def test_a_gradient_that_is_zero_by_nature_is_no_bug():
         assert abs(report.worst["conv2d_1/bias"].backward) < 1e-15
 
 
-def test_only_as_many_numbers_as_asked_for():
+def test_no_more_numbers_are_compared_than_requested():
     report = gradient_check(layers.Dense(7), normal((3, 11)), most=13)
     assert report.checked == 13 + 7 + 13
     again = gradient_check(layers.Dense(7), normal((3, 11)), most=13)

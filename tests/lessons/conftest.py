@@ -1,4 +1,4 @@
-"""One Numba worker, and the plain definitions: what is tested here are the lessons, not the fast twins."""
+"""The lessons are tested with the plain definitions, not with the fast twins."""
 
 import pytest
 

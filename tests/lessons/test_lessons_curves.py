@@ -1,4 +1,4 @@
-"""The error over the step: a V where it should be one, a floor for a bug, a cliff or a kink for a ReLU."""
+"""The error as a function of the step: a V for a right gradient, a floor for a bug, a cliff or a kink for a ReLU."""
 
 import numpy as np
 import pytest
@@ -22,9 +22,9 @@ def test_a_curved_function_shows_a_v(layer):
     step, error = curve.best()
     assert 1e-7 < step < 1e-3 and error < 1e-9
     at = dict(zip(curve.steps, curve.errors["float64"]))
-    assert 30 < at[1e-1] / at[1e-2] < 300 and 30 < at[1e-2] / at[1e-3] < 300  # the error goes with h^2
-    assert at[1e-12] > 1e3 * error  # and with 1/h on the other side
-    assert curve.best("float32")[1] > 1e3 * error  # where the valley is shallow
+    assert 30 < at[1e-1] / at[1e-2] < 300 and 30 < at[1e-2] / at[1e-3] < 300  # the error grows with h^2
+    assert at[1e-12] > 1e3 * error  # and with 1/h for small steps
+    assert curve.best("float32")[1] > 1e3 * error  # in float32 the valley is shallow
     assert curve.verdict.startswith("a V")
 
 
@@ -75,7 +75,7 @@ def test_a_model_in_training_has_curves_for_every_array():
     assert all(np.array_equal(before[key], value) for key, value in model.state().items())
 
 
-# Two arrays in words.
+# The difference of two arrays in words.
 
 WANTED = distinct((3, 4, 5, 2)) + 0.01
 MASK = np.random.default_rng(0).random(WANTED.shape) < 0.5
@@ -92,14 +92,14 @@ WORDS = [
     (3 * WANTED, WANTED, "3 times too large"),
     (WANTED / 3, WANTED, "3 times too small"),
     (0.7 * WANTED, WANTED, "times 0.7"),
-    (WANTED[::-1, ::-1], WANTED, "turned by 180 degrees"),
-    (WANTED[:, ::-1, ::-1], WANTED, "turned by 180 degrees"),
+    (WANTED[::-1, ::-1], WANTED, "rotated by 180 degrees"),
+    (WANTED[:, ::-1, ::-1], WANTED, "rotated by 180 degrees"),
     (WANTED[:, :, :2, :2].transpose(0, 1, 3, 2), WANTED[:, :, :2, :2], "axes 2 and 3 exchanged"),
-    (WANTED.reshape(3, 2, 4, 5).transpose(0, 2, 3, 1), WANTED, "at the wrong places"),
-    (MOVED, WANTED, "moved 1 down 1 left"),
+    (WANTED.reshape(3, 2, 4, 5).transpose(0, 2, 3, 1), WANTED, "in the wrong places"),
+    (MOVED, WANTED, "shifted 1 down 1 left"),
     (WANTED, np.where(MASK, WANTED, 0), "should get none"),
-    (np.where(MASK, WANTED, 0), WANTED, "get none and should"),
-    (np.where(MASK, WANTED, 0), np.where(MASK, 0, WANTED), "wrong side"),
+    (np.where(MASK, WANTED, 0), WANTED, "get none but should"),
+    (np.where(MASK, WANTED, 0), np.where(MASK, 0, WANTED), "is inverted"),
     (ONE_IMAGE, WANTED, "right for image 0"),
     (EDGE, WANTED, "within 1 of the border"),
     (WANTED + 0.2 * MASK * np.random.default_rng(1).random(WANTED.shape), WANTED, "numbers are wrong"),
@@ -107,7 +107,7 @@ WORDS = [
 
 
 @pytest.mark.parametrize("got, wanted, fragment", WORDS, ids=[fragment for *_, fragment in WORDS])
-def test_a_difference_is_put_in_words(got, wanted, fragment):
+def test_a_difference_is_described(got, wanted, fragment):
     assert not close(got, wanted)
     assert fragment in difference(got, wanted, batch=len(wanted))
 
@@ -117,7 +117,7 @@ def test_close_wants_the_same_shape_and_finite_numbers():
     assert not close([1.0, 2.0], [[1.0, 2.0]]) and not close([np.nan], [np.nan])
 
 
-# The same of a large array, of which the right numbers are known at a sample of places.
+# The same for a large array whose right numbers are known only for a sample of its elements.
 
 BIG = distinct((3, 14, 14, 4)) + 0.01
 BIG_MASK = np.random.default_rng(0).random(BIG.shape) < 0.5
@@ -132,20 +132,20 @@ SAMPLED = [
     (-BIG, "wrong sign"),
     (3 * BIG, "3 times too large"),
     (0.7 * BIG, "times 0.7"),
-    (BIG[:, ::-1, ::-1], "turned by 180 degrees"),
+    (BIG[:, ::-1, ::-1], "rotated by 180 degrees"),
     (BIG.transpose(0, 2, 1, 3), "axes 1 and 2 exchanged"),
-    (BIG.reshape(3, 4, 14, 14).transpose(0, 2, 3, 1), "at the wrong places"),
-    (BIG_MOVED, "moved 1 down 2 left"),
-    (np.where(BIG_MASK, BIG, 0), "get none and should"),
+    (BIG.reshape(3, 4, 14, 14).transpose(0, 2, 3, 1), "in the wrong places"),
+    (BIG_MOVED, "shifted 1 down 2 left"),
+    (np.where(BIG_MASK, BIG, 0), "get none but should"),
     (BIG_IMAGE, "right for image 0"),
     (BIG_EDGE, "within 1 of the border"),
-    (BIG + 0.2 * BIG_MASK * np.random.default_rng(1).random(BIG.shape), "numbers looked at are wrong"),
+    (BIG + 0.2 * BIG_MASK * np.random.default_rng(1).random(BIG.shape), "numbers checked are wrong"),
 ]
 
 
 @pytest.mark.parametrize("got, fragment", SAMPLED, ids=[fragment for _, fragment in SAMPLED])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_difference_is_put_in_words_from_a_sample(got, fragment, seed):
+def test_a_difference_is_described_from_a_sample(got, fragment, seed):
     known = sample(BIG.shape, 400, np.random.default_rng(seed))
     assert 200 < known.sum() <= 400
     wanted = np.where(known, BIG, 0)

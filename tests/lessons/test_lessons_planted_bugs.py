@@ -21,12 +21,12 @@ TITLES = {bug.title: bug for bug in PLANTED_BUGS}
 
 
 @pytest.mark.parametrize("bug", PLANTED_BUGS, ids=lambda bug: bug.planted.__name__)
-def test_a_bug_is_found_and_named_on_every_shape_and_its_correct_class_is_cleared(bug):
+def test_a_bug_is_found_and_named_on_every_shape_and_the_correct_class_passes(bug):
     found = survey(bug, SHAPES, seed=1)
     assert (found.found, found.named, found.false_alarms) == (SHAPES, SHAPES, 0) and found.passed, found
 
 
-def test_a_shape_that_hides_a_bug_is_counted_apart():
+def test_a_shape_that_hides_a_bug_is_counted_separately():
     padding = TITLES["The padding is not cut off in col2im"]
     hidden = survey(padding, 10).hidden
     assert 0 < hidden < 30
@@ -40,7 +40,7 @@ def classes(bug):
     return bug.planted, bug.correct
 
 
-def test_a_class_without_a_bug_is_no_bug():
+def test_a_class_without_a_bug_is_refused():
     none = PlantedBug("none", type("Same", (layers.ReLU,), {}), "None.", planted_trials.image(), "")
     with pytest.raises(ArgumentError, match="Same: expected a bug, got the results of ReLU"):
         none.found(np.random.default_rng(0))
@@ -64,7 +64,7 @@ def test_the_source_shows_the_wrong_line():
         assert bug.symptom.endswith(".") and not issubclass(bug.correct, bug.planted)
 
 
-# The same words for bugs that were written elsewhere and in another way.
+# Bugs that are written differently get the same description.
 
 
 def summed_col2im_without_crop(columns, input_shape, window, strides, padding):
@@ -77,7 +77,7 @@ def summed_col2im_without_crop(columns, input_shape, window, strides, padding):
     return dx[:, :H, :W]
 
 
-def pool_that_forgets(dy, winner, input_shape, window, strides, padding):
+def overwriting_max_pool(dy, winner, input_shape, window, strides, padding):
     dx = np.zeros(input_shape)
     for n, i, j, c in np.ndindex(dy.shape):
         row, column = i * strides[0] + winner[n, i, j, c] // window[1], j * strides[1] + winner[n, i, j, c] % window[1]
@@ -85,16 +85,16 @@ def pool_that_forgets(dy, winner, input_shape, window, strides, padding):
     return dx
 
 
-ELSEWHERE = {
+WRITTEN_DIFFERENTLY = {
     "col2im": (
         (im2col, "col2im", summed_col2im_without_crop),
         lambda: layers.Conv2D(2, (2, 3), padding=((1, 0), (2, 0)), algorithm="im2col"),
         {"input": "padding is not cut off"},
     ),
-    "pool": ((max_pool2d, "max_pool_backward", pool_that_forgets), lambda: layers.MaxPool2D(3, 1),
+    "pool": ((max_pool2d, "max_pool_backward", overwriting_max_pool), lambda: layers.MaxPool2D(3, 1),
              {"input": "overlapping windows overwrite"}),
     "relu": ((activations, "relu_backward", lambda dy, y: np.where(y > 0, 0, dy)), layers.ReLU,
-             {"input": "wrong side"}),
+             {"input": "is inverted"}),
     "sign": ((layers.Tanh, "backward", lambda self, dy, need_dx=True: -dy * (1 - self.cache[0] ** 2)), layers.Tanh,
              {"input": "wrong sign"}),
     "nothing": ((layers.Flatten, "backward", lambda self, dy, need_dx=True: np.zeros((2, 5, 6, 3))), layers.Flatten,
@@ -106,9 +106,9 @@ ELSEWHERE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ELSEWHERE)
-def test_a_bug_written_otherwise_is_named_too(monkeypatch, name):
-    (place, attribute, faulty), make, words = ELSEWHERE[name]
+@pytest.mark.parametrize("name", WRITTEN_DIFFERENTLY)
+def test_a_bug_written_differently_is_named_too(monkeypatch, name):
+    (place, attribute, faulty), make, words = WRITTEN_DIFFERENTLY[name]
     layer, x = make(), distinct((2, 5, 6, 3))
     monkeypatch.setattr(place, attribute, faulty)
     report = gradient_check(layer, x, curves=True)
@@ -157,7 +157,7 @@ def test_one_wrong_number_of_thousands_is_found(monkeypatch):
     assert report.worst["input"].index == spoiled and not report.passed and report.checked == 4, report
 
 
-def test_what_is_below_the_bug_is_not_explained(monkeypatch):
+def test_layers_below_the_bug_are_not_explained(monkeypatch):
     stack = [layers.Dense(6, "tanh"), layers.Dense(5, "tanh"), layers.Dense(3, "softmax")]
     model = mtc.Sequential(stack, (4,), seed=0)
     right = layers.Dense.backward_scores
@@ -175,7 +175,7 @@ def test_what_is_below_the_bug_is_not_explained(monkeypatch):
     assert report.where == "look at dense_2, then at the dx of dense_3"
 
 
-def test_where_in_a_model_the_bug_can_be(monkeypatch):
+def test_the_report_names_the_layers_that_can_hold_the_bug(monkeypatch):
     stack = [layers.Conv2D(3, 2), layers.ReLU(), layers.MaxPool2D(2, 1), layers.Flatten(), layers.Dense(2, "softmax")]
     model = mtc.Sequential(stack, (4, 5, 2), seed=0)
     assert not gradient_check(model, most=5).where

@@ -1,4 +1,4 @@
-"""A watched step is the step that training makes, and every figure of it is what its name says."""
+"""A traced step is the step that training makes, and every figure in the trace means what its name says."""
 
 import math
 
@@ -31,15 +31,15 @@ LABELS = [0, 4, 2, 2, 1, 3]
 
 
 @pytest.mark.parametrize("frozen", [None, "conv2d_1", "conv2d_2"])
-def test_the_step_is_the_one_that_training_makes(frozen):
-    watched, plain = network(), network()
-    for model in (watched, plain):
+def test_a_traced_step_equals_a_training_step(frozen):
+    traced, plain = network(), network()
+    for model in (traced, plain):
         if frozen:
             model.freeze(layers=[frozen])
-    step = trace_step(watched, X, LABELS, optimizers.SGD(0.1, momentum=0.9, weight_decay=0.01))
+    step = trace_step(traced, X, LABELS, optimizers.SGD(0.1, momentum=0.9, weight_decay=0.01))
     loss = plain.train_step(X, LABELS, losses.CrossEntropy(), optimizers.SGD(0.1, momentum=0.9, weight_decay=0.01))
     assert step.loss == pytest.approx(loss, rel=1e-6)
-    for one, other in zip(watched.layers, plain.layers):
+    for one, other in zip(traced.layers, plain.layers):
         for name in one.trained():
             np.testing.assert_allclose(one.parameters[name], other.parameters[name], rtol=1e-5, atol=1e-7)
 
@@ -71,7 +71,7 @@ def test_the_figures_of_each_layer():
             assert move.weights == pytest.approx(np.linalg.norm(old), rel=1e-5)
             assert move.update == pytest.approx(np.linalg.norm(new - old), rel=1e-4)
             assert move.update == pytest.approx(0.1 * move.gradient, rel=1e-3)  # plain SGD
-    assert math.isnan(rows["dense_1"].moves["bias"].ratio)  # biases begin at zero
+    assert math.isnan(rows["dense_1"].moves["bias"].ratio)  # biases start at zero
     assert rows["dense_1"].gradient.rms == pytest.approx(
         np.sqrt(np.mean(((copy.layers[-1].recall()[-1] - np.eye(5)[LABELS]) / 6) ** 2)), rel=1e-5
     )
@@ -80,7 +80,7 @@ def test_the_figures_of_each_layer():
     assert step.loss_after == pytest.approx(-np.log(step.prediction_after[np.arange(6), LABELS]).mean(), rel=1e-4)
 
 
-def test_the_passes_as_a_training_runs_them_are_timed_beside_and_change_nothing():
+def test_timing_the_fused_passes_changes_nothing():
     step = trace_step(network(), X, LABELS, optimizers.SGD(0.1))
     assert 0 < step.joined_seconds < 10
     said = trace_text(step)
@@ -90,7 +90,7 @@ def test_the_passes_as_a_training_runs_them_are_timed_beside_and_change_nothing(
     assert (cold.loss, cold.loss_after) == (step.loss, step.loss_after)  # dropout drew the same mask
 
 
-def test_what_lies_below_the_lowest_trainable_layer_is_not_visited():
+def test_layers_below_the_lowest_trainable_one_are_not_visited():
     model = network().freeze(through="batch_norm_1")
     step = trace_step(model, X, LABELS, optimizers.SGD(0.1))
     states = [(row.state, row.gradient is None, row.kept_bytes == 0) for row in step.layers[:4]]
@@ -121,18 +121,18 @@ def test_remarks_name_what_stands_out():
     assert any("NaN or infinite" in words for words in remarks(small_step(0.01, np.nan)))
 
 
-def test_a_model_without_a_label_question_can_be_watched():
+def test_a_model_without_class_labels_can_be_traced():
     model = mtc.Sequential([layers.Conv2D(2, 2), layers.ReLU()], (4, 5, 1), seed=0)
     step = trace_step(model, np.ones((1, 4, 5, 1)), np.zeros((1, 3, 4, 2)), optimizers.SGD(0.01))
     assert step.loss_name == "MeanSquaredError" and step.loss_after < step.loss
     assert "1 image;" in trace_text(step)
 
 
-def test_watching_leaves_draws_and_averages_as_one_step_does():
-    watched, plain = network(), network()
-    trace_step(watched, X, LABELS, optimizers.SGD(0.1), warm_up=True)
+def test_tracing_leaves_draws_and_averages_as_one_step_does():
+    traced, plain = network(), network()
+    trace_step(traced, X, LABELS, optimizers.SGD(0.1), warm_up=True)
     plain.train_step(X, LABELS, losses.CrossEntropy(), optimizers.SGD(0.1))
-    assert watched.layers[3].draws == plain.layers[3].draws == 1
+    assert traced.layers[3].draws == plain.layers[3].draws == 1
 
 
 def test_statistics_of_large_numbers_do_not_overflow():
@@ -146,7 +146,7 @@ def test_counts_are_short(number, text):
     assert short(number) == text
 
 
-def test_a_network_that_is_sure_has_nothing_to_learn():
+def test_a_certain_network_has_nothing_to_learn():
     model = mtc.Sequential([layers.Dense(2, "softmax")], (2,), seed=0)
     model.layers[0].parameters["kernel"] = [[50, -50], [-50, 50]]
     step = trace_step(model, np.eye(2), [0, 1], optimizers.SGD(0.1))

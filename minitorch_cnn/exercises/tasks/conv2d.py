@@ -86,7 +86,7 @@ TASKS = (
             Mistake(
                 "a mean over the batch: the loss is a mean already and dy holds its 1/N, so here it is a sum",
                 lambda dy, x, kernel, strides, padding: {
-                    "dkernel": m._kernel_gradient(x, dy, m.Case(x, None, dy, kernel, strides, padding)) / len(x),
+                    "dkernel": m.kernel_gradient(x, dy, m.Case(x, None, dy, kernel, strides, padding)) / len(x),
                     "dbias": dy.sum((0, 1, 2)) / len(x),
                 },
             ),
@@ -94,7 +94,7 @@ TASKS = (
                 "dkernel is turned by 180 degrees: deep learning's convolution does not flip, tap (p, q) met pixel"
                 " (i*SH + p, j*SW + q)",
                 lambda dy, x, kernel, strides, padding: {
-                    "dkernel": m._kernel_gradient(x, dy, m.Case(x, None, dy, kernel, strides, padding))[::-1, ::-1]
+                    "dkernel": m.kernel_gradient(x, dy, m.Case(x, None, dy, kernel, strides, padding))[::-1, ::-1]
                 },
             ),
             Mistake(
