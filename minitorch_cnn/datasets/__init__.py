@@ -1,4 +1,4 @@
-"""Images to train on: the digits in the package, CIFAR-10, Cats vs Dogs, any image folder; batches and augmentation."""
+"""Images to train on: the bundled digits, CIFAR-10, Cats vs Dogs and any image folder; batches and augmentation."""
 
 from minitorch_cnn.datasets.augmentation import Augmentation
 from minitorch_cnn.datasets.batches import Batches

@@ -1,37 +1,41 @@
-"""Augmentation: each epoch sees every image mirrored, moved or turned a little differently.
+"""Augmentation: in each epoch every image is mirrored, shifted or rotated a little differently.
 
-A picture of a cat moved by three pixels is a picture of a cat. Showing the network such copies teaches it what does not
-matter, and delays learning the training images by heart.
+A photo of a cat shifted by three pixels is still a photo of a cat. Such copies teach the network which differences do
+not matter, and they delay overfitting, because the network hardly ever sees exactly the same image twice.
 """
+
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import is_array, moved, namespace
+from minitorch_cnn.arrays import Array, is_array, moved, namespace
 from minitorch_cnn.datasets.affine import FILLS, move, resample
 from minitorch_cnn.errors import ArgumentError
 
 
 class Augmentation:
-    """Random changes to a batch of images, each drawn anew for every image.
-
-    flip    mirror left and right, every second time
-    shift   move by up to this fraction of the height and of the width (0.1: a tenth), both ways, independently
-    rotate  turn by up to this many degrees, both ways
-    zoom    enlarge by a factor between 1 - zoom and 1 + zoom (above 1, things look larger)
-    shear   slant by up to this many degrees, both ways: each row slides sideways by tan(shear) times its height
-    fill    what comes in from outside: "nearest" edge pixel, "zero" (black) or "reflect"
-
-    An image is mirrored first, then zoomed, slanted and turned around its centre, then moved. The parts make one map
-    and the image is sampled once, because every sampling blurs. Where only `flip` and `shift` are set, images move by
-    whole pixels and are copied without a change.
+    """Random transforms of a batch of images (N, H, W, C), drawn independently for each image.
 
         augment = Augmentation(flip=True, shift=0.125)
         images = augment(images, np.random.default_rng(0))
 
-    Raises ArgumentError for a value out of range.
+    Arguments: `flip` mirrors left to right with probability 1/2; `shift` moves by up to this fraction of the height up
+    or down, and of the width left or right (0.1: a tenth); `rotate` turns by up to this many degrees, `shear` slants by
+    up to this many degrees, both in either direction, where a shear slides each row sideways by tan(shear) times its
+    distance from the centre; `zoom` scales by a factor between 1 - zoom and 1 + zoom (above 1, things look larger);
+    `fill` says what comes in from outside the image: the "nearest" edge pixel, "zero" (black) or "reflect".
+
+    An image is first mirrored, then zoomed, sheared and rotated around its centre, then shifted. These steps are
+    combined into one map so that the image is interpolated only once, because each interpolation blurs it. With only
+    `flip` and `shift`, images move by whole pixels and pixels are copied unchanged.
+
+    Raises ArgumentError when a value is out of range.
     """
 
-    def __init__(self, flip=False, shift=0.0, rotate=0.0, zoom=0.0, shear=0.0, fill="nearest"):
+    def __init__(
+        self, flip: bool = False, shift: float = 0.0, rotate: float = 0.0, zoom: float = 0.0, shear: float = 0.0,
+        fill: str = "nearest",
+    ) -> None:  # fmt: skip
         self.flip = bool(flip)
         self.shift = _checked("shift", shift, 1, "a fraction from 0 to below 1")
         self.rotate = _checked("rotate", rotate, 360, "degrees from 0 to below 360")
@@ -41,23 +45,23 @@ class Augmentation:
             raise ArgumentError(f"Augmentation: fill: expected one of {', '.join(FILLS)}, got {fill!r}")
         self.fill = fill
 
-    def __call__(self, images, rng):
-        """Change each image at random.
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
+        """Return a new array of randomly transformed images, of the shape and dtype of `images`.
 
-        images  (N, H, W, C), uint8 or float32, of any array library; not written to
-        rng     a numpy.random.Generator; all randomness comes from it, so the same state gives the same images
+        Arguments: `images` (N, H, W, C), uint8 or float32, of any array library; `rng` the only source of randomness,
+        so the same state gives the same images. Raises ArgumentError for images of another shape or dtype.
         """
         return self.part(images, rng, 0, len(images))
 
-    def part(self, images, rng, first, whole):
-        """What `self(batch, rng)` makes of images `first`, `first` + 1, ... of a batch of `whole`, from them alone."""
+    def part(self, images: Array, rng: np.random.Generator, first: int, whole: int) -> Array:
+        """Transform `images` as `self(batch, rng)` does if they are images `first`, `first` + 1, ... of `whole`."""
         images = images if is_array(images) else np.asarray(images)
         if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
             raise ArgumentError(
                 f"Augmentation: expected uint8 or float32 images (N, H, W, C), got {images.dtype} {images.shape}"
             )
         size, rows = np.array(images.shape[1:3]), slice(first, first + len(images))
-        # Everything is drawn whether it is switched on or not: switching one thing on leaves the others as they were.
+        # All random numbers are always drawn, so switching one transform on leaves the others as they were.
         flips = (rng.random(whole) < 0.5)[rows] & self.flip
         shifts = rng.uniform(-1, 1, (whole, 2))[rows]
         turns, zooms, slants = rng.uniform(-1, 1, (3, whole))[:, rows]
@@ -73,8 +77,8 @@ class Augmentation:
         )
         return resample(images, moved(maps, namespace(images)), self.fill)
 
-    def config(self):
-        """The constructor's arguments as plain values, so that `Augmentation(**config)` is the same again."""
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain values, so that `Augmentation(**config)` is an equal object."""
         return {
             "flip": self.flip,
             "shift": self.shift,
@@ -84,24 +88,23 @@ class Augmentation:
             "fill": self.fill,
         }
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Augmentation({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
 
 
-def inverse_maps(flips, shifts, angles, zooms, slants):
-    """The maps that `resample` takes: from each pixel of the result back to where it comes from.
+def inverse_maps(
+    flips: np.ndarray, shifts: np.ndarray, angles: np.ndarray, zooms: np.ndarray, slants: np.ndarray
+) -> np.ndarray:
+    """Return the maps (N, 2, 3) that `resample` takes, from each pixel of the result back to its source.
 
-    flips   (N,) bool
-    shifts  (N, 2) pixels down and to the right
-    angles  (N,) radians, counter-clockwise as one sees the picture
-    zooms   (N,) factors
-    slants  (N,) radians
+    Arguments: `flips` (N,) bool; `shifts` (N, 2), pixels down and to the right; `angles` (N,), radians,
+    counter-clockwise as the image is seen; `zooms` (N,), factors; `slants` (N,), radians.
 
-    Forwards a point p = (y, x) goes to q = R S Z F p + t: mirror, zoom, shear, rotation, shift. Backwards it is
-    p = F Z^-1 S^-1 R^-1 (q - t). Returns (N, 2, 3) float32, the last column being the constant part.
+    The forward map sends a point p = (y, x) to q = R S Z F p + t: flip F, zoom Z, shear S, rotation R and shift t. The
+    inverse is p = F Z^-1 S^-1 R^-1 (q - t). The result is float32, and its last column is the constant term.
     """
     cos, sin = np.cos(angles), np.sin(angles)
-    # Rows count downwards, so a turn that looks counter-clockwise takes (y, x) to (cos y - sin x, sin y + cos x).
+    # Rows count downwards, so a rotation that looks counter-clockwise maps (y, x) to (cos y - sin x, sin y + cos x).
     unturn = _matrices(cos, sin, -sin, cos)
     unslant = _matrices(1, 0, -np.tan(slants), np.ones_like(slants))
     unzoom_and_unflip = _matrices(1 / zooms, 0, 0, np.where(flips, -1, 1) / zooms)
@@ -111,12 +114,12 @@ def inverse_maps(flips, shifts, angles, zooms, slants):
 
 
 def _matrices(a, b, c, d):
-    """Matrices [[a, b], [c, d]] as (N, 2, 2) from numbers and (N,) arrays."""
+    """Stack numbers and (N,) arrays into matrices [[a, b], [c, d]] of shape (N, 2, 2)."""
     return np.stack(np.broadcast_arrays(a, b, c, d), axis=-1).reshape(-1, 2, 2)
 
 
 def _whole_pixels(draws, limits):
-    """Turn draws from [-1, 1) into whole numbers from -limit to limit, all equally likely."""
+    """Turn uniform draws from [-1, 1) into integers from -limit to limit, all equally likely."""
     return np.floor((draws + 1) / 2 * (2 * limits + 1)).astype(np.int64) - limits.astype(np.int64)
 
 

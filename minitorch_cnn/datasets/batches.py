@@ -1,53 +1,53 @@
-"""Batches: the images of an epoch in a fresh order, prepared ahead of time in the background.
+"""Batches: the images of an epoch in a new random order, prepared in background threads.
 
-Every batch can be made on its own. The order of an epoch comes from (seed, epoch), the augmentation of a batch from
-(seed, epoch, batch), and nothing is remembered from one batch to the next. So it does not matter which thread makes a
-batch, and a training that stopped after batch 17 of epoch 3 goes on with exactly the batch 18 it would have seen.
+Every batch can be computed on its own: the order of an epoch depends only on (seed, epoch), the augmentation of a batch
+only on (seed, epoch, batch), and no state is carried from one batch to the next. So it does not matter which thread
+prepares a batch, and training that was stopped after batch 17 of epoch 3 resumes with exactly the same batch 18.
 """
 
 import collections
 import itertools
 import operator
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import is_array, moved, namespace
+from minitorch_cnn.arrays import Array, is_array, moved, namespace
 from minitorch_cnn.errors import ArgumentError
 
-PATIENCE = 1.0  # seconds after which the workers are counted
-ORDER, AUGMENTATION = 0, 1  # the third number of a random stream: what it is for
+PATIENCE = 1.0  # seconds between checks that the worker threads are alive
+ORDER, AUGMENTATION = 0, 1  # the third number of a random seed: what the stream is used for
 
 
 class Batches:
-    """Batches of images and labels, epoch by epoch.
-
-    images      (N, H, W, C), or any object with `len()` and `images[indices]` that returns (n, H, W, C) for an array
-                of n integers, such as an ImageFolder
-    labels      (N, ...) array, or None where there are none to give
-    batch_size  images in a batch; the last one of an epoch holds what is left
-    shuffle     a fresh random order for every epoch; otherwise the order of `images`
-    seed        a non-negative integer from which all randomness follows
-    augment     a function (images, rng) -> images, such as an Augmentation
-    transform   a function images -> images, done last: to float32, normalised, whatever the network wants
-    workers     threads that prepare batches; 0 prepares each when it is asked for. The batches are the same
-    prefetch    how many batches are prepared ahead
-    drop_last   leave out the last batch of an epoch where it would be smaller
-    rows        a function from a batch's length to the slice of it that is wanted here; None: all of it
+    """Batches of images (n, H, W, C) and labels (n, ...), epoch by epoch.
 
         batches = Batches(images, labels, 128, seed=0, augment=Augmentation(flip=True))
         for epoch in range(10):
             for x, y in batches.epoch(epoch):
                 ...
 
-    `len(batches)` is the number of batches in an epoch. Raises ArgumentError for arguments that do not fit.
+    Arguments: `images` an array (N, H, W, C), or any object with `len()` whose `images[indices]` returns (n, H, W, C)
+    for an array of n integers, such as an ImageFolder; `labels` (N, ...), or None; `batch_size` images in each batch
+    but the last of an epoch, which may be smaller; `shuffle` draws a new random order for every epoch, otherwise the
+    order is that of `images`; `seed` a non-negative integer that determines all random numbers; `augment` a function
+    (images, rng) -> images, such as an Augmentation; `transform` a function images -> images that is applied last, for
+    example a normalisation; `workers` the number of threads that prepare batches (0 prepares each batch when it is
+    requested; the batches are the same); `prefetch` how many batches are prepared in advance; `drop_last` omits the
+    last batch of an epoch if it is smaller; `rows` a function from a batch's length to the slice of it that is computed
+    here, or None for the whole batch.
+
+    `len(batches)` is the number of batches in an epoch. Raises ArgumentError when arguments do not fit together.
     """
 
     def __init__(
-        self, images, labels, batch_size, *, shuffle=True, seed=0, augment=None, transform=None, workers=2, prefetch=4,
-        drop_last=False, rows=None,
-    ):  # fmt: skip
+        self, images: Any, labels: Any, batch_size: int, *, shuffle: bool = True, seed: int = 0,
+        augment: Callable[[Any, np.random.Generator], Any] | None = None, transform: Callable[[Any], Any] | None = None,
+        workers: int = 2, prefetch: int = 4, drop_last: bool = False, rows: Callable[[int], slice] | None = None,
+    ) -> None:  # fmt: skip
         self.images = images
         self.labels = None if labels is None else np.asarray(labels)
         self.batch_size = _integer("batch_size", batch_size, 1)
@@ -65,17 +65,15 @@ class Batches:
             least = self.batch_size if drop_last else 1
             raise ArgumentError(f"Batches: expected at least {least} images, got {len(images)}")
 
-    def __len__(self):
+    def __len__(self) -> int:
         full, rest = divmod(len(self.images), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
-    def epoch(self, epoch, start=0):
-        """Go through an epoch from batch `start` on.
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, np.ndarray | None]]:
+        """Return a generator of the (images, labels) of an epoch, from batch `start` on.
 
-        epoch  which one, from 0
-        start  the number of the first batch to give, from 0; `len(self)` gives none
-
-        Returns a generator of (images, labels). Closing it, leaving its loop or an exception stops the threads.
+        Arguments: `epoch` its number, from 0; `start` the number of the first batch, from 0, where `len(self)` yields
+        no batch. The worker threads stop when the generator is closed or exhausted, or when an exception leaves it.
         """
         epoch = _integer("epoch", epoch, 0)
         start = _integer("start", start, 0, len(self))
@@ -91,12 +89,12 @@ class Batches:
         return np.random.default_rng([self.seed, epoch, ORDER]).permutation(len(self.images))
 
     def _batch(self, order, epoch, number):
-        """Make one batch, from nothing but its number."""
+        """Compute one batch from its number alone."""
         indices = order[number * self.batch_size : (number + 1) * self.batch_size]
         rows = slice(0, len(indices)) if self.rows is None else self.rows(len(indices))
         if self.augment is None:
             indices = indices[rows]
-            images = self.images[self._there(indices)]
+            images = self.images[self._beside_images(indices)]
         else:
             rng = np.random.default_rng([self.seed, epoch, AUGMENTATION, number])
             images, indices = self._augmented(indices, rows, rng)
@@ -105,18 +103,18 @@ class Batches:
         return images, None if self.labels is None else self.labels[indices]
 
     def _augmented(self, indices, rows, rng):
-        """Images `rows` of the batch `indices` as they are in the augmented batch; and their indices."""
+        """Return `rows` of the augmented batch of images `indices`, and the indices of these rows."""
         part = getattr(self.augment, "part", None)
         if part is None:
-            return self.augment(self.images[self._there(indices)], rng)[rows], indices[rows]
-        return part(self.images[self._there(indices[rows])], rng, rows.start, len(indices)), indices[rows]
+            return self.augment(self.images[self._beside_images(indices)], rng)[rows], indices[rows]
+        return part(self.images[self._beside_images(indices[rows])], rng, rows.start, len(indices)), indices[rows]
 
-    def _there(self, indices):
-        """The indices where the images are: on the host, or beside those that lie on a GPU."""
+    def _beside_images(self, indices):
+        """Return `indices` as an array of the images' library, so on the GPU if the images are there."""
         return moved(indices, namespace(self.images)) if is_array(self.images) else indices
 
     def _ahead(self, order, epoch, numbers):
-        """Give the batches in order while threads prepare the next `prefetch` ones."""
+        """Yield the batches in order while threads prepare the next `prefetch` ones."""
         numbers = iter(numbers)
         pending = collections.deque()
         threads = []
@@ -133,29 +131,29 @@ class Batches:
             while pending:
                 number, future = pending.popleft()
                 try:
-                    batch = _result(future, threads)  # what went wrong in the thread is raised here
+                    batch = _result(future, threads)  # raises the exception of the thread, if there was one
                 except _WorkerDied:
                     batch = self._batch(order, epoch, number)
                 prepare(1)
                 yield batch
         finally:
-            # Reached at the end, on close() and on any exception; batches that nobody began are dropped.
+            # Reached at the end, on close() and on any exception; batches that no thread has begun are cancelled.
             pool.shutdown(wait=False, cancel_futures=True)
             for thread in threads:
                 while thread.is_alive():
                     thread.join(PATIENCE)
-                    pool.shutdown(wait=False)  # once more: one that was killed may have swallowed the word to end
+                    pool.shutdown(wait=False)  # again, because a killed thread may have consumed the signal to end
 
 
 class _WorkerDied(Exception):
-    """The thread that was to make a batch is no more."""
+    """The thread that should have prepared a batch has died."""
 
 
 def _result(future, threads):
-    """What the future holds; _WorkerDied where nobody is left to fill it, or who did was ended in the middle."""
+    """Return the result of `future`; raises _WorkerDied if no thread is left, or if its thread was killed midway."""
     while not future.done():
         dead = threads and not any(thread.is_alive() for thread in threads)
-        if dead and not future.done():  # looked at in this order: the last thing it did may have been this batch
+        if dead and not future.done():  # checked in this order, since the last thread may have finished this batch
             raise _WorkerDied
         wait([future], PATIENCE)
     try:
@@ -165,7 +163,7 @@ def _result(future, threads):
 
 
 def _integer(name, value, least, most=None):
-    expected = f"an integer from {least} up" if most is None else f"an integer from {least} to {most}"
+    expected = f"an integer of at least {least}" if most is None else f"an integer from {least} to {most}"
     try:
         number = operator.index(value)
     except TypeError:

@@ -1,12 +1,14 @@
-"""Cats vs Dogs: 25,000 photos, from a Kaggle competition of 2013, with images of Petfinder and Microsoft's Asirra.
+"""Cats vs Dogs: 25,000 photos from a Kaggle competition of 2013, taken from Petfinder and Microsoft's Asirra project.
 
 Source: J. Elson, J. Douceur, J. Howell, J. Saul, "Asirra: a CAPTCHA that exploits interest-aligned manual image
-categorization", 2007; https://www.microsoft.com/en-us/download/details.aspx?id=54765. Some files of the archive are no
-images; they are left out and counted.
+categorization", 2007; https://www.microsoft.com/en-us/download/details.aspx?id=54765. Some files in the archive are not
+images; they are skipped and counted.
 """
 
 import re
+from pathlib import Path
 
+from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.image_folder import (
     WORKERS,
     classes,
@@ -24,29 +26,29 @@ URL = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DE
 CHECKSUM = "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"
 ARCHIVE = "kagglecatsanddogs_5340.zip"
 FOLDER = "PetImages"
-LARGEST, TOTAL = 16 << 20, 2 << 30  # bytes of one file, and of all
+LARGEST, TOTAL = 16 << 20, 2 << 30  # the most bytes of one file and of all files
 
-CLASS_NAMES = ("cat", "dog")  # so the network's one output, the probability of class 1, is that of a dog
+CLASS_NAMES = ("cat", "dog")  # class 1 is the dog, so the network's one output is the probability of a dog
 IN_ARCHIVE = re.compile(r"PetImages/(Cat|Dog)/(\d+\.jpg)")
 FLAT = re.compile(r"(cat|dog)\.\d+\.jpe?g", re.IGNORECASE)
 
 
 def cats_vs_dogs(
-    folder=None, height=150, width=150, *, download=True, cache=None, progress=True, urls=None, test_fraction=0.2,
-    seed=0, workers=WORKERS,
-):  # fmt: skip
-    """Cats vs Dogs as a Dataset whose images are decoded when they are asked for; label 0 is a cat, 1 a dog.
+    folder: str | Path | None = None, height: int = 150, width: int = 150, *, download: bool = True,
+    cache: str | Path | None = None, progress: bool = True, urls: str | list[str] | None = None,
+    test_fraction: float = 0.2, seed: int = 0, workers: int = WORKERS,
+) -> Dataset:  # fmt: skip
+    """Return Cats vs Dogs as a Dataset whose images (N, height, width, 3) are decoded on demand; 0 is a cat, 1 a dog.
 
-    folder         with train/cats, train/dogs and validation/cats, validation/dogs; or PetImages/Cat and PetImages/Dog,
-                   as in Microsoft's archive; or files cat.0.jpg, dog.0.jpg ... right there or in train/, as in the
-                   competition's. None: in the cache, downloaded when it is not there (787 MiB)
-    height, width  in pixels; every image is squashed to that size
-    test_fraction  the share of the images set aside where the folder has no validation part, by `seed`
-    download, cache, progress  as for `cifar10`
-    urls           other addresses of Microsoft's archive, a string or several; None: Microsoft's own
-    workers        threads that decode the images of one batch
+    Arguments: `folder` with train/cats, train/dogs, validation/cats and validation/dogs; or with PetImages/Cat and
+    PetImages/Dog, as in Microsoft's archive; or with files cat.0.jpg, dog.0.jpg ... directly inside or in train/, as in
+    the competition's archive; None uses the cache and downloads what is missing (787 MiB). `height` and `width` in
+    pixels, to which every image is resized regardless of its proportions; `test_fraction` the share of the images that
+    is set aside, chosen by `seed`, if the folder has no validation part; `download`, `cache` and `progress` as for
+    `cifar10`; `urls` one or several other addresses of Microsoft's archive; `workers` threads decode the images of a
+    batch.
 
-    Files that are no images are listed in `dataset.skipped`. Raises DataError where the data is missing.
+    Files that are not images are listed in `dataset.skipped`. Raises DataError when the data is missing.
     """
     if folder is None:
         folder = _cached(cache, download, progress, urls)
@@ -63,10 +65,10 @@ def cats_vs_dogs(
 
 
 def _cached(cache, download, progress, urls):
-    """The folder PetImages in the cache, downloaded and unpacked when it is not there."""
+    """Return the folder PetImages in the cache; downloads and unpacks it if it is missing."""
     cache = cache_folder(cache)
     folder = cache / FOLDER
-    if classes(folder):  # the folder appears under this name when it is whole
+    if classes(folder):  # the folder gets this name only when it is complete
         return folder
     advice = f"download {URL} yourself, unpack it and pass the folder with --data {FOLDER}"
     if not download and not (cache / ARCHIVE).is_file():
@@ -82,7 +84,7 @@ def _cached(cache, download, progress, urls):
 
 
 def _flat_files(folder):
-    """Files cat.0.jpg, dog.0.jpg ... by class; empty where there are none."""
+    """Return the files cat.0.jpg, dog.0.jpg ... by class; empty unless both classes are there."""
     found = {}
     for path in listed(folder):
         if (match := FLAT.fullmatch(path.name)) and is_file(path):
@@ -91,7 +93,7 @@ def _flat_files(folder):
 
 
 def _cats_and_dogs(folder, part):
-    """Class folders under the names of our classes: Cat, cats, CATS ... all are "cat"."""
+    """Rename class folders to the names of our classes: Cat, cats and CATS all become "cat"."""
     if part is None:
         return None
     renamed = {name.lower().rstrip("s"): paths for name, paths in part.items()}

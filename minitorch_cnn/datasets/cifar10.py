@@ -1,14 +1,15 @@
-"""CIFAR-10: 60,000 colour photos of 32x32 pixels in ten classes, in its official binary format.
+"""CIFAR-10: 60,000 colour photos of 32x32 pixels in ten classes, read from the official binary format.
 
-A file is a row of records of 3,073 bytes: the label (0 to 9), then the red, the green and the blue plane of the image,
-each 32 rows of 32 bytes. Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009,
-https://www.cs.toronto.edu/~kriz/cifar.html. There is a second version of the data set for Python; it consists of
-pickles, which can run code when they are opened, so it is not read here.
+A file is a sequence of records of 3,073 bytes: the label (0 to 9), then the red, green and blue planes of the image,
+each of 32 rows of 32 bytes. Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009,
+https://www.cs.toronto.edu/~kriz/cifar.html. The Python version of the data set is not supported, because it consists of
+pickles, which can run code when they are opened.
 """
 
 import os
 import pathlib
 import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -30,24 +31,25 @@ CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "
 
 SIZE, CHANNELS = 32, 3
 RECORD = 1 + CHANNELS * SIZE * SIZE  # bytes
-RECORDS = 10_000  # in every file of the official set
-LARGEST = RECORD * RECORDS  # bytes of a file
-LARGEST_NAMES = 10_000  # bytes of the list of names; the official one has 61
-TOTAL = 256 << 20  # bytes; the official archive unpacks to 176 MiB
+RECORDS = 10_000  # in every file of the official data set
+LARGEST = RECORD * RECORDS  # the most bytes of a file
+LARGEST_NAMES = 10_000  # the most bytes of the list of names; the official one has 61
+TOTAL = 256 << 20  # the most bytes of all files; the official archive unpacks to 176 MiB
 
 
-def cifar10(folder=None, download=True, cache=None, progress=True, urls=None):
-    """CIFAR-10 as a Dataset: 50,000 images to train on and 10,000 to test on, (N, 32, 32, 3).
+def cifar10(
+    folder: str | Path | None = None, download: bool = True, cache: str | Path | None = None, progress: bool = True,
+    urls: str | list[str] | None = None,
+) -> Dataset:  # fmt: skip
+    """Return CIFAR-10 as a Dataset: 50,000 images (N, 32, 32, 3) for training and 10,000 for testing.
 
-    folder    where the data is: the folder with the .bin files, the one that holds `cifar-10-batches-bin`, or the
-              downloaded .tar.gz; None: in the cache, downloaded when it is not there (162 MiB)
-    download  False: never go to the network
-    cache     the folder for downloads; None: $MINITORCH_CNN_CACHE, or the system's place for caches
-    progress  show a bar while downloading
-    urls      other addresses of the official archive, a string or several; None: $MINITORCH_CNN_CIFAR10_URL (separated
-              by spaces), or the authors' own
+    Arguments: `folder` the folder with the .bin files, the one that contains `cifar-10-batches-bin`, or the downloaded
+    .tar.gz, where None uses the cache and downloads what is missing (162 MiB); `download` False never uses the network;
+    `cache` the folder for downloads, by default $MINITORCH_CNN_CACHE or the system's cache folder; `progress` shows a
+    bar while downloading; `urls` one or several other addresses of the official archive, by default
+    $MINITORCH_CNN_CIFAR10_URL (separated by spaces) or the authors' address.
 
-    Raises DataError where the data is missing, incomplete or damaged.
+    Raises DataError when the data is missing, incomplete or damaged.
     """
     if folder is None:
         return _read(_cached(cache, download, progress, urls))
@@ -62,7 +64,7 @@ def cifar10(folder=None, download=True, cache=None, progress=True, urls=None):
 
 
 def _cached(cache, download, progress, urls):
-    """The folder with the .bin files in the cache, filled when it is not whole."""
+    """Return the folder with the .bin files in the cache; downloads and unpacks it if it is incomplete."""
     cache = cache_folder(cache)
     folder = cache / FOLDER
     if all(_size(folder / name) == LARGEST for name in (*TRAIN_FILES, TEST_FILE)):
@@ -80,7 +82,7 @@ def _size(path):
 
 
 def _unpack(archive, folder):
-    """Unpack what belongs to the binary version into `folder`."""
+    """Unpack the files of the binary version into `folder`."""
     known = {*TRAIN_FILES, TEST_FILE, NAMES_FILE}
 
     def wanted(name):
@@ -92,7 +94,7 @@ def _unpack(archive, folder):
 
 
 def _check_names(place, names):
-    """Raise the DataError that helps most where files of the binary version are missing."""
+    """Raise the most helpful DataError if files of the binary version are missing."""
     missing = [name for name in (*TRAIN_FILES, TEST_FILE) if name not in names]
     if not missing:
         return
@@ -113,7 +115,7 @@ def _read(folder):
         raise DataError(f"cifar10: {folder}: expected a folder with the .bin files")
     _check_names(folder, [path.name for path in folder.iterdir()])
     batches = {name: _records(folder / name) for name in (*TRAIN_FILES, TEST_FILE)}
-    # A file cut off between two records looks whole, but not beside the others.
+    # A file cut off between two records looks complete by itself, so its length is compared with the others'.
     if any(len(records) == RECORDS for records in batches.values()):
         for name, records in batches.items():
             if len(records) != RECORDS:
@@ -124,7 +126,7 @@ def _read(folder):
 
 
 def _records(path):
-    """The records of a file, (n, 3073) uint8."""
+    """Return the records of a file, (n, 3073) uint8."""
     size = path.stat().st_size
     if size == 0 or size % RECORD:
         raise DataError(f"cifar10: {path}: expected a whole number of records of {RECORD} bytes, got {size} bytes")
@@ -138,19 +140,19 @@ def _records(path):
 
 
 def _images_and_labels(batches):
-    """Put batches of records behind each other: images (N, 32, 32, 3) uint8 and labels (N,) int64."""
+    """Concatenate batches of records into images (N, 32, 32, 3) uint8 and labels (N,) int64."""
     images = np.empty((sum(map(len, batches)), SIZE, SIZE, CHANNELS), np.uint8)
     begin = 0
     for records in batches:
         planes = records[:, 1:].reshape(-1, CHANNELS, SIZE, SIZE)
-        for c in range(CHANNELS):  # a plane at a time is faster than one transpose of all
+        for c in range(CHANNELS):  # one plane at a time is faster than one transpose of everything
             images[begin : begin + len(records), :, :, c] = planes[:, c]
         begin += len(records)
     return images, np.concatenate([records[:, 0] for records in batches]).astype(np.int64)
 
 
 def _class_names(folder):
-    """The ten names in batches.meta.txt, or the known ones where that file is not there."""
+    """Return the ten names in batches.meta.txt, or the known names if there is no such file."""
     path = folder / NAMES_FILE
     if not path.is_file():
         return CLASS_NAMES

@@ -1,37 +1,37 @@
-"""A data set: images to learn from, images to be tested on, and what their labels mean."""
+"""A data set: images for training, images for testing, and the names of their classes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError
 
+Images: TypeAlias = Any  # a NumPy array (N, H, W, C) uint8, or an `ImageFolder`, which is indexed like one
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels, already split into a part to train on and a part to test on.
+    """Images (N, H, W, C) and labels (N,), already split into a training part and a test part.
 
-    name                       what the reports call it
-    train_images, test_images  (N, H, W, C) uint8, red-green-blue; an array, or a sequence that decodes its images
-                               when they are asked for (`ImageFolder`): it has `shape`, `dtype`, `len()` and
-                               `images[indices]`
-    train_labels, test_labels  (N,) int64, each an index into `class_names`
-    class_names                a tuple of strings
-    skipped                    the paths of the files that were no images, as strings; an ImageFolder adds those whose
-                               damage shows later, when they are decoded
+    Arguments: `name` for reports; `train_images` and `test_images` (N, H, W, C) uint8, red-green-blue, each an array or
+    an object that decodes its images on demand and has `shape`, `dtype`, `len()` and `images[indices]` (`ImageFolder`);
+    `train_labels` and `test_labels` (N,) int64, indices into `class_names`; `class_names` strings; `skipped` the paths
+    of the files that are not images, to which an ImageFolder adds those that turn out to be damaged when decoded.
 
-    Raises ArgumentError where these do not fit together.
+    Raises ArgumentError when these do not fit together.
     """
 
     name: str
-    train_images: np.ndarray
+    train_images: Images
     train_labels: np.ndarray
-    test_images: np.ndarray
+    test_images: Images
     test_labels: np.ndarray
-    class_names: tuple
-    skipped: tuple = ()
+    class_names: Sequence[str]
+    skipped: Sequence[str] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", tuple(self.class_names))
         for part in ("train", "test"):
             images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
@@ -62,7 +62,7 @@ class Dataset:
                 f"got {labels.min()} to {labels.max()}"
             )
 
-    def __str__(self):
+    def __str__(self) -> str:
         height, width, channels = self.train_images.shape[1:]
         text = (
             f"{self.name}: {len(self.train_images):,} training and {len(self.test_images):,} test images "
@@ -70,6 +70,6 @@ class Dataset:
         )
         return f"{text}; {len(self.skipped)} files skipped" if self.skipped else text
 
-    def __repr__(self):
-        # The generated one would print every pixel.
+    def __repr__(self) -> str:
+        # The generated method would print every pixel.
         return f"<{type(self).__name__} {self}>"

@@ -1,8 +1,8 @@
-"""The handwritten digits that ship with the package: something real to train on, with no download.
+"""The handwritten digits that ship with the package: real images to train on without a download.
 
-1,797 images of the digits 0 to 9, written by 13 people, 8x8 pixels of 17 grey levels: the test part of "Optical
-Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak, UCI Machine Learning Repository,
-https://doi.org/10.24432/C50P49, licence CC BY 4.0. DIGITS.md says what the stored file holds.
+There are 1,797 images of the digits 0 to 9, written by 13 people, of 8x8 pixels with 17 grey levels. They are the test
+part of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak, UCI Machine Learning Repository,
+https://doi.org/10.24432/C50P49, licence CC BY 4.0. DIGITS.md describes the stored file.
 """
 
 import functools
@@ -13,29 +13,29 @@ import numpy as np
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.split import stratified_split
 
-SIZE = 32  # pixels: what the CIFAR-10 ConvNet takes
+SIZE = 32  # pixels: the input size of the CIFAR-10 ConvNet
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-def digits():
-    """The UCI handwritten digits, 1,347 to train on and 450 to test on, as 32x32x3 images.
+def digits() -> Dataset:
+    """Return the UCI handwritten digits as a Dataset of 32x32x3 images, 1,347 for training and 450 for testing.
 
-    Returns a Dataset. The three channels are equal: the pictures are grey, and the shape is that of CIFAR-10 so that
-    the same network trains on them. The split is fixed: every fourth image of each class, in a random order with
-    seed 0, is for the test. The same people wrote both parts, so a score here says nothing about a stranger's hand.
+    The images are grey, so the three channels are equal; the shape is that of CIFAR-10 so that the same network can be
+    trained on them. The split is fixed: each class is shuffled with seed 0, and every fourth image is a test image. The
+    same people wrote both parts, so the test accuracy does not measure how well other people's writing is recognised.
     """
     images, labels = _enlarged()
     train, test = stratified_split(labels, 1 / 4, seed=0)
-    # Indexing copies: a caller may write into what it gets.
+    # Indexing with arrays copies, so callers may modify the images they get.
     return Dataset("digits", images[train], labels[train], images[test], labels[test], CLASS_NAMES)
 
 
 @functools.cache
 def _enlarged():
-    """All digits as (1797, 32, 32, 3) uint8 and their labels (1797,) int64."""
+    """Return all digits, (1797, 32, 32, 3) uint8, and their labels, (1797,) int64."""
     from PIL import Image
 
-    # allow_pickle=False: an array file can hold numbers only, never code.
+    # allow_pickle=False: the file may contain only numbers, never code.
     with np.load(pathlib.Path(__file__).with_name("digits.npz"), allow_pickle=False) as stored:
         small, labels = stored["images"], stored["labels"].astype(np.int64)
     grey = np.rint(small * (255 / 16)).astype(np.uint8)

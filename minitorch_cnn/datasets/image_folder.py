@@ -1,13 +1,16 @@
-"""Images in folders, one folder for each class, decoded when they are asked for.
+"""Images in folders, one folder for each class, decoded on demand.
 
-25,000 photos of 150x150 take 1.7 GB as an array and 0.5 GB as JPEG files. So only their paths are kept here, and the
-threads that prepare batches decode what a batch needs. What has been decoded stays in memory as far as there is room
-for it: a fast network would wait for its photos in every epoch, so it waits in the first one only.
+25,000 photos of 150x150 pixels take 1.7 GB as an array and 0.5 GB as JPEG files. So only their paths are stored here,
+and the threads that prepare batches decode the images they need. Decoded images stay in memory up to a limit, because
+otherwise a fast network would wait for the decoder in every epoch instead of only in the first.
 """
 
 import pathlib
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,52 +20,53 @@ from minitorch_cnn.datasets.split import stratified_split
 from minitorch_cnn.errors import ArgumentError, DataError
 from minitorch_cnn.files.printable import printable
 
-HIDDEN = (".", "__MACOSX")  # what names of folders begin with that are no classes; the second is left by unpacking
-WORKERS = 4  # threads that decode; Pillow lets others run meanwhile
-KEPT_BYTES = 2**30  # of decoded images, for each ImageFolder: the first ones that are asked for
+HIDDEN = (".", "__MACOSX")  # folders whose names begin so are not classes; macOS archives contain the second
+WORKERS = 4  # threads that decode; Pillow releases the interpreter lock meanwhile
+KEPT_BYTES = 2**30  # of decoded images that each ImageFolder keeps: the first ones that are requested
 
 
 class ImageFolder:
-    """A sequence of images that looks like an array (N, height, width, 3) uint8 and decodes when it is indexed.
+    """A sequence of images that looks like an array (N, height, width, 3) uint8 and decodes them when it is indexed.
 
-    paths          of N image files
-    labels         (N,) integers, or None
-    height, width  in pixels, see `load_image`
-    workers        threads that decode the images of one batch
-    skipped        a list to which the paths of files are added that turn out to be damaged
-    kept_bytes     how much memory decoded images may stay in; 0 decodes them anew every time
+    Arguments: `paths` of N image files; `labels` (N,) integers, or None; `height` and `width` in pixels, see
+    `load_image`; `workers` threads decode the images of a batch; `skipped` a list to which the paths of damaged files
+    are appended; `kept_bytes` the most memory that decoded images may occupy, where 0 decodes them every time.
 
-    `images[indices]` gives a new array (n, height, width, 3); `images[:]` decodes everything. Where a file turns out to
-    be damaged, the next image with the same label stands in for it, so a long training does not end over one file and
-    the label stays true; without labels there is no such stand-in and DataError is raised.
+    `images[indices]` returns a new array (n, height, width, 3); `images[:]` decodes everything. If a file turns out to
+    be damaged, the next image with the same label replaces it, so that one bad file does not end a long training and
+    the label remains correct. Without labels there is no replacement, and DataError is raised.
     """
 
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, paths, labels, height, width, workers=WORKERS, skipped=None, kept_bytes=KEPT_BYTES):
+    def __init__(
+        self, paths: Iterable[str | Path], labels: Any, height: int, width: int, workers: int = WORKERS,
+        skipped: list[str] | None = None, kept_bytes: int = KEPT_BYTES,
+    ) -> None:  # fmt: skip
         self.paths = [pathlib.Path(path) for path in paths]
-        self.labels = None if labels is None else np.asarray(labels)
+        self.labels: Any = None if labels is None else np.asarray(labels)
         if self.labels is not None and self.labels.shape != (len(self.paths),):
             raise ArgumentError(f"ImageFolder: expected {len(self.paths)} labels, got {self.labels.shape}")
         image_size(height, width)
         self.height, self.width = height, width
         self.workers = max(1, workers)
         self.skipped = [] if skipped is None else skipped
-        self._damaged = set()
-        self._kept = {}  # number: image
-        self._room = kept_bytes // (3 * height * width)  # for so many images
+        self._damaged: set[Path] = set()
+        self._kept: dict[int, np.ndarray] = {}  # index: decoded image
+        self._room = kept_bytes // (3 * height * width)  # the most images that are kept
         self._lock = threading.Lock()
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int, int, int]:
+        """The shape (N, height, width, 3) of the whole sequence."""
         return (len(self.paths), self.height, self.width, 3)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, indices):
-        """Decode images: `indices` is what would index the first axis of an array (integers, a slice, a mask)."""
+    def __getitem__(self, indices: Any) -> np.ndarray:
+        """Return decoded images; `indices` (integers, a slice, a mask) as for the first axis of an array."""
         chosen = np.arange(len(self.paths))[indices]
         if chosen.ndim == 0:
             return self._image(int(chosen)).copy()
@@ -79,15 +83,15 @@ class ImageFolder:
                 missing.append(i)
         if missing:
             with ThreadPoolExecutor(self.workers, thread_name_prefix="images") as pool:
-                # The results are empty; going through them raises what went wrong.
+                # The results are empty; iterating over them raises any exception of the threads.
                 for _ in pool.map(decode, missing):
                     pass
         return images
 
-    def sample(self, count, seed=0):
-        """An ImageFolder of `count` of the images (all, where there are fewer), the same ones for the same `seed`.
+    def sample(self, count: int, seed: int = 0) -> "ImageFolder":
+        """Return an ImageFolder of `count` of the images (all if there are fewer), drawn at random from `seed`.
 
-        They keep their order; nothing is decoded.
+        The images keep their order, and none is decoded.
         """
         chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
         labels = None if self.labels is None else self.labels[chosen]
@@ -95,7 +99,7 @@ class ImageFolder:
         return ImageFolder(paths, labels, self.height, self.width, self.workers, self.skipped)
 
     def _image(self, index):
-        """Image number `index`, from memory if it is there."""
+        """Return image `index`, from memory if it has been kept."""
         image = self._kept.get(index)
         if image is None:
             image = self._decoded(index)
@@ -105,10 +109,10 @@ class ImageFolder:
         return image
 
     def _decoded(self, index):
-        """Image number `index`, or the next one with its label that can be decoded."""
+        """Return image `index`, or the next image with the same label that can be decoded."""
         if self.labels is None:
             return load_image(self.paths[index], self.height, self.width)
-        for candidate in self._alike(index):
+        for candidate in self._same_label(index):
             path = self.paths[candidate]
             if path in self._damaged:
                 continue
@@ -121,23 +125,26 @@ class ImageFolder:
                         self.skipped.append(printable(path))
         raise DataError(f"{self.paths[index]}: expected a whole image, but it and all others of its class are damaged")
 
-    def _alike(self, index):
-        """`index`, then the others with its label, beginning behind it."""
+    def _same_label(self, index):
+        """Yield `index`, then the other indices with its label: first those after it, then those before it."""
         yield index
-        alike = np.flatnonzero(self.labels == self.labels[index])
-        behind = np.searchsorted(alike, index) + 1
-        yield from (*alike[behind:], *alike[: behind - 1])
+        same = np.flatnonzero(self.labels == self.labels[index])
+        after = np.searchsorted(same, index) + 1
+        yield from (*same[after:], *same[: after - 1])
 
 
-def image_folder(folder, height, width, *, test_fraction=0.2, seed=0, workers=WORKERS):
-    """A Dataset of the images in a folder, one folder for each class.
+def image_folder(
+    folder: str | Path, height: int, width: int, *, test_fraction: float = 0.2, seed: int = 0, workers: int = WORKERS
+) -> Dataset:
+    """Return a Dataset of the images (N, height, width, 3) in a folder that has one subfolder for each class.
 
-    folder         with train/<class>/... and validation/<class>/... (or val, valid, test); or with <class>/... alone,
-                   of which `test_fraction` is then set aside, the same images for the same `seed`
-    height, width  in pixels; every image is squashed to that size
+    Arguments: `folder` with train/<class>/... and validation/<class>/... (or val, valid, test), or with <class>/...
+    alone, from which the share `test_fraction` is then set aside for testing, chosen by `seed`; `height` and `width` in
+    pixels, to which every image is resized regardless of its proportions; `workers` threads decode the images of a
+    batch.
 
-    Classes are numbered in the alphabetical order of their folders. Files that are no images, or have more than 64
-    million pixels, are left out and listed in `dataset.skipped`. Raises DataError where no such folders are there.
+    Classes are numbered in the alphabetical order of their folders. Files that are not images, or have more than 64
+    million pixels, are skipped and listed in `dataset.skipped`. Raises DataError when there are no such folders.
     """
     folder = existing_folder("image_folder", folder)
     train, test = labelled_parts("image_folder", folder)
@@ -145,19 +152,20 @@ def image_folder(folder, height, width, *, test_fraction=0.2, seed=0, workers=WO
     return lazy_dataset(name, train, test, height, width, test_fraction=test_fraction, seed=seed, workers=workers)
 
 
-def existing_folder(name, folder):
-    """`folder` as a Path, or DataError."""
+def existing_folder(name: str, folder: str | Path) -> Path:
+    """Return `folder` as a Path; raises DataError, which begins with `name`, if there is no such folder."""
     folder = pathlib.Path(folder).expanduser()
     if not is_folder(folder):
-        found = "a file (an archive is to be unpacked first)" if is_file(folder) else "nothing there"
+        found = "a file (unpack an archive first)" if is_file(folder) else "nothing there"
         raise DataError(f"{name}: {folder}: expected a folder, found {found}")
     return folder
 
 
-def labelled_parts(name, folder):
-    """Find the class folders for training and, if there are any, for testing.
+def labelled_parts(name: str, folder: Path) -> tuple[dict[str, list[Path]], dict[str, list[Path]] | None]:
+    """Return the files for training and for testing, each as {class name: paths}.
 
-    Returns two dictionaries from the class's name to its files' paths; the second may be None.
+    The second is None if `folder` has no part for testing. Raises DataError for fewer than two classes, or when the two
+    parts differ in their classes.
     """
     train, test = classes(folder), None
     if (folder / "train").is_dir():
@@ -166,19 +174,19 @@ def labelled_parts(name, folder):
         test = next((found for found in tests if found), None)
     if len(train) < 2:
         raise DataError(
-            f"{name}: {folder}: expected a folder for each class, in train/ or right here, found "
+            f"{name}: {folder}: expected a folder for each class, in train/ or directly inside, found "
             f"{', '.join(train) or 'none'}"
         )
     if test is not None and (strange := sorted(test.keys() - train.keys())):
         raise DataError(
-            f"{name}: {folder}: expected the same classes for the test as for training ({', '.join(train)}), "
+            f"{name}: {folder}: expected the same classes for testing as for training ({', '.join(train)}), "
             f"got {', '.join(strange)}"
         )
     return train, test
 
 
-def classes(folder):
-    """The folders inside `folder` and the files in each, both sorted by name; hidden ones are passed over."""
+def classes(folder: Path) -> dict[str, list[Path]]:
+    """Return the folders inside `folder` with the files in each, both sorted by name; hidden ones are skipped."""
     return {
         printable(inner.name): [path for path in listed(inner) if is_file(path) and not path.name.startswith(".")]
         for inner in listed(folder)
@@ -186,34 +194,39 @@ def classes(folder):
     }
 
 
-def listed(folder):
-    """What is in a folder, sorted by name; nothing where it is none. DataError where it may not be looked at."""
+def listed(folder: Path) -> list[Path]:
+    """Return the entries of a folder, sorted by name; empty if it is not a folder, DataError if it is unreadable."""
     try:
         return sorted(folder.iterdir()) if is_folder(folder) else []
     except OSError as error:
-        raise DataError(f"{folder}: expected a folder that can be read: {error.strerror}") from None
+        raise DataError(f"{folder}: expected a readable folder: {error.strerror}") from None
 
 
-def lazy_dataset(name, train, test, height, width, *, test_fraction, seed, workers):
-    """Make a Dataset of files: look at each one's header, split where there is no test part.
+def lazy_dataset(
+    name: str, train: dict[str, list[Path]], test: dict[str, list[Path]] | None, height: int, width: int, *,
+    test_fraction: float, seed: int, workers: int,
+) -> Dataset:  # fmt: skip
+    """Return a Dataset of image files that are decoded on demand; only their headers are checked now.
 
-    train, test  dictionaries from class name to paths; `test` may be None
+    Arguments: `train` and `test` {class name: paths}, where `test` None splits `train`; the others as for
+    `image_folder`. Raises DataError when a class has no images.
     """
     if not 0 < test_fraction < 1:
         raise ArgumentError(f"{name}: test_fraction: expected a number between 0 and 1, got {test_fraction!r}")
-    names, skipped = tuple(train), []
-    train = _checked_files(name, train, names, skipped, workers)
+    names = tuple(train)
+    skipped: list[str] = []
+    checked = _checked_files(name, train, names, skipped, workers)
     if test is None:
-        paths, labels = train
+        paths, labels = checked
         parts = [([paths[i] for i in part], labels[part]) for part in stratified_split(labels, test_fraction, seed)]
     else:
-        parts = [train, _checked_files(name, test, names, skipped, workers)]
-    train, test = (ImageFolder(paths, labels, height, width, workers, skipped) for paths, labels in parts)
-    return Dataset(name, train, train.labels, test, test.labels, names, skipped)
+        parts = [checked, _checked_files(name, test, names, skipped, workers)]
+    training, testing = (ImageFolder(paths, labels, height, width, workers, skipped) for paths, labels in parts)
+    return Dataset(name, training, training.labels, testing, testing.labels, names, skipped)
 
 
 def _checked_files(name, files, names, skipped, workers):
-    """The paths of the files that are images and their labels (N,) int64; the others go to `skipped`."""
+    """Return the paths of the files that are images and their labels (N,) int64; appends the others to `skipped`."""
     labelled = [(path, names.index(class_name)) for class_name, paths in files.items() for path in paths]
 
     def is_image(item):

@@ -1,19 +1,16 @@
-"""Setting images aside for the test, the same ones every time, and of every class the same share."""
+"""Splitting images into a training and a test part, reproducibly and with the same share of every class."""
 
 import numpy as np
 
 
-def stratified_split(labels, fraction, seed):
-    """Split `len(labels)` images in two so that each class keeps its share in both parts.
+def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split N images into two parts with the same share of every class; return two sorted int64 arrays of indices.
 
-    labels    (N,) integers
-    fraction  the share of the images that goes into the second part, between 0 and 1
-    seed      a non-negative integer; the same seed gives the same split
+    Arguments: `labels` (N,) integers; `fraction` the share of the images that goes into the second part, between 0 and
+    1; `seed` a non-negative integer, where the same seed gives the same split.
 
-    Returns two sorted int64 arrays of indices, the larger part first.
-
-    The images are put in a random order, then sorted by class without disturbing that order within a class. Taking
-    one at every step of 1/`fraction` along that row takes the same share of each class.
+    The images are shuffled and then sorted by class with a stable sort, which keeps the random order within each class.
+    Taking one image at every step of 1/`fraction` along that sequence takes the same share of each class.
     """
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     by_class = shuffled[np.argsort(np.asarray(labels)[shuffled], kind="stable")]

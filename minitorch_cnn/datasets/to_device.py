@@ -1,20 +1,26 @@
-"""Images on their way to a GPU: the whole set once where it fits, else batch by batch while the GPU works.
+"""Copying images to a GPU: all of them once if they fit, otherwise batch by batch while the GPU computes.
 
-A copy from ordinary memory makes the host wait; one from pinned memory, which the system does not move, runs beside
-the computing. So a batch is copied into pinned memory, sent on a stream of its own, and handed out when the one before
-it is being trained on. Three places are used in turn (one is trained on, one waits, one is filled), and none is written
-again before its last copy is through.
+A copy from ordinary memory blocks the host, but a copy from pinned memory, which the system does not move, runs in
+parallel with the computation. So each batch is copied into pinned memory, sent on a separate stream, and handed out
+after the previous batch. Three buffers are used in turn (one is trained on, one waits, one is filled), and none is
+overwritten before its last copy has finished.
 """
+
+from collections.abc import Generator, Iterator
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-RESIDENT_SHARE = 0.5  # of the free memory: more of it is left for the training itself
+from minitorch_cnn.arrays import Array
+
+RESIDENT_SHARE = 0.5  # of the free memory; the rest is left for training itself
 
 
-def resident(images, xp):
-    """The images (N, ...) on the GPU as one array where they take no more than half its free memory; else themselves.
+def resident(images: Any, xp: ModuleType) -> Any:
+    """Return the images (N, ...) as one GPU array if they take at most half of its free memory, else unchanged.
 
-    Only arrays go as a whole; a folder of images is decoded batch by batch.
+    This applies only to arrays; a folder of images is decoded batch by batch.
     """
     free, _ = xp.cuda.Device().mem_info
     if isinstance(images, np.ndarray) and images.nbytes <= RESIDENT_SHARE * free:
@@ -22,18 +28,18 @@ def resident(images, xp):
     return images
 
 
-def sent_ahead(batches, xp):
-    """(images on the GPU, labels) for each (images on the host, labels), one batch ahead.
+def sent_ahead(batches: Generator, xp: ModuleType) -> Iterator[tuple[Array, np.ndarray]]:
+    """Yield (images on the GPU, labels) for each (images on the host, labels), copying one batch ahead.
 
-    An array that was handed out is valid until the second one after it is asked for: a loss that turns out not to be a
-    number is looked into when the next one is at hand. What was begun with it by then is valid still.
+    An array stays valid until the second batch after it is requested, because a NaN loss is examined only after the
+    next batch has been handed out. GPU work that was started on it by then still sees the old values.
     """
     stream = xp.cuda.Stream(non_blocking=True)
-    places = [Place(xp, stream) for _ in range(3)]
+    buffers = [Buffer(xp, stream) for _ in range(3)]
     waiting = None
     try:
         for number, (images, labels) in enumerate(batches):
-            sent = places[number % len(places)].send(images), labels
+            sent = buffers[number % len(buffers)].send(images), labels
             if waiting is not None:
                 yield waiting[0].arrived(), waiting[1]
             waiting = sent
@@ -43,29 +49,31 @@ def sent_ahead(batches, xp):
         batches.close()
 
 
-class Place:
-    """Pinned memory on the host, and room for the same batch on the GPU."""
+class Buffer:
+    """Pinned memory on the host, and memory for the same batch on the GPU."""
 
-    def __init__(self, xp, stream):
+    def __init__(self, xp: Any, stream: Any) -> None:
         self.xp, self.stream = xp, stream
-        self.pinned = self.images = self.copied = None
+        self.pinned: Any = None
+        self.images: Any = None
+        self.copied: Any = None  # the event after the last copy
 
-    def send(self, images):
-        """Begin to copy `images`; returns the place."""
+    def send(self, images: np.ndarray) -> "Buffer":
+        """Start to copy `images` to the GPU; returns the buffer itself."""
         if self.copied is not None:
-            self.copied.synchronize()  # its last batch has left the pinned memory
+            self.copied.synchronize()  # wait until the last batch has left the pinned memory
         self._make_room(images)
         part = self.pinned[: images.size].reshape(images.shape)
         part[...] = images
         self.part = self.images[: images.size].reshape(images.shape)
-        # What was begun with the last batch that lay here must be done with it.
+        # GPU work that uses the previous batch in this buffer must finish before it is overwritten.
         self.stream.wait_event(self.xp.cuda.get_current_stream().record())
         self.part.set(part, stream=self.stream)
         self.copied = self.stream.record()
         return self
 
-    def arrived(self):
-        """The images on the GPU; what is begun from here on waits for them, the host does not."""
+    def arrived(self) -> Array:
+        """Return the images on the GPU; work started from now on waits for the copy, but the host does not."""
         self.xp.cuda.get_current_stream().wait_event(self.copied)
         return self.part
 

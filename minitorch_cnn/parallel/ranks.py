@@ -49,7 +49,7 @@ class Alone:
         return next((value for value in self.gather(value) if value), None)
 
     def in_turn(self, function: Callable[[], T]) -> T:
-        """Return each rank's own `function()`; the first rank calls it before the others, so a download is made once."""
+        """Return each rank's own `function()`; the first rank calls it before the others, so it downloads only once."""
         return function()
 
     def choose_device(self, backend: str) -> None:

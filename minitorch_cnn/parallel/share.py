@@ -49,7 +49,7 @@ class Share:
 
 
 class Weighted:
-    """A loss whose gradient is this share's term of the batch's: the gradient of the share's mean, scaled to the batch."""
+    """A loss whose gradient is the share's term of the batch's gradient: that of a mean over the share, scaled down."""
 
     def __init__(self, loss: Any, share: Share) -> None:
         self.loss, self.follows, self.weight = loss, loss.follows, share.images / share.whole

@@ -208,9 +208,9 @@ def test_ctrl_c_ends_the_program(workers):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"batch_size": 0}, "batch_size: expected an integer from 1 up, got 0"),
+        ({"batch_size": 0}, "batch_size: expected an integer of at least 1, got 0"),
         ({"batch_size": 2.0}, r"batch_size: .* got 2\.0"),
-        ({"seed": -1}, "seed: expected an integer from 0 up, got -1"),
+        ({"seed": -1}, "seed: expected an integer of at least 0, got -1"),
         ({"workers": -1}, "workers: .* got -1"),
         ({"prefetch": 0}, "prefetch: .* got 0"),
         ({"labels": LABELS[:-1]}, "expected a label for each of 23 images, got 22"),

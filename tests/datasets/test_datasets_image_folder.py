@@ -211,13 +211,13 @@ def test_what_unpacking_leaves_behind_is_no_class(tmp_path):
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda root: None, "expected a folder for each class, in train/ or right here, found none"),
+        (lambda root: None, "expected a folder for each class, in train/ or directly inside, found none"),
         (lambda root: fill(root, "train", {"ant": 2}), "expected a folder for each class.* found ant"),
         (lambda root: picture(root / "train" / "1.png", 0), "found none"),
         (lambda root: fill(root, "", {"ant": 2, "bee": 2}) or (root / "cow").mkdir(), "class cow: expected images"),
         (
             lambda root: fill(root, "train", {"ant": 2, "bee": 2}) or fill(root, "test", {"ant": 1, "ox": 1}),
-            r"the same classes for the test as for training \(ant, bee\), got ox",
+            r"the same classes for testing as for training \(ant, bee\), got ox",
         ),
     ],
 )
@@ -234,7 +234,7 @@ def test_places_that_are_no_folders(tmp_path):
         with pytest.raises(DataError, match=r"image_folder: .*: expected a folder, found nothing there"):
             image_folder(tmp_path / absent, 6, 8)
     (tmp_path / "x.zip").write_bytes(b"")
-    with pytest.raises(DataError, match=r"an archive is to be unpacked first"):
+    with pytest.raises(DataError, match=r"unpack an archive first"):
         cats_vs_dogs(tmp_path / "x.zip")
     fill(tmp_path, "", {"ant": 2, "bee": 2})
     with pytest.raises(ArgumentError, match="test_fraction: expected a number between 0 and 1, got 1"):
@@ -250,7 +250,7 @@ def test_a_folder_that_may_not_be_looked_at(tmp_path, monkeypatch):
         return right(folder)
 
     monkeypatch.setattr(Path, "iterdir", refuse)
-    with pytest.raises(DataError, match=r"bee: expected a folder that can be read: Permission denied$"):
+    with pytest.raises(DataError, match=r"bee: expected a readable folder: Permission denied$"):
         image_folder(tmp_path, 6, 8)
 
 

@@ -224,7 +224,7 @@ def test_transparent_edges_do_not_bleed(tmp_path, mode):
 
 def test_places_that_are_no_files(tmp_path):
     for absent in ("absent.jpg", "a" * 300, "a\0b"):
-        with pytest.raises(DataError, match="found none there"):
+        with pytest.raises(DataError, match="found no such file"):
             load_image(tmp_path / absent, 8, 8)
     with pytest.raises(DataError, match="found a folder"):
         load_image(tmp_path, 8, 8)
