@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -83,10 +83,11 @@ class Caffe:
         return {"kind": "caffe"}
 
 
-KINDS = {"standardize": Standardize, "unit": Unit, "caffe": Caffe}
+Preprocessing: TypeAlias = Standardize | Unit | Caffe
+KINDS: dict[str, type] = {"standardize": Standardize, "unit": Unit, "caffe": Caffe}
 
 
-def from_config(config: dict[str, Any] | None) -> Standardize | Unit | Caffe | None:
+def from_config(config: dict[str, Any] | None) -> Preprocessing | None:
     """Return the preprocessing that `config()` describes; None for None. Raises ArgumentError for an unknown kind."""
     if config is None:
         return None

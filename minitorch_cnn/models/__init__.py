@@ -1,4 +1,4 @@
-"""The networks of the slides, and the one that CNN Explainer shows."""
+"""The networks of the slides, and the network that CNN Explainer shows."""
 
 from minitorch_cnn.models.cats_vs_dogs import cats_vs_dogs
 from minitorch_cnn.models.cifar10 import cifar10

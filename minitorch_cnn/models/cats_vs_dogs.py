@@ -1,16 +1,21 @@
 """The slides' small ConvNet for Cats vs Dogs."""
 
+from minitorch_cnn.datasets.preprocessing import Preprocessing
 from minitorch_cnn.engine import layers
 from minitorch_cnn.network.sequential import Sequential
 
 
-def cats_vs_dogs(dropout=True, seed=0, input_shape=(150, 150, 3), preprocessing=None, algorithm="auto"):
-    """150x150x3 -> three times convolution and pool, 32, 32 and 64 filters -> dense 64 -> the probability of a dog.
+def cats_vs_dogs(
+    dropout: bool = True, seed: int | None = 0, input_shape: tuple[int, int, int] = (150, 150, 3),
+    preprocessing: Preprocessing | None = None, algorithm: str = "auto",
+) -> Sequential:  # fmt: skip
+    """Return 150x150x3 -> convolutions of 32, 32 and 64 filters, each with a pool -> dense 64 -> dense 1, sigmoid.
 
-    With `dropout` half is dropped before the last layer, as in the usual recipe for two thousand photos.
+    The output (N, 1) is the probability of a dog. `dropout` puts a dropout rate of 0.5 before the last layer, as in the
+    usual recipe for two thousand photos. The other arguments are those of `Sequential` and `Conv2D`.
     """
 
-    def conv(filters):
+    def conv(filters: int) -> layers.Conv2D:
         return layers.Conv2D(filters, 3, activation="relu", algorithm=algorithm)
 
     return Sequential(

@@ -1,30 +1,34 @@
-"""Recipes: which data, which network and which settings `minitorch-cnn train NAME` uses. A new one is a new entry."""
+"""Recipes: the data, network and settings that `minitorch-cnn train NAME` uses; add an entry to add a recipe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from minitorch_cnn import datasets, models
+from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.preprocessing import Standardize
 from minitorch_cnn.engine import optimizers, schedules
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.network.sequential import Sequential
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one data set is trained on. All of it but the functions can be changed on the command line."""
+    """How one data set is trained on; everything but the functions can be changed on the command line."""
 
     title: str
-    load: Callable  # (data folder or None, progress) -> Dataset
-    model: Callable  # (Dataset, seed) -> Sequential
+    load: Callable[[str | Path | None, bool], Dataset]  # from the data folder and whether to show progress
+    model: Callable[[Dataset, int], Sequential]  # from the data set and the seed
     epochs: int
     batch_size: int
-    learning_rate: float  # the top of the one-cycle schedule
+    learning_rate: float  # the highest rate of the one-cycle schedule
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    augment: dict = field(default_factory=dict)  # arguments of datasets.Augmentation
+    augment: dict[str, Any] = field(default_factory=dict)  # arguments of datasets.Augmentation
 
-    def optimizer(self, learning_rate, steps):
-        """SGD with Nesterov momentum, the learning rate going up and down once over `steps`."""
+    def optimizer(self, learning_rate: float, steps: int) -> optimizers.SGD:
+        """Return SGD with Nesterov momentum, whose learning rate rises and falls once over `steps` steps."""
         schedule = schedules.OneCycle(learning_rate, steps)
         return optimizers.SGD(schedule, momentum=self.momentum, nesterov=True, weight_decay=self.weight_decay)
 
@@ -46,7 +50,7 @@ def _cats_vs_dogs(data, progress):
 
 
 def _cats_net(dataset, seed):
-    every = max(1, len(dataset.train_images) // 500)  # the photos of a class stand together
+    every = max(1, len(dataset.train_images) // 500)  # spread over all photos, which are sorted by class
     preprocessing = Standardize.of(dataset.train_images[::every])
     return models.cats_vs_dogs(dropout=True, seed=seed, preprocessing=preprocessing)
 

@@ -1,14 +1,19 @@
-"""The slides' transfer net: VGG16's convolutions below, a new top for cats and dogs."""
+"""The slides' transfer net: VGG16's convolutions with a new top for cats and dogs."""
+
+from pathlib import Path
 
 from minitorch_cnn.engine import layers
 from minitorch_cnn.models.vgg16 import vgg16
+from minitorch_cnn.network.sequential import Sequential
 
 
-def transfer_net(weights=None, input_shape=(150, 150, 3), seed=0):
-    """150x150x3 -> VGG16 up to `block5_pool`, frozen -> dense 256 -> dropout 0.5 -> dense 1, sigmoid.
+def transfer_net(
+    weights: str | Path | None = None, input_shape: tuple[int, int, int] = (150, 150, 3), seed: int | None = 0
+) -> Sequential:
+    """Return 150x150x3 -> VGG16 up to `block5_pool`, frozen -> dense 256 -> dropout 0.5 -> dense 1, sigmoid.
 
-    `weights` is the path of VGG16's weights without the top; left out, the base is as it was drawn from `seed`, which
-    is of use only to try things. Raises what `vgg16` raises.
+    `weights` is the path of VGG16's weights without the top; None leaves the base with random weights drawn from
+    `seed`, which is useful only for trying things out. Raises the same errors as `vgg16`.
     """
     base = vgg16(include_top=False, input_shape=input_shape, seed=seed, weights=weights)
     model = base.extend(

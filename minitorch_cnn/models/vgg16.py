@@ -1,4 +1,6 @@
-"""VGG16 (Simonyan and Zisserman 2015, arXiv:1409.1556, configuration D), under Keras's names."""
+"""VGG16 (Simonyan and Zisserman 2015, arXiv:1409.1556, configuration D), with Keras's layer names."""
+
+from pathlib import Path
 
 from minitorch_cnn.datasets.preprocessing import Caffe
 from minitorch_cnn.engine import layers
@@ -6,30 +8,33 @@ from minitorch_cnn.errors import ArgumentError, ShapeError
 from minitorch_cnn.network.sequential import Sequential
 
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # (convolutions, filters); a pool follows each block
-SMALLEST = 32  # five pools halve 32 pixels down to one
+SMALLEST = 32  # pixels, which five pools halve to one
 
 
-def vgg16(include_top=True, input_shape=(224, 224, 3), classes=1000, seed=0, weights=None):
-    """224x224x3 -> 13 convolutions in five blocks, a pool after each -> 7x7x512 -> dense 4096 -> dense 4096 -> softmax.
+def vgg16(
+    include_top: bool = True, input_shape: tuple[int, int, int] = (224, 224, 3), classes: int = 1000,
+    seed: int | None = 0, weights: str | Path | None = None,
+) -> Sequential:  # fmt: skip
+    """Return 224x224x3 -> 13 convolutions in five blocks, each with a pool -> 7x7x512 -> twice dense 4096 -> softmax.
 
-    Arguments: `include_top` False ends at `block5_pool`; `input_shape` (H, W, C) of at least 32x32 pixels; `classes` of
-    the top; `weights` the path of a Keras weight file, left out: initial weights drawn from `seed`. Keras's published
-    weights (`weight_files.fetch("vgg16", top=...)`) fit images of any size without the top, and 224x224x3 and 1000
-    classes with it.
+    Arguments: `include_top` False ends the network at `block5_pool`; `input_shape` (H, W, C) of at least 32x32 pixels;
+    `classes` of the top; `weights` the path of a Keras weight file, or None for initial weights drawn from `seed`.
+    Keras's published weights (`weight_files.fetch("vgg16", top=...)`) fit images of any size without the top, but only
+    224x224x3 and 1000 classes with the top.
 
-    The layers are called block1_conv1 ... block5_pool, flatten, fc1, fc2, predictions. Colour images of whole numbers
-    (uint8) go through the preprocessing that VGG was trained with: BGR, minus ImageNet's mean.
+    The layers are called block1_conv1 ... block5_pool, flatten, fc1, fc2, predictions. Colour images of uint8 go
+    through the preprocessing that VGG was trained with: RGB to BGR, minus ImageNet's mean.
 
-    Raises ShapeError for another input shape, ArgumentError for arguments that mean nothing together, WeightsError
-    where the weights do not fit.
+    Raises ShapeError for another input shape, ArgumentError when arguments contradict each other, and WeightsError when
+    the weights do not fit.
     """
     if len(input_shape) != 3 or min(input_shape[:2]) < SMALLEST or input_shape[2] < 1:
         raise ShapeError(f"vgg16: expected input_shape (H, W, C) of at least {SMALLEST}x{SMALLEST}, got {input_shape}")
     if not include_top and classes != 1000:
-        raise ArgumentError(f"vgg16: classes belong to the top, which include_top=False leaves out; got {classes}")
+        raise ArgumentError(f"vgg16: classes: expected none with include_top=False, which has no top; got {classes}")
     if weights == "imagenet":
         raise ArgumentError("vgg16: expected the path of a weight file; weight_files.fetch('vgg16') returns one")
-    stack = []
+    stack: list[layers.Layer] = []
     for block, (convolutions, filters) in enumerate(BLOCKS, 1):
         for number in range(1, convolutions + 1):
             stack.append(

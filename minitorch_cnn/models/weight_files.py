@@ -1,15 +1,16 @@
-"""Published weights and what belongs to them: where they are, what they must be, how to get them.
+"""Published weights: their addresses and checksums, downloading them, and ImageNet's class names.
 
     path = weight_files.fetch("vgg16", top=True)
     model = models.vgg16(weights=path)
     weight_files.top5(model.predict(photos)[0])       # [("n02123045", "tabby", 0.82), ...]
 
-A file is used only if its checksum is the published one, whether it was downloaded now or lay there already.
+A file is used only if it has the published checksum, whether it has just been downloaded or was there already.
 """
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +24,10 @@ KERAS_FIRST = "https://github.com/fchollet/deep-learning-models/releases/downloa
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """One file on the network: its name, the places that have it, the MD5 of its bytes, and for large ones how many."""
+    """A file on the web: its name, its addresses, the MD5 checksum, and for a large file its size in bytes."""
 
     name: str
-    urls: tuple
+    urls: tuple[str, ...]
     md5: str
     size: int | None = None
 
@@ -53,15 +54,15 @@ CLASS_INDEX = PublishedFile(
     "c2c37ea517e94d9795004a39431a14cb",
 )
 CLASSES = 1000
-LARGEST_CLASS_INDEX = 1 << 20  # bytes; the real one has some ten thousand
+LARGEST_CLASS_INDEX = 1 << 20  # bytes; the real file is about 35 kB
 
 
-def fetch(model, top=True, folder=None, progress=True):
-    """The path of the published Keras weights of `model`, downloaded where they are not there yet.
+def fetch(model: str, top: bool = True, folder: str | Path | None = None, progress: bool = True) -> Path:
+    """Return the path of the published Keras weights of `model`; downloads them if they are not there yet.
 
-    Arguments: `model` "vgg16"; `top` with the dense layers or without; `folder` to keep the file in, left out: the
-    cache folder ($MINITORCH_CNN_CACHE, or the system's place for caches); `progress` shows a bar.
-    Raises ArgumentError for another model, DataError where the file cannot be had or its checksum is wrong.
+    Arguments: `model` "vgg16"; `top` whether the weights include the dense layers; `folder` for the file, by default
+    the cache folder ($MINITORCH_CNN_CACHE, or the system's cache folder); `progress` shows a bar.
+    Raises ArgumentError for another model, DataError when the download fails or the checksum is wrong.
     """
     if (model, bool(top)) not in WEIGHTS:
         names = ", ".join(dict.fromkeys(name for name, _ in WEIGHTS))
@@ -69,15 +70,15 @@ def fetch(model, top=True, folder=None, progress=True):
     return _fetch(WEIGHTS[model, bool(top)], folder, progress)
 
 
-def imagenet_classes(folder=None, progress=True):
-    """ImageNet's 1000 classes in the order of VGG16's output, as (WordNet id, name); the list is downloaded once."""
+def imagenet_classes(folder: str | Path | None = None, progress: bool = True) -> list[tuple[str, str]]:
+    """Return ImageNet's 1000 classes as (WordNet id, name) in the order of VGG16's output; downloads the list once."""
     return read_class_index(_fetch(CLASS_INDEX, folder, progress))
 
 
-def read_class_index(path):
-    """[(WordNet id, name)] from a JSON file {"0": ["n01440764", "tench"], ... "999": ...}.
+def read_class_index(path: str | Path) -> list[tuple[str, str]]:
+    """Return [(WordNet id, name)] from a JSON file {"0": ["n01440764", "tench"], ... "999": ...}.
 
-    Raises DataError (one line) for a file that is missing or anything else.
+    Raises DataError (one line) when the file is missing or has any other content.
     """
     try:
         index = json.loads(read_small(path, LARGEST_CLASS_INDEX))
@@ -95,17 +96,17 @@ def read_class_index(path):
     return [tuple(entry) for entry in classes]
 
 
-def top5(probabilities, classes=None):
-    """The five likeliest ImageNet classes of one image: [(WordNet id, name, probability)], the likeliest first.
+def top5(probabilities: Any, classes: list[tuple[str, str]] | None = None) -> list[tuple[str, str, float]]:
+    """Return the five most likely ImageNet classes of one image: [(WordNet id, name, probability)], best first.
 
-    Arguments: `probabilities` (1000,), one row of what VGG16 predicts; `classes` as `imagenet_classes` gives them, left
-    out: fetched. Raises ShapeError for another shape, ArgumentError where a probability is not a number.
+    Arguments: `probabilities` (1000,), one row of VGG16's prediction; `classes` as `imagenet_classes` returns them, by
+    default fetched. Raises ShapeError for another shape, ArgumentError when a probability is not finite.
     """
     probabilities = np.asarray(probabilities)
     if probabilities.shape != (CLASSES,):
-        raise ShapeError(f"top5: expected probabilities of shape ({CLASSES},), one image's; got {probabilities.shape}")
+        raise ShapeError(f"top5: expected probabilities of shape ({CLASSES},), of one image; got {probabilities.shape}")
     if not np.isfinite(probabilities).all():
-        raise ArgumentError("top5: expected probabilities, got some that are not numbers")
+        raise ArgumentError("top5: expected finite probabilities, got NaN or infinity")
     classes = imagenet_classes() if classes is None else classes
     best = np.argsort(-probabilities, kind="stable")[:5]
     return [(*classes[index], float(probabilities[index])) for index in best]
@@ -114,5 +115,5 @@ def top5(probabilities, classes=None):
 def _fetch(file, folder, progress):
     folder = download.cache_folder() / "weights" if folder is None else Path(folder)
     size = f" ({file.size:,} bytes)" if file.size else ""
-    advice = f"put the file{size} into {folder} yourself; to use any other, load it by its path"
+    advice = f"put the file{size} into {folder} yourself; to use another file, load it by its path"
     return download.fetch(file.urls, f"md5:{file.md5}", folder, file.name, progress, advice=advice)

@@ -76,7 +76,7 @@ def test_vgg16_with_another_top():
         ({"input_shape": (224, 16, 3), "include_top": False}, ShapeError, "at least 32x32, got (224, 16, 3)"),
         ({"input_shape": (224, 224)}, ShapeError, "expected input_shape (H, W, C)"),
         ({"input_shape": (64, 64, 0)}, ShapeError, "expected input_shape (H, W, C)"),
-        ({"include_top": False, "classes": 2}, ArgumentError, "classes belong to the top, which include_top=False"),
+        ({"include_top": False, "classes": 2}, ArgumentError, "classes: expected none with include_top=False"),
         ({"weights": "imagenet"}, ArgumentError, "expected the path of a weight file; weight_files.fetch('vgg16')"),
         ({"weights": "nowhere.h5", "include_top": False, "input_shape": (32, 32, 3)}, WeightsError, "nowhere.h5"),
     ],

@@ -136,9 +136,9 @@ def test_class_names_and_the_five_likeliest(published):
 @pytest.mark.parametrize(
     "probabilities, error, message",
     [
-        (np.zeros((1, 1000)), ShapeError, "one image's; got (1, 1000)"),
+        (np.zeros((1, 1000)), ShapeError, "of one image; got (1, 1000)"),
         (np.zeros(10), ShapeError, "expected probabilities of shape (1000,)"),
-        (np.full(1000, np.nan), ArgumentError, "some that are not numbers"),
+        (np.full(1000, np.nan), ArgumentError, "expected finite probabilities, got NaN or infinity"),
     ],
     ids=["batch", "ten", "nan"],
 )
