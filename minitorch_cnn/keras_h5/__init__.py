@@ -1,18 +1,18 @@
-"""Keras weight files without Keras: read, explain and write every dialect since 2015.
+"""Keras weight files without Keras: reads, explains and writes every format (dialect) since 2015.
 
-`load` checks a file against a model and returns its arrays, `inspect` says in words what a file holds and what of it
-fits, `save` writes files that Keras reads, `fingerprint` proves that weights arrived. The model is described by
-`Target` and `TargetLayer`: this package knows names, shapes and arrays, and nothing of how a layer computes.
+`load` checks a file against a model and returns its arrays, `inspect` reports what a file contains and how much of it
+fits, `save` writes files that Keras can read, and `fingerprint` shows whether a layer's weights have changed. `Target`
+and `TargetLayer` describe the model: this package knows names, shapes and arrays, but not how a layer computes.
 
-How it is built, in the order in which a file passes through:
+The modules, in the order in which a file passes through them:
 
 =====================================  ================================================================================
-`container`, `zip_member`, `hdf5`      from a path to HDF5 groups and arrays, safe against files made to do harm
-`dialects`, `dialect_*`                the four ways in which Keras arranged groups and names over the years
-`stored`, `weight_names`               what all of them come to: layers, weights, shapes
-`pairing`, `conventions`, `mapping`    which of them goes where in the model, and whether it fits
-`layouts`, `reading`                   the arrays themselves, brought into our layout
-`loading`, `inspection`, `saving`      what a user calls; `report` is the page that the first two give
+`container`, `zip_member`, `hdf5`      from a path to HDF5 groups and arrays, safe against malicious files
+`dialects`, `dialect_*`                the ways in which Keras has arranged groups and names over the years
+`stored`, `weight_names`               the common form of all dialects: layers, weights, shapes
+`pairing`, `conventions`, `mapping`    which weight goes where in the model, and whether it fits
+`layouts`, `reading`                   the arrays themselves, converted to our layout
+`loading`, `inspection`, `saving`      the functions that users call; the first two return a `report`
 =====================================  ================================================================================
 """
 

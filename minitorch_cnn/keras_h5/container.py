@@ -1,7 +1,7 @@
-"""From a path to the HDF5 file in it, by looking at the bytes and never at the name.
+"""Opens a weight file and finds the HDF5 data in it; its content decides, never its name.
 
-`.keras` can be HDF5 (TensorFlow 2.12 wrote that), `.h5` can be a web page that a download answered with. What is
-neither HDF5 nor a `.keras` archive is refused with a word on what it seems to be.
+A `.keras` file can be HDF5 (TensorFlow 2.12 wrote such files), and a `.h5` file can be a web page that a download
+returned instead. A file that is neither HDF5 nor a `.keras` archive is rejected with a hint at what it seems to be.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import FileIO
 
 from minitorch_cnn.errors import WeightsError
 from minitorch_cnn.keras_h5.hdf5 import File, Window, open_hdf5
@@ -24,9 +25,9 @@ CHECKPOINT_HINT = (
     " in TensorFlow, load it and call model.save_weights('x.weights.h5')"
 )
 
-# What a file begins with, and what that means.
+# The first bytes of other kinds of files, and what to say about them.
 OTHER_BEGINNINGS = (
-    (b"<", "it is a web page or XML, not weights: the download was answered with a page instead of the file"),
+    (b"<", "it is a web page or XML, not weights: the server sent a page instead of the file"),
     (b"version https://git-lfs", "it is a Git LFS pointer; fetch the real file with `git lfs pull`"),
     (b"model_checkpoint_path", CHECKPOINT_HINT),
     (b"\x1f\x8b", "it is gzip-compressed; unpack it first"),
@@ -38,7 +39,7 @@ TENSORFLOW_INDEX_END = bytes.fromhex("57fb808b247547db")
 
 @dataclass
 class Container:
-    """An opened weight file: its HDF5 part, its size in bytes, and what a `.keras` archive adds."""
+    """An open weight file: its HDF5 part, its size in bytes, and the additional contents of a `.keras` archive."""
 
     hdf5: File
     size: int
@@ -49,7 +50,7 @@ class Container:
 
 @contextmanager
 def opened(path: str | os.PathLike) -> Iterator[Container]:
-    """The weight file at `path`, open for the length of a `with` block; every error names the path."""
+    """Open the weight file at `path` for a `with` block; every error is a WeightsError that names the path."""
     path = os.fsdecode(path)
     try:
         with ExitStack() as files:
@@ -61,13 +62,13 @@ def opened(path: str | os.PathLike) -> Iterator[Container]:
         raise WeightsError(f"{path}: {error.strerror or error}") from None
 
 
-def _open_regular_file(path: str):
-    """Open without buffering. Pipes and devices are refused before they are opened: opening one can wait for ever."""
+def _open_regular_file(path: str) -> FileIO:
+    """Open without buffering; pipes and devices are rejected first, because opening one can block forever."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
         checkpoint = os.path.exists(f"{path}.index")
-        hint = f"; {os.path.basename(path)}.index is there: {CHECKPOINT_HINT}" if checkpoint else ""
+        hint = f"; {os.path.basename(path)}.index exists: {CHECKPOINT_HINT}" if checkpoint else ""
         raise WeightsError(f"no such file{hint}") from None
     except ValueError as error:  # a path with a zero byte in it
         raise WeightsError(str(error)) from None
@@ -95,7 +96,7 @@ def _from_archive(window: Window, files: ExitStack) -> Container:
     if weights is None:
         names = {member.name for member in members}
         if "model.weights.npz" in names:
-            raise WeightsError("it is a Keras archive that keeps its weights as .npz; save it with weights in HDF5")
+            raise WeightsError("it is a Keras archive with its weights in .npz; save it with its weights in HDF5")
         if any(name.endswith("data.pkl") for name in names):
             raise WeightsError("it is a PyTorch file, not a Keras weight file")
         if any(name.endswith(".npy") for name in names):
@@ -110,7 +111,7 @@ def _from_archive(window: Window, files: ExitStack) -> Container:
 
 
 def _text(window: Window, members: list[Member], name: str, files: ExitStack) -> bytes:
-    """The bytes of a small member, or nothing: descriptions help, but weights can be read without them."""
+    """Return the bytes of a small member, or none: descriptions help, but weights can be read without them."""
     member = find_member(members, name)
     if member is None or max(member.size, member.stored_size) > LONGEST_CONFIG:
         return b""
@@ -119,7 +120,7 @@ def _text(window: Window, members: list[Member], name: str, files: ExitStack) ->
 
 
 def _what_else(window: Window, name: str) -> str:
-    """A guess at what a file that is not HDF5 may be."""
+    """Guess what kind of file it is if not HDF5."""
     start = window.read(0, min(4096, window.size), "the file")
     end = window.read(max(0, window.size - 8), min(8, window.size), "the file")
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")

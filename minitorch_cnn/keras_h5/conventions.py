@@ -1,17 +1,18 @@
-"""Which conventions a file follows: axis order, kernel direction and flatten order, and how that is known.
+"""Finds out which conventions a file follows: axis order, kernel direction, flatten order and running statistics.
 
-Newer files say it or leave no choice. Old ones leave it to be worked out, and where nothing tells, the answer must come
-from the user: a guess that is wrong loads without a complaint and computes nonsense.
+Newer files state their conventions or leave no choice. For old files they have to be inferred, and where that is
+impossible the user must state them, because with a wrong guess the file loads without an error and the model computes
+nonsense.
 
 * Axis order (Keras 0 and 1): a kernel's shape fits the model in one order only, or its filters match the length of the
   bias in one order only. A 3x3 kernel with 3 channels and 3 filters fits both; then the other layers decide.
-* Kernel direction: the attribute `backend`; in Keras 1 the spelling of the weights' names (TensorFlow's end in ":0").
-  Keras 0.x keeps neither.
-* Flatten order: channels-first models flattened (C, H, W) until Keras 2.1.6 gave Flatten a `data_format`; since 2.2 it
-  brings the channels last before it flattens. A whole-model file's description tells; weights alone from Keras 2 on do
-  not, and are taken to be channels-last as almost all are.
-* Spread of normalization: Keras kept a standard deviation up to 1.0.5, a variance since, under one name. Weights of
-  Keras 1 without a version are taken for the later ones.
+* Kernel direction: given by the attribute `backend`, or in Keras 1 by the spelling of the weights' names (TensorFlow's
+  end in ":0"). Keras 0.x stores neither.
+* Flatten order: channels-first models flattened (C, H, W) until Keras 2.1.6 gave Flatten a `data_format`; since 2.2
+  Flatten moves the channels last before it flattens. The description in a whole-model file tells which; weights-only
+  files of Keras 2 and later do not, and are assumed to be channels-last, as almost all are.
+* Running statistics: under the same name Keras stored a standard deviation up to 1.0.5 and a variance since. Weights of
+  Keras 1 without a version are assumed to be variances.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from minitorch_cnn.keras_h5.target import Shape, TargetLayer
 from minitorch_cnn.keras_h5.weight_names import keras_1_backend
 
 CHANNELS_LAST_ASSUMED = (
-    "the file does not say in which order a feature map was flattened; channels last is assumed. If the model ran with"
-    " channels first, as many did on Theano, pass flatten_order='channels_first'"
+    "the file does not state in which order a feature map was flattened, so channels last is assumed; if the model ran"
+    " with channels first, as many did on Theano, pass flatten_order='channels_first'"
 )
 
 Pairs = Sequence[tuple[StoredLayer, TargetLayer]]
@@ -34,12 +35,12 @@ Pairs = Sequence[tuple[StoredLayer, TargetLayer]]
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user says of a file; None leaves it to the file.
+    """What the user states about a file; None means that the file decides.
 
-    kernels: "theano" or "tensorflow", whose convolution the kernels were trained with.
-    dim_ordering: "th" for kernels (out, in, rows, columns), "tf" for (rows, columns, in, out).
-    flatten_order: "channels_first" or "channels_last", the order in which the feature map was flattened.
-    running_std: "standard_deviation" or "variance", what the spread of a normalization's inputs is in the file.
+    `kernels` is "theano" or "tensorflow", the library whose convolution the kernels were trained with. `dim_ordering`
+    is "th" for kernels (out, in, rows, columns) or "tf" for (rows, columns, in, out). `flatten_order` is
+    "channels_first" or "channels_last", the order in which the feature map was flattened. `running_std` is
+    "standard_deviation" or "variance", the meaning of that weight of a normalization.
     """
 
     kernels: str | None = None
@@ -50,10 +51,10 @@ class Choices:
 
 @dataclass
 class Conventions:
-    """What holds for this file; `problems` say what the user has to decide, `notes` what was taken for granted."""
+    """The conventions of one file; `problems` are what the user has to decide, `notes` what was assumed."""
 
     filters_first: bool
-    turned: bool
+    rotated: bool
     flattened_channels_first: bool
     standard_deviation: bool
     problems: list[str] = field(default_factory=list)
@@ -61,17 +62,18 @@ class Conventions:
 
 
 def find_conventions(stored: StoredFile, pairs: Pairs | None, choices: Choices) -> Conventions:
-    """Work out the conventions from the file, the model's layers it is paired with, and the user, whose word is final.
+    """Return the conventions of a file, inferred from the file and the model; the user's choices take precedence.
 
-    `pairs` is None when there is no model to compare with.
+    Arguments: `pairs`, the layers of the file with those of the model that they are paired with, or None without a
+    model; `choices`, what the user stated.
     """
     problems: list[str] = []
     filters_first = _filters_first(stored, pairs or (), choices, problems)
     used = stored.weighted() if pairs is None else [layer for layer, _ in pairs]
-    turned = _turned(stored, used, choices, filters_first, problems)
+    rotated = _rotated(stored, used, choices, filters_first, problems)
     flattened = _flattened_channels_first(stored, filters_first, choices)
     notes = [CHANNELS_LAST_ASSUMED] if _flatten_order_is_open(stored, used, choices) else []
-    return Conventions(filters_first, turned, flattened, _standard_deviation(stored, choices), problems, notes)
+    return Conventions(filters_first, rotated, flattened, _standard_deviation(stored, choices), problems, notes)
 
 
 def _filters_first(stored: StoredFile, pairs: Pairs, choices: Choices, problems: list[str]) -> bool:
@@ -81,8 +83,8 @@ def _filters_first(stored: StoredFile, pairs: Pairs, choices: Choices, problems:
         return False
     expected = {id(layer): target.weights.get("kernel") for layer, target in pairs}
     kernels = _kernels(stored.weighted())
-    votes = {_fits_one_order(kernel.shape, expected.get(id(layer)), _bias_length(layer)) for kernel, layer in kernels}
-    votes.discard(None)
+    fits = (_fits_one_order(kernel.shape, expected.get(id(layer)), _bias_length(layer)) for kernel, layer in kernels)
+    votes = {vote for vote in fits if vote is not None}
     if len(votes) == 1:
         return votes.pop()
     described = stored.config.convolutions_channels_first() if stored.config else None
@@ -90,27 +92,26 @@ def _filters_first(stored: StoredFile, pairs: Pairs, choices: Choices, problems:
         return described
     if votes:
         problems.append(
-            "some of the file's kernels fit only as (out, in, rows, columns),"
-            " some only as (rows, columns, in, out)"
+            "some of the file's kernels fit only as (out, in, rows, columns), some only as (rows, columns, in, out)"
         )
     elif kernels:
         problems.append(
-            "the file's kernels make sense in both axis orders; pass dim_ordering='th' for (out, in, rows, columns)"
+            "the file's kernels fit in both axis orders; pass dim_ordering='th' for (out, in, rows, columns)"
             " or dim_ordering='tf' for (rows, columns, in, out)"
         )
     return False
 
 
 def _fits_one_order(shape: Shape, expected: Shape | None, filters: int | None) -> bool | None:
-    """True: the kernel fits only with the filters first; False: only with the filters last; None: both or neither."""
+    """Return True if the kernel fits only with its filters first, False if only with them last, None if undecided."""
     first = filters in (None, shape[0]) and expected in (None, (shape[2], shape[3], shape[1], shape[0]))
     last = filters in (None, shape[3]) and expected in (None, shape)
-    if first == last and expected is not None:  # the model's shape may simply be another: ask the file alone
+    if first == last and expected is not None:  # perhaps the model's shape is simply different, so compare without it
         return _fits_one_order(shape, None, filters) if not first else None
     return first if first != last else None
 
 
-def _turned(
+def _rotated(
     stored: StoredFile, used: Sequence[StoredLayer], choices: Choices, filters_first: bool, problems: list[str]
 ) -> bool:
     if choices.kernels is not None:
@@ -119,14 +120,14 @@ def _turned(
         return stored.backend == "theano"
     if stored.keras not in (0, 1):
         return False
-    said = {keras_1_backend(kernel.name) for kernel, _ in _kernels(stored.weighted())}
-    if len(said) == 1 and None not in said:
-        return said.pop() == "theano"
+    backends = {keras_1_backend(kernel.name) for kernel, _ in _kernels(stored.weighted())}
+    if len(backends) == 1 and None not in backends:
+        return backends.pop() == "theano"
     window = slice(2, 4) if filters_first else slice(0, 2)
-    if any(max(kernel.shape[window]) > 1 for kernel, _ in _kernels(used)):  # a 1x1 kernel is its own turn
+    if any(max(kernel.shape[window]) > 1 for kernel, _ in _kernels(used)):  # rotating a 1x1 kernel changes nothing
         problems.append(
-            "the file does not say whether its kernels are Theano's, turned by 180 degrees, and nothing in it shows;"
-            " pass kernels='theano' (nearly always so for files of Keras 0.x) or kernels='tensorflow'"
+            "the file does not tell whether its kernels are Theano's, which are rotated by 180 degrees;"
+            " pass kernels='theano' (nearly always right for files of Keras 0.x) or kernels='tensorflow'"
         )
     return False
 
@@ -145,10 +146,10 @@ def _flattened_channels_first(stored: StoredFile, filters_first: bool, choices: 
 
 
 def _flatten_order_is_open(stored: StoredFile, used: Sequence[StoredLayer], choices: Choices) -> bool:
-    """Whether channels-first is likely enough to be mentioned: Theano's users had it, TensorFlow's hardly ever."""
-    says_nothing = choices.flatten_order is None and stored.config is None
+    """Return whether channels-first is likely enough to be mentioned: common on Theano, very rare on TensorFlow."""
+    unknown = choices.flatten_order is None and stored.config is None
     old = stored.keras == 2 and stored.backend == "theano" and _version(stored) < (2, 2)
-    return says_nothing and old and any(len(weight.shape or ()) == 2 for layer in used for weight in layer.weights)
+    return unknown and old and any(len(weight.shape) == 2 for layer in used for weight in layer.weights)
 
 
 def _standard_deviation(stored: StoredFile, choices: Choices) -> bool:
@@ -158,13 +159,13 @@ def _standard_deviation(stored: StoredFile, choices: Choices) -> bool:
 
 
 def _version(stored: StoredFile) -> tuple[int, ...]:
-    """(2, 1, 6) of "2.1.6-tf"; a version that cannot be made out is taken for a late one."""
+    """Return (2, 1, 6) for "2.1.6-tf"; a version that cannot be parsed is assumed to be recent."""
     found = re.match(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?", stored.keras_version or "", re.ASCII)
     return tuple(int(part or 0) for part in found.groups()) if found else (3, 0, 0)
 
 
 def _kernels(layers: Sequence[StoredLayer]) -> list[tuple[StoredWeight, StoredLayer]]:
-    """Every convolution kernel that can be read, with its layer: a first weight of four axes."""
+    """Return every readable convolution kernel with its layer; a kernel is a first weight with four axes."""
     readable = [(layer.weights[0], layer) for layer in layers if layer.weights[0].problem is None]
     return [(kernel, layer) for kernel, layer in readable if len(kernel.shape) == 4]
 

@@ -1,16 +1,16 @@
 """Keras 1, Keras 2, tf.keras, and the whole-model `.h5` files of all versions: lists of names in attributes.
 
 The attribute `layer_names` lists all layers in the model's order. Each has a group with an attribute `weight_names`,
-whose entries are paths below that group: `conv2d/kernel:0` of layer `conv2d` lies at `conv2d/conv2d/kernel:0`. The
-published VGG16 files are of this kind. A whole-model file has the same inside its group `model_weights`.
+whose entries are paths below that group: `conv2d/kernel:0` of layer `conv2d` is stored at `conv2d/conv2d/kernel:0`. The
+published VGG16 files have this form. A whole-model file has the same structure inside its group `model_weights`.
 
-Traps:
+Pitfalls:
 
-* The lists come as fixed-length or variable-length texts, and an empty list as numbers (see `hdf5.attributes`). A list
-  of more than 64,512 bytes is cut into `layer_names0`, `layer_names1`, ...
-* A model used as a layer is *one* entry, with all the weights inside it in one list: trainable ones first, frozen ones
-  behind. Loading by position after other layers were frozen swaps weights, silently where shapes agree. So its weights
-  are taken apart here by the layer name inside each weight's name.
+* The lists are stored as fixed-length or variable-length strings, and an empty list as numbers (see `hdf5.attributes`).
+  A list of more than 64,512 bytes is split into `layer_names0`, `layer_names1`, ...
+* A model used as a layer is *one* entry, with all its weights in one list: first the trainable ones, then the frozen
+  ones. So if other layers were frozen when the file was saved, loading by position swaps weights, without an error
+  where the shapes agree. This module therefore separates the weights by the layer name within each weight's name.
 
 Source: keras 1.2.2 `engine/topology.py`, keras 2.2.4 `engine/saving.py`, tf.keras 2.15 `legacy/hdf5_format.py`,
 keras 3 `legacy_h5_format.py`.
@@ -31,7 +31,7 @@ from minitorch_cnn.keras_h5.weight_names import is_keras_2, owner_path
 
 
 def read(root: Group) -> StoredFile:
-    """A weights-only file, or a whole-model file, whichever the root is."""
+    """Describe a weights-only file or a whole-model file, whichever the root belongs to."""
     if has_list(root, "layer_names"):
         return _read_lists(root, root, "weights by layer name (`layer_names`)", None)
     config = None
@@ -39,19 +39,19 @@ def read(root: Group) -> StoredFile:
     if root.has_attribute("model_config"):
         config = _config(root)
         if config is None:
-            notes.append("the model's description in the file is not one; it was left aside")
+            notes.append("the model's description in the file is not valid; it was ignored")
     stored = _read_lists(root.group("model_weights"), root, "whole model (`model_weights`)", config)
     stored.notes.extend(notes)
     return stored
 
 
 def has_list(group: Group, name: str) -> bool:
-    """Whether there is a list of this name, in one attribute or in several."""
+    """Return whether there is a list of this name, in one attribute or split into several."""
     return group.has_attribute(name) or group.has_attribute(f"{name}0")
 
 
 def read_list(group: Group, name: str) -> list[str]:
-    """A list of names, whole or cut into numbered attributes; names must not repeat."""
+    """Return a list of names, stored in one attribute or split into numbered ones; raises WeightsError for repeats."""
     if group.has_attribute(name):
         names = group.texts(name)
     else:
@@ -60,16 +60,16 @@ def read_list(group: Group, name: str) -> list[str]:
         if not numbers:
             raise WeightsError(f"attribute {name} is missing")
         if numbers != list(range(len(numbers))):
-            raise WeightsError(f"the list {name} lacks its part {name}{_first_gap(numbers)}")
+            raise WeightsError(f"the part {name}{_first_gap(numbers)} of the list {name} is missing")
         names = [text for number in numbers for text in group.texts(f"{name}{number}")]
     if len(names) > MOST_TEXTS:
-        raise WeightsError(f"the list {name} has {len(names):,} entries")
+        raise WeightsError(f"the list {name}: expected at most {MOST_TEXTS:,} entries, got {len(names):,}")
     for text in names:
         if {"", ".", ".."} & set(text.split("/")):
-            raise WeightsError(f"the list {name} holds {shown(text)!r}, which is not a path below it")
+            raise WeightsError(f"the list {name} contains {shown(text)!r}, which is not a path below its group")
     if len(set(names)) != len(names):
         (twice, _), *_ = Counter(names).most_common(1)
-        raise WeightsError(f"the list {name} holds {shown(twice)} twice")
+        raise WeightsError(f"the list {name} contains {shown(twice)} twice")
     return names
 
 
@@ -82,12 +82,12 @@ def _read_lists(group: Group, root: Group, dialect: str, config: ModelConfig | N
         layers += _layers_of(group.group(name), name, keras)
     era = f"Keras {keras}"
     if version is None and any(is_keras_2(weight.name) for layer in layers for weight in layer.weights):
-        keras, era = 2, "Keras 2 or later, as the names of its weights show"
+        keras, era = 2, "Keras 2 or later, judging by the names of its weights"
     return StoredFile(dialect, era, layers, True, keras, version, backend, config)
 
 
 def _layers_of(group: Group, name: str, keras: int) -> list[StoredLayer]:
-    """One layer, or the layers of a nested model in the order in which their first weights are listed."""
+    """Return one layer, or the layers of a nested model in the order in which their first weights are listed."""
     try:
         weights = [stored_weight(group, path, path, keras) for path in read_list(group, "weight_names")]
     except WeightsError as error:
@@ -96,24 +96,28 @@ def _layers_of(group: Group, name: str, keras: int) -> list[StoredLayer]:
     for weight in weights:
         owners.setdefault(owner_path(weight.name), []).append(weight)
     if len(owners) <= 1 or None in owners:
-        inner = next(iter(owners), None) or name  # a model of one layer looks like a layer that was given a new name
+        inner = next(iter(owners), None) or name  # a nested model of one layer looks like a renamed layer
         return [StoredLayer(name, name, None, weights, inner_name=inner.rsplit("/", 1)[-1])]
-    return [StoredLayer(path.rsplit("/", 1)[-1], path, None, owned, nested_in=name) for path, owned in owners.items()]
+    return [
+        StoredLayer(path.rsplit("/", 1)[-1], path, None, owned, nested_in=name)
+        for path, owned in owners.items()
+        if path is not None
+    ]
 
 
 def _major_version(version: str | None) -> int:
-    """Keras's own rule: a file that names no version is of Keras 1. Versions may read "2.2.4-tf"."""
+    """Return the major version of a text such as "2.2.4-tf"; as in Keras, a file without a version is of Keras 1."""
     if version is None:
         return 1
     found = re.match(r"\d{1,3}", version)
     if not found:
-        raise WeightsError(f"attribute keras_version is {shown(version)!r}, not a version")
+        raise WeightsError(f"attribute keras_version: expected a version, got {shown(version)!r}")
     return int(found[0])
 
 
 def _config(root: Group) -> ModelConfig | None:
     try:
-        return parse_config(root.text("model_config"))
+        return parse_config(root.text("model_config") or "")
     except WeightsError:
         return None
 

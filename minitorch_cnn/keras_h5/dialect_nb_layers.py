@@ -1,9 +1,9 @@
-"""Keras 0.x (2015 to March 2016): everything by number, no names at all.
+"""Keras 0.x (2015 to March 2016): everything is numbered, and there are no names.
 
 The root has an attribute `nb_layers`; group `layer_7` with an attribute `nb_params` holds the datasets `param_0`,
-`param_1`. Every layer of the Sequential has a group, pooling and dropout too. The file names neither layers nor
-version, backend or axis order: the order of layers is all there is, and whether the kernels are Theano's (turned by
-180 degrees) must be told. The first VGG16 conversion that went round the world, `vgg16_weights.h5`, is of this kind.
+`param_1`. Every layer of the Sequential has a group, even pooling and dropout. The file stores no layer names, version,
+backend or axis order, only the order of the layers, so the user has to state whether the kernels are Theano's (rotated
+by 180 degrees). The first widely shared conversion of VGG16, `vgg16_weights.h5`, has this form.
 
 Source: keras 0.1.0 to 0.3.3, `keras/models.py`, `Sequential.save_weights`.
 """
@@ -19,7 +19,7 @@ MOST_WEIGHTS = 1_000
 
 
 def read(root: Group) -> StoredFile:
-    """Every layer in order."""
+    """Describe a file of Keras 0.x: every layer, in order."""
     layers = []
     for k in range(_count(root, "nb_layers", MOST_LAYERS)):
         group = root.group(f"layer_{k}")
@@ -33,5 +33,5 @@ def read(root: Group) -> StoredFile:
 def _count(group: Group, name: str, limit: int) -> int:
     count = group.integer(name)
     if not 0 <= count <= limit:
-        raise WeightsError(f"attribute {name} says {count:,}, which is no count of a network's parts")
+        raise WeightsError(f"attribute {name}: expected a number from 0 to {limit:,}, got {count:,}")
     return count

@@ -1,7 +1,7 @@
-"""`.weights.h5`, which is also the inside of `.keras`: groups by class and number, no list of layers.
+"""`.weights.h5`, which is also the content of `.keras`: groups by class and number, and no list of layers.
 
 `layers/conv2d_1/vars/0` is the kernel of the second Conv2D, `vars/1` its bias. The group's name is the class name in
-small letters with a counter, *not* the layer's name; a nested model is `functional` with `layers` of its own.
+snake case with a counter, *not* the layer's name; a nested model is a group `functional` with its own `layers`.
 
 ==================================  ===============================  ===================  ======================
 written by                          container                        counting             layer's own name
@@ -12,8 +12,8 @@ TensorFlow 2.15, Keras 3.0 to 3.5   `layers`                         0, 1, 2    
 Keras 3.6 and later                 `layers`                         0, 1, 2              attribute `name`
 ==================================  ===============================  ===================  ======================
 
-Traps: numbers sort as numbers (`vars/10` stands before `vars/2` in the file), only their order counts, and how layers
-of different classes interleave is not recorded. A `.keras` archive tells that in its `config.json`.
+Pitfalls: numbers must be sorted as numbers (the file lists `vars/10` before `vars/2`), only their order matters, and
+how layers of different classes interleave is not recorded, except in the `config.json` of a `.keras` archive.
 
 Source: keras `saving_lib.py`, TensorFlow 2.12 to Keras 3.15.
 """
@@ -32,11 +32,11 @@ from minitorch_cnn.keras_h5.target import snake_case
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 DEEPEST_NESTING = 16
-INSIDE_A_LAYER = "it belongs to a layer inside another layer, as wrappers and blocks have them, which is not supported"
+INSIDE_A_LAYER = "it belongs to a layer inside another layer, such as a wrapper or a block, which is not supported"
 
 
 def read(root: Group, config: ModelConfig | None, version: str | None, zipped: bool) -> StoredFile:
-    """Every layer, class by class; in the model's order, with names, if a description of the model came along."""
+    """Describe a file: its layers class by class, or in the model's order and with names if `config` describes it."""
     container = next(name for name in CONTAINERS if name in root)
     notes: list[str] = []
     found = _walk(root.group(container), "", config.layers if config else None, {root.address}, 0, notes)
@@ -53,7 +53,7 @@ def read(root: Group, config: ModelConfig | None, version: str | None, zipped: b
 def _walk(
     group: Group, place: str, described: tuple[ConfigLayer, ...] | None, seen: set[int], depth: int, notes: list[str]
 ) -> list[StoredLayer]:
-    """The layers under one container, nested models unfolded."""
+    """Return the layers below one container, those of nested models included."""
     if depth > DEEPEST_NESTING or group.address in seen:
         raise WeightsError("models are nested in a circle or too deeply")
     seen.add(group.address)
@@ -83,7 +83,7 @@ def _layer(
     group: Group, kind: str, name: str, place: str, description: ConfigLayer | None, seen: set[int]
 ) -> StoredLayer:
     if group.address in seen:
-        raise WeightsError(f"group {shown(place + name)} is another layer's group as well")
+        raise WeightsError(f"two layers share the group {shown(place + name)}")
     seen.add(group.address)
     stored_name = description.name if description else None
     weights: list[StoredWeight] = []
@@ -98,17 +98,17 @@ def _layer(
     hidden = _variables_below(group, 0)
     if hidden:
         weights.append(StoredWeight(f"{place}{name}/{hidden}", None, problem=INSIDE_A_LAYER))
-    group.file.window.charge(2 * len(place) + len(name))  # the two texts that are made here
+    group.file.window.charge(2 * len(place) + len(name))  # for the two strings that are created here
     return StoredLayer(stored_name, stored_name or f"{place}{name}", kind, weights, nested_in=place.rstrip("/"))
 
 
 def _variables_below(group: Group, depth: int) -> str | None:
-    """The path of an array of floats in a layer inside this layer: what a wrapper or a block has; None without one."""
+    """Return the path of a float array in a layer inside this one, as in a wrapper or block; None if there is none."""
     if depth > DEEPEST_NESTING:
         raise WeightsError("layers are nested in a circle or too deeply")
     for name, inner in group.groups():
         if depth == 0 and name == "vars":
-            continue  # the layer's own
+            continue  # the layer's own variables
         found = _first_floats(inner) if name == "vars" else _variables_below(inner, depth + 1)
         if found:
             return f"{name}/{found}"
@@ -117,7 +117,7 @@ def _variables_below(group: Group, depth: int) -> str | None:
 
 def _first_floats(variables: Group) -> str | None:
     for name in variables.names():
-        with suppress(WeightsError):  # such as a random state, or what is behind a link
+        with suppress(WeightsError):  # for example a random state, or a link that is not followed
             if variables.dataset(name).datatype.is_float:
                 return name
     return None
@@ -126,7 +126,7 @@ def _first_floats(variables: Group) -> str | None:
 def _match_description(
     order: list[tuple[str, str]], described: tuple[ConfigLayer, ...] | None, place: str, notes: list[str]
 ) -> dict[str, tuple[int, ConfigLayer]] | None:
-    """Which described layer each group is: the k-th group of a class is the k-th described layer of that class."""
+    """Find the described layer of each group: the k-th group of a class is the k-th described layer of that class."""
     if described is None:
         return None
     by_class: dict[str, list[tuple[int, ConfigLayer]]] = {}
@@ -137,12 +137,12 @@ def _match_description(
         groups.setdefault(kind, []).append(name)
     if any(len(names) != len(by_class.get(kind, ())) for kind, names in groups.items()):
         where = f" of {shown(place)}" if place else ""
-        notes.append(f"the model's description does not fit the weights{where}; it was left aside")
+        notes.append(f"the model's description does not fit the weights{where}; it was ignored")
         return None
     return {name: entry for kind, names in groups.items() for name, entry in zip(names, by_class[kind])}
 
 
 def _class_and_number(name: str) -> tuple[str, int]:
-    """`conv2d_12` is ("conv2d", 12), `conv2d` is ("conv2d", 0)."""
+    """Return ("conv2d", 12) for `conv2d_12`, and ("conv2d", 0) for `conv2d`."""
     found = re.fullmatch(r"(.+?)_(\d{1,9})", name)
     return (found[1], int(found[2])) if found else (name, 0)

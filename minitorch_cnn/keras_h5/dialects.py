@@ -1,7 +1,7 @@
-"""Which dialect a file is written in, decided by what is in it.
+"""Recognises a file's dialect by its content.
 
 =======================================  =================================  =======================================
-what the root of the HDF5 file has       dialect                            written by
+the root of the HDF5 file has            dialect                            written by
 =======================================  =================================  =======================================
 attribute `nb_layers`                    `dialect_nb_layers`                Keras 0.1 to 0.3 (2015 to 2016)
 attribute `layer_names`                  `dialect_layer_names`              Keras 1 and 2, tf.keras, published VGG16
@@ -22,7 +22,7 @@ from minitorch_cnn.keras_h5.stored import StoredFile
 
 
 def read_stored(container: Container) -> StoredFile:
-    """Everything the file says about its weights, without reading one."""
+    """Return everything the file says about its weights, without reading any; raises WeightsError if it has none."""
     root = container.hdf5.root
     if root.has_attribute("nb_layers"):
         return dialect_nb_layers.read(root)
@@ -34,7 +34,7 @@ def read_stored(container: Container) -> StoredFile:
         raise WeightsError("it is a Graph model of Keras 0.x, which is not supported")
     if layers := [name for name, group in root.groups() if name != "optimizer" and _has_variables(group)]:
         raise WeightsError(
-            f"it holds the attributes ({_names(layers)}) of a model of a class of its own, which have no order;"
+            f"it holds the attributes ({_names(layers)}) of a subclassed model, which have no order;"
             " save the weights of a Sequential or Functional model"
         )
     raise WeightsError(

@@ -1,7 +1,7 @@
-"""Short fingerprints of weights: the proof that a load changed the model, and into what.
+"""Short fingerprints of weights, which prove that loading a file changed the model's weights to the file's.
 
-Loading code that quietly loads nothing is a classic (`layer.set_weights = [kernel, bias]` overwrites a method). Compare
-a layer's fingerprint before and after, or with the one that `inspect` prints for the file.
+A classic bug is loading code that silently loads nothing (`layer.set_weights = [kernel, bias]` overwrites a method). To
+find it, compare a layer's fingerprint before and after, or with the one that `inspect` prints for the file.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ import numpy as np
 
 from minitorch_cnn.keras_h5.target import WEIGHT_ORDER
 
-LENGTH = 12  # hexadecimal digits: two different layers agree by chance once in 280 million million times
+LENGTH = 12  # hexadecimal digits: two different layers agree with a probability of 1 in 2.8e14
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
-    """The first digits of a SHA-256 over a layer's weights as float32 in our layout.
+    """Return the first twelve digits of a SHA-256 of a layer's weights; "-" for a layer without weights.
 
-    Arguments:
-        arrays: one layer's weights by name ("kernel", "bias", ...), in any order.
-
-    Returns:
-        Twelve hexadecimal digits, or "-" for a layer without weights.
+    Arguments: `arrays`, one layer's weights by name ("kernel", "bias", ...), in any order and in our layout. They are
+    hashed as float32.
     """
     if not arrays:
         return "-"
@@ -31,7 +28,7 @@ def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
     for name in sorted(arrays, key=_position):
         values = np.ascontiguousarray(arrays[name], dtype="<f4")
         digest.update(f"{name}{values.shape}".encode())
-        digest.update(values.reshape(-1).view(np.uint8))
+        digest.update(values.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()[:LENGTH]
 
 

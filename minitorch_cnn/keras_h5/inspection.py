@@ -1,4 +1,4 @@
-"""Inspect: what a weight file is, what is in it, and what of it fits a model."""
+"""`inspect`: reports what a weight file is, what it contains, and which of its layers fit a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minitorch_cnn.keras_h5.fingerprints import fingerprint
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.mapping import LayerPlan, Plan, make_plan, sources_alone
 from minitorch_cnn.keras_h5.reading import (
-    check_unfolded_size,
+    check_decompressed_size,
     checked_choices,
     is_finite,
     not_finite_message,
@@ -24,14 +24,14 @@ from minitorch_cnn.keras_h5.reading import (
 )
 from minitorch_cnn.keras_h5.report import LayerReport, Report, goes_to, weights_text, writer
 from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer
-from minitorch_cnn.keras_h5.target import Target, as_target
+from minitorch_cnn.keras_h5.target import HasTarget, Target, as_target
 
 FLOAT32 = np.dtype("float32")
 
 
 def inspect(
     path: str | os.PathLike,
-    target: Target | None = None,
+    target: Target | HasTarget | None = None,
     by_name: bool = False,
     kernels: str | None = None,
     *,
@@ -39,29 +39,26 @@ def inspect(
     flatten_order: str | None = None,
     running_std: str | None = None,
 ) -> Report:
-    """Say what a file is and, with a model, what of it goes where; `print(inspect(path))`.
+    """Return a report on what a file contains and, given a model, where its weights go; `print(inspect(path))`.
 
-    A file that is sound but does not fit the model is described, not refused. A layer's fingerprint is that of its
-    weights in our layout, so it equals `fingerprint` of the model's layer after the load.
+    A valid file that does not fit the model is described without an error. A layer's fingerprint is computed from its
+    weights in our layout, so it equals the `fingerprint` of the model's layer after loading.
 
-    Arguments:
-        path, target, by_name, kernels, dim_ordering, flatten_order, running_std: as for `load`; `target` is a `Target`
-            or a model, and optional. A model's own weights are looked at, for the fingerprints before a load, and
-            nothing of it is changed.
+    Arguments: as for `load`, but `target` is optional. Given a model, `inspect` also reads its current weights, for the
+    fingerprints before loading; it never changes the model.
 
-    Raises:
-        WeightsError: the file cannot be read as Keras weights at all.
+    Raises WeightsError when the file cannot be read as Keras weights at all.
     """
     choices = checked_choices(
         kernels=kernels, dim_ordering=dim_ordering, flatten_order=flatten_order, running_std=running_std
     )
-    before = target.fingerprints_now() if hasattr(target, "fingerprints_now") else None
+    before = target.fingerprints_now() if target is not None and hasattr(target, "fingerprints_now") else None
     target = None if target is None else as_target(target)
     with opened(path) as container:
         stored = read_stored(container)
         plan = make_plan(stored, target, choices, by_name) if target is not None else None
         conventions = plan.conventions if plan else find_conventions(stored, None, choices)
-        unfolds = _unfolds_too_far(stored.weighted(), container.size)
+        too_large = _expands_too_far(stored.weighted(), container.size)
         unsound: list[str] = []
 
         def fingerprint_of(layer: StoredLayer, partner: LayerPlan | None) -> str:
@@ -69,8 +66,8 @@ def inspect(
                 sources = partner.sources
             elif any(weight.problem is not None for weight in layer.weights):
                 return "not readable"
-            elif unfolds:
-                return "not read: unfolds too far"
+            elif too_large:
+                return "not read: too large when decompressed"
             else:
                 sources = sources_alone(layer, conventions)
             try:
@@ -97,10 +94,10 @@ def report_of(
     fingerprint_of: Callable[[StoredLayer, LayerPlan | None], str],
     before: Mapping[str, str] | None = None,
 ) -> Report:
-    """The report on a file of `size` bytes.
+    """Return the report on a file of `size` bytes.
 
-    `fingerprint_of` is asked for each layer with weights and its partner in the model; `before` has the fingerprints
-    that the model's layers have now, by name.
+    Arguments: `fingerprint_of`, a function from a layer with weights and its partner in the model to a fingerprint;
+    `before`, the current fingerprints of the model's layers by name.
     """
     partners = {id(layer.stored): layer for layer in plan.layers} if plan else {}
     rows = []
@@ -126,12 +123,10 @@ def report_of(
     return report
 
 
-
-
-def _unfolds_too_far(layers: Sequence[StoredLayer], file_size: int) -> bool:
-    readable = [weight.dataset for layer in layers for weight in layer.weights if weight.problem is None]
+def _expands_too_far(layers: Sequence[StoredLayer], file_size: int) -> bool:
+    weights = [weight for layer in layers for weight in layer.weights if weight.problem is None]
     try:
-        check_unfolded_size(readable, file_size)
+        check_decompressed_size((weight.dataset for weight in weights if weight.dataset is not None), file_size)
     except WeightsError:
         return True
     return False

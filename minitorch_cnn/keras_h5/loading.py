@@ -1,12 +1,14 @@
-"""Load: check everything, then read everything, or nothing."""
+"""`load` and `read`: check the whole file first, then read all of it or nothing."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minitorch_cnn.errors import WeightsError
 from minitorch_cnn.keras_h5.container import opened
@@ -17,7 +19,7 @@ from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.inspection import report_of
 from minitorch_cnn.keras_h5.mapping import LayerPlan, make_plan, sources_alone
 from minitorch_cnn.keras_h5.reading import (
-    check_unfolded_size,
+    check_decompressed_size,
     checked_choices,
     checked_dtype,
     is_finite,
@@ -27,16 +29,16 @@ from minitorch_cnn.keras_h5.reading import (
 )
 from minitorch_cnn.keras_h5.report import Report
 from minitorch_cnn.keras_h5.stored import StoredLayer
-from minitorch_cnn.keras_h5.target import Target, as_target
+from minitorch_cnn.keras_h5.target import HasTarget, Target, as_target
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load brought.
+    """The result of `load`.
 
-    weights: the arrays by layer and name, in our layout; a layer that was skipped or is not in the file is absent.
-    skipped: (layer, reason) for each layer that `skip_mismatch` let pass.
-    report: what came from where; `print(loaded.report)`.
+    `weights` holds the arrays by layer and name, in our layout, without layers that were skipped or are not in the
+    file. `skipped` is a list of (layer, reason) for each layer skipped because of `skip_mismatch`. `report` shows where
+    every weight came from; `print(loaded.report)`.
     """
 
     weights: dict[str, dict[str, np.ndarray]] = field(repr=False)
@@ -46,7 +48,7 @@ class Loaded:
 
 def load(
     path: str | os.PathLike,
-    target: Target,
+    target: Target | HasTarget,
     by_name: bool = False,
     skip_mismatch: bool = False,
     kernels: str | None = None,
@@ -54,31 +56,29 @@ def load(
     dim_ordering: str | None = None,
     flatten_order: str | None = None,
     running_std: str | None = None,
-    dtype: str | np.dtype = "float32",
+    dtype: DTypeLike = "float32",
     allow_nonfinite: bool = False,
 ) -> Loaded:
-    """The weights of a Keras file, arranged for a model.
+    """Return the weights of a Keras file, arranged for a model, with a report.
 
-    Every name, shape and number type is checked before a byte of weights is read, and nothing is returned unless all of
-    it could be read.
+    All names, shapes and number types are checked before any weights are read, and nothing is returned unless
+    everything could be read.
 
-    Arguments:
-        path: any file that Keras, tf.keras or Keras 3 wrote with weights in it; the content decides, not the name.
-        target: the model, layer by layer: a `Target`, or a model, which is left as it is.
-        by_name: pair layers of equal names and leave the others alone, instead of pairing all in order.
-        skip_mismatch: leave out layers whose shapes or number of weights differ, instead of raising.
-        kernels: "theano" or "tensorflow", for old files that do not say whose convolution their kernels are for.
-        dim_ordering: "th" or "tf", for old files whose kernels fit the model in both axis orders.
-        flatten_order: "channels_first" or "channels_last", the order in which the feature map was flattened, for files
-            without a description of the model that were trained channels-first.
-        running_std: "standard_deviation" or "variance", what the moving variance is in a file of Keras 1, which called
-            it running_std and changed its meaning with 1.0.6; left out: a variance, in files of Keras 0 a deviation.
-        dtype: "float32" or "float64", the precision of the arrays returned.
-        allow_nonfinite: load NaN and infinities too.
+    Arguments: `path`, any weight or whole-model file written by Keras, tf.keras or Keras 3 (the content decides, not
+    the name); `target`, a `Target` or a model, which is not changed; `by_name`, pair layers of equal names and ignore
+    the others, instead of pairing all in order; `skip_mismatch`, leave out layers whose shapes or number of weights
+    differ, instead of raising; `dtype`, the precision of the returned arrays, "float32" or "float64";
+    `allow_nonfinite`, accept NaN and infinities.
 
-    Raises:
-        WeightsError: one line that names the path, the layer, and what the file and the model each have.
-        ArgumentError: an option with a value that means nothing.
+    The other arguments state what some old files do not: `kernels`, "theano" or "tensorflow", the library whose
+    convolution the kernels were trained with; `dim_ordering`, "th" or "tf", if the kernels fit the model in both axis
+    orders; `flatten_order`, "channels_first" or "channels_last", the order in which the feature map was flattened, for
+    files without a description of the model; `running_std`, "standard_deviation" or "variance", the meaning of the
+    weight that Keras 1 called running_std and changed in 1.0.6 (default: a standard deviation in files of Keras 0 and
+    of versions before 1.0.6, otherwise a variance).
+
+    Raises WeightsError, with one line that names the path, the layer, and what the file and the model each have, when
+    the file cannot be read or does not fit; ArgumentError when an argument has an invalid value.
     """
     choices = checked_choices(
         kernels=kernels, dim_ordering=dim_ordering, flatten_order=flatten_order, running_std=running_std
@@ -101,27 +101,27 @@ def load(
 
 def read(
     path: str | os.PathLike,
-    target: Target | None = None,
+    target: Target | HasTarget | None = None,
     *,
     kernels: str | None = None,
     dim_ordering: str | None = None,
     flatten_order: str | None = None,
     running_std: str | None = None,
-    dtype: str | np.dtype = "float32",
+    dtype: DTypeLike = "float32",
     allow_nonfinite: bool = False,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """The weights in a file by layer and name, in our layout; with `target`, what `load` gives for it.
+    """Return the weights in a file by layer and name, in our layout; with `target`, the weights that `load` returns.
 
-    Without a model the names are the file's own, with the name of the model they are nested in where two are the same,
-    and the order of a flattened feature map stays as it is: only the model knows which rows of a dense kernel belong to
-    which pixel. Arguments and errors are those of `load`.
+    Without a model the names are those in the file, preceded by the nested model's name where two layers share one. The
+    rows of a dense kernel after a flattened feature map keep their order, because only the model knows which row
+    belongs to which pixel. The arguments and errors are those of `load`.
     """
-    said = {
+    given: dict[str, Any] = {
         "kernels": kernels, "dim_ordering": dim_ordering, "flatten_order": flatten_order, "running_std": running_std,
     }  # fmt: skip
-    choices, dtype = checked_choices(**said), checked_dtype(dtype)
+    choices, dtype = checked_choices(**given), checked_dtype(dtype)
     if target is not None:
-        return load(path, target, dtype=dtype, allow_nonfinite=allow_nonfinite, **said).weights
+        return load(path, target, dtype=dtype, allow_nonfinite=allow_nonfinite, **given).weights
     with opened(path) as container:
         stored = read_stored(container)
         layers = stored.weighted()
@@ -129,13 +129,14 @@ def read(
         broken = [weight for layer in layers for weight in layer.weights if weight.problem is not None]
         if broken or conventions.problems:
             raise WeightsError(f"{shown(broken[0].name)}: {broken[0].problem}" if broken else conventions.problems[0])
-        check_unfolded_size((weight.dataset for layer in layers for weight in layer.weights), container.size)
+        datasets = (weight.dataset for layer in layers for weight in layer.weights if weight.dataset is not None)
+        check_decompressed_size(datasets, container.size)
         times = Counter(layer.label for layer in layers)
         weights: dict[str, dict[str, np.ndarray]] = {}
         for layer in layers:
             label = layer.label if times[layer.label] == 1 else f"{layer.nested_in}/{layer.label}"
             if label in weights:
-                raise WeightsError(f"two layers are called {shown(label)}; give the model to tell them apart")
+                raise WeightsError(f"two layers are called {shown(label)}; pass the model to tell them apart")
             arrays = weights[label] = {}
             for name, source in sources_alone(layer, conventions).items():
                 arrays[name] = read_source(source, dtype)

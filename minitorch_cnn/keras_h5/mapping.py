@@ -1,7 +1,7 @@
-"""The plan of a load: for each weight of the model, the array in the file and the way to our layout.
+"""The plan of a load: for each weight of the model, the array in the file and its conversion to our layout.
 
-The plan is made from names and shapes alone. Only when all of it is sound does anybody read a weight, so a load either
-happens whole or leaves the model as it was.
+The plan is made from names and shapes alone. Weights are read only if the whole plan is valid, so a file is either
+loaded completely or leaves the model unchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from minitorch_cnn.keras_h5.weight_names import is_running_std
 
 @dataclass(frozen=True)
 class Source:
-    """Where one weight of the model comes from."""
+    """The source of one weight: an array in the file, and its conversion to our layout."""
 
     weight: StoredWeight
     layout: Layout
@@ -29,9 +29,9 @@ class Source:
 
 @dataclass
 class LayerPlan:
-    """One layer of the model with the sources of its weights, or what is wrong with it.
+    """One layer of the model with the sources of its weights, or the problem with it.
 
-    `readable` is False where a weight may not be read at all, which no option to skip what does not fit lets pass.
+    `readable` is False if a weight cannot be read at all; `skip_mismatch` does not skip such a layer.
     """
 
     target: TargetLayer
@@ -43,9 +43,9 @@ class LayerPlan:
 
 @dataclass
 class Plan:
-    """The whole load.
+    """The plan for the whole file.
 
-    `problems` must be empty before anything is read; `skipped` are (layer, reason) pairs that the user allowed.
+    `problems` must be empty before anything is read; `skipped` are the (layer, reason) pairs that the user allowed.
     """
 
     stored: StoredFile
@@ -60,39 +60,40 @@ class Plan:
 def make_plan(
     stored: StoredFile, target: Target, choices: Choices, by_name: bool = False, skip_mismatch: bool = False
 ) -> Plan:
-    """Match the file with the model. Never raises for a file that does not fit: the plan says so."""
+    """Match the file with the model; for a file that does not fit, the plan says so without raising."""
     pairing = pair_layers(stored, target, by_name)
     conventions = find_conventions(stored, pairing.pairs, choices)
     layers = [_plan_layer(stored_layer, layer, conventions, target) for stored_layer, layer in pairing.pairs]
-    misfits = [layer for layer in layers if layer.problem is not None]
-    skipped = [(layer.target.name, layer.problem) for layer in misfits if skip_mismatch and layer.readable]
-    problems = pairing.problems  # while the layers are not paired, what the pairs show is no problem of its own
+    misfits = [(layer, layer.problem) for layer in layers if layer.problem is not None]
+    skipped = [(layer.target.name, problem) for layer, problem in misfits if skip_mismatch and layer.readable]
+    problems = pairing.problems  # if the layers could not be paired, other problems would only follow from that
     if not problems:
-        unskipped = [layer.problem for layer in misfits if not (skip_mismatch and layer.readable)]
+        unskipped = [problem for layer, problem in misfits if not (skip_mismatch and layer.readable)]
         problems = conventions.problems + unskipped
     if not problems and skipped and len(skipped) == len(layers):
-        problems = [f"not one layer of the file fits the model; the first: {skipped[0][1]}"]
+        problems = [f"no layer of the file fits the model; the first: {skipped[0][1]}"]
     notes = stored.notes + conventions.notes + _notes(stored, layers)
     return Plan(stored, target, conventions, layers, problems, skipped, notes)
 
 
 def weight_layout(weight: StoredWeight, conventions: Conventions, layer: TargetLayer | None) -> Layout:
-    """The steps from a stored array to our layout; without a model's layer, as far as the file alone tells."""
+    """Return the conversion of a stored array to our layout; without a layer, as far as the file alone tells."""
     axes = len(weight.shape)
-    flattened = layer is not None and (axes == 2 or layer.kind == "BatchNormalization")
-    rows = layer.flatten_shape if flattened and conventions.flattened_channels_first else None
+    rows = None
+    if layer is not None and (axes == 2 or layer.kind == "BatchNormalization") and conventions.flattened_channels_first:
+        rows = layer.flatten_shape
     if rows is not None and rows[0] * rows[1] * rows[2] != weight.shape[0]:
-        rows = None  # the shapes differ, which is reported; there is no order to put right
+        rows = None  # the shapes differ, which is reported elsewhere, so there is nothing to reorder
     return Layout(
         filters_first=axes == 4 and conventions.filters_first,
-        turned=axes == 4 and conventions.turned,
+        rotated=axes == 4 and conventions.rotated,
         rows_channels_first=rows,
         standard_deviation=axes == 1 and conventions.standard_deviation and weight.role == "moving_variance",
     )
 
 
 def sources_alone(layer: StoredLayer, conventions: Conventions) -> dict[str, Source]:
-    """The sources of a layer without a partner in the model, by role where one weight has it, else by name."""
+    """Return the sources of a layer without a partner in the model, by role if only one weight has it, else by name."""
     times = Counter(weight.role for weight in layer.weights)
     return {
         weight.role if weight.role and times[weight.role] == 1 else weight.name: Source(
@@ -122,9 +123,9 @@ def _plan_layer(stored: StoredLayer, layer: TargetLayer, conventions: Convention
 
 
 def _by_role(stored: StoredLayer, layer: TargetLayer) -> list[tuple[str, StoredWeight]] | None:
-    """By the weights' own names if the file tells them, else by position, kernel first; None where they do not match.
+    """Match by the weights' names if the file has them, else by position, kernel first; None if they do not match.
 
-    Position alone would put one normalization's gamma into another's beta: all of its arrays have the same shape.
+    Matching by position alone could load a gamma into a beta, because all arrays of a normalization have one shape.
     """
     by_role = {weight.role: weight for weight in stored.weights}
     if set(by_role) == set(layer.weights) and len(by_role) == len(stored.weights):
@@ -151,20 +152,20 @@ def _shape_problem(name: str, shape: tuple[int, ...], stored: StoredLayer, layer
 
 
 def _made_for(shape: tuple[int, ...], layer: TargetLayer, target: Target) -> str:
-    """The image size the file was made for, where that is why a dense kernel behind a Flatten has other rows."""
+    """Return the image size the file was made for, if that explains why a dense kernel after a Flatten differs."""
     if layer.flatten_shape is None or len(shape) != 2 or target.input_shape is None or len(target.input_shape) != 3:
         return ""
     side = isqrt(shape[0] // layer.flatten_shape[2])
     if side * side * layer.flatten_shape[2] != shape[0] or side == layer.flatten_shape[0]:
         return ""
     scale = 1
-    for other in target.layers:  # how many pixels of the image one step in the feature map is
+    for other in target.layers:  # computes how many pixels of the image one step in the feature map covers
         if other.name == layer.name:
             break
         before, after = other.input_shape, other.output_shape
         if before is not None and after is not None and len(before) == len(after) == 3:
             step = round(before[0] / after[0])
-            if step == 1 and before[0] != after[0]:  # convolutions without padding: the size is not a plain product
+            if step == 1 and before[0] != after[0]:  # without padding the image size is not a simple product
                 return ", made for images of another size"
             scale *= step
     return f", made for {side * scale}x{side * scale} images"
@@ -175,19 +176,19 @@ def _weight_names(stored: StoredLayer) -> str:
 
 
 def _notes(stored: StoredFile, layers: list[LayerPlan]) -> list[str]:
-    """What a careful reader of the result should know."""
+    """Return what was assumed or converted, which the user should know."""
     notes = []
     sources = [source for layer in layers for source in layer.sources.values()]
     if any(source.layout.standard_deviation for source in sources):
         notes.append(
-            "running_std is a standard deviation, as Keras stored it up to 1.0.5: moving_variance is its square;"
+            "running_std is a standard deviation, as Keras stored it up to 1.0.5, so moving_variance is its square;"
             " Keras 0.x normalized with epsilon 1e-6"
         )
     elif stored.keras == 1 and any(is_running_std(source.weight.name) for source in sources):
         notes.append(
-            "running_std is taken for a variance, as Keras 1.0.6 and later store it; if the file is of 1.0.5 or before,"
-            " load it with running_std='standard_deviation'"
+            "running_std is assumed to be a variance, as Keras 1.0.6 and later store it; if the file is of 1.0.5 or"
+            " earlier, load it with running_std='standard_deviation'"
         )
     if any(source.layout.rows_channels_first for source in sources):
-        notes.append("the dense kernel behind the Flatten had its rows in (c, h, w) order and was put into (h, w, c)")
+        notes.append("the rows of the dense kernel after the Flatten were reordered from (c, h, w) to (h, w, c)")
     return notes

@@ -1,14 +1,15 @@
-"""The description of the model that whole-model files carry, read as data only.
+"""The description of the model in whole-model files, read as data only.
 
-Keras turns this JSON text into live objects, and a layer of class Lambda, or a class from any module that is
-installed, then runs code of the file's author. Here nothing is ever built from it: five facts are taken (each layer's
+Keras turns this JSON text into live objects, so a layer of class Lambda, or of a class from any installed module, can
+run code of the file's author. Here nothing is ever built from the description. Only five facts are read (each layer's
 class, its name, whether it is channels-first, which weights it lacks, what is nested in it), and a text that is too
-long, too deep or no JSON is left aside.
+long, nested too deeply or not JSON is ignored.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 LONGEST_CONFIG = 4 * 2**20
@@ -16,15 +17,15 @@ DEEPEST_NESTING = 10
 MOST_LAYERS = 10_000
 
 MODEL_CLASSES = ("Sequential", "Functional", "Model")
-SWITCHES = {"use_bias": "bias", "scale": "gamma", "center": "beta"}  # setting: the weight that is absent without it
+SWITCHES = {"use_bias": "bias", "scale": "gamma", "center": "beta"}  # setting: the weight that is absent if it is False
 CHANNELS_FIRST = ("channels_first", "th")
 
 
 @dataclass(frozen=True)
 class ConfigLayer:
-    """A layer as the description names it.
+    """A layer in the description.
 
-    `layers` is what a nested model holds, in order; `absent` are the weights that the layer was made without.
+    `layers` are the layers of a nested model, in order; `absent` are the weights that the layer was built without.
     """
 
     class_name: str
@@ -41,27 +42,27 @@ class ModelConfig:
     layers: tuple[ConfigLayer, ...]
 
     def flat(self) -> list[ConfigLayer]:
-        """Every layer that is not itself a model."""
-        flat, ahead = [], list(reversed(self.layers))
-        while ahead:
-            layer = ahead.pop()
+        """Return every layer that is not itself a model, in order."""
+        flat, pending = [], list(reversed(self.layers))
+        while pending:
+            layer = pending.pop()
             if layer.layers:
-                ahead.extend(reversed(layer.layers))
+                pending.extend(reversed(layer.layers))
             else:
                 flat.append(layer)
         return flat
 
     def convolutions_channels_first(self) -> bool | None:
-        """Whether the convolutions run channels-first; None if there are none or they disagree."""
+        """Return whether the convolutions are channels-first; None if there are none or they disagree."""
         return _agreed(layer.channels_first for layer in self.flat() if layer.class_name.startswith("Conv"))
 
     def flatten_channels_first(self) -> bool | None:
-        """What the Flatten layers say of themselves; None if they say nothing, as before Keras 2.1.6."""
+        """Return whether the Flatten layers are channels-first; None if they do not say, as before Keras 2.1.6."""
         return _agreed(layer.channels_first for layer in self.flat() if layer.class_name == "Flatten")
 
 
 def parse_config(text: str | bytes) -> ModelConfig | None:
-    """The description, or None for a text that is not one."""
+    """Return the description; None if the text is not a valid one."""
     try:
         layers = _layers(_parse(text), 0, [MOST_LAYERS])
     except _NotAConfig:
@@ -70,7 +71,7 @@ def parse_config(text: str | bytes) -> ModelConfig | None:
 
 
 def parse_version(text: str | bytes) -> str | None:
-    """The Keras version in an archive's `metadata.json`, or None."""
+    """Return the Keras version in an archive's `metadata.json`; None if there is none."""
     try:
         metadata = _parse(text)
     except _NotAConfig:
@@ -80,7 +81,7 @@ def parse_version(text: str | bytes) -> str | None:
 
 
 def _parse(text: str | bytes) -> object:
-    """JSON of a bounded size as plain lists, dicts, texts and numbers."""
+    """Parse JSON of limited size into plain lists, dicts, strings and numbers."""
     if len(text) > LONGEST_CONFIG:
         raise _NotAConfig
     try:
@@ -90,11 +91,11 @@ def _parse(text: str | bytes) -> object:
 
 
 class _NotAConfig(Exception):
-    """The JSON is valid, but it does not describe a model."""
+    """The text is not JSON, or it does not describe a model."""
 
 
 def _layers(model: object, depth: int, allowance: list[int]) -> tuple[ConfigLayer, ...]:
-    """The layers of one model: its `config` is a list up to Keras 2.2.2, later a dict with a list in it."""
+    """Return the layers of one model, whose `config` is a list up to Keras 2.2.2 and later a dict with a list in it."""
     config = model.get("config") if isinstance(model, dict) else None
     entries = config.get("layers") if isinstance(config, dict) else config
     if not isinstance(entries, list) or depth > DEEPEST_NESTING:
@@ -106,10 +107,9 @@ def _layers(model: object, depth: int, allowance: list[int]) -> tuple[ConfigLaye
 
 
 def _layer(entry: object, depth: int, allowance: list[int]) -> ConfigLayer:
-    class_name = entry.get("class_name") if isinstance(entry, dict) else None
-    config = entry.get("config") if isinstance(entry, dict) else None
-    if not isinstance(class_name, str):
+    if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
         raise _NotAConfig
+    class_name, config = entry["class_name"], entry.get("config")
     nested = _layers(entry, depth + 1, allowance) if class_name in MODEL_CLASSES else ()
     settings = config if isinstance(config, dict) else {}
     name = settings.get("name", entry.get("name"))
@@ -119,11 +119,11 @@ def _layer(entry: object, depth: int, allowance: list[int]) -> ConfigLayer:
     return ConfigLayer(class_name, name if isinstance(name, str) else "", channels_first, absent, nested)
 
 
-def _agreed(values) -> bool | None:
-    said = {value for value in values if value is not None}
-    return said.pop() if len(said) == 1 else None
+def _agreed(values: Iterable[bool | None]) -> bool | None:
+    known = {value for value in values if value is not None}
+    return known.pop() if len(known) == 1 else None
 
 
 def _small_number(digits: str) -> int:
-    """A whole number, or 0 for one that is absurdly long: turning a million digits into a number takes minutes."""
+    """Return the integer, or 0 for an absurdly long one, because parsing a million digits would take minutes."""
     return int(digits) if len(digits) < 20 else 0

@@ -1,12 +1,13 @@
-"""Which layer of the file belongs to which layer of the model.
+"""Decides which layer of the file belongs to which layer of the model.
 
-By order, as Keras does: weightless layers left out on both sides, first with first, second with second, whatever the
-names. By name on request. Two things overrule the order, both because order is wrong there:
+By default layers are paired in order, as in Keras: ignoring layers without weights, the first with the first, the
+second with the second, whatever their names. With `by_name` they are paired by name. Names also take precedence in two
+cases where the order could be wrong:
 
-* layers of a nested model are found by name: their order in the file depends on what was frozen when it was saved;
-* if both sides have exactly the same names, the names decide.
+* layers of a nested model, because their order in the file depends on which were frozen when it was saved;
+* if both sides have exactly the same names.
 
-The `.weights.h5` dialects keep the order within each class only, so there each class is paired on its own.
+The `.weights.h5` dialects keep only the order within each class, so there each class is paired separately.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ MOST_NAMES_SHOWN = 6
 
 @dataclass
 class Pairing:
-    """Pairs of layers, and in one line each what keeps the file from being loaded as asked."""
+    """Pairs of layers, and the problems that prevent loading, one line each."""
 
     pairs: list[tuple[StoredLayer, TargetLayer]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def pair_layers(stored: StoredFile, target: Target, by_name: bool) -> Pairing:
-    """Pair the layers that have weights."""
+    """Pair the file's layers with the model's; layers without weights are ignored."""
     files, models = stored.weighted(), target.weighted()
     if by_name:
         return _pair_on_request(stored, files, models)
@@ -43,29 +44,27 @@ def pair_layers(stored: StoredFile, target: Target, by_name: bool) -> Pairing:
     lost = [layer for layer in files if _must_match_by_name(stored, layer)]
     if lost:
         pairing.problems.append(
-            f"the file has layers inside a model named {shown(lost[0].nested_in)}, whose order depends on what was"
-            f" frozen, so they are matched by name, and for {_names(lost)} there is no layer of that name, or two"
+            f"the file has layers inside a model named {shown(lost[0].nested_in)}; they are matched by name, because"
+            f" their order depends on which were frozen, but for {_names(lost)} there is no layer of that name, or two"
         )
     for kind, some_files, some_models in _by_kind(stored, files, models):
         _pair_in_order(pairing, kind, some_files, some_models)
-    if pairing.problems:  # still show what the names would have matched
+    if pairing.problems:  # the report still shows which layers match by name
         files, models = _left_over(stored.weighted(), target.weighted(), pairing.pairs)
         pairing.pairs += _pairs_by_name(files, models)
     return pairing
 
 
-def _pair_on_request(
-    stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]
-) -> Pairing:
+def _pair_on_request(stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]) -> Pairing:
     pairing = Pairing(_pairs_by_name(files, models))
     rest, models_left = _left_over(files, models, pairing.pairs)
     pairing.pairs += _pairs_by_name(rest, models_left, "inner_name")
     if files and all(layer.name is None for layer in files):
-        pairing.problems.append(f"{stored.dialect} keeps no layer names, so by_name=True cannot work; load it by order")
+        pairing.problems.append(f"{stored.dialect} stores no layer names, so by_name=True cannot work; load in order")
     elif not pairing.pairs:
         pairing.problems.append(
-            "no layer of the file has the name of one of this model's:"
-            f" the file has {_names(files)}, the model {_names(models)}"
+            f"no layer of the file has the name of a layer of this model: the file has {_names(files)}, the model"
+            f" {_names(models)}"
         )
     return pairing
 
@@ -73,12 +72,12 @@ def _pair_on_request(
 def _pair_in_order(
     pairing: Pairing, kind: str | None, files: Sequence[StoredLayer], models: Sequence[TargetLayer]
 ) -> None:
-    """First with first, second with second; a different number on the two sides is a problem."""
+    """Pair the first with the first, the second with the second; different numbers of layers are a problem."""
     places = {layer.nested_in for layer in files}
     if kind is not None and len(places) > 1:
         pairing.problems.append(
-            f"the file has {kind} layers both inside and outside a nested model and does not keep their order;"
-            " a .keras archive of the model does"
+            f"the file has {kind} layers both inside and outside a nested model and does not store their order;"
+            " save the model as a .keras archive, which does"
         )
     elif len(files) != len(models):
         pairing.problems.append(_count_problem(kind, files, models))
@@ -97,13 +96,13 @@ def _count_problem(kind: str | None, files: Sequence[StoredLayer], models: Seque
         text += f"; only in the file: {_names([layer for layer in files if layer.name not in in_models])}"
     if in_models - in_files:
         text += f"; only in the model: {_names([layer for layer in models if layer.name not in in_files])}"
-    return text + "; by_name=True loads those whose names match"
+    return text + "; by_name=True loads the layers whose names match"
 
 
 def _pairs_by_name(
     files: Sequence[StoredLayer], models: Sequence[TargetLayer], which: str = "name"
 ) -> list[tuple[StoredLayer, TargetLayer]]:
-    """Pairs of equal names; a name that the file has twice, in two nested models, says nothing and is left out."""
+    """Pair layers of equal names; a name that occurs twice in the file, in two nested models, is left out."""
     names = [getattr(layer, which) for layer in files]
     times = Counter(names)
     by_name = {name: layer for name, layer in zip(names, files) if name is not None and times[name] == 1}
@@ -118,7 +117,9 @@ def _must_match_by_name(stored: StoredFile, layer: StoredLayer) -> bool:
     return bool(layer.nested_in) and stored.in_order and layer.kind is None
 
 
-def _left_over(files, models, pairs) -> tuple[list[StoredLayer], list[TargetLayer]]:
+def _left_over(
+    files: Sequence[StoredLayer], models: Sequence[TargetLayer], pairs: Sequence[tuple[StoredLayer, TargetLayer]]
+) -> tuple[list[StoredLayer], list[TargetLayer]]:
     used_files = {id(layer) for layer, _ in pairs}
     used_models = {layer.name for _, layer in pairs}
     return (
@@ -130,19 +131,19 @@ def _left_over(files, models, pairs) -> tuple[list[StoredLayer], list[TargetLaye
 def _by_kind(
     stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]
 ) -> list[tuple[str | None, list[StoredLayer], list[TargetLayer]]]:
-    """Each class with its layers on the two sides; all in one, of class None, where the file keeps their order."""
+    """Return each class with its layers on both sides, or one group of class None if the file stores their order."""
     if stored.in_order:
         return [(None, list(files), list(models))]
     kinds: dict[str | None, tuple[list[StoredLayer], list[TargetLayer]]] = {}
-    for layer in models:
-        kinds.setdefault(layer.group_name, ([], []))[1].append(layer)
-    for layer in files:
-        kinds.setdefault(layer.kind, ([], []))[0].append(layer)
+    for model_layer in models:
+        kinds.setdefault(model_layer.group_name, ([], []))[1].append(model_layer)
+    for file_layer in files:
+        kinds.setdefault(file_layer.kind, ([], []))[0].append(file_layer)
     return [(kind, *layers) for kind, layers in kinds.items()]
 
 
 def _names(layers: Sequence[StoredLayer] | Sequence[TargetLayer]) -> str:
-    """A list of names that fits on a line: all, or the first ones and the last."""
+    """Return the names, separated by commas; of many, only the first ones and the last."""
     names = [shown(layer.label if isinstance(layer, StoredLayer) else layer.name) for layer in layers]
     if len(names) > MOST_NAMES_SHOWN:
         names = [*names[: MOST_NAMES_SHOWN - 2], "...", names[-1]]

@@ -1,13 +1,15 @@
-"""From a plan to arrays: the only place where weights themselves are read."""
+"""Reads the arrays of a plan; weights are read only in this module."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minitorch_cnn.errors import ArgumentError, WeightsError
 from minitorch_cnn.keras_h5.conventions import Choices
+from minitorch_cnn.keras_h5.hdf5 import DatasetNode
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.mapping import LayerPlan, Source
 from minitorch_cnn.keras_h5.stored import StoredLayer
@@ -20,14 +22,14 @@ CHOICES = {
 }
 DTYPES = ("float32", "float64")
 
-# A file read without a model has no shapes to be held against: this bounds what compression, or one array under many
-# names, may add to its size.
-MOST_UNFOLDED = 64 * 2**20
-MOST_UNFOLDED_RATIO = 4
+# Without a model there are no shapes to compare with, so these limits bound how much larger than its file the arrays
+# may be, which can happen through compression or through many names for one array.
+MOST_DECOMPRESSED = 64 * 2**20
+MOST_DECOMPRESSED_RATIO = 4
 
 
 def checked_choices(**given: str | None) -> Choices:
-    """The user's word on a file, refused if it means nothing; the fields of `Choices` by name."""
+    """Return what the user stated about a file; raises ArgumentError for a value that is not in `CHOICES`."""
     for name, value in given.items():
         if value not in CHOICES[name]:
             allowed = ", ".join(repr(choice) for choice in CHOICES[name])
@@ -35,8 +37,9 @@ def checked_choices(**given: str | None) -> Choices:
     return Choices(**given)
 
 
-def checked_dtype(dtype: object) -> np.dtype:
-    """float32 or float64."""
+def checked_dtype(dtype: DTypeLike) -> np.dtype:
+    """Return the dtype; raises ArgumentError unless it is float32 or float64."""
+    checked: np.dtype | None
     try:
         checked = np.dtype(dtype)
     except TypeError:
@@ -47,7 +50,7 @@ def checked_dtype(dtype: object) -> np.dtype:
 
 
 def read_layer(plan: LayerPlan, dtype: np.dtype, allow_nonfinite: bool) -> dict[str, np.ndarray]:
-    """The weights of one layer in our layout; raises WeightsError for NaN and infinities unless they are allowed."""
+    """Return one layer's weights in our layout; raises WeightsError for NaN and infinities unless they are allowed."""
     arrays = {name: read_source(source, dtype) for name, source in plan.sources.items()}
     if not allow_nonfinite:
         for name, array in arrays.items():
@@ -57,30 +60,31 @@ def read_layer(plan: LayerPlan, dtype: np.dtype, allow_nonfinite: bool) -> dict[
 
 
 def not_finite_message(layer: StoredLayer, name: str) -> str:
-    """What is said of NaN and infinities."""
+    """Return the error message for NaN and infinities."""
     return (
         f"the file's {shown(layer.label)} has NaN or infinite values in its {shown(name)};"
-        " allow_nonfinite=True loads them all the same"
+        " allow_nonfinite=True loads them anyway"
     )
 
 
 def read_source(source: Source, dtype: np.dtype) -> np.ndarray:
-    """One array in our layout and precision. A float32 array that already has our layout is read without a copy."""
+    """Return one array in our layout and precision, without a copy if it is stored in this form."""
+    assert source.weight.dataset is not None  # a weight with a problem never becomes a source
     try:
         stored = source.weight.dataset.read()
     except WeightsError as error:
         raise WeightsError(f"{shown(source.weight.name)}: {error}") from None
-    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes infinite, which is reported as such
+    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes infinite, which is reported later
         return source.layout.apply(stored).astype(dtype, copy=False)
 
 
 def is_finite(array: np.ndarray) -> bool:
-    """Whether no value is NaN or infinite; the two extremes tell, without a second array of the same size."""
+    """Return whether all values are finite, judging by the two extremes, which needs no second array of that size."""
     return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 
-def check_unfolded_size(datasets: Iterable, file_size: int) -> None:
-    """Raise WeightsError if the arrays would unfold to far more than their file."""
-    unfolded = sum(dataset.declared_bytes() for dataset in datasets)
-    if unfolded > MOST_UNFOLDED + MOST_UNFOLDED_RATIO * file_size:
-        raise WeightsError(f"its arrays would unfold to {unfolded:,} bytes; give the model to check them against")
+def check_decompressed_size(datasets: Iterable[DatasetNode], file_size: int) -> None:
+    """Raise WeightsError if the arrays would be far larger than their file."""
+    size = sum(dataset.declared_bytes() for dataset in datasets)
+    if size > MOST_DECOMPRESSED + MOST_DECOMPRESSED_RATIO * file_size:
+        raise WeightsError(f"its arrays would expand to {size:,} bytes; pass the model to check them against")

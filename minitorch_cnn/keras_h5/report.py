@@ -1,7 +1,8 @@
-"""The page on a weight file: a line on what it is, a table of its layers, and whether it fits the model."""
+"""The report on a weight file: what it is, a table of its layers, and whether it fits the model."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from minitorch_cnn.keras_h5.hdf5.text import shown
@@ -15,17 +16,18 @@ MOST_LINES = 20  # of one list below the table
 WIDEST_COLUMN = 80
 
 MEANING = (
-    "before, after: fingerprints (first digits of a SHA-256) of the model's weights without the file's and with them"
+    "before, after: fingerprints (first digits of a SHA-256) of the model's weights before and after loading the file"
 )
-INITIAL = "; initial: random numbers that were not drawn yet"
+INITIAL = "; initial: random weights that have not been drawn yet"
 
 
 @dataclass
 class LayerReport:
     """One layer of the file.
 
-    Its weights in words; the name of the model's layer it goes to, or why to none, and what is done on the way there;
-    the fingerprint of its weights in our layout, and the one that the model's layer had before.
+    `weights` lists its weights with their shapes; `goes_to` names the model's layer that it belongs to, or says why
+    there is none, and `steps` the conversions on loading; `fingerprint` is that of its weights in our layout, and
+    `before` that of the model's layer before loading.
     """
 
     name: str
@@ -38,11 +40,11 @@ class LayerReport:
 
 @dataclass
 class Report:
-    """What a file holds; `str(report)` is the page to read, the fields are for programs.
+    """What a file contains: `str(report)` for people, the fields for programs.
 
-    `size` is the file's, in bytes, `numbers` how many there are in its weights. `fits` is whether `load` would succeed,
-    None if there was no model to compare with; `problems` is why not. `taken` are the model's layers that get their
-    weights from the file, `missing` those that would keep the weights they have.
+    `size` is the file's size in bytes, `numbers` the count of numbers in its weights. `fits` is whether `load` would
+    succeed, None if there was no model to compare with; `problems` says why not. `taken` are the model's layers that
+    get their weights from the file, `missing` those that would keep their current weights.
     """
 
     path: str
@@ -72,7 +74,9 @@ class Report:
         return "\n".join(lines).rstrip()
 
     def _rows(self) -> list[tuple[str, ...]]:
-        """The table's cells; its columns depend on whether there is a model, and on whether its weights are known."""
+        """Return the table's cells; the columns depend on whether a model was given, and on whether with weights."""
+        head: tuple[str, ...]
+        cells: Callable[[LayerReport], tuple[str, ...]]
         if self.fits is None:
             head, cells = ("layer in the file", "weights", "fingerprint"), lambda row: (row.fingerprint,)
         elif any(row.before for row in self.layers):
@@ -84,24 +88,24 @@ class Report:
         return [head, *((row.name, row.weights, *cells(row)) for row in self.layers)]
 
     def _verdict(self) -> list[str]:
-        """Whether the file fits, and what of it."""
+        """Return the lines that say whether the file fits, and for which layers of the model it has weights."""
         if self.fits is None:
             return []
         wanted = counted(len(self.taken) + len(self.missing), "layer")
         verdict = "fits the model" if self.fits else "does not fit the model"
         if self.missing:
-            some = f"{len(self.taken)} of its {wanted} with weights {'get' if self.fits else 'would get'} them"
-            lines = [f"{verdict}: {some}, not {_listed(self.missing)}"]
+            some = f"matching arrays for {len(self.taken)} of its {wanted} with weights"
+            lines = [f"{verdict}: {some}, not for {_listed(self.missing)}"]
         else:
-            gets = ": all of its {} with weights get them" if self.fits else ", though all of its {} would get weights"
-            lines = [verdict + gets.format(wanted)]
+            joined = ": " if self.fits else ", despite "
+            lines = [f"{verdict}{joined}matching arrays for all of its {wanted} with weights"]
         lines += [f"  {problem}" for problem in _first(self.problems)]
         before = {row.before for row in self.layers if row.before}
         return lines + ([MEANING + (INITIAL if "initial" in before else "")] if before else [])
 
 
 def goes_to(partner: LayerPlan | None) -> tuple[str, str]:
-    """The model's layer that a layer of the file goes to, or why it goes to none; and what is done on the way."""
+    """Return the model's layer that a layer of the file belongs to, or why there is none, and the conversions."""
     if partner is None:
         return "not used", ""
     if partner.problem is not None:
@@ -111,27 +115,28 @@ def goes_to(partner: LayerPlan | None) -> tuple[str, str]:
 
 
 def weights_text(layer: StoredLayer) -> str:
-    """A layer's weights: `kernel 3x3x3x64, bias 64`."""
+    """Return a layer's weights with their shapes: `kernel 3x3x3x64, bias 64`."""
     texts = [_weight_text(weight) for weight in layer.weights[:MOST_WEIGHTS_SHOWN]]
     more = len(layer.weights) - len(texts)
     return ", ".join([*texts, f"and {more:,} more"] if more else texts) or "(none)"
 
 
 def writer(stored: StoredFile) -> str:
-    """Which Keras wrote the file, and on which backend, as far as it says so or shows it."""
+    """Return which Keras wrote the file and on which backend, as far as the file tells."""
     if stored.keras_version is not None or stored.backend is not None:
         version = f"Keras {shown(stored.keras_version)}" if stored.keras_version else "Keras"
         return version + (f", backend {shown(stored.backend)}" if stored.backend else "")
     if stored.keras == 1:
         backends = {keras_1_backend(weight.name) for layer in stored.weighted() for weight in layer.weights}
-        name = {"tensorflow": "TensorFlow", "theano": "Theano"}.get(backends.pop() if len(backends) == 1 else None)
+        names: dict[str | None, str] = {"tensorflow": "TensorFlow", "theano": "Theano"}
+        name = names.get(backends.pop() if len(backends) == 1 else None)
         if name:
-            return f"{stored.era} on {name}, as the names of its weights show; the file does not say more"
-    return f"{stored.era}; the file does not say more"
+            return f"{stored.era} on {name}, judging by the names of its weights; the file states no version"
+    return f"{stored.era}; the file states no version"
 
 
 def counted(count: int, what: str) -> str:
-    """`1 layer`, `13 layers`."""
+    """Return the count with its noun: `1 layer`, `13 layers`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
@@ -144,7 +149,7 @@ def _weight_text(weight: StoredWeight) -> str:
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    """The rows as lines; a cell that is very long does not make all others as wide."""
+    """Return the rows as aligned lines; a very long cell does not widen its whole column."""
     widths = [min(WIDEST_COLUMN, max(len(cell) for cell in column)) for column in zip(*rows)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 

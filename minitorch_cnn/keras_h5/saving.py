@@ -1,9 +1,9 @@
-"""Save: files that every Keras reads, written whole or not at all.
+"""`save`: writes files that every Keras can read, either completely or not at all.
 
-`x.weights.h5` becomes the dialect of Keras 3 (`dialect_weights_h5`), since Keras decides by that ending; any other
-`.h5` becomes the lists of names that Keras 1.2 to 3 and tf.keras load (`dialect_layer_names`). The file is written
-beside its place under another name, forced to the disk, and renamed over it: whoever looks sees the old file or the
-new one.
+Like Keras, `save` chooses the dialect by the file's name: `x.weights.h5` is written in that of Keras 3
+(`dialect_weights_h5`), any other `.h5` in the one with lists of names, which Keras 1.2 to 3 and tf.keras can load
+(`dialect_layer_names`). The file is written under a temporary name in the same folder, flushed to the disk, and then
+renamed, so that other programs see either the old file or the new one.
 """
 
 from __future__ import annotations
@@ -25,25 +25,22 @@ if TYPE_CHECKING:
 
 Weights = Mapping[str, Mapping[str, np.ndarray]]
 
-# Keras 2 takes a file without a version for one of Keras 1; this one says that kernels are (rows, columns, in, out).
+# Without a version Keras 2 assumes a file of Keras 1; this version implies kernels (rows, columns, in, out).
 KERAS_VERSION, BACKEND = b"2.15.0", b"tensorflow"
-LONGEST_NAME = 4_096  # bytes; each stands twice in its weights' names, and those in one attribute
+LONGEST_NAME = 4_096  # bytes; each name occurs twice in the names of its weights, which share one attribute
 LONGEST_ATTRIBUTE = 64_512  # an HDF5 object header holds 64 KB; Keras leaves 1 KB for everything else
 
 
 def save(path: str | os.PathLike, target: Target, weights: Weights) -> None:
-    """Write a model's weights where Keras can load them.
+    """Write a model's weights to a file that Keras can load.
 
-    Arguments:
-        path: `x.weights.h5` for Keras 3 and tf.keras 2.15, any other `x.h5` or `x.hdf5` for all versions.
-        target: the model, layer by layer; layers without weights are listed in the file too.
-        weights: the arrays by layer and name, float32 or anything that casts to it; an array of another library is
-            taken through `numpy.asarray`.
+    Arguments: `path`, `x.weights.h5` for Keras 3 and tf.keras 2.15, any other `x.h5` or `x.hdf5` for all versions;
+    `target`, the model, layer by layer (the file also lists layers without weights); `weights`, the arrays by layer and
+    name, float32 or anything that casts to it; arrays of other libraries are converted with `numpy.asarray`.
 
-    Raises:
-        ShapeError: an array is missing, or has another shape than its layer.
-        ArgumentError: a path with another ending, or a layer's name that the file cannot hold.
-        WeightsError: the file cannot be written; a file that was there before is unchanged.
+    Raises ShapeError when an array is missing or does not have the shape in `target`; ArgumentError when the path has
+    another ending, or when a layer's name cannot be stored in the file; WeightsError when the file cannot be written,
+    in which case an existing file is unchanged.
     """
     path = os.fsdecode(path)
     name = os.path.basename(path).lower()
@@ -51,16 +48,16 @@ def save(path: str | os.PathLike, target: Target, weights: Weights) -> None:
         raise ArgumentError(f"{path}: expected a name that ends in .h5 or .weights.h5, got {os.path.basename(path)!r}")
     by_class = name.endswith(".weights.h5")
     for layer in target.layers:
-        if not _can_be_kept(layer.name, as_path=not by_class):
-            advice = ", or save as .weights.h5" if _can_be_kept(layer.name, as_path=False) else ""
+        if not _can_be_stored(layer.name, as_path=not by_class):
+            advice = ", or save as .weights.h5" if _can_be_stored(layer.name, as_path=False) else ""
             raise ArgumentError(f"a layer named {ascii(layer.name)[:60]} cannot be saved; give it another name{advice}")
     _check(target, weights)
     with _replacing(path) as file:
         (_write_classes if by_class else _write_lists)(file, target, weights)
 
 
-def _can_be_kept(name: str, as_path: bool) -> bool:
-    """Whether HDF5 can hold a name: as a text, and `as_path` as the place of a group, where `/` separates groups."""
+def _can_be_stored(name: str, as_path: bool) -> bool:
+    """Return whether HDF5 can store a name as a string, and if `as_path` also as a path, where `/` separates groups."""
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
@@ -73,24 +70,24 @@ def _check(target: Target, weights: Weights) -> None:
     """Raise ShapeError unless there is exactly one array of the right shape for every weight."""
     unknown = sorted(set(weights) - {layer.name for layer in target.layers})
     if unknown:
-        raise ShapeError(f"{unknown[0]}: there are weights for it, but the model has no such layer")
+        raise ShapeError(f"{unknown[0]}: there are weights for this layer, but the model does not have it")
     for layer in target.layers:
         given = weights.get(layer.name, {})
         if set(given) != set(layer.weights):
             expected, got = (", ".join(sorted(names)) or "none" for names in (layer.weights, given))
             raise ShapeError(f"{layer.name}: expected weights {expected}, got {got}")
         for name, shape in layer.weights.items():
-            got = tuple(given[name].shape)
-            if got != tuple(shape):
-                raise ShapeError(f"{layer.name}: expected {name} {shape_text(shape)}, got {shape_text(got)}")
+            found = tuple(given[name].shape)
+            if found != tuple(shape):
+                raise ShapeError(f"{layer.name}: expected {name} {shape_text(shape)}, got {shape_text(found)}")
 
 
 def _write_lists(file: h5py.File, target: Target, weights: Weights) -> None:
-    """`layer_names`, and for each layer a group with `weight_names` and arrays at `layer/kernel:0`."""
+    """Write `layer_names`, and for each layer a group with `weight_names` and arrays at `layer/kernel:0`."""
     file.attrs["backend"], file.attrs["keras_version"] = BACKEND, KERAS_VERSION
     _write_names(file, "layer_names", [layer.name for layer in target.layers])
     for layer in target.layers:
-        group = file.require_group(layer.name)  # it is there already where another layer's weights lie below it
+        group = file.require_group(layer.name)  # it exists already if another layer's weights are stored below it
         names = {f"{layer.name}/{name}:0": name for name in _in_order(layer)}
         _write_names(group, "weight_names", list(names))
         for full_name, name in names.items():
@@ -98,7 +95,7 @@ def _write_lists(file: h5py.File, target: Target, weights: Weights) -> None:
 
 
 def _write_classes(file: h5py.File, target: Target, weights: Weights) -> None:
-    """`layers/conv2d_1/vars/0`, with the layer's own name as an attribute of `vars` as Keras 3.6 and later write it."""
+    """Write arrays at `layers/conv2d_1/vars/0`, and the layer's name as an attribute of `vars`, as in Keras 3.6."""
     file.create_group("vars").attrs["name"] = target.name
     container = file.create_group("layers")
     counts: dict[str, int] = {}
@@ -112,7 +109,7 @@ def _write_classes(file: h5py.File, target: Target, weights: Weights) -> None:
 
 
 def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
-    """A list of names as fixed-length texts, the one encoding that every version reads; too long a list in parts."""
+    """Write a list of names as fixed-length strings, which every version can read; a long list is split into parts."""
     texts = np.array([name.encode() for name in names]) if names else np.zeros(0)
     if texts.nbytes <= LONGEST_ATTRIBUTE:
         group.attrs[attribute] = texts
@@ -123,7 +120,7 @@ def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
 
 
 def _in_order(layer: TargetLayer) -> list[str]:
-    """The layer's weights in Keras's order, which is the order in which Keras reads them back."""
+    """Return the names of the layer's weights in the order in which Keras writes and reads them."""
     return sorted(layer.weights, key=WEIGHT_ORDER.index)
 
 
@@ -133,10 +130,10 @@ def _float32(array: np.ndarray) -> np.ndarray:
 
 @contextmanager
 def _replacing(path: str) -> Iterator[h5py.File]:
-    """An HDF5 file that takes the place of `path` when the block ends well, and leaves no trace when it does not."""
+    """Yield an HDF5 file that replaces `path` when the block ends without an error, and is deleted otherwise."""
     import h5py  # only saving needs the library
 
-    final = os.path.realpath(path)  # a link stays a link
+    final = os.path.realpath(path)  # if `path` is a link, the file that it points to is replaced
     draft = f"{final}.{secrets.token_hex(4)}.part"
     try:
         try:
@@ -148,13 +145,13 @@ def _replacing(path: str) -> Iterator[h5py.File]:
         finally:
             if os.path.exists(draft):
                 os.unlink(draft)
-    # h5py raises RuntimeError when the disk fills up while it closes, the others where two names claim one place.
+    # h5py raises RuntimeError when the disk is full on closing, ValueError or TypeError when two names collide.
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise WeightsError(f"{path}: not saved: {_reason(error, final)}") from None
 
 
 def _reason(error: Exception, path: str) -> str:
-    """One line for what HDF5 says in several."""
+    """Return one line for HDF5's error message of several lines."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         return f"there is no folder {folder}"

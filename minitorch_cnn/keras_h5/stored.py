@@ -1,7 +1,8 @@
-"""What a weight file holds, in one form for all dialects, before anything is compared with a model."""
+"""The contents of a weight file, in one form for all dialects, before they are compared with a model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from minitorch_cnn.errors import WeightsError
@@ -15,8 +16,8 @@ from minitorch_cnn.keras_h5.weight_names import weight_role
 class StoredWeight:
     """One array in the file.
 
-    `name` is the file's spelling ("block1_conv1_W_1:0"); `role` is ours ("kernel"), where the name tells; `dataset` is
-    None and `problem` says why, if the array may not be read.
+    `name` is its name in the file ("block1_conv1_W_1:0"); `role` is our name for it ("kernel"), if it is known. If the
+    array cannot be read, `problem` says why, and `dataset` may be None.
     """
 
     name: str
@@ -25,13 +26,13 @@ class StoredWeight:
     problem: str | None = None
 
     @property
-    def shape(self) -> Shape | None:
-        """The shape the file declares."""
-        return self.dataset.shape if self.dataset is not None else None
+    def shape(self) -> Shape:
+        """The shape that the file declares; () if the array cannot be read."""
+        return (self.dataset.shape or ()) if self.dataset is not None else ()
 
     @property
     def type_name(self) -> str:
-        """The number type, in words."""
+        """The number type as messages call it."""
         return self.dataset.datatype.name if self.dataset is not None else "?"
 
 
@@ -39,9 +40,9 @@ class StoredWeight:
 class StoredLayer:
     """One layer in the file.
 
-    `name` is None where the dialect keeps no names; `label` is how messages call it either way. `kind` is the class in
-    small letters ("conv2d") where the dialect keeps that. `nested_in` is the place of the model inside the model it
-    belongs to, "" at the top. `inner_name` is the layer's name as its weights' names have it, which may be another.
+    `name` is None if the dialect stores no names; `label` is the name used in messages either way. `kind` is the class
+    in snake case ("conv2d") if the dialect stores it. `nested_in` is the path of the nested model that the layer
+    belongs to, "" at the top. `inner_name` is the layer's name within the names of its weights, which may differ.
     """
 
     name: str | None
@@ -54,11 +55,11 @@ class StoredLayer:
 
 @dataclass
 class StoredFile:
-    """A weight file that was understood.
+    """The description of a weight file.
 
-    `dialect` and `era` say in words what the file is and when such files were written. `in_order` is whether `layers`
-    stand in the model's order; `.weights.h5` files only order the layers of one class. `keras` is the major version
-    whose conventions hold (0, 1, 2, 3), None where that makes no difference.
+    `dialect` and `era` say what kind of file it is and which versions wrote such files. `in_order` is whether `layers`
+    are in the model's order; `.weights.h5` files only order the layers of one class. `keras` is the major version whose
+    conventions the file follows (0, 1, 2, 3), or None if that makes no difference.
     """
 
     dialect: str
@@ -72,12 +73,12 @@ class StoredFile:
     notes: list[str] = field(default_factory=list)
 
     def weighted(self) -> list[StoredLayer]:
-        """The layers that have weights."""
+        """Return the layers that have weights."""
         return [layer for layer in self.layers if layer.weights]
 
 
 def stored_weight(group: Group, path: str, name: str, keras: int | None = None) -> StoredWeight:
-    """The array at `path` under `group`, checked as far as that goes without reading a number of it."""
+    """Describe the array at `path` below `group`, checked as far as possible without reading its numbers."""
     group.file.window.charge(len(name))
     weight = StoredWeight(name, weight_role(name))
     try:
@@ -91,12 +92,13 @@ def stored_weight(group: Group, path: str, name: str, keras: int | None = None) 
 
 
 def name_by_shape(weights: list[StoredWeight], absent: tuple[str, ...] = ()) -> None:
-    """Give numbered weights their roles where shapes leave no doubt: kernel and bias, or the four of normalization.
+    """Set the roles of numbered weights if their shapes are unambiguous: kernel and bias, or a normalization's four.
 
-    A normalization with three arrays lacks its gamma or its beta; only `absent`, what a description says, tells which.
+    A normalization with three arrays has no gamma or no beta; only the model's description tells which is `absent`.
     """
-    axes = [len(weight.shape) if weight.shape is not None else 0 for weight in weights]
+    axes = [len(weight.shape) for weight in weights]
     normalization = [name for name in WEIGHT_ORDER[2:] if name not in absent]
+    roles: Sequence[str]
     if axes and axes[0] >= 2 and axes[1:] in ([], [1]):
         roles = WEIGHT_ORDER[:2]
     else:
@@ -106,7 +108,7 @@ def name_by_shape(weights: list[StoredWeight], absent: tuple[str, ...] = ()) -> 
 
 
 def _is_bfloat16(dataset: DatasetNode, keras: int | None) -> bool:
-    """Keras 3 stores bfloat16 as two opaque bytes: marked in `.weights.h5`, without any mark in whole-model files."""
+    """Return whether these are bfloat16, which Keras 3 stores as two opaque bytes, marked only in `.weights.h5`."""
     opaque = dataset.datatype.size == 2 and dataset.datatype.name.startswith("opaque")
     if opaque and dataset.has_attribute("dtype"):
         return dataset.text("dtype") == "bfloat16"

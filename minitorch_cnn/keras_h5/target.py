@@ -1,7 +1,7 @@
-"""The model as this package sees it: names, kinds and shapes, handed over by whoever owns the layers.
+"""The model as this package sees it: the names, classes and shapes of its layers.
 
 Nothing here knows how a layer computes. A `Target` lists the layers in order; a weight file is compared with that list,
-and arrays come back under the same names.
+and the arrays are returned under the same names.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from minitorch_cnn.errors import ArgumentError
 
@@ -22,15 +23,12 @@ Shape = tuple[int, ...]
 class TargetLayer:
     """One layer of the model.
 
-    Arguments:
-        name: the layer's name, "block1_conv1".
-        kind: Keras's class name, "Conv2D", "Dense", "BatchNormalization", "MaxPooling2D", "Flatten", ...
-        weights: the shape of each weight by name, in Keras's order (`WEIGHT_ORDER`): a kernel is (KH, KW, C, K) or
-            (in, out), all others (K,). Empty for a layer without weights.
-        input_shape, output_shape: shapes for one image, without the batch: (H, W, C) or (features,).
-        trainable: whether training changes it.
-        flatten_shape: for a Dense or BatchNormalization fed by the flattened feature map (H, W, C), that shape; else
-            None.
+    Arguments: `name`, the layer's name ("block1_conv1"); `kind`, Keras's class name ("Conv2D", "Dense",
+    "BatchNormalization", "MaxPooling2D", "Flatten", ...); `weights`, the shape of each weight by name in Keras's order
+    (`WEIGHT_ORDER`), (KH, KW, C, K) or (in, out) for a kernel and (K,) for all others; `input_shape` and
+    `output_shape`, for one image, (H, W, C) or (features,); `trainable`, whether training changes the layer;
+    `flatten_shape`, the shape (H, W, C) of the flattened feature map that a Dense or BatchNormalization receives, None
+    for all other layers.
     """
 
     name: str
@@ -43,28 +41,36 @@ class TargetLayer:
 
     @property
     def group_name(self) -> str:
-        """The kind as newer files spell it: `snake_case("MaxPooling2D")`."""
+        """The kind as newer files spell it, in snake case: "max_pooling2d"."""
         return snake_case(self.kind)
 
 
 @dataclass(frozen=True)
 class Target:
-    """The whole model: its layers in order, weightless ones included, and the shape of one input image."""
+    """The whole model: its layers in order, including those without weights, and the shape of one input image."""
 
     layers: tuple[TargetLayer, ...]
     input_shape: Shape | None = None
     name: str = "sequential"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
 
     def weighted(self) -> list[TargetLayer]:
-        """The layers that have weights."""
+        """Return the layers that have weights."""
         return [layer for layer in self.layers if layer.weights]
 
 
-def as_target(model) -> Target:
-    """A `Target` itself, or that of a model that can tell its own (`model.keras_target()`)."""
+class HasTarget(Protocol):
+    """A model that can describe itself as a `Target`."""
+
+    def keras_target(self) -> Target:
+        """Return the model's description."""
+        ...
+
+
+def as_target(model: object) -> Target:
+    """Return a `Target` unchanged, or the `model.keras_target()` of a model; raises ArgumentError for others."""
     if isinstance(model, Target):
         return model
     if not hasattr(model, "keras_target"):
@@ -73,7 +79,7 @@ def as_target(model) -> Target:
 
 
 def snake_case(class_name: str) -> str:
-    """A class name in small letters, a line before each inner capital that starts a word.
+    """Return a class name in snake case, as Keras computes it for the groups of its files.
 
     >>> snake_case("MaxPooling2D"), snake_case("Conv2D"), snake_case("BatchNormalization"), snake_case("ReLU")
     ('max_pooling2d', 'conv2d', 'batch_normalization', 're_lu')
@@ -82,7 +88,7 @@ def snake_case(class_name: str) -> str:
 
 
 def shape_text(shape: Shape | None) -> str:
-    """A shape as a person writes it: `3x3x64x128`; `()` is "a single number"."""
+    """Return a shape in the form `3x3x64x128`; `()` is "a single number"."""
     if shape is None:
         return "nothing"
     return "x".join(str(size) for size in shape) if shape else "a single number"

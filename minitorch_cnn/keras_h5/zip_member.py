@@ -1,8 +1,8 @@
-"""The `.keras` archive: a zip whose member `model.weights.h5` is read where it lies.
+"""The `.keras` archive: a zip whose member `model.weights.h5` is read in place.
 
 Keras stores its members uncompressed, so the weights are a window of the archive and are never unpacked. Only the list
-at the archive's end is believed, only the members asked for are looked at, each is held against its checksum first, and
-no file of any name is written.
+at the archive's end is used, only the requested members are read, their checksums are compared first, and no named file
+is ever written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from minitorch_cnn.keras_h5.hdf5.window import Cursor, Window, damaged
 STORED, DEFLATED = 0, 8
 LONGEST_LIST = 4 * 2**20
 STEP = 2**20
-UNKNOWN = 0xFFFF_FFFF  # in an archive of more than 4 GB the real number stands elsewhere
+UNKNOWN = 0xFFFF_FFFF  # in an archive of more than 4 GB, the actual number is stored elsewhere
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Member:
 
 
 def list_members(window: Window) -> list[Member]:
-    """Every entry, read from the list at the end of the archive."""
+    """Return every entry in the list at the end of the archive."""
     tail_size = min(window.size, 22 + 65_535)  # a comment of up to 65,535 bytes may follow
     tail = window.read(window.size - tail_size, tail_size, "the zip archive")
     position = tail.rfind(b"PK\x05\x06")
     if position < 0:
-        raise WeightsError("the zip archive has no end; the download is incomplete")
+        raise WeightsError("the end of the zip archive is missing; the download is incomplete")
     cursor = Cursor(tail, "the zip archive", position + 10)
     count, size, offset = cursor.number(2), cursor.number(4), cursor.number(4)
     if UNKNOWN in (size, offset) or size > LONGEST_LIST:
@@ -66,38 +66,38 @@ def _member(cursor: Cursor) -> Member:
 
 
 def find_member(members: list[Member], name: str) -> Member | None:
-    """The one entry of this name, or None; two of them would leave open which one counts."""
+    """Return the entry of this name, or None; raises WeightsError for two, because that is ambiguous."""
     found = [member for member in members if member.name == name]
     if len(found) > 1:
-        raise WeightsError(f"the zip archive holds {name} twice")
+        raise WeightsError(f"the zip archive contains {name} twice")
     return found[0] if found else None
 
 
 def open_member(window: Window, member: Member, files: ExitStack) -> Window:
-    """The member's bytes as a window of their own; a compressed one is unpacked to a nameless file, kept in `files`."""
+    """Return a window of the member's bytes; a compressed member is unpacked to an unnamed file, added to `files`."""
     head = Cursor(window.read(member.header, 30, "the zip archive"), "the zip archive's member")
     head.expect(b"PK\x03\x04")
     head.skip(22)
     start = member.header + 30 + head.number(2) + head.number(2)
     window.require(start, member.stored_size, "the zip archive's member")
     if member.encrypted or member.method not in (STORED, DEFLATED):
-        raise WeightsError(f"{member.name} in the zip archive is encrypted or compressed in an unknown way")
+        raise WeightsError(f"{member.name} in the zip archive is encrypted or compressed with an unsupported method")
     if member.method == DEFLATED:
         inside = _unpacked(window, start, member, files)
     elif member.size == member.stored_size:
         inside = Window(window.file, window.start + start, member.size)
     else:
-        raise damaged(f"{member.name} in the zip archive has two sizes")
+        raise damaged(f"{member.name} in the zip archive is uncompressed but has two different sizes")
     checksum = 0
     for piece in _pieces(inside, 0, inside.size):
         checksum = zlib.crc32(piece, checksum)
     if checksum != member.checksum:
-        raise damaged(f"{member.name} in the zip archive has another checksum than the archive says")
+        raise damaged(f"{member.name} in the zip archive has a wrong checksum")
     return inside
 
 
 def _pieces(window: Window, start: int, end: int) -> Iterator[bytearray]:
-    """The bytes of a window, a megabyte at a time."""
+    """Yield the bytes of a window, at most a megabyte at a time."""
     while start < end:
         piece = bytearray(min(STEP, end - start))
         window.read_into(piece, start, "the zip archive's member")
@@ -106,19 +106,20 @@ def _pieces(window: Window, start: int, end: int) -> Iterator[bytearray]:
 
 
 def _unpacked(window: Window, start: int, member: Member, files: ExitStack) -> Window:
-    """Weights hardly compress: a member that claims to unfold far beyond its size is not unpacked."""
+    """Unpack a compressed member, unless it declares to become far larger, because weights hardly compress."""
     if member.size > 64 * STEP + 4 * member.stored_size:
-        raise WeightsError(f"{member.name} in the zip archive would unfold to {member.size:,} bytes")
+        raise WeightsError(f"{member.name} in the zip archive would expand to {member.size:,} bytes")
     file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  the stack closes it
     inflater = zlib.decompressobj(-15)
+    piece: bytes | bytearray
     for piece in _pieces(window, start, start + member.stored_size):
-        unfolded = STEP  # as much as was asked for: there may be more inside, though all of the piece went in
-        while (piece or unfolded == STEP) and not inflater.eof and file.tell() <= member.size:
+        written = STEP  # a full step means that more output may follow, even without more input
+        while (piece or written == STEP) and not inflater.eof and file.tell() <= member.size:
             try:
-                unfolded = file.write(inflater.decompress(piece, STEP))
+                written = file.write(inflater.decompress(piece, STEP))
             except zlib.error:
                 raise damaged(f"{member.name} in the zip archive cannot be unpacked") from None
             piece = inflater.unconsumed_tail
     if file.tell() != member.size:
-        raise damaged(f"{member.name} in the zip archive has another size than it says")
+        raise damaged(f"{member.name} in the zip archive does not have the size that it declares")
     return Window(file, 0, member.size)

@@ -151,7 +151,7 @@ def one_filter_many_times(path):
         dataset.write(space, space, np.ones(SHAPE, "f4"))
 
 
-@hostile("it is declared with more numbers than any computer holds")
+@hostile("it declares more numbers than any computer can hold")
 def no_numbers_and_an_endless_axis(path):
     replace_kernel(path, shape=(0, 123_456_789), dtype="f4")
     edit(path, struct.pack("<Q", 123_456_789), struct.pack("<Q", 2**63 - 1), -1)

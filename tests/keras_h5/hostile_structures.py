@@ -40,12 +40,12 @@ def symbol_nodes_with_65535_entries(path):
     patch(path, every(b"SNOD", 6), "<H", 65_535)
 
 
-@hostile("the file is damaged: a B-tree node points beyond its end")
+@hostile("the file is damaged: a B-tree node lies beyond the end of the file")
 def tree_with_65535_children(path):
     patch(path, every(b"TREE", 6), "<H", 65_535)
 
 
-@hostile("the file is damaged: a heap of names points beyond its end")
+@hostile("the file is damaged: a heap of names lies beyond the end of the file")
 def heap_of_names_without_end(path):
     patch(path, every(b"HEAP", 8), "<Q", 2**62)
 
@@ -57,12 +57,12 @@ def heap_of_names_that_is_itself(path):
         patch(path, place, "<Q", place - 24)
 
 
-@hostile("the file is damaged: a heap of texts is cut short")
+@hostile("the file is damaged: a heap of strings is cut short")
 def text_longer_than_its_heap(path):
     patch(path, every(b"GCOL", 24), "<Q", 2**63)
 
 
-@hostile("the file is damaged: a heap of texts contradicts itself")
+@hostile("the file is damaged: a heap of strings uses one number twice")
 def texts_of_one_number(path):
     """Every entry of a heap is called number 1 and has no length."""
     data = bytearray(path.read_bytes())
@@ -72,12 +72,12 @@ def texts_of_one_number(path):
     path.write_bytes(data)
 
 
-@hostile("the file is damaged: a heap of texts is shorter than its head")
+@hostile("the file is damaged: a heap of strings is shorter than its header")
 def heap_of_texts_of_no_size(path):
     patch(path, every(b"GCOL", 8), "<Q", 0)
 
 
-@hostile("the file is damaged: an object header continues in itself")
+@hostile("the file is damaged: an object header continues into itself")
 def two_blocks_that_continue_in_each_other(path):
     data = bytearray(path.read_bytes())
     root = struct.unpack_from("<Q", data, 64)[0]
@@ -118,7 +118,7 @@ def chunks_that_share_their_bytes(path):
     assert path.read_bytes() != original
 
 
-@hostile("the file is damaged: it says that it begins at byte 1024, but it begins at byte 512", USER_BLOCK)
+@hostile("the file is damaged: it declares that it begins at byte 1024, but it begins at byte 512", USER_BLOCK)
 def user_block_of_another_size(path):
     patch(path, 512 + 24, "<Q", 1024)
 
@@ -133,7 +133,7 @@ def file_without_end(path):
     patch(path, 40, "<Q", NOTHING)
 
 
-@hostile("lists 2,147,483,648 texts")
+@hostile("expected at most 100,000 strings, got 2,147,483,648")
 def two_billion_names(path):
     """The number of names stands right behind the type, which ends in the text's padding and character set."""
     with h5py.File(path) as file:
@@ -195,7 +195,7 @@ def archive_with(path, member, entry_changes=(), end_changes=()):
     path.write_bytes(data)
 
 
-@hostile("the file is damaged: the zip archive's member points beyond its end", ARCHIVE)
+@hostile("the file is damaged: the zip archive's member lies beyond the end of the file", ARCHIVE)
 def archive_whose_sizes_are_elsewhere(path):
     """4 GB less a byte means "see the 64-bit field", which is not there."""
     archive_with(path, "model.weights.h5", [(20, "<I", 2**32 - 1), (24, "<I", 2**32 - 1)])

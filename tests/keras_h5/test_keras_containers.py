@@ -52,7 +52,7 @@ OTHER_CONTENTS = {
     "empty": (b"", "the file is empty"),
     "short": (b"\x89HDF\r\n\x1a\n", "the file is damaged"),
     "npz": (npz(), "NumPy archive"),
-    "keras npz": (archive([("config.json", "{}"), ("model.weights.npz", npz())]), "keeps its weights as .npz"),
+    "keras npz": (archive([("config.json", "{}"), ("model.weights.npz", npz())]), "with its weights in .npz"),
     "pytorch": (archive([("model/data.pkl", "x")]), "PyTorch"),
     "any zip": (archive([("readme.txt", "x")]), "zip archive without model.weights.h5"),
     "zip of noise": (archive([("model.weights.h5", bytes(999))]), "model.weights.h5 in the zip archive is not an HDF5"),
@@ -84,7 +84,7 @@ def test_a_checkpoint_s_data_is_known_by_its_name(tmp_path):
 def test_a_checkpoint_is_asked_for_by_its_prefix(tmp_path):
     (tmp_path / "model.index").write_bytes(b"x")
     (tmp_path / "model.data-00000-of-00001").write_bytes(b"x")
-    with pytest.raises(WeightsError, match=r"no such file; model.index is there: .* TensorFlow checkpoint"):
+    with pytest.raises(WeightsError, match=r"no such file; model.index exists: .* TensorFlow checkpoint"):
         load(tmp_path / "model", target("seq"))
 
 
@@ -94,7 +94,7 @@ def test_a_flipped_bit_in_an_archive_s_weights_is_found(tmp_path):
     (tmp_path / "x.keras").write_bytes(data)
     with zipfile.ZipFile(tmp_path / "x.keras") as file:
         assert file.testzip() == "model.weights.h5"
-    with pytest.raises(WeightsError, match=r"damaged: model\.weights\.h5 in the zip archive has another checksum"):
+    with pytest.raises(WeightsError, match=r"damaged: model\.weights\.h5 in the zip archive has a wrong checksum"):
         load(tmp_path / "x.keras", target("seq"))
 
 
@@ -112,7 +112,7 @@ def test_a_model_of_a_class_of_its_own_is_named(tmp_path):
     with h5py.File(tmp_path / "x.weights.h5", "w") as file:
         file["conv1/vars/0"] = np.ones((3, 3, 3, 4), np.float32)
         file.create_group("vars")
-    with pytest.raises(WeightsError, match=r"the attributes \(conv1\) of a model of a class of its own"):
+    with pytest.raises(WeightsError, match=r"the attributes \(conv1\) of a subclassed model"):
         load(tmp_path / "x.weights.h5", target("seq"))
 
 

@@ -9,7 +9,7 @@ from minitorch_cnn.keras_h5 import fingerprint, inspect, load
 
 REPORT = """\
 : weights by layer name (`layer_names`)
-written by Keras 1 on TensorFlow, as the names of its weights show; the file does not say more
+written by Keras 1 on TensorFlow, judging by the names of its weights; the file states no version
 5 layers with weights, 709 numbers in 21,792 bytes
 
 layer in the file  weights                 goes to   fingerprint
@@ -23,8 +23,8 @@ dense_1            kernel 24x8, bias 8     dense     71670f9fd4d7  rows reordere
 dropout_1          (none)
 dense_2            kernel 8x3, bias 3      dense_1   52b8f11a6713
 
-fits the model: all of its 5 layers with weights get them
-note: the dense kernel behind the Flatten had its rows in (c, h, w) order and was put into (h, w, c)"""
+fits the model: matching arrays for all of its 5 layers with weights
+note: the rows of the dense kernel after the Flatten were reordered from (c, h, w) to (h, w, c)"""
 
 
 def test_the_page(tmp_path):
@@ -37,11 +37,11 @@ def test_the_page(tmp_path):
     [
         ("seq/tfk_legacy_weights.h5", "`layer_names`", "Keras 2.21.0, backend tensorflow"),
         ("seq/k3_model.h5", "`model_weights`", "Keras 3.15.1, backend tensorflow"),
-        ("seq/tf212_v3.weights.h5", "`_layer_checkpoint_dependencies`", "TensorFlow 2.12 to 2.14; the file does"),
-        ("seq/tfk_v3.weights.h5", "`layers`", "TensorFlow 2.15 or Keras 3.0 to 3.5; the file does"),
-        ("seq/k3.weights.h5", "`layers`", "Keras 3.6 or later; the file does"),
+        ("seq/tf212_v3.weights.h5", "`_layer_checkpoint_dependencies`", "TensorFlow 2.12 to 2.14; the file states"),
+        ("seq/tfk_v3.weights.h5", "`layers`", "TensorFlow 2.15 or Keras 3.0 to 3.5; the file states"),
+        ("seq/k3.weights.h5", "`layers`", "Keras 3.6 or later; the file states"),
         ("seq/k3_model.keras", ".keras archive", "Keras 3.15.1"),
-        ("keras1/keras0_nb_layers_theano.h5", "`nb_layers`", "Keras 0.x; the file does"),
+        ("keras1/keras0_nb_layers_theano.h5", "`nb_layers`", "Keras 0.x; the file states"),
         ("keras1/keras2_theano_backend.h5", "`layer_names`", "Keras 2.1.6, backend theano"),
         ("special/dtype_float32_bigendian.h5", "kernel 3x3x3x4 big-endian float32", "Keras 2"),
         ("special/k3_bfloat16_model.h5", "kernel 3x3x3x4 bfloat16", "Keras 3"),
@@ -80,7 +80,7 @@ def test_a_file_that_does_not_fit_is_described_all_the_same():
     report = inspect(FIXTURES / "nested" / "tfk_model.h5", target("seq"))
     assert report.fits is False
     assert report.missing == ["conv2d", "conv2d_1", "conv2d_2", "dense", "dense_1"]
-    assert "does not fit the model: 0 of its 5 layers with weights would get them, not conv2d, conv2d_1" in str(report)
+    assert "does not fit the model: matching arrays for 0 of its 5 layers with weights, not for conv2d" in str(report)
 
 
 def test_a_layer_that_cannot_be_read_is_named():

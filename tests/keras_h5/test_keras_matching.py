@@ -96,10 +96,10 @@ def some_weights(model):
         (vgg_like(32, units=5), "the file's fc1 is 256x2; this model's is 256x5"),
         (Target(vgg_like(32).layers[:-1]),
          "the file has 3 layers with weights, this model has 2; only in the file: fc1;"
-         " by_name=True loads those whose names match"),
+         " by_name=True loads the layers whose names match"),
         (Target([*vgg_like(32).layers, dense("fc2", 2, 2)]),
          "the file has 3 layers with weights, this model has 4; only in the model: fc2;"
-         " by_name=True loads those whose names match"),
+         " by_name=True loads the layers whose names match"),
         (Target([dense("top", 9, 2)]),
          "the file has 3 layers with weights (conv1, conv2, fc1), this model has 1 (top)"),
         (Target([layer if layer.name != "conv2" else TargetLayer("conv2", "Conv2D", {"kernel": (3, 3, 4, 4)})
@@ -126,17 +126,17 @@ def test_another_image_size_without_padding_has_no_plain_factor(tmp_path):
     ("path", "model", "options", "message"),
     [
         (SEQ / "tfk_v3.weights.h5", target("seq"), {"by_name": True},
-         ".weights.h5 (`layers`) keeps no layer names, so by_name=True cannot work; load it by order"),
+         ".weights.h5 (`layers`) stores no layer names, so by_name=True cannot work; load in order"),
         (FIXTURES / "keras1" / "keras0_nb_layers_theano.h5", target("seq"), {"by_name": True},
-         "Keras 0.x weights (`nb_layers`) keeps no layer names"),
+         "Keras 0.x weights (`nb_layers`) stores no layer names"),
         (SEQ / "tfk_model.h5", target("nested"), {"by_name": True},
-         "no layer of the file has the name of one of this model's: the file has conv2d, conv2d_1, conv2d_2, dense,"),
+         "no layer of the file has the name of a layer of this model: the file has conv2d, conv2d_1, conv2d_2, dense,"),
         (NESTED / "tfk_model.h5", target("seq"), {},
-         "inside a model named mini_vgg, whose order depends on what was frozen"),
+         "inside a model named mini_vgg; they are matched by name, because their order depends on which were frozen"),
         (SEQ / "tfk_v3.weights.h5", target("nested"), {},
          "the file has 3 conv2d layers (conv2d, conv2d_1, conv2d_2), this model has 4 (block1_conv1, block1_conv2,"),
         (FIXTURES / "made_by_keras" / "tf_keras_inside_and_outside_v3.weights.h5", target("inside_and_outside"), {},
-         "has conv2d layers both inside and outside a nested model and does not keep their order"),
+         "has conv2d layers both inside and outside a nested model and does not store their order"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_known_is_refused(path, model, options, message):
@@ -191,6 +191,6 @@ def test_what_may_not_be_read_is_never_skipped():
 
 def test_a_load_that_would_skip_every_layer_is_refused():
     layers = [dense(layer.name, 7, 7) if layer.weights else layer for layer in target("seq").layers]
-    message = "not one layer of the file fits the model; the first: the file's conv2d is 3x3x3x4; this model's is 7x7"
+    message = "no layer of the file fits the model; the first: the file's conv2d is 3x3x3x4; this model's is 7x7"
     with pytest.raises(WeightsError, match=message):
         load(SEQ / "tfk_model.h5", Target(layers), skip_mismatch=True)

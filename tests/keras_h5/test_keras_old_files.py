@@ -148,7 +148,7 @@ def test_keras_2_names_without_a_version(tmp_path):
     """Keras takes them for version 1 and changes nothing; there is no doubt about axes or direction to ask about."""
     write_names(tmp_path / "x.h5", reference("seq"), KERAS_2)
     assert_weights_equal(load(tmp_path / "x.h5", target("seq")).weights, reference("seq"))
-    said = "written by Keras 2 or later, as the names of its weights show; the file does not say more"
+    said = "written by Keras 2 or later, judging by the names of its weights; the file states no version"
     assert said in str(inspect(tmp_path / "x.h5"))
 
 

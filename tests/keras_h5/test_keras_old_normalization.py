@@ -12,7 +12,7 @@ from minitorch_cnn.keras_h5 import Target, TargetLayer, load, read
 @pytest.mark.parametrize(
     ("write", "squared", "note"),
     [(write_numbers, True, "moving_variance is its square"),
-     (lambda path, weights: write_names(path, weights, THEANO_1), False, "running_std is taken for a variance")],
+     (lambda path, weights: write_names(path, weights, THEANO_1), False, "running_std is assumed to be a variance")],
 )  # fmt: skip
 def test_spread_of_old_normalization(tmp_path, write, squared, note):
     norm = {"norm": dict(all_weights("nested_norm")["first_norm"])}

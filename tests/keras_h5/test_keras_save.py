@@ -125,7 +125,7 @@ def without(weights, layer):
     ("weights", "message"),
     [
         (without(reference("seq"), "dense"), "dense: expected weights bias, kernel, got none"),
-        (reference("seq") | {"extra": {}}, "extra: there are weights for it, but the model has no such layer"),
+        (reference("seq") | {"extra": {}}, "extra: there are weights for this layer, but the model does not have it"),
         (reference("seq") | {"dense": {"kernel": np.ones((24, 8)), "bias": np.ones(9)}},
          "dense: expected bias 8, got 9"),
     ],

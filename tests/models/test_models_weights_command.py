@@ -32,7 +32,7 @@ def test_inspect_with_a_network(digits_run, capsys):
     for name in ("cifar10", str(folder)):
         assert main(["weights", "inspect", path, "--model", name]) == 0
         said = capsys.readouterr().out
-        assert "fits the model: all of its 6 layers with weights get them" in said
+        assert "fits the model: matching arrays for all of its 6 layers with weights" in said
         times = 1 if name == "cifar10" else 2  # the run's own weights are these; the fresh network's are not drawn yet
         assert all(said.count(mark) == times for mark in model.fingerprints().values())
         assert said.count("  initial  ") == (6 if name == "cifar10" else 0)

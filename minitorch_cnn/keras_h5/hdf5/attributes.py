@@ -1,8 +1,8 @@
-"""Attributes: small named values on a group or dataset, which is where Keras keeps its lists of names.
+"""Attributes: small named values on a group or dataset, where Keras stores its lists of names.
 
-A list of texts comes in two encodings: fixed length, padded with zero bytes (h5py 2, the published VGG16 files), and
-variable length, where the attribute holds only places in a *global heap* (h5py 3, see `global_heap`). An empty list of
-names is neither: Keras leaves it to NumPy, which makes it an array of zero float64 numbers.
+A list of strings comes in two encodings: fixed length, padded with zero bytes (h5py 2, the published VGG16 files), and
+variable length, where the attribute only holds references into a *global heap* (h5py 3, see `global_heap`). An empty
+list of names is neither: Keras passes it to NumPy, which makes it an array of zero float64 numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_TEXTS = 100_000
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute, not yet decoded: its name, type, shape (None: no values) and bytes."""
+    """One attribute, not yet decoded: its name, type, shape (None for no values) and bytes."""
 
     name: str
     datatype: Datatype
@@ -33,17 +33,17 @@ class Attribute:
     data: bytes
 
     def count(self) -> int:
-        """How many values it holds."""
+        """Return the number of values."""
         return 0 if self.shape is None else prod(self.shape)
 
 
 def attribute_name(message: Message) -> str:
-    """The name alone: an attribute that nobody asks for is never decoded further."""
+    """Return the name only, because an attribute that is not used is never decoded further."""
     return _head(message)[0]
 
 
 def parse_attribute(message: Message) -> Attribute:
-    """One attribute message, in any of its three versions."""
+    """Parse one attribute message, in any of its three versions."""
     name, datatype, space, data = _head(message)
     return Attribute(
         name,
@@ -54,7 +54,7 @@ def parse_attribute(message: Message) -> Attribute:
 
 
 def _head(message: Message) -> tuple[str, bytes, bytes, bytes]:
-    """Name, type, shape and values, undecoded."""
+    """Return the name, and the undecoded type, shape and values."""
     cursor = message.cursor("an attribute")
     version, flags = cursor.number(1), cursor.number(1)
     if version not in (1, 2, 3) or (version > 1 and flags & 0x03):
@@ -70,23 +70,23 @@ def _head(message: Message) -> tuple[str, bytes, bytes, bytes]:
 
 
 def integer(attribute: Attribute) -> int:
-    """The value of an attribute that must be one whole number."""
+    """Return the value of an attribute that must be a single integer."""
     numpy = attribute.datatype.numpy
     if numpy is None or numpy.kind not in "iu" or attribute.count() != 1 or attribute.datatype.is_bfloat16:
-        raise WeightsError(f"attribute {shown(attribute.name)} is not one whole number")
+        raise WeightsError(f"attribute {shown(attribute.name)} is not a single integer")
     return int(np.frombuffer(_data(attribute), numpy)[0])
 
 
 def texts(attribute: Attribute, heaps: GlobalHeaps) -> list[str]:
-    """The values of an attribute that must be a text or a flat list of texts; zero values of any type are no texts."""
+    """Return the values of an attribute that must be a string or a flat list of strings; [] for no values."""
     name = shown(attribute.name)
-    if attribute.count() == 0:
+    if attribute.shape is None or attribute.count() == 0:
         return []
     if attribute.datatype.text is None or len(attribute.shape) > 1:
         kind = f"{len(attribute.shape)} axes of {attribute.datatype.name}"
-        raise WeightsError(f"attribute {name} is not a flat list of texts but has {kind}")
+        raise WeightsError(f"attribute {name}: expected a flat list of strings, got {kind}")
     if attribute.count() > MOST_TEXTS:
-        raise WeightsError(f"attribute {name} lists {attribute.count():,} texts")
+        raise WeightsError(f"attribute {name}: expected at most {MOST_TEXTS:,} strings, got {attribute.count():,}")
     data, size = _data(attribute), attribute.datatype.size
     heaps.window.charge(len(data))
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
@@ -97,7 +97,7 @@ def texts(attribute: Attribute, heaps: GlobalHeaps) -> list[str]:
     try:
         return [piece.split(b"\0", 1)[0].decode("utf-8") for piece in pieces]
     except UnicodeDecodeError:
-        raise WeightsError(f"attribute {name} holds a text that is not UTF-8") from None
+        raise WeightsError(f"attribute {name} holds a string that is not UTF-8") from None
 
 
 def _data(attribute: Attribute) -> bytes:

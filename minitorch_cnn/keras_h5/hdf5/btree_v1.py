@@ -1,4 +1,4 @@
-"""Version 1 B-trees: they index the links of older groups and the chunks of datasets."""
+"""Version 1 B-trees, which index the links of older groups and the chunks of datasets."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ LINKS, CHUNKS = 0, 1
 
 
 def walk(window: Window, address: int, node_type: int, key_size: int) -> Iterator[tuple[bytes, int]]:
-    """Every `(key, child address)` of the lowest level.
+    """Yield every `(key, child address)` of the lowest level.
 
-    A child must be exactly one level below its parent and may be reached once: a node that names itself, the edit of
-    nine bytes that overflows the C library's stack, ends in an error here.
+    A child must be exactly one level below its parent, and no node may be reached twice. So a node that lists itself as
+    its child, the nine changed bytes that overflow the C library's stack, causes an error here.
     """
     seen = set()
-    ahead = [(address, None)]
-    while ahead:
-        address, expected_level = ahead.pop()
+    pending: list[tuple[int, int | None]] = [(address, None)]
+    while pending:
+        address, expected_level = pending.pop()
         if address == UNDEFINED:
             continue
         if address in seen:
@@ -29,7 +29,7 @@ def walk(window: Window, address: int, node_type: int, key_size: int) -> Iterato
         head.expect(b"TREE")
         kind, level, entries = head.number(1), head.number(1), head.number(2)
         if kind != node_type:
-            raise damaged("a B-tree node of another type")
+            raise damaged("a B-tree node has the wrong type")
         if expected_level is not None and level != expected_level:
             raise damaged("a B-tree node is not one level below its parent")
         body = Cursor(window.read(address + 24, entries * (key_size + 8), "a B-tree node"), "a B-tree node")
@@ -38,4 +38,4 @@ def walk(window: Window, address: int, node_type: int, key_size: int) -> Iterato
             if level == 0:
                 yield key, child
             else:
-                ahead.append((child, level - 1))
+                pending.append((child, level - 1))

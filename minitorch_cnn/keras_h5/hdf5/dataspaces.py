@@ -1,4 +1,4 @@
-"""Shapes: how many axes an array or an attribute has, and how long each is."""
+"""Shapes: how many axes an array or an attribute has, and the length of each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ MOST_AXES = 32  # HDF5's own limit
 
 
 def parse_dataspace(cursor: Cursor) -> tuple[int, ...] | None:
-    """The shape; `()` is a single value, None is HDF5's "null" space, which holds no values at all."""
+    """Return the shape: `()` for a single value, None for HDF5's "null" space, which holds no values at all."""
     version, axes = cursor.number(1), cursor.number(1)
-    cursor.skip(1)  # whether largest sizes follow the sizes
+    cursor.skip(1)  # whether the sizes are followed by maximum sizes
     if version == 1:
         cursor.skip(5)
     elif version == 2:
@@ -20,5 +20,5 @@ def parse_dataspace(cursor: Cursor) -> tuple[int, ...] | None:
     else:
         raise WeightsError(f"HDF5 dataspace version {version} is not supported")
     if axes > MOST_AXES:
-        raise WeightsError(f"an array of {axes} axes is not supported")
+        raise WeightsError(f"expected an array of at most {MOST_AXES} axes, got {axes}")
     return tuple(cursor.number(8) for _ in range(axes))

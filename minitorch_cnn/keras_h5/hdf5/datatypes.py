@@ -1,8 +1,8 @@
-"""Number and text types: which bytes of a file mean which values.
+"""Number and string types: how the bytes of a file encode values.
 
-Weights are IEEE floating point of 2, 4 or 8 bytes, in either byte order, or bfloat16 (the upper half of a float32).
-Everything else (integers, booleans, complex numbers, records, references, texts) is named and left alone: turning the
-text "1.0" into a weight without a word is how a wrong file becomes a wrong network.
+Weights are IEEE floats of 2, 4 or 8 bytes, in either byte order, or bfloat16 (the upper half of a float32). All other
+types (integers, booleans, complex numbers, records, references, strings) are recognised but not read as weights,
+because silently converting, say, the string "1.0" into a weight would turn a wrong file into a wrong network.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ NUMPY_CODES = {"float16": "f2", "float32": "f4", "float64": "f8", "bfloat16": "u
 class Datatype:
     """A type as the file declares it.
 
-    `name` is for people ("float32", "big-endian float32", "compound (records)"); `size` is in bytes; `numpy` reads raw
-    bytes of floats, integers and bfloat16 (as unsigned 16-bit numbers) and is None for what is not read; `text` is
-    "fixed", "padded with spaces", "variable" or None.
+    `name` is for messages ("float32", "big-endian float32", "compound (records)"); `size` is in bytes; `numpy` is the
+    dtype that decodes floats, integers and bfloat16 (as unsigned 16-bit integers), or None for all other types; `text`
+    is "fixed", "padded with spaces" or "variable" for a string type, otherwise None.
     """
 
     name: str
@@ -46,11 +46,11 @@ class Datatype:
 
 
 def parse_datatype(cursor: Cursor) -> Datatype:
-    """One datatype message."""
+    """Parse one datatype message."""
     first = cursor.number(1)
     type_class, bits, size = first & 0x0F, cursor.number(3), cursor.number(4)
     if size == 0:
-        raise damaged("a type of zero bytes")
+        raise damaged("a type has a size of zero bytes")
     if type_class == 0:
         return _integer(bits, size)
     if type_class == 1:
@@ -65,7 +65,7 @@ def parse_datatype(cursor: Cursor) -> Datatype:
 
 
 def as_bfloat16(datatype: Datatype) -> Datatype:
-    """The same two bytes read as bfloat16: Keras stores it as an opaque type, having no HDF5 name for it."""
+    """Return a type that reads the same two bytes as bfloat16, which Keras stores as opaque because HDF5 lacks it."""
     return Datatype("bfloat16", datatype.size, np.dtype("<u2"), is_float=True, is_bfloat16=True)
 
 
@@ -80,7 +80,7 @@ def _float(cursor: Cursor, bits: int, size: int) -> Datatype:
     exponent_at, exponent_bits, mantissa_at, mantissa_bits = (cursor.number(1) for _ in range(4))
     layout = (precision, exponent_at, exponent_bits, mantissa_bits, cursor.number(4))
     name = IEEE_FLOATS.get(layout)
-    byte_orders = {0x00: "<", 0x01: ">"}  # a third order, of VAX machines, sets bit 6
+    byte_orders = {0x00: "<", 0x01: ">"}  # bit 6 stands for a third order, that of VAX machines
     order = byte_orders.get(bits & 0x41)
     sign_at = (bits >> 8) & 0xFF
     places = (offset, mantissa_at, size * 8, sign_at)

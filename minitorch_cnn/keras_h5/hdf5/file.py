@@ -1,4 +1,4 @@
-"""Files and groups: from a path of names to the object it leads to."""
+"""Files and groups: finding the object at a path of names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from minitorch_cnn.keras_h5.hdf5.window import Cursor, Window, damaged
 
 
 class Node:
-    """What groups and datasets share: an address, messages, attributes."""
+    """What groups and datasets have in common: an address, messages and attributes."""
 
     def __init__(self, file: File, address: int, messages: Sequence[Message]):
         self.file = file
@@ -39,28 +39,28 @@ class Node:
         self._attributes: dict[str, Message] | None = None
 
     def has_attribute(self, name: str) -> bool:
-        """Whether the object has an attribute of this name."""
+        """Return whether the object has an attribute of this name."""
         return name in self._all_attributes()
 
     def attribute_names(self) -> list[str]:
-        """The names of all attributes, in no particular order."""
+        """Return the names of all attributes, in no particular order."""
         return list(self._all_attributes())
 
     def integer(self, name: str) -> int:
-        """An attribute that must be one whole number."""
+        """Return the value of an attribute that must be a single integer."""
         return attributes.integer(self._attribute(name))
 
     def texts(self, name: str) -> list[str]:
-        """An attribute that must be a list of texts."""
+        """Return the values of an attribute that must be a list of strings."""
         return attributes.texts(self._attribute(name), self.file.heaps)
 
     def text(self, name: str) -> str | None:
-        """An attribute that must be one text; None if there is no such attribute."""
+        """Return the value of an attribute that must be a single string; None if there is no such attribute."""
         if not self.has_attribute(name):
             return None
         values = self.texts(name)
         if len(values) != 1:
-            raise WeightsError(f"attribute {name} holds {len(values)} texts, not one")
+            raise WeightsError(f"attribute {name}: expected one string, got {len(values)}")
         return values[0]
 
     def _attribute(self, name: str) -> Attribute:
@@ -82,31 +82,31 @@ class Node:
         return self._attributes
 
     def _dense(self, kind: int, index_size: int) -> Iterator[bytes]:
-        """The messages that an "info" message of this kind says are in dense storage."""
+        """Yield the messages in dense storage that an "info" message of this kind points to."""
         for message in self._messages:
             if message.kind == kind:
                 cursor = message.cursor("dense storage")
                 cursor.skip(1)
-                cursor.skip(index_size if cursor.number(1) & 0x01 else 0)  # the largest creation index, if it is kept
+                cursor.skip(index_size if cursor.number(1) & 0x01 else 0)  # the largest creation index, if stored
                 yield from read_dense(self.file.window, cursor.number(8), cursor.number(8))
 
 
 class Group(Node):
-    """A group: names that lead to groups and datasets."""
+    """A group, which maps names to groups and datasets."""
 
     def __init__(self, file: File, address: int, messages: Sequence[Message]):
         super().__init__(file, address, messages)
         self._links: dict[str, Link] | None = None
 
     def names(self) -> list[str]:
-        """The names in it, in the file's order, which means nothing: HDF5 lists `conv2d_10` before `conv2d_2`."""
+        """Return the names in the file's order, which has no meaning: HDF5 lists `conv2d_10` before `conv2d_2`."""
         return list(self._all_links())
 
     def __contains__(self, name: str) -> bool:
         return name in self._all_links()
 
     def group(self, path: str) -> Group:
-        """The group at a path of names; errors name the path."""
+        """Return the group at a path of names; raises WeightsError, naming the path, when there is none."""
         try:
             node = self._at(path)
         except WeightsError as error:
@@ -116,7 +116,7 @@ class Group(Node):
         return node
 
     def groups(self) -> Iterator[tuple[str, Group]]:
-        """Names and groups of the groups in it; links that are not followed and what cannot be read are passed over."""
+        """Yield the names and groups of its subgroups, without links that are not followed or objects that fail."""
         for name, link in self._all_links().items():
             if link.kind == "object":
                 self.file.window.charge()
@@ -126,7 +126,7 @@ class Group(Node):
                         yield name, node
 
     def dataset(self, path: str) -> DatasetNode:
-        """The dataset at a path of names; errors leave it to the caller to say which."""
+        """Return the dataset at a path of names; raises WeightsError, to which the caller adds the name."""
         node = self._at(path)
         if not isinstance(node, DatasetNode):
             raise WeightsError("it is not a dataset")
@@ -142,7 +142,7 @@ class Group(Node):
                 raise WeightsError("it is missing from the file")
             link = node._all_links()[name]
             if link.kind != "object":
-                raise WeightsError(f"it is behind an HDF5 {link.kind}, which is not followed")
+                raise WeightsError(f"it is reached through an HDF5 {link.kind}, which is not followed")
             node = self.file.node(link.address)
         return node
 
@@ -177,7 +177,7 @@ class DatasetNode(Node, Dataset):
 
 
 class File:
-    """An HDF5 file; every object is decoded once, however many names lead to it."""
+    """An HDF5 file; every object is decoded only once, however many names refer to it."""
 
     def __init__(self, window: Window, root_address: int):
         self.window = window
@@ -189,7 +189,7 @@ class File:
         self.root = root
 
     def node(self, address: int) -> Node:
-        """The group or dataset whose object header is at `address`."""
+        """Return the group or dataset whose object header is at `address`."""
         if address not in self._nodes:
             messages = read_object_header(self.window, address)
             kinds = {message.kind for message in messages}
@@ -203,7 +203,7 @@ class File:
 
 
 def open_hdf5(window: Window) -> File:
-    """Read the superblock and the root group of the HDF5 file in `window`."""
+    """Open the HDF5 file in `window` by reading its superblock and its root group."""
     offset = find_signature(window)
     if offset is None:
         raise WeightsError("it is not an HDF5 file")

@@ -1,7 +1,7 @@
-"""Global heaps: where texts of variable length lie, many together in one collection of some kilobytes.
+"""Global heaps, which store strings of variable length, many of them in one collection of a few kilobytes.
 
-An attribute holds only places: a text's length, the address of its collection, and its number there. A collection is
-read once however many lists point into it; each text is charged to the file's allowance each time it is asked for.
+An attribute only holds references: a string's length, the address of its collection, and its number there. A collection
+is read once, however many lists refer to it; each string counts towards the file's allowance every time it is used.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ class GlobalHeaps:
         self.window = window
         self._collections: dict[int, dict[int, bytes]] = {}
 
-    def text(self, place: bytes) -> bytes:
-        """The text at a place of 16 bytes."""
-        cursor = Cursor(place, "a text's place")
+    def text(self, reference: bytes) -> bytes:
+        """Return the string that a reference of 16 bytes points to."""
+        cursor = Cursor(reference, "a reference to a string")
         length, address, number = cursor.number(4), cursor.number(8), cursor.number(4)
         if length == 0:
             return b""
         if length > LONGEST_TEXT:
-            raise WeightsError(f"a text of {length:,} bytes is longer than any name or model description")
+            raise WeightsError(f"a string of {length:,} bytes is longer than any name or model description")
         if address not in self._collections:
             self._collections[address] = _collection(self.window, address)
         data = self._collections[address].get(number)
         if data is None:
-            raise damaged("a text is missing from its heap")
+            raise damaged("a string is missing from its heap")
         if length > len(data):
-            raise damaged("a text runs over its place in the heap")
+            raise damaged("a string is longer than its entry in the heap")
         self.window.charge(length)
         return data[:length]
 
 
 def _collection(window: Window, address: int) -> dict[int, bytes]:
-    """The objects of one collection by number."""
-    head = Cursor(window.read(address, 16, "a heap of texts"), "a heap of texts")
+    """Return the objects of one collection by number."""
+    head = Cursor(window.read(address, 16, "a heap of strings"), "a heap of strings")
     head.expect(b"GCOL")
     head.skip(4)
     size = head.number(8)
     if size < 16:
-        raise damaged("a heap of texts is shorter than its head")
-    body = Cursor(window.read(address + 16, size - 16, "a heap of texts"), "a heap of texts")
+        raise damaged("a heap of strings is shorter than its header")
+    body = Cursor(window.read(address + 16, size - 16, "a heap of strings"), "a heap of strings")
     objects: dict[int, bytes] = {}
     while body.left() >= 16:
         number = body.number(2)
@@ -55,7 +55,7 @@ def _collection(window: Window, address: int) -> dict[int, bytes]:
         if number == 0:  # the free space at the end
             break
         if number in objects:
-            raise damaged("a heap of texts contradicts itself")
+            raise damaged("a heap of strings uses one number twice")
         objects[number] = body.take(length)
         body.skip(min(-length % 8, body.left()))
     return objects

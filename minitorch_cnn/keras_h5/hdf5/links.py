@@ -1,8 +1,8 @@
-"""Link messages of newer groups, and what a link can be.
+"""Link messages of newer groups, and the kinds of links.
 
-Only a hard link, the address of an object in the same file, is ever followed. A soft link is a path that may lead round
-in circles, an external link opens another file of the reader's machine: both are kept by name, so that whoever asks for
-one learns why it is refused.
+Only hard links are followed: the address of an object in the same file. A soft link is a path, which may lead in a
+circle, and an external link opens another file on the user's machine. Both are listed by name, so that an error can say
+why the object behind one is not read.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ LINK_KINDS = {0: "object", 1: "soft link", 64: "external link"}
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a name leads: `kind` is "object", "soft link", "external link" or "user-defined link"."""
+    """What a name refers to: `kind` is "object", "soft link", "external link" or "user-defined link"."""
 
     kind: str
     address: int
 
 
 def parse_link(cursor: Cursor) -> tuple[bytes, Link]:
-    """One link message: version, flags, kind, creation order, character set, name, address."""
+    """Parse one link message: version, flags, kind, creation order, character set, name, address."""
     cursor.skip(1)
     flags = cursor.number(1)
     kind = LINK_KINDS.get(cursor.number(1) if flags & 0x08 else 0, "user-defined link")

@@ -1,7 +1,8 @@
-"""Object headers: every group and every dataset is described by a list of typed messages."""
+"""Object headers: a list of typed messages describes every group and every dataset."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from minitorch_cnn.errors import WeightsError
@@ -25,27 +26,27 @@ class Message:
     body: bytes
 
     def cursor(self, what: str) -> Cursor:
-        """A cursor over the body; messages that are kept elsewhere in the file ("shared") are refused."""
+        """Return a cursor over the body; raises WeightsError for "shared" messages, which are stored elsewhere."""
         if self.flags & 0x02:
             raise WeightsError(f"{what} is stored as an HDF5 shared message, which is not supported")
         return Cursor(self.body, what)
 
 
 def read_object_header(window: Window, address: int) -> list[Message]:
-    """The messages of the object at `address` that are of any use, continuation blocks included, in file order."""
+    """Return the needed messages of the object at `address`, those in continuation blocks included, in file order."""
     start = window.read(address, min(40, max(0, window.size - address)), "an object header")
     if start[:4] == b"OHDR":
         blocks, entry = [_first_block_version_2(start, address)], _entry_version_2(start)
     elif start[:1] == b"\x01":
         blocks, entry = [(address + 16, Cursor(start, "an object header", 8).number(4))], _entry_version_1
     else:
-        raise damaged(f"no object header at byte {address}")
+        raise damaged(f"there is no object header at byte {address}")
 
     messages = []
     seen = set()
-    for offset, size in blocks:  # grows while it is walked: a continuation message names one more block
+    for offset, size in blocks:  # the list grows during the loop, because a continuation message adds a block
         if offset in seen:
-            raise damaged("an object header continues in itself")
+            raise damaged("an object header continues into itself")
         seen.add(offset)
         block = window.read(offset, size, "an object header")
         second_version = block[:4] == b"OCHK" and entry is not _entry_version_1
@@ -61,7 +62,7 @@ def read_object_header(window: Window, address: int) -> list[Message]:
 
 
 def _entry_version_1(cursor: Cursor) -> Message | None:
-    """Type (2 bytes), size (2), flags (1), three unused, body."""
+    """Parse a message: type (2 bytes), size (2), flags (1), three unused bytes, body; None at the end of the block."""
     if cursor.left() < 8:
         return None
     kind, size, flags = cursor.number(2), cursor.number(2), cursor.number(1)
@@ -69,8 +70,8 @@ def _entry_version_1(cursor: Cursor) -> Message | None:
     return Message(kind, flags, cursor.take(size))
 
 
-def _entry_version_2(start: bytes):
-    """Type (1 byte), size (2), flags (1), creation order (2, if the header keeps it), body."""
+def _entry_version_2(start: bytes) -> Callable[[Cursor], Message | None]:
+    """Return a parser of messages: type (1 byte), size (2), flags (1), creation order (2, if stored), body."""
     order_size = 2 if start[5] & 0x04 else 0
 
     def entry(cursor: Cursor) -> Message | None:
@@ -84,11 +85,11 @@ def _entry_version_2(start: bytes):
 
 
 def _first_block_version_2(start: bytes, address: int) -> tuple[int, int]:
-    """Place and length of the messages that follow the version 2 prefix."""
+    """Return the address and length of the messages that follow the version 2 prefix."""
     cursor = Cursor(start, "an object header", 4)
     version, flags = cursor.number(1), cursor.number(1)
     if version != 2:
-        raise damaged(f"object header version {version}")
-    cursor.skip((16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0))  # times; when to change the attribute storage
+        raise damaged(f"an object header has the unknown version {version}")
+    cursor.skip((16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0))  # times; attribute counts for dense storage
     size = cursor.number(1 << (flags & 0x03))
     return address + cursor.position, size

@@ -1,6 +1,7 @@
-"""Where a dataset's numbers are: in the header (compact), in one stretch (contiguous), or in pieces (chunked).
+"""Where a dataset's numbers are stored: in the header (compact), in one block (contiguous), or in pieces (chunked).
 
-Each kind can say whether the file really holds what the dataset declares, without reading a number, and fill an array.
+Each class has two methods. `check` raises WeightsError unless the file really holds an array of the declared shape, and
+reads no numbers; `fill` reads the numbers into an array.
 """
 
 from __future__ import annotations
@@ -18,25 +19,28 @@ COMPACT, CONTIGUOUS, CHUNKED, VIRTUAL = 0, 1, 2, 3
 
 
 class Compact:
-    """A few numbers, kept in the object header itself."""
+    """A few numbers, stored in the object header itself."""
 
     def __init__(self, data: bytes):
         self.data = data
 
     def check(self, shape: tuple[int, ...], item_size: int) -> None:
+        """Raise WeightsError unless the header holds exactly these numbers, of `item_size` bytes each."""
         _same_size(len(self.data), shape, item_size)
 
     def fill(self, array: np.ndarray) -> None:
+        """Copy the numbers into `array`."""
         array[...] = np.frombuffer(self.data, array.dtype).reshape(array.shape)
 
 
 class Contiguous:
-    """One stretch of bytes, read straight into the array: half a gigabyte needs half a gigabyte."""
+    """One block of bytes, which is read straight into the array, so that no second copy is ever in memory."""
 
     def __init__(self, window: Window, address: int, size: int):
         self.window, self.address, self.size = window, address, size
 
     def check(self, shape: tuple[int, ...], item_size: int) -> None:
+        """Raise WeightsError unless the block has the right size and lies inside the file."""
         if prod(shape) == 0:
             return
         if self.address == UNDEFINED:
@@ -45,18 +49,20 @@ class Contiguous:
         self.window.require(self.address, self.size, "an array")
 
     def fill(self, array: np.ndarray) -> None:
+        """Read the numbers into `array`, which is contiguous."""
         if array.size:
-            self.window.read_into(memoryview(array.reshape(-1)).cast("B"), self.address, "an array")
+            self.window.read_into(array.reshape(-1).data.cast("B"), self.address, "an array")
 
 
 class Chunked:
-    """Equal pieces, perhaps compressed; the last ones may stick out over the array's edge."""
+    """Chunks of equal size, possibly compressed; the last ones may extend beyond the array's edge."""
 
     def __init__(self, window: Window, address: int, chunk_shape: tuple[int, ...], filters: tuple[chunks.Filter, ...]):
         self.window, self.address, self.chunk_shape, self.filters = window, address, chunk_shape, filters
         self.chunks: list[chunks.Chunk] | None = None
 
     def check(self, shape: tuple[int, ...], item_size: int) -> None:
+        """Raise WeightsError unless every chunk of the array is in the file exactly once."""
         if self.chunks is not None:
             return
         if len(self.chunk_shape) != len(shape) or not all(0 < a <= b for a, b in zip(self.chunk_shape, shape)):
@@ -64,6 +70,8 @@ class Chunked:
         self.chunks = chunks.list_chunks(self.window, self.address, shape, self.chunk_shape)
 
     def fill(self, array: np.ndarray) -> None:
+        """Read and decompress the chunks into `array`; `check` comes first."""
+        assert self.chunks is not None
         size = prod(self.chunk_shape) * array.itemsize
         for chunk in self.chunks:
             data = chunks.read_chunk(self.window, chunk, self.filters, size, array.itemsize)
@@ -73,11 +81,11 @@ class Chunked:
 
 
 def parse_storage(window: Window, layout: Message, filters: Message | None) -> Compact | Contiguous | Chunked:
-    """The storage that a layout message describes; raises WeightsError for one that leads to other files."""
+    """Parse a layout message; raises WeightsError for storage in other files or of an unsupported version."""
     cursor = layout.cursor("a dataset's layout")
     version, kind = cursor.number(1), cursor.number(1)
     if kind == VIRTUAL:
-        raise WeightsError("it is a virtual dataset: its numbers are in other files; that is not followed")
+        raise WeightsError("it is a virtual dataset: its numbers are in other files, which are not opened")
     if version not in (3, 4) or kind > VIRTUAL:
         raise WeightsError(f"HDF5 data layout version {version}, class {kind} is not supported")
     if kind == COMPACT:
@@ -87,13 +95,13 @@ def parse_storage(window: Window, layout: Message, filters: Message | None) -> C
     if version == 4:
         raise WeightsError("chunks in the layout of HDF5 1.10 are not supported; `h5repack --high=0` rewrites them")
     axes, address = cursor.number(1), cursor.number(8)
-    *chunk_shape, _ = (cursor.number(4) for _ in range(max(1, axes)))  # the last one is the size of a number
+    *chunk_shape, _ = (cursor.number(4) for _ in range(max(1, axes)))  # the last entry is the size of one number
     steps = chunks.parse_filters(filters.cursor("a dataset's filters")) if filters is not None else ()
     return Chunked(window, address, tuple(chunk_shape), steps)
 
 
 def _same_size(stored: int, shape: tuple[int, ...], item_size: int) -> None:
-    """Python's whole numbers do not overflow, so a product of sizes cannot wrap around to a small one."""
+    """Raise WeightsError unless the sizes agree; Python's integers do not overflow, so the product is exact."""
     declared = prod(shape) * item_size
     if stored != declared:
-        raise damaged(f"{stored} bytes are stored for a shape of {declared}")
+        raise damaged(f"an array's shape needs {declared} bytes, but {stored} are stored")
