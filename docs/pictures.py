@@ -19,7 +19,7 @@ from minitorch_cnn import datasets, models
 from minitorch_cnn.errors import UserError
 from minitorch_cnn.gradients.grad_cam import grad_cam
 from minitorch_cnn.report import feature_map_grid, filter_grid, overlay
-from minitorch_cnn.report.feature_maps import liveliest
+from minitorch_cnn.report.feature_maps import most_varied
 from minitorch_cnn.report.training_page import first_filters
 from minitorch_cnn.runs import RunFolder
 
@@ -48,7 +48,7 @@ def save(name, pixels):
 
 def of_the_weights(weights):
     for name, feature_map in feature_maps(weights).items():
-        save(f"vgg16_{name}", feature_map_grid(feature_map, liveliest(feature_map, CHANNELS)))
+        save(f"vgg16_{name}", feature_map_grid(feature_map, most_varied(feature_map, CHANNELS)))
 
 
 def of_the_run(weights, run):

@@ -1,7 +1,7 @@
-"""Pictures and pages of what a network did: drawings for notebooks, and one HTML file for a whole run.
+"""Drawings for notebooks, and pages that report a whole run in one HTML file.
 
-Every `draw_...` function takes plain numbers and returns a string of SVG or HTML, for a notebook to show or a page to
-hold; `draw_history` and `draw_schedule` return a list of them.
+Every `draw_...` function takes plain numbers and returns a `Drawing`, a string of SVG or HTML that a notebook displays
+and a page includes; `draw_history` and `draw_schedule` return a list of them.
 """
 
 from minitorch_cnn.report.architecture import draw_architecture

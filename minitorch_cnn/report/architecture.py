@@ -1,10 +1,11 @@
-"""A network as a row of solids, each labelled with its name, its class and the shape it puts out.
+"""Draws a network as a row of solids, each labelled with the layer's name, its class and its output shape.
 
-The row breaks where the width ends, so the same function draws three layers for a phone and VGG16 for a lecture hall.
-Frozen layers are pale and hatched; when a network has some, a line above says which layers are trained.
+The row breaks where it exceeds the width, so the same function draws three layers for a phone and VGG16 for a lecture
+hall. Frozen layers are pale and hatched; if a network has some, brackets above show which layers are trained.
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -19,26 +20,27 @@ LONGEST_NAME = 18
 
 @dataclass(frozen=True)
 class Cell:
-    """A layer's place in the row: what is drawn, what is written below, and the width they need."""
+    """One layer in the drawing: its solid and the lines of text below it."""
 
     row: LayerRow
     solid: Solid
-    words: list
+    words: list[str]
     state: str
 
     @property
-    def width(self):
-        # Six tenths of the font size is a generous guess at the mean width of a letter.
+    def width(self) -> float:
+        """The width in pixels of the solid or of the longest line, whichever is larger."""
+        # A letter is about 0.6 of the font size wide; this estimate is on the large side.
         return max(self.solid.width, *(0.6 * FONT * len(word) for word in self.words))
 
 
-def shape_text(shape):
-    """A shape as one writes it on the board: `32×32×32`, `512`."""
+def shape_text(shape: Sequence[int]) -> str:
+    """Returns a shape as text, for example `32×32×32` or `512`."""
     return "×".join(str(size) for size in shape)
 
 
-def drawn_states(layers):
-    """Each layer's state for the drawing: a layer without parameters counts to the one before it."""
+def drawn_states(layers: Sequence[LayerRow]) -> list[str]:
+    """Returns the state in which each layer is drawn: a layer without parameters takes that of the layer before it."""
     with_parameters = [layer.state for layer in layers if layer.parameters]
     state = with_parameters[0] if with_parameters else "trained"
     states = []
@@ -48,22 +50,23 @@ def drawn_states(layers):
     return states
 
 
-def draw_architecture(layers, input_shape=None, *, width=880, image=None):
-    """The network as blocks, from the input to the output.
+def draw_architecture(
+    layers: Sequence[LayerRow],
+    input_shape: Sequence[int] | None = None,
+    *,
+    width: float = 880,
+    image: str | None = None,
+) -> Drawing:
+    """Draws the network as a row of solids, from the input to the output.
 
-    Args:
-        layers: `LayerRow`s in the order of the forward pass.
-        input_shape: `(H, W, C)`; without it the drawing begins at the first layer.
-        width: pixels after which the row breaks.
-        image: a data URI of an input, shown on the input's block.
-
-    Returns:
-        A `Drawing`.
+    Arguments: `layers` in the order of the forward pass; `input_shape` is `(H, W, C)`, and if it is None the drawing
+    starts with the first layer; the row breaks after `width` pixels; `image` is the data URI of an image to show on the
+    solid of the input.
     """
     layers = list(layers)
     shapes = [tuple(layer.output_shape) for layer in layers] + ([tuple(input_shape)] if input_shape else [])
     largest = max((max(shape[:2]) for shape in shapes if len(shape) == 3), default=1)
-    # Patterns are found by name in the whole page, so two drawings on it must not share one.
+    # The names of patterns are global within a page, so two drawings on it must not use the same name.
     key = zlib.crc32(repr((width, layers)).encode("utf-8", "replace"))
 
     states = drawn_states(layers)
@@ -75,13 +78,13 @@ def draw_architecture(layers, input_shape=None, *, width=880, image=None):
             cells.insert(0, make_cell(row, "input", largest, size, key, image))
         return cells
 
-    # As large as the solids can be without a further row.
+    # The largest solids that do not need an additional row.
     sizes = [width / 6.5, width / 8, width / 10] if width > 500 else [width / 4.2]
     breaks = [break_rows(row_of_cells(size), width - 2 * MARGIN) for size in sizes]
     rows = next(rows for rows in breaks if len(rows) == len(breaks[-1]))
     some_frozen = any(state != "trained" for state in states)
     patterns = [hatching(hatch_name(hue, key), hue) for hue in ("conv", "pool", "dense", "plain")]
-    parts, y = [element("defs", *patterns)] if some_frozen else [], 0
+    parts, y = [element("defs", *patterns)] if some_frozen else [], 0.0
     for index, row in enumerate(rows):
         y += 34 if some_frozen else 6
         height = max(cell.solid.height for cell in row)
@@ -90,11 +93,11 @@ def draw_architecture(layers, input_shape=None, *, width=880, image=None):
         if some_frozen:
             parts.append(mark_states(row, places, y - 14))
         y += height + 3 * LINE + 28
-    return picture(width, max(y - 16, 1), *parts, description=in_words(layers, input_shape))
+    return picture(width, max(y - 16, 1), *parts, description=alt_text(layers, input_shape))
 
 
-def make_cell(row, state, largest, size, key, image=None):
-    """The solid and the words for one layer; arguments as in `extent` and `draw_solid`."""
+def make_cell(row: LayerRow, state: str, largest: int, size: float, key: int, image: str | None = None) -> Cell:
+    """Returns the solid and the text for one layer; `largest`, `size` and `image` as in `extent` and `draw_solid`."""
     hue = hue_of(row.kind)
     hatch = None if state in ("trained", "input") else hatch_name(hue, key)
     box = extent(tuple(row.output_shape), row.kind, largest, size)
@@ -103,20 +106,21 @@ def make_cell(row, state, largest, size, key, image=None):
     return Cell(row, solid, words, state)
 
 
-def hatch_name(hue, key):
-    """What the hatching in a colour is called in the drawing with this key."""
+def hatch_name(hue: str, key: int) -> str:
+    """Returns the identifier of the hatching pattern of one colour in the drawing with this key."""
     return f"hatch-{hue}-{key:08x}"
 
 
-def break_rows(cells, width):
-    """The cells in as few rows as fit, evenly full, and rather broken before a new block than inside one.
+def break_rows(cells: Sequence[Cell], width: float) -> list[list[Cell]]:
+    """Splits the cells into as few rows as fit, evenly filled, preferably with breaks before a block.
 
-    What the best rows of the first `end` cells cost is known before longer ones are looked at, so the last row is all
-    there is to choose.
+    This is dynamic programming: the best split of every shorter prefix is known, so for the first `end` cells only the
+    start of the last row remains to be chosen.
     """
     best = [(0.0, 0)]
     for end in range(1, len(cells) + 1):
-        choices, used = [], -GAP
+        choices: list[tuple[float, int]] = []
+        used: float = -GAP
         for start in range(end - 1, -1, -1):
             used += cells[start].width + GAP
             if used > width and end - start > 1:
@@ -124,24 +128,25 @@ def break_rows(cells, width):
             inside_block = start > 0 and not begins_block(cells[start - 1].row, cells[start].row)
             choices.append((best[start][0] + 10 + (1 - used / width) ** 2 + 0.15 * inside_block, start))
         best.append(min(choices))
-    rows, end = [], len(cells)
+    rows: list[list[Cell]] = []
+    end = len(cells)
     while end:
         start = best[end][1]
-        rows.insert(0, cells[start:end])
+        rows.insert(0, list(cells[start:end]))
         end = start
     return rows
 
 
-def begins_block(before, layer):
-    """Whether a layer is the first convolution after a pool, or the first dense layer after the convolutions."""
+def begins_block(before: LayerRow, layer: LayerRow) -> bool:
+    """Returns whether a layer is the first convolution after a pool or the first dense layer after the convolutions."""
     return hue_of(layer.kind) in ("conv", "dense") and hue_of(before.kind) != hue_of(layer.kind)
 
 
-def spread(row, width, alone):
-    """The left edge of each cell in a row that fills the width; a row alone is centred and less stretched."""
+def spread(row: Sequence[Cell], width: float, alone: bool) -> list[float]:
+    """Returns the left edge of each cell when the row fills the width; a single row (`alone`) is centred instead."""
     taken = sum(cell.width for cell in row)
     gap = min(56 if alone else 130, (width - 2 * MARGIN - taken) / max(1, len(row) - 1))
-    x = (width - taken - gap * (len(row) - 1)) / 2 if alone else MARGIN
+    x = (width - taken - gap * (len(row) - 1)) / 2 if alone else float(MARGIN)
     places = []
     for cell in row:
         places.append(x)
@@ -149,8 +154,10 @@ def spread(row, width, alone):
     return places
 
 
-def draw_row(row, places, y, height, width, *, first, last):
-    """One row: solids around a centre line, arrows from each to the next, three lines of text below."""
+def draw_row(
+    row: Sequence[Cell], places: Sequence[float], y: float, height: float, width: float, *, first: bool, last: bool
+) -> Drawing:
+    """Draws one row: solids around a centre line, an arrow from each to the next, and three lines of text below."""
     middle, parts = y + height / 2, []
     edges = [(x + (cell.width - cell.solid.width) / 2, cell.solid.width) for x, cell in zip(places, row)]
     starts = [left + taken + 3 for left, taken in edges]
@@ -175,20 +182,20 @@ def draw_row(row, places, y, height, width, *, first, last):
     return group(*parts)
 
 
-def arrow(start, end, y):
-    """The way of the data from one solid to the next; nothing where they stand too close."""
+def arrow(start: float, end: float, y: float) -> Drawing:
+    """Draws an arrow from one solid to the next, or nothing if they are too close together."""
     if end - start < 5:
         return Drawing("")
     shaft = path([(start, y), (end, y)], stroke=colour("muted"), stroke_width=1.25)
     return group(shaft, path([(end, y), (end - 5, y - 3), (end - 5, y + 3)], closed=True, fill=colour("muted")))
 
 
-def mark_states(row, places, y):
-    """Lines above the solids: which layers are trained, which are frozen."""
+def mark_states(row: Sequence[Cell], places: Sequence[float], y: float) -> Drawing:
+    """Draws brackets above the solids that show which layers are trained and which are frozen."""
     parts = []
     spans = [(cell.state, x, x + cell.width) for cell, x in zip(row, places) if cell.state != "input"]
-    for state, run in groupby(spans, key=lambda span: span[0]):
-        run = list(run)
+    for state, same in groupby(spans, key=lambda span: span[0]):
+        run = list(same)
         start, end = run[0][1], run[-1][2]
         ink = colour("accent" if state == "trained" else "muted")
         words = state if 0.55 * 12 * len(state) < end - start else state.split(",")[0]
@@ -198,15 +205,15 @@ def mark_states(row, places, y):
     return group(*parts)
 
 
-def describe(layer):
-    """One layer in a line, as in `conv2d_1: Conv2D, 3x3, same, relu, 32×32×32, 896 parameters, trained`."""
+def describe(layer: LayerRow) -> str:
+    """Returns one line such as `conv2d_1: Conv2D, 3x3, same, relu, 32×32×32, 896 parameters, trained`."""
     words = [layer.kind, layer.detail, shape_text(layer.output_shape)]
     if layer.parameters:
         words += [f"{layer.parameters:,} parameters", layer.state]
     return f"{layer.name}: " + ", ".join(word for word in words if word)
 
 
-def in_words(layers, input_shape):
-    """The network for a reader who cannot see it."""
+def alt_text(layers: Sequence[LayerRow], input_shape: Sequence[int] | None) -> str:
+    """Returns the description of the drawing for readers who cannot see it."""
     start = f"Input {shape_text(input_shape)}. " if input_shape else ""
     return f"The network, {len(layers)} layers. {start}" + ". ".join(describe(layer) for layer in layers) + "."

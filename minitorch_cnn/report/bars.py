@@ -1,25 +1,20 @@
 """Horizontal bars: one share, 0 to 1, for every name."""
 
 import math
+from collections.abc import Sequence
 
-from minitorch_cnn.report.svg import element, group, label, picture, shorten
+from minitorch_cnn.report.svg import Drawing, element, group, label, picture, shorten
 from minitorch_cnn.report.theme import colour
 
 WIDTH, ROW, BAR_START, BAR_END = 350, 26, 116, 240
 LONGEST_NAME = 14
 
 
-def draw_bars(rows, *, description, hue="right"):
-    """A bar for every row.
+def draw_bars(rows: Sequence[tuple[str, float, str]], *, description: str, hue: str = "right") -> Drawing:
+    """Draws a bar for every row.
 
-    Args:
-        rows: `(name, share, text)`: the share from 0 to 1 is the bar's length, the text stands behind it. A share
-            that is NaN has no bar.
-        description: what the chart shows, for a reader who cannot see it.
-        hue: the name of the bars' colour.
-
-    Returns:
-        A `Drawing`.
+    Arguments: `rows` of `(name, share, text)`, where the share, 0 to 1, is the length of the bar (NaN draws no bar) and
+    the text is written after it; `description`, the alternative text; `hue`, the name of the bars' colour.
     """
     parts, ink = [], colour(hue)
     for index, (name, share, text) in enumerate(rows):
@@ -30,7 +25,7 @@ def draw_bars(rows, *, description, hue="right"):
                 element("title", f"{name}: {text}"),
                 label(shorten(name, LONGEST_NAME), BAR_START - 8, y + 13, size=14, anchor="end", colour=colour("ink")),
                 element("rect", width=full, fill=colour("line"), fill_opacity=0.55, **track),
-                # A sliver even at zero: a row without any bar means that nothing was measured.
+                # Zero is drawn as a thin bar, because a row without a bar means that nothing was measured.
                 *([element("rect", width=max(1.5, full * share), fill=ink, **track)] if math.isfinite(share) else []),
                 label(text, WIDTH - 2, y + 13, size=14, anchor="end", colour=colour("muted")),
             )

@@ -1,9 +1,10 @@
-"""The confusion matrix: a row per true class, a column per predicted class, the right ones on the diagonal.
+"""The confusion matrix: one row per true class, one column per predicted class, correct predictions on the diagonal.
 
-Up to twenty classes it is a table that can be read number by number; beyond that a map in which patterns show.
+Up to twenty classes it is a table of numbers; beyond that it is a map in which patterns are visible.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,20 +12,22 @@ from minitorch_cnn.report.svg import Drawing, element, group, label, path, pictu
 from minitorch_cnn.report.theme import colour
 
 MOST_NUMBERS = 20
-# The deepest tint of a cell: up to here the text colour of the page stays readable on it, light and dark.
+# The strongest tint of a cell in percent, chosen so that the text on it stays readable in both themes.
 DEEPEST = 60
 LEVELS = 12
 
 
-def class_accuracy(confusion):
-    """The share of each class that was recognised, `(C,)`; NaN for a class without images."""
+def class_accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Returns the share of each class that was recognised, `(C,)`; NaN for a class without images."""
     confusion = np.asarray(confusion, dtype=float)
     totals = confusion.sum(axis=1)
     return np.divide(confusion.diagonal(), totals, out=np.full(len(totals), np.nan), where=totals > 0)
 
 
-def most_confused(confusion, class_names, count=8):
-    """The commonest mistakes as `(truth, prediction, how often, share of the true class)`, the commonest first."""
+def most_confused(
+    confusion: np.ndarray, class_names: Sequence[str], count: int = 8
+) -> list[tuple[str, str, int, float]]:
+    """Returns the most common mistakes as `(truth, prediction, how often, share of the true class)`, sorted."""
     confusion = np.asarray(confusion)
     mistakes = confusion * (1 - np.eye(len(confusion), dtype=confusion.dtype))
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
@@ -37,20 +40,19 @@ def most_confused(confusion, class_names, count=8):
     ]
 
 
-def depth(share, on_diagonal):
-    """How deep a cell is coloured, 0 to 1. Mistakes are rare and would all look white: their root spreads them out."""
+def depth(share: float, on_diagonal: bool) -> float:
+    """Returns how strongly a cell is coloured, 0 to 1.
+
+    Mistakes are rare and would all look white, so for them this is the square root of the share.
+    """
     return float(share if on_diagonal else math.sqrt(share))
 
 
-def draw_confusion(confusion, class_names):
-    """The confusion matrix as a heat map.
+def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Drawing:
+    """Draws the confusion matrix as a heat map.
 
-    Args:
-        confusion: `(C, C)` counts, rows true, columns predicted.
-        class_names: C names.
-
-    Returns:
-        A `Drawing`: an HTML table with the counts up to 20 classes, an SVG without numbers above.
+    Arguments: `confusion`, `(C, C)` counts with true classes as rows and predicted classes as columns; C `class_names`.
+    Returns an HTML table with the counts for up to 20 classes, an SVG without numbers for more.
     """
     confusion = np.asarray(confusion)
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
@@ -59,10 +61,10 @@ def draw_confusion(confusion, class_names):
     return draw_map(confusion, shares, class_names)
 
 
-def draw_table(confusion, shares, class_names):
-    """Counts in cells that are tinted by their share of the row."""
+def draw_table(confusion: np.ndarray, shares: np.ndarray, class_names: Sequence[str]) -> Drawing:
+    """Draws the counts `(C, C)` as an HTML table whose cells are tinted by their share of the row."""
 
-    def cell(row, column):
+    def cell(row: int, column: int) -> Drawing:
         tint = round(DEEPEST * depth(shares[row, column], row == column))
         hue = colour("right" if row == column else "wrong")
         count = int(confusion[row, column])
@@ -90,14 +92,17 @@ def draw_table(confusion, shares, class_names):
     )
 
 
-def draw_map(confusion, shares, class_names):
-    """Squares in place of numbers. All squares of one depth make one path, or a hundred classes would be a megabyte."""
+def draw_map(confusion: np.ndarray, shares: np.ndarray, class_names: Sequence[str]) -> Drawing:
+    """Draws the counts `(C, C)` as coloured squares.
+
+    All squares of the same colour form one path; otherwise a hundred classes would need a megabyte of SVG.
+    """
     classes = len(class_names)
     named = classes <= 40
     step = 16.0 if named else 8.0
     left, top = (118.0 if named else 34.0), 24.0
     side = step * classes
-    squares = {}
+    squares: dict[tuple[str, int], list[str]] = {}
     for row, column in zip(*np.nonzero(confusion)):
         level = max(1, round(LEVELS * depth(shares[row, column], row == column)))
         corner = f"M{left + step * column:g} {top + step * row:g}h{step:g}v{step:g}h-{step:g}z"
@@ -115,7 +120,7 @@ def draw_map(confusion, shares, class_names):
             x = left + step * (tick + 0.5)
             parts.append(label(words, x, top + side + 14, size=12, anchor="middle", colour=colour("muted")))
             parts.append(path([(left - 4, y - 4), (left, y - 4)], stroke=colour("muted"), stroke_width=1))
-    # No room for names: the pointer finds them.
+    # Names may not fit, so each row also has a tooltip.
     for row, name in enumerate(class_names):
         strip = {"x": 0, "y": top + step * row, "width": left + side, "height": step, "fill": "transparent"}
         parts.append(element("rect", element("title", f"{row}: {name}"), **strip))
@@ -124,8 +129,8 @@ def draw_map(confusion, shares, class_names):
     return picture(left + side + 2, top + side + 20, group(*parts), description=description)
 
 
-def draw_mistakes(confusion, class_names, count=8):
-    """The commonest mistakes as an HTML table, or an empty `Drawing` when there are none."""
+def draw_mistakes(confusion: np.ndarray, class_names: Sequence[str], count: int = 8) -> Drawing:
+    """Draws the most common mistakes as an HTML table, or returns an empty `Drawing` when there are none."""
     mistakes = most_confused(confusion, class_names, count)
     if not mistakes:
         return Drawing("")
@@ -139,5 +144,5 @@ def draw_mistakes(confusion, class_names, count=8):
         )
         for truth, prediction, how_often, share in mistakes
     ]
-    heads = [element("th", words, scope="col") for words in ("true class", "taken for", "images", "of the class")]
+    heads = [element("th", words, scope="col") for words in ("true class", "predicted", "images", "of the class")]
     return element("table", element("thead", element("tr", *heads)), element("tbody", *rows), class_="mistakes")

@@ -1,19 +1,25 @@
-"""Curves over the epochs: loss, accuracy, learning rate, seconds.
+"""Charts of curves over the epochs: loss, accuracy, learning rate, seconds.
 
-Above the lines stands what a reader would otherwise measure with a ruler: each curve's final and best value. An epoch
-without a number (NaN, infinity) leaves a gap in the line and a small cross on the axis.
+The final and the best value of each curve are written above the lines, so nobody has to read them off. An epoch whose
+value is not finite (NaN, infinity) leaves a gap in the line and a small cross on the axis.
 """
 
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from minitorch_cnn.report.axes import epoch_ticks, value_ticks
-from minitorch_cnn.report.svg import element, group, label, path, picture
+from minitorch_cnn.report.run import History
+from minitorch_cnn.report.svg import Drawing, element, group, label, path, picture
 from minitorch_cnn.report.theme import colour
 
 WIDTH, LEFT, RIGHT = 420, 48, 410
 FINAL_COLUMN = 266
 MOST_TOOLTIPS = 200
+Text: TypeAlias = Callable[[float], str]  # formats a value
+Place: TypeAlias = Callable[[float], float]  # converts an epoch or a value to pixels
+Best: TypeAlias = Callable[[Iterable[float]], float]  # min or max
 
 
 @dataclass(frozen=True)
@@ -21,57 +27,53 @@ class Curve:
     """One line of a chart: a name, a number per epoch, the name of its colour, and the number of its first epoch."""
 
     name: str
-    values: list
+    values: Sequence[float]
     colour: str = "validation"
     first: int = 1
 
 
-def plain_text(value):
-    """Four significant figures, as in `0.0005`."""
+def plain_text(value: float) -> str:
+    """Returns a value with four significant digits, for example `0.0005`."""
     return f"{value:.4g}".replace("nan", "NaN")
 
 
-def loss_text(value):
-    """Four decimals, as in `0.6813`; small values keep their figures."""
+def loss_text(value: float) -> str:
+    """Returns a value with four decimals, for example `0.6813`, or with four significant digits if it is small."""
     return f"{value:.4f}" if 0.01 <= abs(value) < math.inf else plain_text(value)
 
 
-def percent_text(value):
-    """A share as a percentage, as in `78.12%`."""
+def percent_text(value: float) -> str:
+    """Returns a share, 0 to 1, as a percentage, for example `78.12%`."""
     return f"{100 * value:.2f}%" if math.isfinite(value) else plain_text(value)
 
 
-def duration_text(seconds):
-    """A time as one says it: `48 s`, `12.5 min`, `2.1 h`."""
+def duration_text(seconds: float) -> str:
+    """Returns a duration in a suitable unit, for example `48 s`, `12.5 min` or `2.1 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def draw_curves(title, curves, *, best=None, text=plain_text, height=280):
-    """A chart of curves over the same epochs.
+def draw_curves(
+    title: str, curves: Sequence[Curve], *, best: Best | None = None, text: Text = plain_text, height: int = 280
+) -> Drawing:
+    """Draws a chart of curves over the same epochs.
 
-    Args:
-        title: what is measured.
-        curves: `Curve`s; they begin at epoch 1.
-        best: `min` or `max` when one end is the good one; the best value is then ringed and written out.
-        text: how a value is written, `plain_text` or `percent_text`.
-        height: in pixels, at a width of 420.
-
-    Returns:
-        A `Drawing`; one that says so when no value is a number.
+    Arguments: `title`, what is measured; `curves`, which start at epoch 1; `best`, `min` or `max`, to put a ring around
+    the best value and write it out; `text`, the function that formats a value; `height` in pixels at a width of 420.
+    If no value is finite, the chart says so.
     """
     epochs = max((len(curve.values) for curve in curves), default=0)
     finite = [float(value) for curve in curves for value in curve.values if math.isfinite(value)]
     top, bottom = 42 + (21 * len(curves) if len(curves) > 1 or best else 0), height - 28
-    # A lone dot says little by itself; from zero on, its height means something.
+    # With a single epoch the axis starts at zero, so that the height of the dot means something.
     lowest = min([*finite, 0.0] if epochs == 1 else finite, default=0.0)
     ticks = value_ticks(lowest, max(finite, default=1.0), count=max(2, (bottom - top) // 42))
 
-    def across(epoch):
+    def across(epoch: float) -> float:
         return LEFT + (RIGHT - LEFT) * ((epoch - 1) / (epochs - 1) if epochs > 1 else 0.5)
 
-    def down(value):
+    def down(value: float) -> float:
         return bottom - (bottom - top) * (value - ticks[0]) / (ticks[-1] - ticks[0])
 
     parts = [label(title, 0, 16, size=16, weight=600, colour=colour("ink"))]
@@ -81,12 +83,12 @@ def draw_curves(title, curves, *, best=None, text=plain_text, height=280):
         parts += [line(curve, best, text, across, down, bottom) for curve in curves]
     else:
         height = top + 30
-        parts.append(label("No epoch gave a number.", 0, top + 14, size=14, colour=colour("muted")))
-    return picture(WIDTH, height, *parts, description=in_words(title, curves, best, text))
+        parts.append(label("No epoch has a finite value.", 0, top + 14, size=14, colour=colour("muted")))
+    return picture(WIDTH, height, *parts, description=alt_text(title, curves, best, text))
 
 
-def best_epoch(values, best):
-    """The first epoch (counted from 1) with the best finite value, or None."""
+def best_epoch(values: Sequence[float], best: Best | None) -> int | None:
+    """Returns the first epoch (counted from 1) with the best finite value, or None."""
     finite = [(value, epoch) for epoch, value in enumerate(values, 1) if math.isfinite(value)]
     if not finite or best is None:
         return None
@@ -94,12 +96,12 @@ def best_epoch(values, best):
     return next(epoch for value, epoch in finite if value == winner)
 
 
-def legend(curves, best, text):
-    """Above the chart, a row per curve: its stroke, its name, its final and its best value."""
-    small = {"size": 13, "colour": colour("muted")}
+def legend(curves: Sequence[Curve], best: Best | None, text: Text) -> Iterator[Drawing]:
+    """Yields the legend above the chart: one row per curve with its stroke, its name, its final and its best value."""
+    small: dict[str, Any] = {"size": 13, "colour": colour("muted")}
     yield label("final", FINAL_COLUMN, 16, anchor="end", **small)
     if len(curves) == 1 and not best:
-        # One curve needs no name of its own: the title is its name.
+        # A single curve needs no name, because the title names it.
         if len(curves[0].values):
             yield label(text(curves[0].values[-1]), FINAL_COLUMN + 8, 16, size=14, colour=colour("ink"))
         return
@@ -116,8 +118,8 @@ def legend(curves, best, text):
             yield label(words, RIGHT, y, size=14, anchor="end", colour=colour("ink"))
 
 
-def grid(ticks, epochs, across, down, text):
-    """Thin horizontal lines with their values, and the epochs below."""
+def grid(ticks: Sequence[float], epochs: int, across: Place, down: Place, text: Text) -> Iterator[Drawing]:
+    """Yields thin horizontal lines with their values, and the epochs below them."""
     for tick in ticks:
         y = down(tick)
         yield path([(LEFT, y), (RIGHT, y)], stroke=colour("line"), stroke_width=1)
@@ -129,10 +131,11 @@ def grid(ticks, epochs, across, down, text):
         yield label(str(epoch), across(epoch), bottom + 20, anchor="middle", colour=colour("muted"))
 
 
-def line(curve, best, text, across, down, bottom):
-    """One curve: a stroke for every unbroken stretch, a dot at the end, a ring around the best, crosses for gaps."""
+def line(curve: Curve, best: Best | None, text: Text, across: Place, down: Place, bottom: float) -> Drawing:
+    """Draws one curve: a line for every unbroken stretch, a dot at the end, a ring at the best, crosses for gaps."""
     points = list(enumerate(curve.values, curve.first))
-    stretches, gaps = [[]], []
+    stretches: list[list[tuple[float, float]]] = [[]]
+    gaps = []
     for epoch, value in points:
         if math.isfinite(value):
             stretches[-1].append((across(epoch), down(value)))
@@ -140,9 +143,9 @@ def line(curve, best, text, across, down, bottom):
             gaps.append(epoch)
             stretches.append([])
     ink = colour(curve.colour)
-    stroke = {"fill": "none", "stroke": ink, "stroke_width": 2.25}
+    stroke: dict[str, Any] = {"fill": "none", "stroke": ink, "stroke_width": 2.25}
     stroke |= {"stroke_linejoin": "round", "stroke_linecap": "round"}
-    # A stretch of one epoch is a point; with round caps a line to itself draws it.
+    # A stretch of one epoch is drawn as a line from the point to itself, which round caps make visible.
     parts = [path(stretch if len(stretch) > 1 else stretch * 2, **stroke) for stretch in stretches if stretch]
     if winner := best_epoch(curve.values, best):
         x, y = across(winner + curve.first - 1), down(curve.values[winner - 1])
@@ -161,13 +164,13 @@ def line(curve, best, text, across, down, bottom):
     return group(*parts)
 
 
-def hint(curve, epoch, text):
-    """What appears when the pointer rests on an epoch."""
+def hint(curve: Curve, epoch: int, text: Text) -> Drawing:
+    """Returns the tooltip of one epoch."""
     return element("title", f"{curve.name}, epoch {epoch}: {text(curve.values[epoch - curve.first])}")
 
 
-def in_words(title, curves, best, text):
-    """The chart for a reader who cannot see it."""
+def alt_text(title: str, curves: Sequence[Curve], best: Best | None, text: Text) -> str:
+    """Returns the description of the chart for readers who cannot see it."""
     words = []
     for curve in curves:
         if len(curve.values):
@@ -177,16 +180,16 @@ def in_words(title, curves, best, text):
     return f"{title} over the epochs. " + "; ".join(words) + "."
 
 
-def draw_history(history):
-    """The charts of a run: loss and accuracy, training and validation in one chart each.
+def draw_history(history: History) -> list[Drawing]:
+    """Draws a chart of the loss and one of the accuracy, each with the training and the validation curve.
 
-    Args:
-        history: lists with a number per epoch under `loss`, `val_loss`, `accuracy`, `val_accuracy`; any may be missing.
-
-    Returns:
-        A list of `Drawing`s, empty when there is nothing to draw.
+    `history` has one number per epoch under `loss`, `val_loss`, `accuracy` and `val_accuracy`, of which any may be
+    missing. The list is empty when there is nothing to draw.
     """
-    charts = (("Loss", "loss", min, loss_text), ("Accuracy", "accuracy", max, percent_text))
+    charts: list[tuple[str, str, Best, Text]] = [
+        ("Loss", "loss", min, loss_text),
+        ("Accuracy", "accuracy", max, percent_text),
+    ]
     drawings = []
     for title, key, best, text in charts:
         pairs = (("training", key, "train"), ("validation", f"val_{key}", "validation"))
@@ -196,8 +199,8 @@ def draw_history(history):
     return drawings
 
 
-def draw_schedule(history):
-    """Small charts of what the epochs ran on: learning rate, and seconds per epoch; an empty list without them."""
+def draw_schedule(history: History) -> list[Drawing]:
+    """Draws small charts of the learning rate and the seconds per epoch, as far as the history has them."""
     charts = (("Learning rate", "learning_rate"), ("Seconds per epoch", "seconds"))
     return [
         draw_curves(title, [Curve(title, history[key], "train")], height=150)

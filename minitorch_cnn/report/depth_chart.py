@@ -1,26 +1,28 @@
-"""A number for each layer on a logarithmic axis, from the input down to the output: gradients, updates."""
+"""Charts of one number per layer on a logarithmic axis, such as the gradient or the update, from input to output."""
 
 import math
+from collections.abc import Iterable
 
-from minitorch_cnn.report.svg import element, group, label, path, picture, shorten
+from minitorch_cnn.report.svg import Drawing, element, group, label, path, picture, shorten
 from minitorch_cnn.report.theme import colour
 
 WIDTH, ROW, TOP, LEFT, RIGHT = 420, 22, 52, 128, 408
 LONGEST_NAME = 16
 
 
-def draw_depth(title, rows, *, band=None, band_name="healthy", hue="validation"):
-    """A dot for every layer.
+def draw_depth(
+    title: str,
+    rows: Iterable[tuple[str, float]],
+    *,
+    band: tuple[float, float] | None = None,
+    band_name: str = "healthy",
+    hue: str = "validation",
+) -> Drawing:
+    """Draws a dot for every layer.
 
-    Args:
-        title: what is shown.
-        rows: `(name, value)` in the order of the layers; a value that is not above 0 and finite has no dot.
-        band: `(low, high)`, shaded: where a value should be.
-        band_name: what to call it.
-        hue: the name of the dots' colour.
-
-    Returns:
-        A `Drawing`.
+    Arguments: `title`, what is shown; `rows` of `(name, value)` in the order of the layers, where a value that is not
+    positive and finite has no dot; `band`, the `(low, high)` range of good values, which is shaded and labelled with
+    `band_name`; `hue`, the name of the dots' colour.
     """
     rows = list(rows)
     good = [value for _, value in rows if math.isfinite(value) and value > 0]
@@ -28,7 +30,7 @@ def draw_depth(title, rows, *, band=None, band_name="healthy", hue="validation")
     low, high = min(powers, default=-1), max(powers, default=0) + 1
     bottom = TOP + ROW * len(rows)
 
-    def across(value):
+    def across(value: float) -> float:
         return LEFT + (RIGHT - LEFT) * (math.log10(value) - low) / (high - low)
 
     parts = [label(shorten(title, 44), 0, 16, size=16, weight=600, colour=colour("ink"))]
@@ -41,8 +43,8 @@ def draw_depth(title, rows, *, band=None, band_name="healthy", hue="validation")
     for power in range(low, high + 1, step):
         x = across(10.0**power)
         parts.append(path([(x, TOP - 6), (x, bottom)], stroke=colour("line"), stroke_width=1))
-        spot = {"anchor": "middle" if power < high else "end", "colour": colour("muted")}
-        parts.append(label("1" if power == 0 else f"1e{power}", x, bottom + 18, **spot))
+        words, anchor = "1" if power == 0 else f"1e{power}", "middle" if power < high else "end"
+        parts.append(label(words, x, bottom + 18, anchor=anchor, colour=colour("muted")))
     points = []
     for index, (name, value) in enumerate(rows):
         y = TOP + ROW * index + ROW / 2 - 3
@@ -57,11 +59,11 @@ def draw_depth(title, rows, *, band=None, band_name="healthy", hue="validation")
     return picture(WIDTH, bottom + 26, group(*parts), description=f"{title}: {spoken}.")
 
 
-def draw_gradient_depth(rows):
-    """How large the gradient is at each layer: `rows` of `(name, root mean square of dL/dy)`, from the input on."""
-    return draw_depth("Size of the gradient, from the input on", rows)
+def draw_gradient_depth(rows: Iterable[tuple[str, float]]) -> Drawing:
+    """Draws the size of the gradient at each layer: `rows` of `(name, root mean square of dL/dy)`, input first."""
+    return draw_depth("Size of the gradient, from input to output", rows)
 
 
-def draw_updates(rows):
-    """How far each layer moved in a step: `rows` of `(name, |update| / |weights|)`; 1e-4 to 1e-2 is shaded."""
-    return draw_depth("Update, in units of the weights", rows, band=(1e-4, 1e-2), hue="accent")
+def draw_updates(rows: Iterable[tuple[str, float]]) -> Drawing:
+    """Draws how far each layer moved in a step: `rows` of `(name, |update| / |weights|)`; 1e-4 to 1e-2 is shaded."""
+    return draw_depth("Size of the update relative to the weights", rows, band=(1e-4, 1e-2), hue="accent")

@@ -1,23 +1,27 @@
-"""The first layer's filters before and after a training, and what changed, magnified."""
+"""Draws the filters of the first layer before and after training, and the difference, magnified."""
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 
 from minitorch_cnn.report.pictures import draw_filters
 from minitorch_cnn.report.svg import Drawing, element
 
+Panels: TypeAlias = list[tuple[str, Drawing]]  # the title of each picture and its tiles
 
-def filter_panels(before, after=None, *, bgr=False, training="fine-tuning"):
-    """(`(title, tiles)` for each picture, the change): ||after - before|| / ||before||, or None without both.
 
-    Args:
-        before, after: kernels `(KH, KW, 3, K)`; either may be None.
-        bgr: whether the network looks at blue, green, red; the pictures show red, green, blue.
-        training: what happened in between.
+def filter_panels(
+    before: np.ndarray | None, after: np.ndarray | None = None, *, bgr: bool = False, training: str = "fine-tuning"
+) -> tuple[Panels, float | None]:
+    """Returns the pictures of the filters, and the relative change ||after - before|| / ||before||.
+
+    Arguments: the kernels `before` and `after`, `(KH, KW, 3, K)`, of which one may be None, in which case the change is
+    None too; `bgr`, whether the channels of the kernels are blue, green, red (the pictures show red, green, blue);
+    `training`, the name of what happened in between.
     """
-    kernels = {"before": before, "after": after}
-    kernels = {name: np.asarray(kernel, np.float32) for name, kernel in kernels.items() if kernel is not None}
+    given = {"before": before, "after": after}
+    kernels = {name: np.asarray(kernel, np.float32) for name, kernel in given.items() if kernel is not None}
     shown = {name: kernel[:, :, ::-1] if bgr else kernel for name, kernel in kernels.items()}
     described = "The filters of the first layer"
     panels = [
@@ -36,12 +40,10 @@ def filter_panels(before, after=None, *, bgr=False, training="fine-tuning"):
     return panels, change
 
 
-def draw_filter_change(before, after, *, bgr=False, training="fine-tuning"):
-    """The pictures of `filter_panels` as figures.
-
-    Returns:
-        A `Drawing` of HTML; the class `beside` of the pages puts figures side by side.
-    """
+def draw_filter_change(
+    before: np.ndarray | None, after: np.ndarray | None, *, bgr: bool = False, training: str = "fine-tuning"
+) -> Drawing:
+    """Draws the pictures of `filter_panels` as HTML figures, which the CSS class `beside` places side by side."""
     panels, _ = filter_panels(before, after, bgr=bgr, training=training)
     figures = [element("figure", element("figcaption", title), tiles) for title, tiles in panels]
     return Drawing("".join(figures))

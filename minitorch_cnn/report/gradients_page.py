@@ -1,39 +1,41 @@
-"""The page of a gradient check: the worst number of each array, its curve over the step, planted bugs."""
+"""Builds the page of a gradient check: the worst number of each array, its error over the step, and planted bugs."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minitorch_cnn.gradients.check import Report
+from minitorch_cnn.gradients.compare import Element
 from minitorch_cnn.report.page import render, write_page
 from minitorch_cnn.report.step_chart import draw_step_curve
+
+if TYPE_CHECKING:
+    from minitorch_cnn.lessons.planted_survey import Survey
 
 
 @dataclass(frozen=True)
 class GradientChecks:
-    """What the page tells.
+    """The contents of the page."""
 
-    Args:
-        title, subtitle: what was checked.
-        reports: the reports of `gradient_check(..., curves=True)`.
-        bugs: `(title, symptom, source, report)` for each planted bug; a report without curves has no chart.
-        commands, notes: as in `Run`.
-        surveys: of `lessons.planted_survey`, one for each bug on many shapes.
-    """
-
-    title: str
+    title: str  # what was checked
     subtitle: str = ""
-    reports: list = field(default_factory=list)
-    bugs: list = field(default_factory=list)
-    commands: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
-    surveys: list = field(default_factory=list)
+    reports: Sequence[Report] = ()  # of `gradient_check(..., curves=True)`
+    bugs: Sequence[tuple[str, str, str, Any]] = ()  # (title, symptom, source, report) of each planted bug
+    commands: Sequence[tuple[str, str]] = ()  # as in `Run`
+    notes: Sequence[str] = ()  # as in `Run`
+    surveys: Sequence[Survey] = ()  # one for each bug on many shapes
 
 
-def write_gradients_page(checks, path):
-    """Write the page of `GradientChecks` as one HTML file; returns the path. CheckpointError where it cannot be."""
+def write_gradients_page(checks: GradientChecks, path: str | Path) -> Path:
+    """Writes the page as one HTML file and returns its path; raises CheckpointError when it cannot be written."""
     return write_page(gradients_page(checks), path)
 
 
-def gradients_page(checks):
-    """The page of `GradientChecks` as HTML."""
+def gradients_page(checks: GradientChecks) -> str:
+    """Returns the page as HTML."""
     agree = sum(report.passed for report in checks.reports)
     facts = [("agree", f"{agree} of {len(checks.reports)}")] if checks.reports else []
     if checks.bugs:
@@ -45,18 +47,18 @@ def gradients_page(checks):
         facts.append(("false alarms", str(sum(row.false_alarms for row in checks.surveys))))
     if checks.reports:
         facts.append(("numbers compared", f"{sum(report.checked for report in checks.reports):,}"))
-        facts.append(("kinks met", str(sum(len(report.kinks) for report in checks.reports))))
+        facts.append(("kinks found", str(sum(len(report.kinks) for report in checks.reports))))
     return render(
         "gradients.html",
         run=checks,
         facts=facts,
-        checks=[piece(report) for report in checks.reports],
+        checks=[report_values(report) for report in checks.reports],
         bugs=[
             {
                 "title": title,
                 "symptom": symptom,
                 "source": source,
-                "check": piece(report) if hasattr(report, "worst") else None,
+                "check": report_values(report) if hasattr(report, "worst") else None,
                 "words": None if hasattr(report, "worst") else str(report),
             }
             for title, symptom, source, report in checks.bugs
@@ -64,11 +66,11 @@ def gradients_page(checks):
     )
 
 
-def piece(report):
-    """Rows, charts and words of one report."""
+def report_values(report: Report) -> dict[str, Any]:
+    """Returns the rows, charts and verdicts of one report."""
     failing = {element.name for element in report.failures}
     rows = [row(element, "wrong" if element.name in failing else "agrees") for element in report.worst.values()]
-    rows += [row(element, "a kink, no bug") for element in report.kinks]
+    rows += [row(element, "a kink, not a bug") for element in report.kinks]
     return {
         "title": report.subject,
         "passed": report.passed,
@@ -80,8 +82,8 @@ def piece(report):
     }
 
 
-def row(element, verdict):
-    """One number: its place, both values, their distance."""
+def row(element: Element, verdict: str) -> dict[str, str]:
+    """Returns the cells for one number: its position, both values, the error and the verdict."""
     place = f"{element.name}[{', '.join(map(str, element.index))}]" if element.index else element.name
     values = (f"{value:+.6e}" for value in (element.backward, element.numerical))
     return dict(

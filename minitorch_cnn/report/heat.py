@@ -1,36 +1,28 @@
-"""A heat map over a photo, in colours that grow lighter as the heat grows: the order shows even in shades of grey."""
+"""Draws a heat map over a photo in colours that get lighter as the heat grows, so they are ordered even in grey."""
 
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
-# Violet, purple, red, orange, yellow: each 16 to 19 steps of lightness (CIE L*) above the one before.
+# From violet through red to yellow; each is 16 to 19 units of lightness (CIE L*) lighter than the one before.
 COLOURS = ("#20104d", "#6a1d74", "#b93a5c", "#ee7a35", "#f8b93a", "#fcf3a4")
-# How much of the photo the colour covers, where there is no heat and where it is greatest.
+# The opacity of the colour where the heat is 0 and where it is 1.
 COVER = (0.5, 0.75)
 
 
-def heat_colours(heat):
-    """The colours `(..., 3)`, 0 to 255 in floats, of heat `(...)`, 0 to 1: mixtures of the scale's nearest two."""
+def heat_colours(heat: np.ndarray) -> np.ndarray:
+    """Returns the colours `(..., 3)`, floats from 0 to 255, of heat `(...)`, 0 to 1, interpolated in `COLOURS`."""
     scale = np.array([[int(colour[place : place + 2], 16) for place in (1, 3, 5)] for colour in COLOURS], float)
     places = np.linspace(0, 1, len(scale))
     return np.stack([np.interp(heat, places, scale[:, channel]) for channel in range(3)], axis=-1)
 
 
-def overlay(image, heat):
-    """A photo with heat over it.
+def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Returns a photo with a heat map over it, uint8 `(H, W, 3)`.
 
-    The photo loses its own colours first, so every colour in the result is heat.
-
-    Args:
-        image: uint8 `(H, W, 3)`, or `(H, W)` and `(H, W, 1)` in shades of grey.
-        heat: `(H, W)`, 0 to 1; what is no number counts as 0.
-
-    Returns:
-        uint8 `(H, W, 3)`.
-
-    Raises:
-        ArgumentError, ShapeError: something else than such an image, or heat of another size.
+    The photo is converted to grey first, so every colour in the result shows heat. Arguments: `image`, uint8
+    `(H, W, 3)`, or `(H, W)` or `(H, W, 1)` in shades of grey; `heat`, `(H, W)`, 0 to 1, where NaN counts as 0. Raises
+    ArgumentError when the image is not uint8, and ShapeError when a shape does not fit.
     """
     image, heat = np.asarray(image), np.asarray(heat, float)
     if image.dtype != np.uint8:

@@ -1,31 +1,35 @@
-"""Keep, toss, add: the surgery of transfer learning, and which layers learn in which phase.
+"""Keep, toss, add: draws the surgery of transfer learning, and which layers are trained in which phase.
 
-Neighbouring layers that belong together are one block: convolutions with the pool after them, a dense layer with the
-sheets before it. The blocks that stay lead to two tracks, one to the crossed-out ones that are chopped off, one to the
-new ones. On a phone the three groups stand one below the other.
+Neighbouring layers that belong together form a block: convolutions with the pool after them, or a dense layer with the
+sheets before it. Two tracks lead from the blocks that stay, one to the crossed-out blocks that are chopped off and one
+to the new ones. On a phone the three groups are drawn one below the other.
 """
 
 import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, takewhile
+from typing import Any, TypeAlias
 
 from minitorch_cnn.report.architecture import GAP, LINE, MARGIN, Cell, break_rows, draw_row, shape_text, spread
 from minitorch_cnn.report.phases import count
 from minitorch_cnn.report.run import LayerRow
-from minitorch_cnn.report.strips import STRIP_STEP, draw_strip
-from minitorch_cnn.report.svg import element, group, label, path, picture, shorten
+from minitorch_cnn.report.strips import STRIP_STEP, Span, draw_strip
+from minitorch_cnn.report.svg import Drawing, element, group, label, path, picture, shorten
 from minitorch_cnn.report.theme import colour
+from minitorch_cnn.report.transfer import Phase
 from minitorch_cnn.report.volumes import LEAN_X, Solid, draw_solid, extent, hatching, hue_of, is_sheet
 
-# Of a block with more layers than these the first and the last are drawn.
-MOST_SLABS = 5
+MOST_SLABS = 5  # of a block with more layers, only the first four and the last are drawn
 SLAB_WIDTH = 0.34
 SWITCH = 50
 LONGEST_NAME = 14
+Block: TypeAlias = list[LayerRow]
+Heading: TypeAlias = tuple[str, str]  # the name of a group, and a few words about it
 
 
-def blocks_of(layers):
-    """The layers in lists of neighbours that belong together: a pool or a dense layer ends a block."""
-    blocks = [[]]
+def blocks_of(layers: Iterable[LayerRow]) -> list[Block]:
+    """Splits the layers into blocks, each of which ends with a pool or a dense layer."""
+    blocks: list[Block] = [[]]
     for layer in layers:
         blocks[-1].append(layer)
         if hue_of(layer.kind) in ("pool", "dense"):
@@ -33,20 +37,20 @@ def blocks_of(layers):
     return [block for block in blocks if block]
 
 
-def block_name(block):
-    """What the names in a block begin with, as in `block1` of `block1_conv1` and `block1_pool`; else the last one."""
+def block_name(block: Block) -> str:
+    """Returns the common prefix of the names, for example `block1` of `block1_conv1, block1_pool`, or the last name."""
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*(layer.name for layer in block)))
     common = "".join(letters[0] for letters in alike).rstrip("_-. ")
     return common if len(block) > 1 and len(common) > 2 else block[-1].name
 
 
-def bodies_of(block):
-    """The layers of a block that are drawn as bodies, not as sheets."""
+def bodies_of(block: Block) -> Block:
+    """Returns the layers of a block that are not drawn as sheets."""
     return [layer for layer in block if not is_sheet(layer.kind)]
 
 
-def block_kind(block):
-    """What a block is made of, as in `2 conv, pool` or `Flatten, Dense`."""
+def block_kind(block: Block) -> str:
+    """Returns what a block consists of, for example `2 conv, pool` or `Flatten, Dense`."""
     bodies = bodies_of(block)
     if len(bodies) < 2:
         return ", ".join(layer.kind for layer in block)
@@ -58,8 +62,8 @@ def block_kind(block):
     return ", ".join(words)
 
 
-def make_cell(block, largest, size, *, tossed=False):
-    """A block with its solid and its words, as a `Cell` of the architecture's drawing."""
+def make_cell(block: Block, largest: int, size: float, *, tossed: bool = False) -> Cell:
+    """Returns the solid and the text for one block; a tossed block is dashed and crossed out."""
     slabs = bodies_of(block) if len(bodies_of(block)) > 1 else block
     if len(slabs) > MOST_SLABS:
         slabs = [*slabs[: MOST_SLABS - 1], slabs[-1]]
@@ -70,7 +74,7 @@ def make_cell(block, largest, size, *, tossed=False):
         if len(layer.output_shape) == 3 and not is_sheet(layer.kind):
             width = max(4.0, SLAB_WIDTH * width)
         solid = draw_solid(width, rows, depth, hue_of(layer.kind), dashed=tossed or is_sheet(layer.kind))
-        # In the middle of its deepest neighbour, not flush with its front.
+        # Centred in depth on the deepest slab of the block.
         inward = (deepest - depth) / 2 * LEAN_X
         parts.append(group(solid.drawing, transform=f"translate({x + inward:.2f} 0)"))
         right, height = max(right, x + inward + solid.width), max(height, solid.height)
@@ -78,7 +82,7 @@ def make_cell(block, largest, size, *, tossed=False):
     if tossed:
         reach = height / 2 + 4
         for up in (-reach, reach):
-            stroke = {"stroke": colour("wrong"), "stroke_width": 2, "stroke_linecap": "round"}
+            stroke: dict[str, Any] = {"stroke": colour("wrong"), "stroke_width": 2, "stroke_linecap": "round"}
             parts.append(path([(-4, up), (right + 4, -up)], **stroke))
     row = LayerRow(
         block_name(block), block_kind(block), tuple(block[-1].output_shape), sum(layer.parameters for layer in block)
@@ -87,17 +91,20 @@ def make_cell(block, largest, size, *, tossed=False):
     return Cell(row, Solid(group(*parts), right, height), words, "trained")
 
 
-def draw_surgery(kept, tossed, added, phases=(), *, base="VGG16", width=880):
-    """The three groups as blocks with their shapes, and a strip for every phase: what is frozen, what is trained.
+def draw_surgery(
+    kept: Sequence[LayerRow],
+    tossed: Sequence[LayerRow],
+    added: Sequence[LayerRow],
+    phases: Sequence[Phase] = (),
+    *,
+    base: str = "VGG16",
+    width: float = 880,
+) -> Drawing:
+    """Draws the three groups of layers as blocks, and a strip for every phase that shows what is frozen and trained.
 
-    Args:
-        kept, tossed, added: `LayerRow`s, each group in the order of the forward pass; any may be empty.
-        phases: the `Phase`s of the training.
-        base: the network that the kept and the tossed layers come from.
-        width: in pixels; below 500 the groups stand one below the other.
-
-    Returns:
-        A `Drawing`.
+    Arguments: `kept`, `tossed` and `added`, each in the order of the forward pass, of which any may be empty; the
+    `phases` of the training; `base`, the name of the network that the kept and the tossed layers come from; `width` in
+    pixels, where below 500 the groups are drawn one below the other.
     """
     groups = {"keep": blocks_of(kept), "toss": blocks_of(tossed), "add": blocks_of(added)}
     shapes = [tuple(layer.output_shape) for layer in [*kept, *tossed, *added]]
@@ -107,7 +114,7 @@ def draw_surgery(kept, tossed, added, phases=(), *, base="VGG16", width=880):
         "toss": ("Toss", f"its top, {count(len(tossed), 'layer')}"),
         "add": ("Add", f"a new top, {count(len(added), 'layer')}"),
     }
-    # Patterns are found by name in the whole page, so two drawings on it must not share one.
+    # The names of patterns are global within a page, so two drawings on it must not use the same name.
     hatch = f"frozen-{zlib.crc32(repr((width, kept, tossed, added)).encode('utf-8', 'replace')):08x}"
     draw = draw_tracks if width > 500 and groups["keep"] and (groups["toss"] or groups["add"]) else draw_stack
     parts, y, spans = draw(groups, heads, largest, width)
@@ -116,12 +123,12 @@ def draw_surgery(kept, tossed, added, phases=(), *, base="VGG16", width=880):
         parts.append(draw_strip(number, phase, spans, y, hatch))
         y += STRIP_STEP
     pattern = element("defs", hatching(hatch, "plain"))
-    description = in_words(kept, tossed, added, phases, base)
+    description = alt_text(kept, tossed, added, phases, base)
     return picture(width, max(y - 4, 1), pattern, *parts, description=description)
 
 
-def heading(words, x, y):
-    """A group's name, and what it is."""
+def heading(words: Heading, x: float, y: float) -> Drawing:
+    """Draws the name of a group and the words about it."""
     name, detail = words
     return group(
         label(name, x, y, size=16, weight=700, colour=colour("ink")),
@@ -129,18 +136,18 @@ def heading(words, x, y):
     )
 
 
-def natural_width(cells):
-    """The pixels that a row of cells needs."""
+def natural_width(cells: Sequence[Cell]) -> float:
+    """Returns the pixels that a row of cells needs."""
     return sum(cell.width for cell in cells) + GAP * (len(cells) - 1)
 
 
-def draw_tracks(groups, heads, largest, width):
-    """The wide drawing: what is kept on the left, and on the right two tracks, the old top above, the new one below.
+def draw_tracks(
+    groups: Mapping[str, list[Block]], heads: Mapping[str, Heading], largest: int, width: float
+) -> tuple[list[Drawing], float, list[Span]]:
+    """Draws the wide version: the kept blocks on the left, and on the right the old top above the new one.
 
-    Where the blocks are too many for that they are drawn as a stack.
-
-    Returns:
-        Its parts, its height, and `(start, end, layers)` of every block that is kept or added.
+    If there are too many blocks for that, they are drawn as a stack. Returns the parts of the drawing, its height, and
+    the span of every block that is kept or added.
     """
     size = width / 8.5
     keep = [make_cell(block, largest, size) for block in groups["keep"]]
@@ -149,13 +156,16 @@ def draw_tracks(groups, heads, largest, width):
         for name in ("toss", "add")
         if groups[name]
     }
-    # On the right no more room than the longer track or its heading needs.
+    # The right side gets only as much room as the longer track or its heading needs.
     right = max(190.0, *(natural_width(cells) + MARGIN for cells in tracks.values()))
     left = width - right - SWITCH
     if natural_width(keep) + 2 * MARGIN > left:
         return draw_stack(groups, heads, largest, width)
 
-    parts, ends, spans, y = [], {}, {}, 22.0
+    parts: list[Drawing] = []
+    ends: dict[str, tuple[float, float]] = {}
+    spans: dict[str, list[Span]] = {}
+    y = 22.0
     for name, cells in tracks.items():
         height = max(cell.solid.height for cell in cells)
         places = [width - right - MARGIN + place for place in spread(cells, right + MARGIN, alone=False)]
@@ -165,7 +175,7 @@ def draw_tracks(groups, heads, largest, width):
         spans[name] = [(x, x + cell.width, block) for x, cell, block in zip(places, cells, groups[name])]
         y += 16 + height + 3 * LINE + 38
 
-    # What is kept stands halfway between the tracks, or lower if its heading would not fit above.
+    # The kept blocks are halfway between the tracks, or lower if their heading would not fit above them.
     height = max(cell.solid.height for cell in keep)
     middle = max(40 + height / 2, sum(level for _, level in ends.values()) / len(ends))
     places = spread(keep, left, alone=False)
@@ -179,18 +189,22 @@ def draw_tracks(groups, heads, largest, width):
     return parts, bottom + 10, [*spans["keep"], *spans.get("add", [])]
 
 
-def draw_switch(name, start, switch, end):
-    """The way from the last block that is kept to one of the tracks, which parts from the other's at x = `switch`."""
+def draw_switch(name: str, start: tuple[float, float], switch: float, end: tuple[float, float]) -> Drawing:
+    """Draws the line from the last kept block to one of the tracks; the two lines separate at x = `switch`."""
     tossed = name == "toss"
     ink, (x, y) = colour("wrong" if tossed else "muted"), end
-    look = {"fill": "none", "stroke": ink, "stroke_width": 1.5, "stroke_dasharray": "4 4" if tossed else None}
-    way = path([start, (switch, start[1]), (switch + 16, y), end], stroke_linejoin="round", **look)
-    return group(way, path([end, (x - 6, y - 3.5), (x - 6, y + 3.5)], closed=True, fill=ink))
+    look: dict[str, Any] = {"fill": "none", "stroke": ink, "stroke_dasharray": "4 4" if tossed else None}
+    track = [start, (switch, start[1]), (switch + 16, y), end]
+    shaft = path(track, stroke_width=1.5, stroke_linejoin="round", **look)
+    return group(shaft, path([end, (x - 6, y - 3.5), (x - 6, y + 3.5)], closed=True, fill=ink))
 
 
-def draw_stack(groups, heads, largest, width):
-    """The narrow drawing: the groups one below the other; returns as `draw_tracks`."""
-    parts, y = [], 6.0
+def draw_stack(
+    groups: Mapping[str, list[Block]], heads: Mapping[str, Heading], largest: int, width: float
+) -> tuple[list[Drawing], float, list[Span]]:
+    """Draws the narrow version, the groups one below the other; returns the same as `draw_tracks`."""
+    parts: list[Drawing] = []
+    y = 6.0
     for name, blocks in groups.items():
         if not blocks:
             continue
@@ -209,8 +223,14 @@ def draw_stack(groups, heads, largest, width):
     return parts, y, [(MARGIN + step * i, MARGIN + step * (i + 1), block) for i, block in enumerate(staying)]
 
 
-def in_words(kept, tossed, added, phases, base):
-    """The surgery for a reader who cannot see it."""
+def alt_text(
+    kept: Sequence[LayerRow],
+    tossed: Sequence[LayerRow],
+    added: Sequence[LayerRow],
+    phases: Sequence[Phase],
+    base: str,
+) -> str:
+    """Returns the description of the drawing for readers who cannot see it."""
     sentences = []
     for what, layers in ((f"Kept from {base}", kept), ("Chopped off", tossed), ("New on top", added)):
         blocks = [

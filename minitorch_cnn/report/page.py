@@ -1,6 +1,7 @@
-"""Pages: a template filled in, with everything it needs inside, and written in one go."""
+"""Pages: a template is filled in, includes everything it needs, and is written to disk as a whole."""
 
 from pathlib import Path
+from typing import Any
 
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.replacing import replacing
@@ -10,14 +11,11 @@ from minitorch_cnn.report.theme import style_variables
 HERE = Path(__file__).parent
 
 
-def render(template, **values):
-    """A template of this folder as HTML.
+def render(template: str, **values: Any) -> str:
+    """Returns a template of this folder, filled in with `values`, as HTML.
 
-    Autoescape is on and every name must be given: what is not a `Drawing` arrives in the page as text.
-
-    Args:
-        template: a file name, as in `"run.html"`.
-        values: what the template speaks of.
+    Arguments: `template` is a file name, for example `"run.html"`; `values` must contain every name that the template
+    uses. Values are escaped unless they are a `Drawing`, so any other string appears in the page as text.
     """
     import jinja2
 
@@ -28,28 +26,22 @@ def render(template, **values):
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # The style sheet is ours and holds no data, so it may go in unescaped.
+    # The style sheet is part of the package and contains no data, so it can be included without escaping.
     style = Drawing(style_variables() + (HERE / "style.css").read_text(encoding="utf-8"))
     return environment.get_template(template).render(style=style, **values)
 
 
-def write_page(html, path):
-    """Write a page so that a reader never sees half of it: a new file first, then one rename.
+def write_page(html: str, path: str | Path) -> Path:
+    """Writes a page to `path` and returns the path.
 
-    Args:
-        html: the page.
-        path: where; missing folders are made, an older page is replaced.
-
-    Returns:
-        The path, as a `Path`.
-
-    Raises:
-        CheckpointError: the folder or the file cannot be written. An older page is then still whole.
+    The page goes into a new file that is then renamed, so a reader never sees half of it. Missing folders are created
+    and an older page is replaced. Raises CheckpointError when the page cannot be written; an older page is then
+    unchanged.
     """
     path = Path(path)
     if not path.name or path.is_dir():
         raise CheckpointError(f"report: expected the name of a file to write, got the folder {path}")
     with replacing(path) as file:
-        # File names may hold bytes that are no text (surrogates); a question mark is better than no page.
+        # File names may contain bytes that are not text (surrogates); they are written as question marks.
         file.write(html.encode("utf-8", "replace"))
     return path

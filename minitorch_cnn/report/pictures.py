@@ -1,19 +1,28 @@
-"""Arrays as pictures inside the page: data URIs, and the filters of the first layer as a grid of tiles."""
+"""Turns arrays into pictures inside a page: data URIs, and the filters of the first layer as a grid of tiles."""
+
+from __future__ import annotations
 
 import base64
 import io
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.report.svg import Drawing, element
 
-# Up to this many pixels a side every pixel counts and PNG keeps it; photographs beyond are stored as JPEG.
-LARGEST_EXACT = 64
-LARGEST_PHOTO = 192
+if TYPE_CHECKING:
+    from PIL import Image
+
+LARGEST_EXACT = 64  # pixels a side; images up to this size are stored as PNG, which keeps every pixel
+LARGEST_PHOTO = 192  # pixels a side; larger images are reduced to this size and stored as JPEG
 
 
-def check_image(image):
-    """The image as Pillow takes it: uint8, `(H, W)`, `(H, W, 3)` or `(H, W, 4)`."""
+def check_image(image: np.ndarray) -> np.ndarray:
+    """Returns the image in a form that Pillow accepts: uint8 of shape `(H, W)`, `(H, W, 3)` or `(H, W, 4)`.
+
+    Raises ArgumentError when the dtype is not uint8 and ShapeError when the shape is not that of an image.
+    """
     image = np.asarray(image)
     if image.dtype != np.uint8:
         raise ArgumentError(f"image: expected whole numbers 0 to 255 as uint8, got {image.dtype}")
@@ -24,26 +33,25 @@ def check_image(image):
     return image
 
 
-def encoded(picture, kind, **options):
-    """A Pillow picture as a data URI."""
+def encoded(picture: Image.Image, kind: str, **options: Any) -> str:
+    """Returns a Pillow image as a data URI in the format `kind`, `"PNG"` or `"JPEG"`."""
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def png_uri(image):
-    """A uint8 image `(H, W)`, `(H, W, 3)` or `(H, W, 4)` as a PNG data URI, every pixel as it is.
+def png_uri(image: np.ndarray) -> str:
+    """Returns a uint8 image `(H, W)`, `(H, W, 3)` or `(H, W, 4)` as a PNG data URI that keeps every pixel.
 
-    Raises:
-        ArgumentError, ShapeError: something else than such an image.
+    Raises ArgumentError or ShapeError for any other array, as `check_image` does.
     """
     from PIL import Image
 
     return encoded(Image.fromarray(check_image(image)), "PNG", optimize=True)
 
 
-def photo_uri(image):
-    """An image as a JPEG data URI, made smaller to at most 192 pixels a side: some 10 kB instead of 100."""
+def photo_uri(image: np.ndarray) -> str:
+    """Returns an image as a JPEG data URI of at most 192 pixels a side: about 10 kB instead of 100."""
     from PIL import Image
 
     photo = Image.fromarray(check_image(image)).convert("RGB")
@@ -51,26 +59,23 @@ def photo_uri(image):
     return encoded(photo, "JPEG", quality=86)
 
 
-def picture_uri(image):
-    """An image for the page: exact up to 64 pixels a side, a photograph above."""
+def picture_uri(image: np.ndarray) -> str:
+    """Returns an image as a data URI: a PNG up to 64 pixels a side, a JPEG beyond."""
     image = check_image(image)
     return png_uri(image) if max(image.shape[:2]) <= LARGEST_EXACT else photo_uri(image)
 
 
-def filter_grid(kernel, columns=8, magnify=None, largest=None):
-    """Convolution filters as one image of tiles: grey is zero, brighter than grey adds, darker takes away.
+def filter_grid(
+    kernel: np.ndarray, columns: int = 8, magnify: int | None = None, largest: float | np.ndarray | None = None
+) -> np.ndarray:
+    """Returns convolution filters as one image of tiles: zero is grey, positive weights are brighter, negative darker.
 
-    Args:
-        kernel: `(KH, KW, C, K)` with C = 3 (shown in colour) or 1.
-        columns: tiles in a row.
-        magnify: pixels a weight; as many as make a tile 60 pixels wide if not given.
-        largest: the weight that is shown brightest; if not given, each filter's own largest.
+    Arguments: `kernel` `(KH, KW, C, K)` with C = 3 (shown in colour) or 1; `columns`, the number of tiles in a row;
+    `magnify`, the pixels per weight, by default enough to make a tile about 60 pixels wide; `largest`, the weight that
+    is shown brightest, by default the largest of each filter.
 
-    Returns:
-        uint8 `(rows, columns, 4)` in pixels; the gaps between the tiles are transparent.
-
-    Raises:
-        ShapeError: a kernel of another shape.
+    Returns uint8 `(rows, columns, 4)` in pixels; the gaps between the tiles are transparent. Raises ShapeError for a
+    kernel of any other shape.
     """
     kernel = np.asarray(kernel, dtype=np.float32)
     if kernel.ndim != 4 or kernel.shape[2] not in (1, 3) or kernel.size == 0:
@@ -94,10 +99,13 @@ def filter_grid(kernel, columns=8, magnify=None, largest=None):
     return grid
 
 
-def draw_filters(kernel, columns=8, largest=None, description="The filters of the first layer"):
-    """The filters of a first layer as an `<img>`; arguments and errors as in `filter_grid`."""
-    from minitorch_cnn.report.svg import element
-
+def draw_filters(
+    kernel: np.ndarray,
+    columns: int = 8,
+    largest: float | np.ndarray | None = None,
+    description: str = "The filters of the first layer",
+) -> Drawing:
+    """Draws the filters of a first layer as an `<img>`; arguments and errors as in `filter_grid`."""
     grid = filter_grid(kernel, columns, largest=largest)
     height, width, _, count = np.shape(kernel)
     words = f"{description}: {count} of {height}×{width} weights each, magnified"

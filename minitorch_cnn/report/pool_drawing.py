@@ -1,28 +1,32 @@
-"""A max pool forwards and backwards: the winner of each window, and what it gets. The numbers are the engine's own."""
+"""Draws a max pool, forward and backward, with numbers computed by the engine: each window's maximum gets its dy."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from minitorch_cnn.engine.convolution.geometry import NO_PADDING
 from minitorch_cnn.engine.layers.max_pool2d import max_pool, max_pool_backward
 from minitorch_cnn.report.grids import draw_grid, figures
-from minitorch_cnn.report.svg import label, picture
+from minitorch_cnn.report.svg import Drawing, label, picture
 from minitorch_cnn.report.theme import colour
 
 CELL, TOP, GAP = 38, 30, 58
 HUES = ("conv", "pool", "dense", "right")
 
 
-def draw_max_pool(x, dy=None, window=(2, 2), strides=None, *, width=640):
-    """x with the winners marked and y; below, dy and dx, in which the winners have what was handed back.
+def draw_max_pool(
+    x: ArrayLike,
+    dy: ArrayLike | None = None,
+    window: tuple[int, int] = (2, 2),
+    strides: Sequence[int] | None = None,
+    *,
+    width: float = 640,
+) -> Drawing:
+    """Draws x with the maximum of each window marked, and y; below them dy and dx, where the maxima receive dy.
 
-    Args:
-        x: `(H, W)`.
-        dy: `(OH, OW)`; ones if not given.
-        window, strides: of the pool; the strides are the window's size if not given.
-        width: in pixels; below 500 the four matrices stand one below the other.
-
-    Returns:
-        A `Drawing`.
+    Arguments: `x` `(H, W)`; `dy` `(OH, OW)`, by default ones; `window` and `strides` of the pool, where the strides
+    default to the window; `width` in pixels, where below 500 the four matrices are drawn one below the other.
     """
     strides = tuple(window) if strides is None else tuple(strides)
     x = np.asarray(x, float)[None, :, :, None]
@@ -30,7 +34,8 @@ def draw_max_pool(x, dy=None, window=(2, 2), strides=None, *, width=640):
     dy = np.ones(y.shape) if dy is None else np.asarray(dy, float)[None, :, :, None]
     dx = max_pool_backward.definition(dy, winner, x.shape, tuple(window), strides, NO_PADDING)
     x, y, winner, dy, dx = (array[0, :, :, 0] for array in (x, y, winner, dy, dx))
-    hues, wins, tints, frames = {}, {}, {}, []
+    hues, tints, frames = {}, {}, []
+    wins: dict[tuple[int, int], list[tuple[int, ...]]] = {}
     for i, j in np.ndindex(y.shape):
         hue = hues[i, j] = HUES[(i * y.shape[1] + j) % len(HUES)]
         p, q = divmod(int(winner[i, j]), window[1])
@@ -48,7 +53,7 @@ def draw_max_pool(x, dy=None, window=(2, 2), strides=None, *, width=640):
         for array in (x, y, dy, dx):
             places.append((0, level))
             level += CELL * array.shape[0] + 44
-    titles = ("x, winners coloured", "y", "dy", "dx")
+    titles = ("x, maxima coloured", "y", "dy", "dx")
     arrays = zip((x, y, dy, dx), places, titles, (tints, small, small, tints), (frames, None, None, frames))
     parts = [
         draw_grid(array, *place, CELL, tints=shades, text=figures, title=title, frame=outline)
@@ -57,11 +62,11 @@ def draw_max_pool(x, dy=None, window=(2, 2), strides=None, *, width=640):
     twice = {spot: windows for spot, windows in wins.items() if len(windows) > 1}
     bottom = max(level + CELL * array.shape[0] for (_, level), array in zip(places, (x, y, dy, dx)))
     if twice:
-        note = f"{len(twice)} pixel{'s' if len(twice) > 1 else ''} won more than once: what they get adds up"
+        note = f"{len(twice)} pixel{'s' if len(twice) > 1 else ''} won more than once: their gradients add up"
         parts.append(label(note, 0, bottom + 24, size=14, colour=colour("muted")))
         bottom += 28
     won = "; ".join(
-        f"row {h + 1}, column {w + 1} wins {len(windows)} and gets {figures(dx[h, w])}"
+        f"row {h + 1}, column {w + 1} wins {len(windows)} of the windows and receives {figures(dx[h, w])}"
         for (h, w), windows in wins.items()
     )
     size = f"{window[0]}x{window[1]}, stride {strides[0]}x{strides[1]}"

@@ -1,20 +1,24 @@
-"""What a report tells of a training run: plain facts, numbers and arrays, from wherever they came.
+"""The contents of the report of a training run: plain facts, numbers and arrays.
 
-Nothing in here knows a model or a data set. Whoever trained fills a `Run` in; what is missing is left out of the page.
+Nothing in this file knows models or data sets. The code that trained fills in a `Run`; the page leaves out what is
+missing.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 STATES = ("trained", "frozen", "frozen, gradient passes")
+History: TypeAlias = Mapping[str, Sequence[float]]  # one number per epoch under any of HISTORY_KEYS, NaN where missing
 HISTORY_KEYS = ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 
 
-def check_confusion(confusion, class_names):
-    """Raise ShapeError where a confusion matrix is not as wide and as high as there are class names."""
+def check_confusion(confusion: np.ndarray | None, class_names: Sequence[str]) -> None:
+    """Raises ShapeError when a confusion matrix does not have one row and one column per class name."""
     classes = len(class_names)
     if confusion is not None and np.shape(confusion) != (classes, classes):
         raise ShapeError(
@@ -22,94 +26,63 @@ def check_confusion(confusion, class_names):
         )
 
 
-def check_history(history, what="history"):
-    """Raise ArgumentError for a key that no chart draws."""
+def check_history(history: Iterable[str], what: str = "history") -> None:
+    """Raises ArgumentError when a key of a history is not one of `HISTORY_KEYS`."""
     for key in history:
         if key not in HISTORY_KEYS:
-            raise ArgumentError(f"{what}: expected keys out of {', '.join(HISTORY_KEYS)}, got {key!r}")
+            raise ArgumentError(f"{what}: expected keys among {', '.join(HISTORY_KEYS)}, got {key!r}")
 
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer of the network.
+    """One layer of the network. Raises ArgumentError for an unknown state."""
 
-    Args:
-        name: as in `"conv2d_1"`.
-        kind: the class, as in `"Conv2D"`; convolutions, pools and dense layers are recognised by it and have colours.
-        output_shape: without the batch, `(H, W, C)` or `(features,)`.
-        parameters: how many numbers the layer holds.
-        state: `"trained"`, `"frozen"`, or `"frozen, gradient passes"` for a frozen layer above a trained one.
-        detail: what the kind does not say, as in `"3x3, same, relu"`.
-    """
+    name: str  # for example "conv2d_1"
+    kind: str  # the class, for example "Conv2D"; it decides the colour of convolutions, pools and dense layers
+    output_shape: tuple[int, ...]  # without the batch, (H, W, C) or (features,)
+    parameters: int = 0  # how many numbers the layer holds
+    state: str = "trained"  # or "frozen", or "frozen, gradient passes" for a frozen layer above a trained one
+    detail: str = ""  # further options, for example "3x3, same, relu"
 
-    name: str
-    kind: str
-    output_shape: tuple
-    parameters: int = 0
-    state: str = "trained"
-    detail: str = ""
-
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.state not in STATES:
             known = ", ".join(map(repr, STATES))
-            raise ArgumentError(f"{self.name}: expected a state out of {known}, got {self.state!r}")
+            raise ArgumentError(f"{self.name}: expected one of the states {known}, got {self.state!r}")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and what the network made of it.
+    """One image and what the network predicted for it."""
 
-    Args:
-        image: uint8 `(H, W, 3)`, or `(H, W)` and `(H, W, 1)` in shades of grey.
-        truth, prediction: class names.
-        probability: what the network gave its prediction, 0 to 1.
-        correct: whether the prediction counts as right.
-    """
-
-    image: np.ndarray
-    truth: str
-    prediction: str
-    probability: float
-    correct: bool
+    image: np.ndarray  # uint8 (H, W, 3), or (H, W) or (H, W, 1) in shades of grey
+    truth: str  # the name of the true class
+    prediction: str  # the name of the predicted class
+    probability: float  # of the prediction, 0 to 1
+    correct: bool  # whether the prediction counts as correct
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training run. Only the title has to be there.
+    """A finished training run. Only the title is required.
 
-    Args:
-        title, subtitle: what was trained, and on what.
-        commands: `(what it does, command)` pairs for whoever wants to run it again or use it.
-        facts: `(label, value)` pairs for the head of the page, the most important first.
-        layers: `LayerRow`s in the order of the forward pass.
-        input_shape: `(H, W, C)` of one image.
-        history: lists with one number per epoch, under any of `HISTORY_KEYS`; NaN where there is none.
-        class_names: C names.
-        confusion: `(C, C)` counts, a row per true class, a column per predicted class.
-        samples: `Sample`s, right and wrong ones mixed.
-        filters: the kernel of the first convolution, `(KH, KW, 3, K)` (or one channel instead of three).
-        skipped: names of the files that were no images.
-        notes: sentences for the end of the page.
-
-    Raises:
-        ShapeError: `confusion` is not as wide and as high as there are class names.
-        ArgumentError: a key of `history` that no chart draws.
+    Raises ShapeError when the confusion matrix does not fit the class names, and ArgumentError for an unknown key of
+    the history.
     """
 
-    title: str
-    subtitle: str = ""
-    commands: list = field(default_factory=list)
-    facts: list = field(default_factory=list)
-    layers: list = field(default_factory=list)
-    input_shape: tuple | None = None
-    history: dict = field(default_factory=dict)
-    class_names: list = field(default_factory=list)
-    confusion: np.ndarray | None = None
-    samples: list = field(default_factory=list)
-    skipped: list = field(default_factory=list)
-    filters: np.ndarray | None = None
-    notes: list = field(default_factory=list)
+    title: str  # what was trained
+    subtitle: str = ""  # and on which data
+    commands: Sequence[tuple[str, str]] = ()  # (purpose, command) pairs that reproduce or use the run
+    facts: Sequence[tuple[str, Any]] = ()  # (label, value) pairs for the top of the page, the most important first
+    layers: Sequence[LayerRow] = ()  # in the order of the forward pass
+    input_shape: tuple[int, ...] | None = None  # (H, W, C) of one image
+    history: History = field(default_factory=dict)
+    class_names: Sequence[str] = ()  # C names
+    confusion: np.ndarray | None = None  # (C, C) counts, one row per true class, one column per predicted class
+    samples: Sequence[Sample] = ()  # correct and wrong predictions in any order
+    skipped: Sequence[str] = ()  # names of the files that could not be read as images
+    filters: np.ndarray | None = None  # kernel of the first convolution, (KH, KW, 3, K) or (KH, KW, 1, K)
+    notes: Sequence[str] = ()  # sentences for the end of the page
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_confusion(self.confusion, self.class_names)
         check_history(self.history)

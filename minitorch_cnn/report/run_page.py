@@ -1,6 +1,9 @@
-"""The page of a finished training run: from the facts in a `Run` to one HTML file."""
+"""Builds the page of a finished training run from the facts in a `Run`."""
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,34 +13,29 @@ from minitorch_cnn.report.confusion import class_accuracy, draw_confusion, draw_
 from minitorch_cnn.report.curves import draw_history, draw_schedule
 from minitorch_cnn.report.page import render, write_page
 from minitorch_cnn.report.pictures import draw_filters, picture_uri
+from minitorch_cnn.report.run import Run, Sample
 from minitorch_cnn.report.svg import Drawing
+from minitorch_cnn.report.transfer import TransferRun
 
-# More of each would make the page long and teach nothing new.
+# More of these would make the page longer without teaching anything new.
 MOST_SKIPPED = 20
 MOST_SAMPLES = 24
-# Up to here matrix, bars and mistakes fit side by side; more classes have three columns of bars below the matrix.
+# Up to this many classes, the matrix and the bars are side by side; for more, the bars are in three columns below it.
 MOST_SIDE_BY_SIDE = 12
 
 
-def write_report(run, path):
-    """Write the page of a run as one HTML file that needs nothing but itself.
+def write_report(run: Run, path: str | Path) -> Path:
+    """Writes the page of a run as one self-contained HTML file and returns its path.
 
-    Args:
-        run: a `Run`.
-        path: the file, as in `runs/cifar10/report.html`; missing folders are made, an older report is replaced.
-
-    Returns:
-        The path, as a `Path`.
-
-    Raises:
-        CheckpointError: the file cannot be written; an older report is then still whole.
-        ShapeError, ArgumentError: an image or a kernel of the run is none.
+    Missing folders of `path`, for example `runs/cifar10/report.html`, are created and an older report is replaced.
+    Raises CheckpointError when the file cannot be written, in which case an older report is unchanged, and ShapeError
+    or ArgumentError when an array of the run is not an image or not a kernel.
     """
     return write_page(run_page(run), path)
 
 
-def run_page(run):
-    """The page of a `Run` as HTML."""
+def run_page(run: Run) -> str:
+    """Returns the page of a run as HTML."""
     return render(
         "run.html",
         run=run,
@@ -53,13 +51,13 @@ def run_page(run):
     )
 
 
-def network(run):
-    """Drawings, table rows and totals of the architecture; None without layers."""
+def network(run: Run) -> dict[str, Any] | None:
+    """Returns the drawings, table rows and totals of the architecture, or None if the run has no layers."""
     if not run.layers:
         return None
-    # Only a picture of the input's own shape: a stretched one would show what the network never saw.
-    image = next((sample.image for sample in run.samples if same_shape(sample.image, run.input_shape)), None)
-    image = None if image is None else picture_uri(image)
+    # Only an image that has the shape of the input: a stretched one would show what the network never saw.
+    shown = next((sample.image for sample in run.samples if same_shape(sample.image, run.input_shape)), None)
+    image = None if shown is None else picture_uri(shown)
     total = sum(layer.parameters for layer in run.layers)
     trained = sum(layer.parameters for layer in run.layers if layer.state == "trained")
     largest = max(run.layers, key=lambda layer: layer.parameters)
@@ -79,18 +77,18 @@ def network(run):
     }
 
 
-def same_shape(image, input_shape):
-    """Whether an image has the rows and columns of the network's input."""
-    return bool(input_shape) and np.shape(image)[:2] == tuple(input_shape)[:2]
+def same_shape(image: np.ndarray, input_shape: Sequence[int] | None) -> bool:
+    """Returns whether an image has as many rows and columns as the input of the network."""
+    return bool(input_shape) and np.shape(image)[:2] == tuple(input_shape or ())[:2]
 
 
-def share(part, whole):
-    """A part of a whole, 0 to 1; 0 of nothing."""
+def share(part: float, whole: float) -> float:
+    """Returns the part as a fraction of the whole, or 0 if the whole is 0."""
     return part / whole if whole else 0.0
 
 
-def confusion(run):
-    """Matrix, accuracy per class and mistakes; None without a matrix or without an image in it."""
+def confusion(run: Run | TransferRun) -> dict[str, Any] | None:
+    """Returns the matrix, the accuracy per class and the mistakes, or None if there is no matrix or it is all zeros."""
     if run.confusion is None or np.sum(run.confusion) == 0:
         return None
     matrix = np.asarray(run.confusion)
@@ -98,7 +96,7 @@ def confusion(run):
         (name, accuracy, f"{accuracy:.1%} of {images}" if images else "no images")
         for name, accuracy, images in zip(run.class_names, class_accuracy(matrix), matrix.sum(axis=1).tolist())
     ]
-    # The weakest class first: it is the one to look at. NaN, a class without images, goes last.
+    # The class with the lowest accuracy comes first, because it needs attention; classes without images come last.
     rows.sort(key=lambda row: row[1] if math.isfinite(row[1]) else 2)
     large = len(rows) > MOST_SIDE_BY_SIDE
     length = -(-len(rows) // 3) if large else len(rows)
@@ -115,15 +113,15 @@ def confusion(run):
     }
 
 
-def filters(run):
-    """The first layer's filters for a screen and for a phone; None without them."""
+def filters(run: Run) -> dict[str, Drawing] | None:
+    """Returns the filters of the first layer for a screen and for a phone, or None if the run has none."""
     if run.filters is None:
         return None
     return {"wide": draw_filters(run.filters, columns=16), "narrow": draw_filters(run.filters, columns=8)}
 
 
-def samples(run, *, correct):
-    """The right or the wrong predictions, the most confident first, and how many there were."""
+def samples(run: Run | TransferRun, *, correct: bool) -> dict[str, Any]:
+    """Returns the correct or the wrong predictions, the most confident first, and how many there are."""
     chosen = [sample for sample in run.samples if bool(sample.correct) == correct]
     chosen.sort(key=lambda sample: -certainty(sample))
     cards = [
@@ -140,12 +138,12 @@ def samples(run, *, correct):
     return {"cards": cards, "count": len(chosen)}
 
 
-def certainty(sample):
-    """The probability as a length from 0 to 1, also when it is NaN."""
+def certainty(sample: Sample) -> float:
+    """Returns the probability clipped to the range 0 to 1, or 0 if it is not finite."""
     return min(1.0, max(0.0, float(sample.probability))) if math.isfinite(sample.probability) else 0.0
 
 
-def skipped(run):
-    """The first names of the files that were no images, how many there are, and how many are not named."""
+def skipped(run: Run | TransferRun) -> dict[str, Any]:
+    """Returns the names of the first skipped files, how many there are, and how many are not named."""
     names = [str(name) for name in run.skipped]
     return {"names": names[:MOST_SKIPPED], "count": len(names), "more": max(0, len(names) - MOST_SKIPPED)}

@@ -1,10 +1,14 @@
-"""The page of one training step: every layer's passes and its move, what the network sees, and what stands out."""
+"""Builds the page of one training step: every layer's passes and update, the feature maps, and what stands out."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.lessons.remarks import HEALTHY, remarks
+from minitorch_cnn.lessons.step import LayerTrace, StepTrace
 from minitorch_cnn.lessons.trace_text import short, value
 from minitorch_cnn.report.architecture import shape_text
 from minitorch_cnn.report.bars import draw_bars
@@ -19,43 +23,34 @@ MOST_IMAGES, MOST_MAPS, MOST_ANSWERS = 16, 20, 5
 
 @dataclass(frozen=True)
 class StepPage:
-    """What the page tells.
+    """The contents of the page."""
 
-    Args:
-        title, subtitle: which network, on what.
-        step: a `StepTrace`.
-        images: uint8 `(N, H, W, 3)` that the step was made on.
-        labels: what each image was said to show, in words.
-        class_names: of the network's answers; numbers if not given.
-        commands, notes: as in `Run`.
-    """
-
-    title: str
-    step: object
-    subtitle: str = ""
-    images: np.ndarray | None = None
-    labels: list = field(default_factory=list)
-    class_names: list = field(default_factory=list)
-    commands: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
+    title: str  # which network
+    step: StepTrace
+    subtitle: str = ""  # and on which images
+    images: np.ndarray | None = None  # uint8 (N, H, W, 3), the batch of the step
+    labels: Sequence[str] = ()  # the label of each image in words
+    class_names: Sequence[str] = ()  # of the predictions; if empty, classes are numbered
+    commands: Sequence[tuple[str, str]] = ()  # as in `Run`
+    notes: Sequence[str] = ()  # as in `Run`
 
 
-def write_step_page(page, path):
-    """Write the page of a `StepPage` as one HTML file; returns the path. CheckpointError where it cannot be."""
+def write_step_page(page: StepPage, path: str | Path) -> Path:
+    """Writes the page as one HTML file and returns its path; raises CheckpointError when it cannot be written."""
     return write_page(step_page(page), path)
 
 
-def step_page(page):
-    """The page of a `StepPage` as HTML."""
+def step_page(page: StepPage) -> str:
+    """Returns the page as HTML."""
     step = page.step
     parameters = sum(layer.parameters for layer in step.layers)
     multiplications = sum(layer.multiplications for layer in step.layers)
     facts = [
         ("loss after the step", f"{step.loss_after:.4g}"),
-        ("before it", f"{step.loss:.4g}"),
+        ("before the step", f"{step.loss:.4g}"),
         ("images", str(step.images)),
         ("parameters", f"{parameters:,}"),
-        ("multiplications an image", short(multiplications)),
+        ("multiplications per image", short(multiplications)),
         ("learning rate", f"{step.rate:g}"),
     ]
     return render(
@@ -77,8 +72,8 @@ def step_page(page):
     )
 
 
-def pictures(page):
-    """The images of the step with what they were said to show."""
+def pictures(page: StepPage) -> list[dict[str, Any]]:
+    """Returns the images of the step with their labels."""
     if page.images is None:
         return []
     labels = [*page.labels, *[""] * len(page.images)]
@@ -89,25 +84,29 @@ def pictures(page):
     ]
 
 
-def answers(page):
-    """Bars of the first image's likeliest answers before and after the step; None where the output is no row."""
+def answers(page: StepPage) -> list[Drawing] | None:
+    """Returns bar charts of the most likely classes of the first image before and after the step.
+
+    Returns None if the output of the network is not a vector of at least two numbers.
+    """
     before, after = page.step.prediction, page.step.prediction_after
     if before.ndim != 2 or before.shape[1] < 2:
         return None
     best = np.argsort(-before[0], kind="stable")[:MOST_ANSWERS]
 
-    def name(index):
+    def name(index: int) -> str:
         return page.class_names[index] if index < len(page.class_names) else f"class {index}"
 
     return [
         draw_bars([(name(i), float(p[0, i]), f"{p[0, i]:.2%}") for i in best], description=f"The first image, {when}")
-        for p, when in ((before, "before the step"), (after, "after it"))
+        for p, when in ((before, "before the step"), (after, "after the step"))
     ]
 
 
-def row(layer):
-    """One layer as the cells of the table."""
+def row(layer: LayerTrace) -> dict[str, Any]:
+    """Returns the cells of the tables for one layer."""
     seen, back = layer.activation, layer.gradient
+    assert seen is not None  # the forward pass visits every layer
     move = layer.moves.get("kernel")
     saved = "" if layer.performed == layer.multiplications else f" ({short(layer.performed)} by {layer.algorithm})"
     return {
@@ -130,8 +129,8 @@ def row(layer):
     }
 
 
-def totals(step):
-    """The last row of the table."""
+def totals(step: StepTrace) -> dict[str, str]:
+    """Returns the cells of the last row of the table of costs, and both ways of measuring the time."""
     done = sum(layer.performed for layer in step.layers)
     return {
         "multiplications": short(done),
@@ -144,9 +143,9 @@ def totals(step):
     }
 
 
-def times(step):
-    """Bars of each layer's share of both passes."""
+def times(step: StepTrace) -> Drawing:
+    """Draws bars of each layer's share of the time of both passes."""
     total = max(step.forward_seconds + step.backward_seconds, 1e-12)
     spent = [(each.name, each.forward_seconds + each.backward_seconds) for each in step.layers]
     rows = [(name, seconds / total, f"{1e3 * seconds:.1f} ms, {seconds / total:.0%}") for name, seconds in spent]
-    return draw_bars(rows, description="Share of the time of both passes", hue="accent")
+    return draw_bars(rows, description="Share of the time of both passes by layer", hue="accent")

@@ -1,35 +1,38 @@
-"""A phase of a training as a strip below the blocks: filled where layers are trained, hatched where they are frozen."""
+"""Draws a phase of training as a strip: filled where layers are trained, hatched where they are frozen."""
 
-from minitorch_cnn.report.svg import element, group, label, shorten
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from minitorch_cnn.report.run import LayerRow
+from minitorch_cnn.report.svg import Drawing, element, group, label, shorten
 from minitorch_cnn.report.theme import colour
+from minitorch_cnn.report.transfer import Phase
+
+Span: TypeAlias = tuple[float, float, Sequence[LayerRow]]  # the left and right edge of a block in pixels, its layers
 
 HEIGHT, STRIP_STEP = 22, 56
 LETTER = 7.6
 
 
-def draw_strip(number, phase, spans, y, hatch):
-    """One strip, its name and how many parameters learn above it.
+def draw_strip(number: int, phase: Phase, spans: Sequence[Span], y: float, hatch: str) -> Drawing:
+    """Draws one strip with the phase's name and number of trained parameters above it.
 
-    Args:
-        number: which phase it is, counted from 1.
-        phase: a `Phase`.
-        spans: `(start, end, layers)` of the blocks from left to right, in pixels.
-        y: the upper edge; the next strip is `STRIP_STEP` lower.
-        hatch: the identifier of a `hatching`.
+    Arguments: `number` of the phase, counted from 1; `spans` of the blocks from left to right; `y`, the upper edge (the
+    next strip is `STRIP_STEP` pixels lower); `hatch`, the identifier of a `hatching`.
     """
     layers = [layer for _, _, block in spans for layer in block]
     start, end = (spans[0][0], spans[-1][1]) if spans else (0, 0)
-    learning = f"{short_number(phase.learning(layers))} parameters learn"
+    trained = f"{short_number(phase.trained_parameters(layers))} trained parameters"
     parts = [
         label(f"{number} {shorten(phase.name, 20)}", start, y + 12, size=14, weight=600, colour=colour("ink")),
-        label(learning, end, y + 12, size=13, anchor="end", colour=colour("muted")),
+        label(trained, end, y + 12, size=13, anchor="end", colour=colour("muted")),
     ]
-    parts += [draw_piece(state, *edges, y + 20, hatch) for state, *edges in pieces(spans, phase)]
+    parts += [draw_piece(state, left, right, y + 20, hatch) for state, left, right in pieces(spans, phase)]
     return group(*parts)
 
 
-def draw_piece(state, start, end, y, hatch):
-    """The part of a strip in one state, and the longest words for it that fit inside."""
+def draw_piece(state: str, start: float, end: float, y: float, hatch: str) -> Drawing:
+    """Draws the part of a strip that is in one state, with the name of the state if it fits inside."""
     box = {"x": float(start), "y": float(y), "width": float(end - start), "height": float(HEIGHT), "rx": 4}
     trained, centre = state == "trained", (start + end) / 2
     if trained:
@@ -41,21 +44,22 @@ def draw_piece(state, start, end, y, hatch):
         ]
     fitting = [words for words in (state, state.split(",")[0]) if LETTER * len(words) + 12 < end - start]
     if fitting:
-        words = {"size": 13, "weight": 600, "anchor": "middle", "colour": colour("paper" if trained else "ink")}
+        ink = colour("paper" if trained else "ink")
         half = LETTER / 2 * len(fitting[0]) + 6
         ground = {"x": centre - half, "y": y + 2.5, "width": 2 * half, "height": HEIGHT - 5.0, "rx": 3}
-        # On the hatching words need a clean ground.
+        # Text on top of the hatching needs a plain background.
         parts += [] if trained else [element("rect", fill=colour("panel"), **ground)]
-        parts.append(label(fitting[0], centre, y + 15.5, **words))
+        parts.append(label(fitting[0], centre, y + 15.5, size=13, weight=600, anchor="middle", colour=ink))
     return group(*parts)
 
 
-def pieces(spans, phase):
-    """`(state, start, end)` along a strip; a block is divided evenly among its layers with parameters.
+def pieces(spans: Sequence[Span], phase: Phase) -> list[tuple[str, float, float]]:
+    """Returns `(state, start, end)` for each stretch of a strip, from left to right.
 
-    A block without parameters is in the state of the one before it.
+    A block is divided evenly among its layers that have parameters. A block without parameters takes the state of the
+    block before it.
     """
-    found = []
+    found: list[tuple[str, float, float]] = []
     for start, end, block in spans:
         states = [phase.state_of(layer) for layer in block if layer.parameters]
         states = states or [found[-1][0] if found else phase.state_of(block[0])]
@@ -68,6 +72,6 @@ def pieces(spans, phase):
     return found
 
 
-def short_number(number):
-    """A large number in a few characters, as in `14.7 million`."""
+def short_number(number: int) -> str:
+    """Returns a number as text, in a short form if it is large, for example `14.7 million`."""
     return f"{number / 1e6:.1f} million" if number >= 1e6 else f"{number:,}"

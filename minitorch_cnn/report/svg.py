@@ -1,45 +1,48 @@
-"""SVG elements as text, escaped where they are made.
+"""SVG elements as text, escaped when they are created.
 
-`element("text", "a < b", x=3)` gives `<text x="3">a &lt; b</text>`. What `element` returns is a `Drawing`, a string
-that is known to be markup; every other string is taken for text and escaped. So a class called `<script>` stays a
-name, however many functions it passes through. A `Drawing` shows itself in a notebook and goes unescaped into a
-template.
+`element("text", "a < b", x=3)` returns `<text x="3">a &lt; b</text>`. The result is a `Drawing`, a string that is known
+to be markup; every other string is treated as text and escaped. So a class called `<script>` is displayed as a name, no
+matter how many functions it passes through. A notebook displays a `Drawing`, and a template includes it unescaped.
 """
 
-import re
+from __future__ import annotations
 
-# XML has no way to write these, not even as a reference: a name that holds one would spoil the whole picture.
+import re
+from collections.abc import Iterable
+from typing import Any
+
+# Characters that XML cannot represent at all; a single one in a name would make the whole picture invalid.
 NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
 class Drawing(str):
-    """A string of finished markup: a template inserts it as it is, a notebook shows the picture."""
+    """A string of finished markup: a template includes it unescaped, and a notebook displays it."""
 
     __slots__ = ()
 
-    def __html__(self):
+    def __html__(self) -> Drawing:
         return self
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return str(self)
 
 
-def escape(value):
-    """`value` as text between or inside tags; a `Drawing` stays what it is."""
+def escape(value: object) -> Drawing:
+    """Returns `value` escaped as text or as the value of an attribute; a `Drawing` is returned unchanged."""
     if isinstance(value, Drawing):
         return value
     return Drawing(NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(value)).translate(ENTITIES))
 
 
-def number(value):
-    """A coordinate with at most two decimals: a hundredth of a pixel is enough, and the file stays small."""
+def number(value: float) -> str:
+    """Returns a coordinate with at most two decimals, which is precise enough and keeps files small."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
-def shorten(name, longest):
-    """A name in at most `longest` letters, cut in the middle: names that differ mostly differ at an end."""
+def shorten(name: object, longest: int) -> str:
+    """Returns a name in at most `longest` characters, cut in the middle because names mostly differ at their ends."""
     name = str(name)
     if len(name) <= longest:
         return name
@@ -47,13 +50,11 @@ def shorten(name, longest):
     return f"{name[: longest - 1 - tail]}…{name[len(name) - tail :]}"
 
 
-def element(tag, *children, **attributes):
-    """One element.
+def element(tag: str, *children: object, **attributes: Any) -> Drawing:
+    """Returns one element.
 
-    Args:
-        tag: its name, as in `"path"`.
-        children: drawings, or text that is escaped.
-        attributes: `stroke_width=2` writes `stroke-width="2"`; `class_` loses its last stroke; None is left out.
+    Arguments: `tag`, for example `"path"`; `children` are drawings, or text that is escaped; of the attributes,
+    `stroke_width=2` becomes `stroke-width="2"`, `class_` becomes `class`, and those that are None are left out.
     """
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{number(value) if isinstance(value, float) else escape(value)}"'
@@ -64,13 +65,26 @@ def element(tag, *children, **attributes):
     return Drawing(f"<{tag}{written}>{inside}</{tag}>" if inside else f"<{tag}{written}/>")
 
 
-def group(*children, **attributes):
-    """Elements that belong together."""
+def group(*children: object, **attributes: Any) -> Drawing:
+    """Returns the children as one group."""
     return element("g", *children, **attributes)
 
 
-def label(text, x, y, *, size=13, colour=None, anchor="start", weight=None, **attributes):
-    """Text whose baseline starts (`start`), is centred (`middle`) or ends (`end`) at `(x, y)`, in pixels."""
+def label(
+    text: str,
+    x: float,
+    y: float,
+    *,
+    size: float = 13,
+    colour: str | None = None,
+    anchor: str = "start",
+    weight: int | None = None,
+    **attributes: Any,
+) -> Drawing:
+    """Returns text whose baseline starts, is centred or ends at `(x, y)` in pixels.
+
+    `anchor` says which of these: `"start"`, `"middle"` or `"end"`.
+    """
     return element(
         "text",
         text,
@@ -84,17 +98,16 @@ def label(text, x, y, *, size=13, colour=None, anchor="start", weight=None, **at
     )
 
 
-def path(points, *, closed=False, **attributes):
-    """Straight lines through `points`, a sequence of `(x, y)`."""
+def path(points: Iterable[tuple[float, float]], *, closed: bool = False, **attributes: Any) -> Drawing:
+    """Returns straight lines through `points`, each an `(x, y)` in pixels; `closed` joins the last to the first."""
     corners = "L".join(f"{number(x)} {number(y)}" for x, y in points)
     return element("path", d=f"M{corners}{'Z' if closed else ''}", **attributes)
 
 
-def picture(width, height, *children, description, **attributes):
-    """The outer `<svg>`: `width` by `height` pixels of drawing that scale to the width they are given.
+def picture(width: float, height: float, *children: object, description: str, **attributes: Any) -> Drawing:
+    """Returns the outer `<svg>` of `width` by `height` pixels, which shrinks where less width is available.
 
-    Args:
-        description: what a reader who cannot see the picture is told.
+    `description` is the alternative text for readers who cannot see the picture.
     """
     return element(
         "svg",

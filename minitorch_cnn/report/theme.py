@@ -1,8 +1,8 @@
-"""The colours of a page, each once for light and once for dark paper.
+"""The colours of the pages, each with one value for the light theme and one for the dark theme.
 
-Drawings name a colour and never carry one: `colour("conv")` is a CSS variable that the page sets for the reader's
-theme, with the light value as fallback for a drawing that stands alone in a notebook. Right and wrong are teal and
-vermilion, which eyes that confuse red with green still tell apart.
+Drawings refer to colours by name: `colour("conv")` is a CSS variable that the page sets for the reader's theme. The
+light value is the fallback for a drawing that is displayed alone in a notebook. Right and wrong are teal and vermilion,
+which readers with red-green colour blindness can tell apart.
 """
 
 COLOURS = {
@@ -24,13 +24,13 @@ COLOURS = {
 }
 
 
-def colour(name):
-    """The CSS value of a colour of the table, as `var(--conv, #4180cf)`."""
+def colour(name: str) -> str:
+    """Returns the CSS value of a colour in `COLOURS`, for example `var(--conv, #4180cf)`."""
     return f"var(--{name}, {COLOURS[name][0]})"
 
 
-def style_variables():
-    """The CSS rules that give every colour its light and its dark value."""
+def style_variables() -> str:
+    """Returns the CSS rules that set every colour for the light and the dark theme."""
     light = "".join(f"--{name}:{values[0]};" for name, values in COLOURS.items())
     dark = "".join(f"--{name}:{values[1]};" for name, values in COLOURS.items())
     return f":root{{color-scheme:light dark;{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"

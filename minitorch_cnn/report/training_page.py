@@ -1,19 +1,41 @@
-"""From a finished training to its page: gathers what `run_page` draws."""
+"""Collects what the page of a run shows from a finished run of `minitorch-cnn train`."""
+
+from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_cnn.arrays import on_host
+from minitorch_cnn.arrays import Array, on_host
+from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.engine.metrics import confusion_matrix
-from minitorch_cnn.report.run import LayerRow, Run, Sample
+from minitorch_cnn.models.recipes import Recipe
+from minitorch_cnn.network.sequential import Sequential
+from minitorch_cnn.report.run import History, LayerRow, Run, Sample
 from minitorch_cnn.report.run_page import write_report
 
-SAMPLES = 24  # right ones, and as many wrong ones
+if TYPE_CHECKING:
+    from minitorch_cnn.runs.train import Settings
+
+SAMPLES = 24  # correct predictions, and as many wrong ones
 
 
-def write_training_report(path, recipe, settings, model, dataset, history, probabilities):
-    """Write the page of a training to `path`; `probabilities` (N, classes) are the model's for the test images."""
+def write_training_report(
+    path: Path,
+    recipe: Recipe,
+    settings: Settings,
+    model: Sequential,
+    dataset: Dataset,
+    history: History,
+    probabilities: np.ndarray,
+) -> Path:
+    """Writes the page of a training run to `path` and returns the path.
+
+    `probabilities` (N, classes) are the model's predictions for the test images.
+    """
     predicted = probabilities.argmax(axis=1)
     names = dataset.class_names
     accuracy = float(np.mean(predicted == dataset.test_labels))
@@ -28,8 +50,8 @@ def write_training_report(path, recipe, settings, model, dataset, history, proba
         title=recipe.title,
         subtitle=str(dataset),
         commands=[
-            ("The same run from the start", again),
-            ("Name what is in an image", f"minitorch-cnn predict {shlex.quote(str(path.parent))} IMAGE"),
+            ("Repeat this run from the start", again),
+            ("Classify an image", f"minitorch-cnn predict {shlex.quote(str(path.parent))} IMAGE"),
         ],
         facts=[
             ("test accuracy", f"{accuracy:.2%}"),
@@ -51,8 +73,8 @@ def write_training_report(path, recipe, settings, model, dataset, history, proba
     return write_report(run, path)
 
 
-def layer_rows(model):
-    """A row for every layer: name, kind, shape, parameters, and what training does with it."""
+def layer_rows(model: Sequential) -> list[LayerRow]:
+    """Returns a row for every layer with its name, kind, shape and parameters, and whether it is trained or frozen."""
     lowest = model.lowest_trainable()
     rows = []
     for index, layer in enumerate(model.layers):
@@ -72,8 +94,13 @@ def layer_rows(model):
     return rows
 
 
-def samples(images, labels, probabilities, names, count=SAMPLES):
-    """The first `count` right predictions and the `count` wrong ones the model was surest of."""
+def samples(
+    images: Array, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str], count: int = SAMPLES
+) -> list[Sample]:
+    """Returns the first `count` correct predictions and the `count` most confident wrong ones.
+
+    Arguments: uint8 `images` (N, H, W, C), `labels` (N,), `probabilities` (N, classes) and the `names` of the classes.
+    """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     right = np.flatnonzero(predicted == labels)[:count]
     wrong = np.flatnonzero(predicted != labels)
@@ -84,7 +111,7 @@ def samples(images, labels, probabilities, names, count=SAMPLES):
     ]
 
 
-def first_filters(model):
-    """The kernel (KH, KW, 3, K) of the first layer if it looks at colour images, else None."""
+def first_filters(model: Sequential) -> np.ndarray | None:
+    """Returns the kernel (KH, KW, 3, K) of the first layer if it is a convolution of colour images, else None."""
     kernel = model.layers[0].parameters.get("kernel")
     return np.array(on_host(kernel)) if kernel is not None and kernel.ndim == 4 and kernel.shape[2] == 3 else None

@@ -1,66 +1,53 @@
-"""What a report tells of transfer learning: a network's old layers kept, its top tossed, a new one added and trained.
+"""The contents of the report of transfer learning: old layers are kept, the top is tossed, a new one is added.
 
-Like `Run`, plain facts from wherever they came; what is missing is left out of the page.
+Like `Run`, these are plain facts, and the page leaves out what is missing.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError, ShapeError
-from minitorch_cnn.report.run import STATES, Sample, check_confusion, check_history
+from minitorch_cnn.report.run import STATES, History, LayerRow, Sample, check_confusion, check_history
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase of the training.
+    """One phase of the training. Raises ArgumentError for an unknown key of the history or an unknown state."""
 
-    Args:
-        name: as in `"base frozen"` or `"everything trained"`.
-        history: lists with one number per epoch of this phase, under any of `HISTORY_KEYS`.
-        states: `{layer name: state}` while the phase lasts, the states of a `LayerRow`; a layer that is not named is in
-            the state of its row.
-        accuracy: of the test images at the end of the phase, 0 to 1; if not given, the last `val_accuracy`.
-        detail: what else is worth knowing, as in `"SGD 0.0001, features computed once"`.
-    """
+    name: str  # for example "base frozen"
+    history: History = field(default_factory=dict)  # of the epochs of this phase
+    states: Mapping[str, str] = field(default_factory=dict)  # state by layer name, where it differs from the LayerRow's
+    accuracy: float | None = None  # on the test images after the phase, 0 to 1; None for the last `val_accuracy`
+    detail: str = ""  # for example "SGD 0.0001, features computed once"
 
-    name: str
-    history: dict = field(default_factory=dict)
-    states: dict = field(default_factory=dict)
-    accuracy: float | None = None
-    detail: str = ""
-
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_history(self.history, f"phase {self.name}: history")
         for name, state in self.states.items():
             if state not in STATES:
                 known = ", ".join(map(repr, STATES))
-                raise ArgumentError(f"phase {self.name}: {name}: expected a state out of {known}, got {state!r}")
+                raise ArgumentError(f"phase {self.name}: {name}: expected one of the states {known}, got {state!r}")
 
-    def state_of(self, layer):
-        """The state of a `LayerRow` while the phase lasts."""
+    def state_of(self, layer: LayerRow) -> str:
+        """Returns the state of a layer during this phase."""
         return self.states.get(layer.name, layer.state)
 
-    def learning(self, layers):
-        """How many parameters of `LayerRow`s the phase trains."""
+    def trained_parameters(self, layers: Iterable[LayerRow]) -> int:
+        """Returns how many parameters of these layers the phase trains."""
         return sum(layer.parameters for layer in layers if self.state_of(layer) == "trained")
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where the network saw what it answered.
+    """Which parts of a photo led to the prediction. Raises ShapeError when the heat map does not fit the photo."""
 
-    Args:
-        sample: the photo and what the network made of it.
-        heat: `(H, W)`, as large as the photo, 0 to 1: how much each place speaks for the class.
-        output: the name of the class that the heat explains; if not given, the prediction.
-    """
+    sample: Sample  # the photo and the prediction
+    heat: np.ndarray  # (H, W), as large as the photo, 0 to 1: how much each position counts for the class
+    output: str = ""  # the name of the class that the heat map explains; empty for the prediction
 
-    sample: Sample
-    heat: np.ndarray
-    output: str = ""
-
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if np.shape(self.heat) != np.shape(self.sample.image)[:2]:
             raise ShapeError(
                 f"heat: expected {np.shape(self.sample.image)[:2]} like the photo, got {np.shape(self.heat)}"
@@ -69,67 +56,44 @@ class Explanation:
 
 @dataclass(frozen=True)
 class TransferRun:
-    """A finished transfer learning. Only the title has to be there.
+    """A finished run of transfer learning. Only the title is required.
 
-    Args:
-        title, subtitle: what was trained, and on what.
-        base: the network that the old layers come from.
-        facts: further `(label, value)` pairs for the head of the page; accuracies and time stand there already.
-        references: `(label, accuracy)` pairs to compare with, 0 to 1, as in `("the book", 0.97)`.
-        seconds: all the training took; if not given, the sum of the phases' `seconds`.
-        input_shape: `(H, W, C)` of one image.
-        kept, tossed, added: `LayerRow`s of the old layers that stay, of those that are chopped off, and of the new ones
-            that take their place, each in the order of the forward pass.
-        phases: `Phase`s in their order.
-        scratch: the history of a network trained on the same images from nothing, to be drawn beside the phases.
-        scratch_name: what that network is called.
-        class_names, confusion: as in `Run`, at the end of the last phase.
-        samples: `Sample`s; of these the mistakes are shown, the surest first.
-        filters_before, filters_after: the kernel of the first convolution before and after training everything,
-            `(KH, KW, 3, K)`; or one of them alone.
-        bgr: whether the filters' channels are blue, green, red, as in the networks that came from Caffe.
-        explanations: `Explanation`s.
-        skipped: names of the files that were no images.
-        commands: `(what it does, command)` pairs for whoever wants to run it again or use it.
-        notes: sentences for the end of the page.
-
-    Raises:
-        ShapeError: `confusion` does not fit the class names, or the filters have different shapes.
-        ArgumentError: a key of a history that no chart draws, or a state of a layer that is neither kept nor added.
+    Raises ShapeError when the confusion matrix does not fit the class names or the filters differ in shape. Raises
+    ArgumentError for an unknown key of a history, or for the state of a layer that is neither kept nor added.
     """
 
-    title: str
-    subtitle: str = ""
-    base: str = "VGG16"
-    facts: list = field(default_factory=list)
-    references: list = field(default_factory=list)
-    seconds: float | None = None
-    input_shape: tuple | None = None
-    kept: list = field(default_factory=list)
-    tossed: list = field(default_factory=list)
-    added: list = field(default_factory=list)
-    phases: list = field(default_factory=list)
-    scratch: dict = field(default_factory=dict)
-    scratch_name: str = "from scratch"
-    class_names: list = field(default_factory=list)
-    confusion: np.ndarray | None = None
-    samples: list = field(default_factory=list)
-    filters_before: np.ndarray | None = None
-    filters_after: np.ndarray | None = None
-    bgr: bool = False
-    explanations: list = field(default_factory=list)
-    skipped: list = field(default_factory=list)
-    commands: list = field(default_factory=list)
-    notes: list = field(default_factory=list)
+    title: str  # what was trained
+    subtitle: str = ""  # and on which data
+    base: str = "VGG16"  # the network that the old layers come from
+    facts: Sequence[tuple[str, Any]] = ()  # (label, value) pairs for the top of the page, after accuracies and time
+    references: Sequence[tuple[str, float]] = ()  # (label, accuracy 0 to 1) pairs to compare with
+    seconds: float | None = None  # of the whole training; None for the sum of the phases' `seconds`
+    input_shape: tuple[int, ...] | None = None  # (H, W, C) of one image
+    kept: Sequence[LayerRow] = ()  # the old layers that stay, in the order of the forward pass
+    tossed: Sequence[LayerRow] = ()  # the old layers that are chopped off
+    added: Sequence[LayerRow] = ()  # the new layers that take their place
+    phases: Sequence[Phase] = ()
+    scratch: History = field(default_factory=dict)  # of a network trained on the same images from random weights
+    scratch_name: str = "from scratch"  # the name of that network
+    class_names: Sequence[str] = ()  # as in `Run`
+    confusion: np.ndarray | None = None  # as in `Run`, after the last phase
+    samples: Sequence[Sample] = ()  # the page shows the mistakes among them, the most confident first
+    filters_before: np.ndarray | None = None  # kernel of the first convolution, (KH, KW, 3, K), before all is trained
+    filters_after: np.ndarray | None = None  # the same kernel afterwards
+    bgr: bool = False  # whether the channels of the filters are blue, green, red, as in networks from Caffe
+    explanations: Sequence[Explanation] = ()
+    skipped: Sequence[str] = ()  # names of the files that could not be read as images
+    commands: Sequence[tuple[str, str]] = ()  # (purpose, command) pairs that reproduce or use the run
+    notes: Sequence[str] = ()  # sentences for the end of the page
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_confusion(self.confusion, self.class_names)
         check_history(self.scratch, "scratch")
         names = {layer.name for layer in [*self.kept, *self.added]}
         for phase in self.phases:
             for name in phase.states:
                 if names and name not in names:
-                    raise ArgumentError(f"phase {phase.name}: no layer that is kept or added is called {name!r}")
+                    raise ArgumentError(f"phase {phase.name}: expected the name of a kept or added layer, got {name!r}")
         before, after = self.filters_before, self.filters_after
         if before is not None and after is not None and np.shape(before) != np.shape(after):
             raise ShapeError(f"filters_after: expected {np.shape(before)} as before, got {np.shape(after)}")

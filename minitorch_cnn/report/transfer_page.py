@@ -1,6 +1,9 @@
-"""The page of a transfer learning: from the facts in a `TransferRun` to one HTML file."""
+"""Builds the page of transfer learning from the facts in a `TransferRun`."""
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,29 +17,23 @@ from minitorch_cnn.report.phases import draw_phases
 from minitorch_cnn.report.pictures import photo_uri
 from minitorch_cnn.report.run_page import confusion, samples, share, skipped
 from minitorch_cnn.report.svg import Drawing
+from minitorch_cnn.report.transfer import Phase, TransferRun
 
 MOST_EXPLANATIONS = 12
 
 
-def write_transfer_report(run, path):
-    """Write the page of a transfer learning as one HTML file that needs nothing but itself.
+def write_transfer_report(run: TransferRun, path: str | Path) -> Path:
+    """Writes the page of transfer learning as one self-contained HTML file and returns its path.
 
-    Args:
-        run: a `TransferRun`.
-        path: the file; missing folders are made, an older report is replaced.
-
-    Returns:
-        The path, as a `Path`.
-
-    Raises:
-        CheckpointError: the file cannot be written; an older report is then still whole.
-        ShapeError, ArgumentError: an image, a heat map or a kernel of the run is none.
+    Missing folders are created and an older report is replaced. Raises CheckpointError when the file cannot be written,
+    in which case an older report is unchanged, and ShapeError or ArgumentError when an array of the run is not an
+    image, a heat map or a kernel.
     """
     return write_page(transfer_page(run), path)
 
 
-def transfer_page(run):
-    """The page of a `TransferRun` as HTML."""
+def transfer_page(run: TransferRun) -> str:
+    """Returns the page of transfer learning as HTML."""
     return render(
         "transfer.html",
         run=run,
@@ -52,8 +49,8 @@ def transfer_page(run):
     )
 
 
-def facts(run):
-    """The numbers of the head: the accuracy after each phase, the last one first, what to compare with, the time."""
+def facts(run: TransferRun) -> list[tuple[str, str]]:
+    """Returns the facts: the accuracy after each phase, the last phase first, those to compare with, and the time."""
     known = [(phase.name, accuracy(phase)) for phase in reversed(run.phases)]
     rows = [(f"accuracy, {name}", percent_text(value)) for name, value in known if math.isfinite(value)]
     scratch = last(run.scratch.get("val_accuracy", ()))
@@ -65,30 +62,30 @@ def facts(run):
     return rows + [(str(name), str(value)) for name, value in run.facts]
 
 
-def accuracy(phase):
-    """The accuracy at the end of a phase, NaN when nobody measured it."""
+def accuracy(phase: Phase) -> float:
+    """Returns the accuracy at the end of a phase, or NaN if it was not measured."""
     return last(phase.history.get("val_accuracy", ())) if phase.accuracy is None else float(phase.accuracy)
 
 
-def last(values):
-    """The last of some numbers; NaN of none."""
+def last(values: Sequence[float]) -> float:
+    """Returns the last value, or NaN if there are none."""
     return float(values[-1]) if len(values) else math.nan
 
 
-def total_seconds(run):
-    """What the training took; 0 when nobody measured it."""
+def total_seconds(run: TransferRun) -> float:
+    """Returns the time of the whole training in seconds, or 0 if it was not measured."""
     if run.seconds is not None:
         return float(run.seconds)
     return sum(phase_seconds(phase) for phase in run.phases)
 
 
-def phase_seconds(phase):
-    """What a phase took; epochs that were not measured count as nothing."""
+def phase_seconds(phase: Phase) -> float:
+    """Returns the time of a phase in seconds; epochs that were not measured count as 0."""
     return float(np.nansum(np.asarray(phase.history.get("seconds", ()), float)))
 
 
-def surgery(run):
-    """The drawings of what is kept, tossed and added, and a row for every layer; None without layers."""
+def surgery(run: TransferRun) -> dict[str, Any] | None:
+    """Returns the drawings of what is kept, tossed and added, and a row for every layer, or None without layers."""
     if not (run.kept or run.tossed or run.added):
         return None
     groups = (run.kept, run.tossed, run.added)
@@ -106,19 +103,19 @@ def surgery(run):
     }
 
 
-def phase_rows(run):
-    """What every phase did: parameters that learnt, epochs, time and accuracy, as text; empty where unknown."""
+def phase_rows(run: TransferRun) -> list[dict[str, Any]]:
+    """Returns the trained parameters, epochs, time and accuracy of every phase as text, empty where unknown."""
     layers = [*run.kept, *run.added]
     total = sum(layer.parameters for layer in layers)
     rows = []
     for phase in run.phases:
-        learning, seconds, reached = phase.learning(layers), phase_seconds(phase), accuracy(phase)
+        trained, seconds, reached = phase.trained_parameters(layers), phase_seconds(phase), accuracy(phase)
         rows.append(
             {
                 "name": phase.name,
                 "detail": phase.detail,
-                "learning": f"{learning:,}" if total else "",
-                "share": f"{share(learning, total):.1%}" if total else "",
+                "trained": f"{trained:,}" if total else "",
+                "share": f"{share(trained, total):.1%}" if total else "",
                 "epochs": max((len(values) for values in phase.history.values()), default=0),
                 "time": duration_text(seconds) if seconds else "",
                 "accuracy": percent_text(reached) if math.isfinite(reached) else "",
@@ -127,8 +124,8 @@ def phase_rows(run):
     return rows
 
 
-def curves(run):
-    """Loss and accuracy over the phases, the training from scratch beside them; an empty list without a history."""
+def curves(run: TransferRun) -> list[Drawing]:
+    """Returns charts of loss and accuracy over the phases, compared with the training from scratch, as far as known."""
     drawings = []
     for title, key, text in (("Loss", "loss", loss_text), ("Accuracy", "accuracy", percent_text)):
         pairs = (("training", key, "train"), ("validation", f"val_{key}", "validation"))
@@ -139,16 +136,16 @@ def curves(run):
             )
             for phase in run.phases
         ]
-        rival = Curve(run.scratch_name, run.scratch.get(f"val_{key}", ()), "wrong")
+        baseline = Curve(run.scratch_name, run.scratch.get(f"val_{key}", ()), "wrong")
         references = run.references if key == "accuracy" else ()
-        drawings.append(draw_phases(title, phases, rival=rival, references=references, text=text))
+        drawings.append(draw_phases(title, phases, baseline=baseline, references=references, text=text))
     return [drawing for drawing in drawings if drawing is not None]
 
 
-def filters(run):
-    """The first layer's filters before and after, their difference, and how large it is; None without any.
+def filters(run: TransferRun) -> dict[str, Any] | None:
+    """Returns pictures of the first layer's filters before and after, and of the change, or None without filters.
 
-    The change is ||after - before|| / ||before||, the root of the sum of squares over all weights.
+    The size of the change is ||after - before|| / ||before||, the Euclidean norm over all weights.
     """
     kernels = [kernel for kernel in (run.filters_before, run.filters_after) if kernel is not None]
     if not kernels:
@@ -157,18 +154,18 @@ def filters(run):
     return {"panels": panels, "change": change, "count": np.shape(kernels[0])[3]}
 
 
-def explanations(run):
-    """Photos with the heat over them, and what the network said; how many there were."""
+def explanations(run: TransferRun) -> dict[str, Any]:
+    """Returns photos with their heat maps and predictions, and how many there are."""
     cards = [
         {
-            "photo": Drawing(photo_uri(some.sample.image)),
-            "heat": Drawing(photo_uri(overlay(some.sample.image, some.heat))),
-            "truth": some.sample.truth,
-            "prediction": some.sample.prediction,
-            "percent": f"{100 * some.sample.probability:.1f}%",
-            "correct": bool(some.sample.correct),
-            "output": some.output or some.sample.prediction,
+            "photo": Drawing(photo_uri(each.sample.image)),
+            "heat": Drawing(photo_uri(overlay(each.sample.image, each.heat))),
+            "truth": each.sample.truth,
+            "prediction": each.sample.prediction,
+            "percent": f"{100 * each.sample.probability:.1f}%",
+            "correct": bool(each.sample.correct),
+            "output": each.output or each.sample.prediction,
         }
-        for some in run.explanations[:MOST_EXPLANATIONS]
+        for each in run.explanations[:MOST_EXPLANATIONS]
     ]
     return {"cards": cards, "count": len(run.explanations)}

@@ -1,28 +1,38 @@
-"""From a finished fine-tuning to its page: gathers what `transfer_page` draws."""
+"""Collects what the page of transfer learning shows from a finished run of `minitorch-cnn fine-tune`."""
+
+from __future__ import annotations
 
 import csv
 import io
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from minitorch_cnn.arrays import Array
+from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.engine.metrics import confusion_matrix
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.regular import read_small
 from minitorch_cnn.gradients.grad_cam import grad_cam
-from minitorch_cnn.report.run import HISTORY_KEYS, LayerRow, Sample
+from minitorch_cnn.network.sequential import Sequential
+from minitorch_cnn.report.run import HISTORY_KEYS, History, LayerRow, Sample
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun
 from minitorch_cnn.report.transfer_page import write_transfer_report
 
-EXPLAINED = 6  # photos with a heat map: the surest right and wrong answers
-LAST_MAP = "block5_conv3"  # the last feature map before the new top
-LECTURE = ("the lecture", 0.94)
-LARGEST_HISTORY = 1 << 24  # bytes; an epoch takes about a hundred
+if TYPE_CHECKING:
+    from minitorch_cnn.runs.fine_tune import FineTuneSettings
 
-# What VGG16 has above block5_pool, at 224x224 (Simonyan and Zisserman 2015).
+EXPLAINED = 6  # photos with a heat map: the most confident correct and wrong predictions
+LAST_MAP = "block5_conv3"  # the last convolution below the new top
+LECTURE = ("the lecture", 0.94)
+LARGEST_HISTORY = 1 << 24  # bytes; one epoch takes about a hundred
+
+# The layers of VGG16 above block5_pool for images of 224x224 (Simonyan and Zisserman 2015).
 TOSSED = [
     LayerRow("flatten", "Flatten", (25088,)),
     LayerRow("fc1", "Dense", (4096,), 25088 * 4096 + 4096, detail="4096, relu"),
@@ -31,11 +41,22 @@ TOSSED = [
 ]
 
 
-def write_transfer_training_report(path, settings, model, dataset, top, everything, probabilities, base, before):
-    """Write the page of a fine-tuning to `path`.
+def write_transfer_training_report(
+    path: Path,
+    settings: FineTuneSettings,
+    model: Sequential,
+    dataset: Dataset,
+    top: History,
+    everything: History,
+    probabilities: np.ndarray,
+    base: Sequence[str],
+    before: np.ndarray,
+) -> Path:
+    """Writes the page of a fine-tuning run to `path` and returns the path.
 
-    `top` and `everything` are the histories of the two phases, `probabilities` (N, classes) the model's for the test
-    images, `base` the names of the layers whose weights came from the file, `before` the first layer's kernel in it.
+    Arguments: `top` and `everything`, the histories of the two phases; `probabilities` (N, classes) of the model for
+    the test images; `base`, the names of the layers whose weights came from the file; `before`, the kernel of the
+    first layer in that file.
     """
     rows = layer_rows(model)
     last = max(index for index, row in enumerate(rows) if row.name in base)
@@ -44,7 +65,7 @@ def write_transfer_training_report(path, settings, model, dataset, top, everythi
     predicted = probabilities.argmax(axis=1)
     scratch = read_history(settings.beside) if settings.beside else {}
     run = TransferRun(
-        title="Cats vs Dogs, by transfer",
+        title="Cats vs Dogs by transfer learning",
         subtitle=str(dataset),
         facts=[("photos", f"{settings.size}x{settings.size}"), ("seed", str(settings.seed))],
         references=[LECTURE],
@@ -80,8 +101,13 @@ def write_transfer_training_report(path, settings, model, dataset, top, everythi
     return write_transfer_report(run, path)
 
 
-def explanations(model, images, labels, probabilities, names):
-    """Heat maps for the surest wrong answers and the surest right ones, half of each."""
+def explanations(
+    model: Sequential, images: Array, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str]
+) -> list[Explanation]:
+    """Returns heat maps for the most confident correct predictions of each class and the most confident wrong ones.
+
+    The list is empty if the model has no layer `block5_conv3`.
+    """
     if LAST_MAP not in [layer.name for layer in model.layers]:
         return []
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -101,8 +127,8 @@ def explanations(model, images, labels, probabilities, names):
     return found
 
 
-def commands(path, settings):
-    """The command that repeats the run, and the one that uses it."""
+def commands(path: Path, settings: FineTuneSettings) -> list[tuple[str, str]]:
+    """Returns the commands that repeat the run and that classify a photo with its model."""
     given = {
         "weights": settings.weights,
         "data": settings.data,
@@ -116,13 +142,16 @@ def commands(path, settings):
     }
     options = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given.items() if value is not None)
     return [
-        ("The same run from the start", f"minitorch-cnn fine-tune {options}"),
-        ("Cat or dog?", f"minitorch-cnn predict {shlex.quote(str(path.parent))} PHOTO"),
+        ("Repeat this run from the start", f"minitorch-cnn fine-tune {options}"),
+        ("Classify a photo as cat or dog", f"minitorch-cnn predict {shlex.quote(str(path.parent))} PHOTO"),
     ]
 
 
-def read_history(folder):
-    """The history of another run, {name: [of each epoch]}; CheckpointError where the folder has none."""
+def read_history(folder: str | Path) -> dict[str, list[float]]:
+    """Returns the history of the run in `folder`, one list with a value per epoch under each name.
+
+    Raises CheckpointError when the folder has no readable history.
+    """
     path = Path(folder) / "history.csv"
     try:
         rows = list(csv.DictReader(io.StringIO(read_small(path, LARGEST_HISTORY).decode(), newline="")))

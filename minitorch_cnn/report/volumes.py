@@ -1,53 +1,52 @@
-"""One layer's output as a solid: an `(H, W, C)` feature map is a box C wide, H high and W deep, features are a bar.
+"""Draws the output of one layer as a solid: `(H, W, C)` feature maps as a box, a vector of features as a bar.
 
-The sizes hint, they do not measure: from 224 rows to 7, or from 3 channels to 512, nothing to scale would fit a page.
-A solid is drawn around its centre line y = 0, from x = 0 to the right.
+The width of a box stands for C, its height for H and its depth for W. They are not to scale, because 224 rows and 7, or
+3 channels and 512, would not fit on one page. A solid is drawn around its centre line y = 0, from x = 0 to the right.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from minitorch_cnn.report.svg import Drawing, element, group, path
 from minitorch_cnn.report.theme import colour
 
-# How far the depth of a box leans to the right and up.
+# How far the back of a box is shifted to the right and up, per pixel of depth.
 LEAN_X, LEAN_Y = 0.46, 0.3
 HUES = {"conv": "conv", "pool": "pool", "dense": "dense", "linear": "dense"}
-# What leaves the numbers in place, or only drops or rearranges them, is drawn as a sheet, not as a body.
+# Layers that only rearrange, drop or rescale their input are drawn as a thin sheet.
 SHEETS = ("dropout", "flatten", "batchnorm", "activation", "relu", "softmax", "sigmoid", "reshape")
 
 
 @dataclass(frozen=True)
 class Solid:
-    """A finished solid: its markup, and the width and height of all of it in pixels."""
+    """A finished solid: its markup and its total width and height in pixels."""
 
     drawing: Drawing
     width: float
     height: float
 
 
-def hue_of(kind):
-    """The name of the colour in which layers of this class are drawn."""
+def hue_of(kind: str) -> str:
+    """Returns the name of the colour for layers of this class."""
     return next((hue for word, hue in HUES.items() if word in kind.lower()), "plain")
 
 
-def is_sheet(kind):
-    """Whether layers of this class are drawn as a thin sheet."""
+def is_sheet(kind: str) -> bool:
+    """Returns whether layers of this class are drawn as a thin sheet."""
     return any(word in kind.lower() for word in SHEETS)
 
 
-def extent(shape, kind, largest, size):
-    """Width, height and depth in pixels of the box for one output.
+def extent(shape: Sequence[int], kind: str, largest: int, size: float) -> tuple[float, float, float]:
+    """Returns the width, height and depth in pixels of the solid for one output.
 
-    Args:
-        shape: `(H, W, C)` or `(features,)`.
-        kind: the layer's class.
-        largest: the most rows or columns that any feature map of the network has.
-        size: pixels for `largest`.
+    Arguments: `shape` of the output, `(H, W, C)` or `(features,)`; `kind`, the class of the layer; `largest`, the
+    largest number of rows or columns of any feature map in the network; `size`, the pixels that stand for `largest`.
     """
     if len(shape) == 3:
         rows, columns, channels = shape
-        # Less than proportional, so that seven rows of 224 can still be seen and a pool that halves still shows.
+        # Less than proportional, so that 7 rows are still visible beside 224 and a pool is still visibly smaller.
         height, depth = (size * (length / largest) ** 0.65 for length in (rows, columns))
         width = 2.2 * math.sqrt(channels)
     else:
@@ -56,25 +55,28 @@ def extent(shape, kind, largest, size):
     return (2.5 if is_sheet(kind) else max(width, 3.5)), height, depth
 
 
-def hatching(identifier, hue):
-    """The pattern that marks frozen layers; a drawing defines it once and names it in `draw_solid`."""
+def hatching(identifier: str, hue: str) -> Drawing:
+    """Returns the pattern that marks frozen layers; a drawing defines it once and passes its name to `draw_solid`."""
     stroke = path([(0, 0), (0, 6)], stroke=colour(hue), stroke_width=2)
     where = {"patternUnits": "userSpaceOnUse", "patternTransform": "rotate(45)"}
     return element("pattern", stroke, id=identifier, width=6, height=6, **where)
 
 
-def draw_solid(width, height, depth, hue, *, hatch=None, dashed=False, image=None):
-    """A box, its front to the reader.
+def draw_solid(
+    width: float,
+    height: float,
+    depth: float,
+    hue: str,
+    *,
+    hatch: str | None = None,
+    dashed: bool = False,
+    image: str | None = None,
+) -> Solid:
+    """Draws a box seen from the front.
 
-    Args:
-        width, height, depth: in pixels.
-        hue: the name of its colour.
-        hatch: the identifier of a `hatching`; with it the box is pale and hatched, which means frozen.
-        dashed: an outline of dashes instead of faces.
-        image: a data URI shown on the side that is H high and W deep.
-
-    Returns:
-        A `Solid`.
+    Arguments: `width`, `height` and `depth` in pixels; `hue`, the name of its colour; `hatch`, the identifier of a
+    `hatching`, which makes the box pale and hatched to mark it as frozen; `dashed`, for dashed outlines instead of
+    filled faces; `image`, the data URI of an image to show on the side that is H high and W deep.
     """
     across, up = depth * LEAN_X, depth * LEAN_Y
     top, bottom = (up - height) / 2, (up + height) / 2
@@ -82,9 +84,9 @@ def draw_solid(width, height, depth, hue, *, hatch=None, dashed=False, image=Non
     lid = [(0, top), (across, top - up), (width + across, top - up), (width, top)]
     side = [(width, top), (width + across, top - up), (width + across, bottom - up), (width, bottom)]
     ink = colour(hue)
-    look = {"closed": True, "stroke_linejoin": "round", "stroke_width": 1}
+    look: dict[str, Any] = {"closed": True, "stroke_linejoin": "round", "stroke_width": 1}
     parts = []
-    # The light comes from above: white over the lid, black over the side, whatever the page's theme.
+    # The light comes from above, so the lid is lightened and the side darkened, in either theme.
     for face, shade in ((front, None), (lid, ("#fff", 0.32)), (side, ("#000", 0.2))):
         if dashed:
             parts.append(path(face, fill=colour("panel"), stroke=ink, stroke_dasharray="3 2", **look))
@@ -96,7 +98,7 @@ def draw_solid(width, height, depth, hue, *, hatch=None, dashed=False, image=Non
             if shade:
                 parts.append(path(face, fill=shade[0], fill_opacity=shade[1], closed=True))
     if image:
-        # Columns run along the slanted edge and rows straight down, which is one linear map of the unit square.
+        # The image's columns run along the slanted edge and its rows straight down: an affine map of the unit square.
         slant = f"matrix({across:.2f} {-up:.2f} 0 {height:.2f} {width:.2f} {top:.2f})"
         stretch = {"preserveAspectRatio": "none", "style": "image-rendering:pixelated"}
         parts.append(element("image", href=image, width=1, height=1, transform=slant, **stretch))

@@ -1,4 +1,4 @@
-"""A run of the CIFAR-10 ConvNet with made-up results, and what the tests take a page apart with."""
+"""A run of the CIFAR-10 ConvNet with made-up results, and a parser that takes a page apart."""
 
 import re
 from html.parser import HTMLParser
@@ -26,7 +26,7 @@ VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
 class Page(HTMLParser):
-    """The tags of a page in order, and its text; a tag that is closed in the wrong place is an error."""
+    """The tags of a page in order, and its text; a tag closed in the wrong place is an error."""
 
     def __init__(self, html):
         super().__init__()
@@ -57,7 +57,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
     def drawings(self):
-        """Every `<svg>` as an XML tree."""
+        """Returns every `<svg>` as an XML tree."""
         return [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", self.html, re.DOTALL)]
 
 

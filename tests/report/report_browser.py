@@ -1,4 +1,4 @@
-"""A page in a real browser, in a frame as narrow as a phone."""
+"""Measures a page in a real browser, in a frame as narrow as a phone."""
 
 import html
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 READING = (Path(__file__).parents[1] / "page_reading.js").read_text(encoding="utf-8")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-# A window cannot be as narrow as a phone, a frame can. The frame has a source document of its own, so that this page
-# may look inside; the measures end up in the title.
+# A window cannot be as narrow as a phone, but a frame can. The page is the frame's `srcdoc`, so the outer page may look
+# inside it; it writes the measurements into its title.
 FRAME = """<!DOCTYPE html>
 <body style="margin:0">
 <iframe id="page" width="{width}" height="900" style="border:0"></iframe>
@@ -28,7 +28,7 @@ frame.onload = () => {{
     paper: frame.contentWindow.getComputedStyle(root).backgroundColor,
     broken: images.filter(image => image.offsetParent && !image.naturalWidth).length,
   }};
-  frame.height = root.scrollHeight; // all of it can be pointed at
+  frame.height = root.scrollHeight; // so that every point of the page is inside the frame
   const view = frame.contentWindow;
   document.title = JSON.stringify({{...measures, faint: faintText(view), unnamed: unnamed(view)}});
 }};
@@ -37,7 +37,7 @@ frame.srcdoc = {page};
 
 
 def measure(page, width, dark, folder):
-    """What the browser says of a page: widths, paper colour, broken images, faint text, and its console."""
+    """Returns widths, background colour, broken images, faint text and unnamed pictures of a page, and the console."""
     wrapper = folder / "wrapper.html"
     page = json.dumps(page).replace("</", "<\\/").replace("<!--", "<\\!--")
     wrapper.write_text(FRAME.format(width=width, page=page).replace("READING", READING), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The drawn network: every layer named and shaped, pools smaller, frozen layers hatched, nothing beyond the edge."""
+"""The drawing of a network: every layer has a name and a shape, frozen layers are hatched, nothing is cut off."""
 
 import re
 from xml.etree import ElementTree
@@ -37,7 +37,7 @@ def words(drawing):
 
 @pytest.mark.parametrize("width", [350, 880, 1080])
 @pytest.mark.parametrize("layers", [SMALL, vgg16(), vgg16("frozen")])
-def test_every_layer_stands_there_with_name_kind_and_shape(layers, width):
+def test_every_layer_is_drawn_with_name_kind_and_shape(layers, width):
     drawing = draw_architecture(layers, (224, 224, 3), width=width)
     text = words(drawing)
     for layer in layers:
@@ -49,12 +49,12 @@ def test_every_layer_stands_there_with_name_kind_and_shape(layers, width):
 
 @pytest.mark.parametrize("width", [350, 880])
 @pytest.mark.parametrize("layers", [SMALL, vgg16()])
-def test_nothing_lies_beyond_the_edge(layers, width):
+def test_nothing_is_outside_the_picture(layers, width):
     tree = ElementTree.fromstring(draw_architecture(layers, (224, 224, 3), width=width))
     right, bottom = map(float, tree.attrib["viewBox"].split()[2:])
     assert right == width
     for node in tree.iter(f"{SVG}text"):
-        # A letter is about six tenths as wide as high; the text is centred.
+        # A letter is about 0.6 of the font size wide, and the text is centred.
         half = 0.3 * float(node.attrib["font-size"]) * len(node.text)
         assert half <= float(node.attrib["x"]) + 1 <= right - half + 2
         assert 0 < float(node.attrib["y"]) < bottom
@@ -79,11 +79,11 @@ def test_pools_shrink_and_channels_widen():
         ("Flatten", "plain"),
     ],
 )
-def test_kinds_have_their_colours(kind, hue):
+def test_the_colour_depends_on_the_kind(kind, hue):
     assert hue_of(kind) == hue
 
 
-def test_a_layer_without_parameters_counts_to_the_one_before():
+def test_a_layer_without_parameters_is_drawn_like_the_one_before():
     layers = [
         LayerRow("pool_0", "MaxPool2D", (4, 4, 1)),
         LayerRow("conv", "Conv2D", (4, 4, 1), 5, "frozen"),
@@ -122,7 +122,7 @@ def test_rows_are_few_and_even(widths, width, lengths):
     assert sorted(map(len, rows), reverse=True) == lengths
 
 
-def test_rows_rather_break_before_a_block():
+def test_rows_preferably_break_before_a_block():
     cells = cells_of(50, 50) + cells_of(50, kind="MaxPool2D") + cells_of(50, 50)
     assert [len(row) for row in break_rows(cells, 260)] == [3, 2]
 
@@ -130,7 +130,7 @@ def test_rows_rather_break_before_a_block():
 @pytest.mark.parametrize(
     "layers", [[], [LayerRow("d", "Dense", (3,), 1)], [LayerRow("one", "Embedding", (2, 3, 4, 5), 1)]]
 )
-def test_odd_networks_can_be_drawn(layers):
+def test_unusual_networks_can_be_drawn(layers):
     ElementTree.fromstring(draw_architecture(layers))
 
 
@@ -140,6 +140,6 @@ def test_the_input_can_show_an_image():
     assert image.attrib["href"].startswith("data:")
 
 
-def test_an_unknown_state_is_refused():
-    with pytest.raises(ArgumentError, match=r"conv: expected a state out of 'trained', 'frozen'.*, got 'thawed'"):
+def test_an_unknown_state_is_rejected():
+    with pytest.raises(ArgumentError, match=r"conv: expected one of the states 'trained', 'frozen'.*, got 'thawed'"):
         LayerRow("conv", "Conv2D", (1, 1, 1), 1, "thawed")

@@ -1,4 +1,4 @@
-"""The page in a real browser, on a screen and on a phone, light and dark: it fits, and the console stays silent."""
+"""The page in a real browser, on a screen and on a phone, light and dark: it fits, and the console stays empty."""
 
 import pytest
 from report_browser import BROWSER, measure
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this mac
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1280])
-def test_the_page_fits_and_the_console_is_silent(make_run, tmp_path, width, dark):
+def test_the_page_fits_and_the_console_is_empty(make_run, tmp_path, width, dark):
     run = make_run(
         subtitle="a_word_without_any_place_to_break_it_" * 4,
         commands=[("again", "minitorch-cnn " + "--option value " * 20)],
@@ -25,7 +25,7 @@ def test_the_page_fits_and_the_console_is_silent(make_run, tmp_path, width, dark
     assert found["paper"] == ("rgb(18, 22, 28)" if dark else "rgb(255, 255, 255)")
 
 
-def test_faint_text_and_pictures_without_words_are_seen(make_run, tmp_path):
+def test_faint_text_and_pictures_without_alternative_text_are_detected(make_run, tmp_path):
     page = run_page(make_run()).replace("--muted:#556270", "--muted:#9aa4b0").replace('role="img"', 'role="none"')
     found = measure(page, 1280, False, tmp_path)
     assert any(words.startswith("text.") for words in found["faint"])  # in a drawing

@@ -1,4 +1,4 @@
-"""The confusion matrix: numbers by hand, a table for few classes, a map for many."""
+"""The confusion matrix: values computed by hand, a table for few classes, a map for many."""
 
 import math
 from xml.etree import ElementTree
@@ -19,7 +19,7 @@ def test_accuracy_per_class():
     assert math.isnan(accuracy[2])
 
 
-def test_the_commonest_mistakes_come_first():
+def test_the_most_common_mistakes_come_first():
     assert most_confused(CONFUSION, NAMES) == [("cat", "dog", 2, 0.2), ("dog", "cat", 1, 0.2), ("dog", "eel", 1, 0.2)]
     assert most_confused(CONFUSION, NAMES, count=1) == [("cat", "dog", 2, 0.2)]
     assert most_confused(np.eye(2, dtype=int), ["a", "b"]) == []
@@ -47,7 +47,7 @@ def test_many_classes_are_a_map_without_numbers(classes):
     assert len(drawing) < 200_000
 
 
-def test_a_map_of_nothing_can_be_drawn():
+def test_a_map_of_zeros_can_be_drawn():
     ElementTree.fromstring(draw_confusion(np.zeros((30, 30), dtype=int), [str(i) for i in range(30)]))
 
 
@@ -62,7 +62,7 @@ def test_bars_are_as_long_as_their_shares():
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"quoted"', "]]>"])
-def test_names_come_back_as_they_are(name):
+def test_names_are_kept_exactly(name):
     tree = ElementTree.fromstring(draw_confusion(np.array([[3, 1], [0, 2]]), [name, "b"]))
     assert name in [node.text for node in tree.iter("th")]
     tree = ElementTree.fromstring(draw_mistakes(np.array([[3, 1], [0, 2]]), [name, "b"]))

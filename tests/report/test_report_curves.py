@@ -1,4 +1,4 @@
-"""Curves: ticks by hand, and drawings whose words and strokes are the numbers given."""
+"""Curves: ticks computed by hand, and drawings whose text and lines show the given numbers."""
 
 import math
 from xml.etree import ElementTree
@@ -16,7 +16,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def strokes(drawing):
-    """The `d` of every curve (not of grid lines, which are one pixel wide)."""
+    """Returns the `d` of every curve, but not of the grid lines, which are one pixel wide."""
     tree = ElementTree.fromstring(drawing)
     return [node.attrib["d"] for node in tree.iter(f"{SVG}path") if node.attrib.get("stroke-width") == "2.25"]
 
@@ -77,11 +77,11 @@ def test_epoch_ticks_are_few_and_end_at_the_last_epoch(epochs):
         (plain_text, math.inf, "inf"),
     ],
 )
-def test_how_values_are_written(text, value, written):
+def test_values_are_formatted(text, value, written):
     assert text(value) == written
 
 
-def test_the_best_epoch_is_the_first_best_finite_one():
+def test_the_best_epoch_is_the_first_with_the_best_finite_value():
     assert best_epoch([3, 1, NAN, 1, 2], min) == 2
     assert best_epoch([3, 1, math.inf], max) == 1
     assert best_epoch([NAN], min) is None
@@ -94,7 +94,7 @@ def test_final_and_best_values_are_written_out():
     assert "best 0.5000 at epoch 2" in ElementTree.fromstring(drawing).attrib["aria-label"]
 
 
-def test_values_that_are_no_numbers_leave_a_gap_and_a_cross():
+def test_values_that_are_not_finite_leave_a_gap_and_a_cross():
     drawing = draw_curves("Loss", [Curve("training", [4.0, 3.0, NAN, 1.0, math.inf])], best=min)
     assert len(strokes(drawing)) == 2
     hints = [node.text for node in ElementTree.fromstring(drawing).iter(f"{SVG}title")]
@@ -102,7 +102,7 @@ def test_values_that_are_no_numbers_leave_a_gap_and_a_cross():
     assert "nan" not in "".join(strokes(drawing))
 
 
-def test_a_curve_goes_where_its_numbers_are():
+def test_larger_values_are_drawn_higher():
     (stroke,) = strokes(draw_curves("x", [Curve("x", [0.0, 10.0])]))
     (x0, y0), (x1, y1) = [map(float, point.split()) for point in stroke[1:].split("L")]
     assert x0 < x1
@@ -114,7 +114,7 @@ def test_any_history_can_be_drawn(values):
     drawing = draw_curves("Loss", [Curve("training", values)], best=min)
     ElementTree.fromstring(drawing)
     assert "nan" not in drawing.replace("NaN", "")
-    assert ("No epoch gave a number." in words(drawing)) == all(math.isnan(value) for value in values)
+    assert ("No epoch has a finite value." in words(drawing)) == all(math.isnan(value) for value in values)
 
 
 def test_one_epoch_is_a_dot():
@@ -125,7 +125,7 @@ def test_one_epoch_is_a_dot():
     assert "2 (epoch 1)" in words(drawing)
 
 
-def test_a_history_gives_a_chart_for_what_it_holds():
+def test_a_history_gives_a_chart_for_each_quantity_it_holds():
     history = {"loss": [1.0], "val_loss": [], "accuracy": [0.5], "learning_rate": [0.1]}
     assert len(draw_history(history)) == 2
     assert "validation" not in draw_history(history)[0]

@@ -1,4 +1,4 @@
-"""The page of a gradient check, in words and in a browser."""
+"""The page of a gradient check: its text, and how it looks in a browser."""
 
 import numpy as np
 import pytest
@@ -26,14 +26,14 @@ def checks():
     return GradientChecks("Are the gradients <right>?", "two layers", reports, bugs, [("again", "check " * 60)])
 
 
-def test_the_page_tells_every_number_and_every_bug(checks, read_page):
+def test_the_page_shows_every_number_and_every_bug(checks, read_page):
     page = read_page(gradients_page(checks))
     assert "Are the gradients <right>?" in page.text and "2 of 2" in page.text and "17 of 17" in page.text
     for report in checks.reports:
         for element in [*report.worst.values(), *report.kinks]:
             assert f"{element.name}[{', '.join(map(str, element.index))}]" in page.text
             assert f"{element.backward:+.6e}" in page.text and f"{element.numerical:+.6e}" in page.text
-    assert page.text.count("a kink, no bug") == 1
+    assert page.text.count("a kink, not a bug") == 1
     for title, _, source, report in checks.bugs:
         assert title in page.text and source.splitlines()[0] in page.text
         for words in getattr(report, "symptoms", {}).values():
@@ -46,7 +46,7 @@ def test_the_page_tells_every_number_and_every_bug(checks, read_page):
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_fits_and_the_console_is_silent(checks, tmp_path, width, dark):
+def test_the_page_fits_and_the_console_is_empty(checks, tmp_path, width, dark):
     found = measure(gradients_page(checks), width, dark, tmp_path)
     assert found["shown"] == width and found["needed"] <= width, found
     assert found["wide"] == [] and found["broken"] == 0 and found["console"] == []
@@ -54,7 +54,7 @@ def test_the_page_fits_and_the_console_is_silent(checks, tmp_path, width, dark):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, 1e-300, 1e300])
-def test_a_curve_of_strange_numbers_can_be_drawn(value):
+def test_a_curve_of_extreme_values_can_be_drawn(value):
     curve = StepCurve("a <name>", STEPS, {dtype: [value] * len(STEPS) for dtype in DTYPES})
     assert draw_step_curve(curve).startswith("<svg")
 
@@ -70,7 +70,7 @@ def test_the_command_writes_the_page(tmp_path, capsys, read_page):
 
 @pytest.fixture
 def a_bug_that_is_missed(monkeypatch):
-    """The gallery's first bug, and one that computes another thing and is not looked at closely."""
+    """One bug of the gallery, and one that changes the result but that the check does not find."""
     from minitorch_cnn.lessons import planted_bugs, planted_survey
     from minitorch_cnn.lessons.planted_trials import Trial
 

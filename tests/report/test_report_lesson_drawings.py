@@ -1,4 +1,4 @@
-"""Drawings of im2col, max pooling, Winograd, feature maps and depth: what they show is what the definition gives."""
+"""Drawings of im2col, max pooling, Winograd, feature maps and depth show the numbers of the definition."""
 
 import base64
 import io
@@ -37,7 +37,7 @@ def words_in(drawing):
 
 
 def fits(drawing):
-    """Whether nothing lies outside of the picture."""
+    """Asserts that nothing is outside the picture, and returns True."""
     tree = tree_of(drawing)
     _, _, width, height = map(float, tree.attrib["viewBox"].split())
     for node in tree.iter():
@@ -77,13 +77,12 @@ def test_col2im_counts_the_copies(width):
 
 
 @pytest.mark.parametrize("width", [350, 640])
-def test_a_max_pool_and_its_way_back(width):
+def test_a_max_pool_and_its_backward_pass(width):
     x = [[1, 5, 2, 0], [3, 4, 8, 6], [7, 0, 1, 2], [2, 9, 3, 1]]
     drawing = draw_max_pool(x, [[0.5, -1], [2, 3]], width=width)
     said = tree_of(drawing).attrib["aria-label"]
-    for words in ("row 1, column 2 wins 1 and gets 0.5", "row 2, column 3 wins 1 and gets -1",
-                  "row 4, column 2 wins 1 and gets 2", "row 4, column 3 wins 1 and gets 3"):  # fmt: skip
-        assert words in said
+    for place, dy in (("row 1, column 2", 0.5), ("row 2, column 3", -1), ("row 4, column 2", 2), ("row 4, column 3", 3)):
+        assert f"{place} wins 1 of the windows and receives {dy}" in said
     shown = [float(words) for words in words_in(drawing) if re.fullmatch(r"-?[0-9.]+", words)]
     back = [0, 0.5, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 2, 3, 0]
     assert shown == [*np.ravel(x), 5, 8, 9, 3, 0.5, -1, 2, 3, *back] and fits(drawing)
@@ -91,7 +90,7 @@ def test_a_max_pool_and_its_way_back(width):
 
 def test_overlapping_windows_add_up():
     drawing = draw_max_pool([[0, 1, 0], [1, 9, 1], [0, 1, 0]], [[1, 2], [3, 4]], (2, 2), (1, 1))
-    assert "row 2, column 2 wins 4 and gets 10" in tree_of(drawing).attrib["aria-label"]
+    assert "row 2, column 2 wins 4 of the windows and receives 10" in tree_of(drawing).attrib["aria-label"]
     assert any("won more than once" in words for words in words_in(drawing)) and fits(drawing)
 
 
@@ -113,12 +112,12 @@ def pixels(html):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
 
 
-def test_feature_maps_show_the_liveliest_channels():
+def test_feature_maps_show_the_channels_that_vary_most():
     maps = np.zeros((5, 7, 6), np.float32)
     maps[..., 4] = np.arange(35).reshape(5, 7)
     maps[2, 3, 1] = 50
     html = draw_feature_maps({"conv <1>": maps}, most=2)
-    assert 'alt="conv &lt;1&gt;: the 2 liveliest of 6 feature maps, 5×7 each; light is a strong answer"' in html
+    assert 'alt="conv &lt;1&gt;: the 2 most varied of 6 feature maps, 5×7 each; light is a high value"' in html
     grid = pixels(html)
     bright = grid[..., :3].astype(int).sum(axis=2)
     height, width = 5 * 14, 7 * 14
@@ -135,7 +134,7 @@ def test_feature_maps_of_every_size(shape):
     assert feature_map_grid(np.full(shape, np.nan), [0]).shape[2] == 4
 
 
-def test_what_is_no_feature_map_is_refused():
+def test_an_array_that_is_not_a_feature_map_is_rejected():
     with pytest.raises(ShapeError, match="feature map: expected"):
         feature_map_grid(np.zeros((3, 4)), [0])
 
@@ -146,26 +145,26 @@ def test_filters_before_and_after():
     assert html.count("<figure>") == 3 and "Before fine-tuning" in html and "The change, " in html
     assert html.count("alt=") == 3
     assert draw_filter_change(kernel, None).count("<figure>") == 1
-    assert draw_filter_change(kernel, kernel).count("<figure>") == 2  # nothing changed, nothing to show
+    assert draw_filter_change(kernel, kernel).count("<figure>") == 2  # nothing changed, so there is no change to show
 
 
-def test_depth_is_drawn_on_a_logarithmic_axis():
+def test_layers_are_drawn_on_a_logarithmic_axis():
     drawing = draw_gradient_depth([("a", 1e-4), ("b", 1e-2), ("c", 1.0)])
     x = [float(node.attrib["cx"]) for node in tree_of(drawing).iter(f"{SPACE}circle")]
     assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.02) and x[0] < x[1]
     assert "a 1.0e-04; b 1.0e-02; c 1.0e+00" in tree_of(drawing).attrib["aria-label"]
 
 
-STRANGE = {
+EXTREME = {
     "none": [],
     "zero": [("a", 0.0)],
-    "no numbers": [("a", float("nan")), ("b", float("inf")), ("c", 1e-30)],
+    "not finite": [("a", float("nan")), ("b", float("inf")), ("c", 1e-30)],
     "far apart": [("<b>", 1e300), ("\x00", 1e-300)],
     "many": [(f"layer_{i}", 10.0**-i) for i in range(40)],
 }
 
 
-@pytest.mark.parametrize("rows", STRANGE.values(), ids=STRANGE)
-def test_strange_numbers_can_be_drawn(rows):
+@pytest.mark.parametrize("rows", EXTREME.values(), ids=EXTREME)
+def test_extreme_values_can_be_drawn(rows):
     for drawing in (draw_depth("title", rows), draw_updates(rows)):
         ElementTree.fromstring(drawing)

@@ -1,4 +1,4 @@
-"""The page of a run: it says what it was given, needs nothing but itself, and is never half written."""
+"""The page of a run shows the given numbers, is self-contained, and is never half written."""
 
 import math
 import os
@@ -14,7 +14,7 @@ from minitorch_cnn.report import LayerRow, Run, Sample, run_page, write_report
 HOSTILE = ["<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "]]>", "{{ 7 * 7 }}", "</style></title>"]
 
 
-def test_the_numbers_are_those_given(make_run, read_page):
+def test_the_page_shows_the_given_numbers(make_run, read_page):
     run = make_run()
     page = read_page(run_page(run))
     for words in [run.title, run.subtitle, *sum(run.commands, ()), *run.notes, *run.class_names]:
@@ -26,13 +26,13 @@ def test_the_numbers_are_those_given(make_run, read_page):
         assert f"{layer.parameters:,}" in page.text
     assert "dense_1 holds 1,606,144 of the 1,676,842 parameters, 95.8% of the network." in page.text
     right, images = int(np.trace(run.confusion)), int(run.confusion.sum())
-    assert f"{right:,} of {images:,} images are right, {right / images:.2%}" in page.text
+    assert f"{right:,} of {images:,} images are classified correctly, {right / images:.2%}" in page.text
     assert f"{run.history['val_loss'][-1]:.4f}" in page.text
     assert f"{max(run.history['val_accuracy']):.2%} (epoch 20)" in page.text
     assert f"{run.confusion[0, 0] / run.confusion[0].sum():.1%} of {run.confusion[0].sum()}" in page.text
 
 
-def test_it_needs_nothing_but_itself(make_run, read_page):
+def test_the_page_is_self_contained(make_run, read_page):
     page = read_page(run_page(make_run()))
     assert page.all("script") == []
     assert "default-src 'none'" in page.all("meta")[2]["content"]
@@ -57,7 +57,7 @@ def test_images_and_drawings_have_alternative_text(make_run, read_page):
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-def test_hostile_names_arrive_as_text(make_run, read_page, words):
+def test_hostile_names_are_shown_as_text(make_run, read_page, words):
     names = [words, *make_run().class_names[1:]]
     image = np.zeros((32, 32, 3), np.uint8)
     page = read_page(
@@ -81,7 +81,7 @@ def test_hostile_names_arrive_as_text(make_run, read_page, words):
     assert page.drawings()
 
 
-def test_names_that_are_no_text_still_give_a_page(make_run, tmp_path):
+def test_names_with_invalid_characters_still_give_a_page(make_run, tmp_path):
     path = write_report(make_run(commands=[("again", "train \udcff")], notes=["\x00"]), tmp_path / "report.html")
     assert "train ?" in path.read_text(encoding="utf-8")
 
@@ -144,12 +144,12 @@ def test_any_number_of_classes(make_run, read_page, classes):
     )
 
 
-def test_a_confusion_of_no_images_is_left_out(make_run, read_page):
+def test_a_confusion_matrix_of_zeros_is_left_out(make_run, read_page):
     page = read_page(run_page(make_run(confusion=np.zeros((10, 10), int))))
     assert "classes" not in [attributes["id"] for attributes in page.all("section")]
 
 
-def test_wrong_predictions_come_first_and_the_surest_of_them(make_run, read_page):
+def test_wrong_predictions_come_first_and_are_sorted_by_confidence(make_run, read_page):
     image = np.zeros((8, 8), np.uint8)
     samples = [
         Sample(image, "cat", name, p, p > 0.7) for name, p in [("a", 0.2), ("b", 0.6), ("c", 0.8), ("d", math.nan)]
@@ -166,19 +166,19 @@ def test_more_samples_than_fit_are_counted(make_run, read_page):
     assert "24 of 100" in page.text
 
 
-def test_frozen_layers_are_counted_apart(make_run, read_page):
+def test_frozen_layers_are_counted_separately(make_run, read_page):
     layers = [
         LayerRow("old", "Conv2D", (32, 32, 8), 224, "frozen"),
         LayerRow("between", "Conv2D", (32, 32, 8), 584, "frozen, gradient passes"),
         LayerRow("new", "Dense", (10,), 81930),
     ]
     text = read_page(run_page(make_run(layers=layers))).text
-    assert "of these trained 81,930" in text
-    assert "of these frozen 808" in text
+    assert "of which trained 81,930" in text
+    assert "of which frozen 808" in text
     assert "the gradient passes through some of them" in text
 
 
-def test_a_usual_report_is_small(make_run, tmp_path):
+def test_a_typical_report_is_small(make_run, tmp_path):
     assert write_report(make_run(), tmp_path / "report.html").stat().st_size < 1_000_000
     photos = [
         Sample(np.random.default_rng(i).integers(0, 256, (224, 224, 3), dtype=np.uint8), "cat", "dog", 0.9, bool(i % 2))
@@ -187,7 +187,7 @@ def test_a_usual_report_is_small(make_run, tmp_path):
     assert len(run_page(make_run(samples=photos))) < 2_000_000
 
 
-def test_folders_are_made_and_the_path_comes_back(make_run, tmp_path):
+def test_folders_are_created_and_the_path_is_returned(make_run, tmp_path):
     path = write_report(make_run(), str(tmp_path / "runs" / "one" / "report.html"))
     assert path == tmp_path / "runs" / "one" / "report.html"
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
@@ -210,7 +210,7 @@ def test_a_failed_write_keeps_the_old_report(make_run, tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(make_run, tmp_path):
+def test_a_path_that_cannot_be_written_is_an_error_of_one_line(make_run, tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file" / "report.html", tmp_path, ""):
         with pytest.raises(CheckpointError, match=r"^report: expected|report\.html: cannot be written") as error:
@@ -218,10 +218,10 @@ def test_a_folder_that_cannot_be_written_is_one_line(make_run, tmp_path):
         assert "\n" not in str(error.value)
 
 
-def test_a_run_that_does_not_fit_together_is_refused(make_run):
+def test_an_inconsistent_run_is_rejected(make_run):
     with pytest.raises(ShapeError, match=r"confusion: expected \(10, 10\) for 10 class names, got \(3, 3\)"):
         make_run(confusion=np.eye(3, dtype=int))
-    with pytest.raises(ArgumentError, match=r"history: expected keys out of loss, .*, got 'losss'"):
+    with pytest.raises(ArgumentError, match=r"history: expected keys among loss, .*, got 'losss'"):
         make_run(history={"losss": [1.0]})
 
 
@@ -230,8 +230,8 @@ def test_importing_the_package_loads_no_template_engine():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_files_that_were_no_images_are_counted_and_named(make_run, read_page):
+def test_skipped_files_are_counted_and_named(make_run, read_page):
     page = read_page(run_page(make_run(skipped=["<b>666.jpg", *(f"{i}.jpg" for i in range(30))])))
-    assert "31 files were no images or damaged" in page.text
+    assert "31 files are not images or are damaged" in page.text
     assert "<b>666.jpg" in page.text and "and 11 more" in page.text
-    assert "Files left out" not in read_page(run_page(make_run())).text
+    assert "Skipped files" not in read_page(run_page(make_run())).text

@@ -1,4 +1,4 @@
-"""Pictures: the pixels that went in come out of the data URI."""
+"""Pictures: a data URI contains the pixels of the image."""
 
 import base64
 import io
@@ -29,7 +29,7 @@ def test_grey_images_may_have_a_channel():
     np.testing.assert_array_equal(pixels(png_uri(image))[1], image[:, :, 0])
 
 
-def test_photographs_are_made_smaller():
+def test_photographs_are_reduced_in_size():
     image = np.random.default_rng(0).integers(0, 256, (500, 250, 3), dtype=np.uint8)
     head, found = pixels(picture_uri(image))
     assert head == "data:image/jpeg;base64"
@@ -45,17 +45,17 @@ def test_photographs_are_made_smaller():
         (np.zeros(4, np.uint8), ShapeError),
     ],
 )
-def test_what_is_no_image_is_refused(image, error):
+def test_an_array_that_is_not_an_image_is_rejected(image, error):
     with pytest.raises(error, match=r"^image: expected .*, got "):
         picture_uri(image)
 
 
-def test_filters_are_scaled_each_by_its_own_largest_weight():
+def test_each_filter_is_scaled_by_its_largest_weight():
     kernel = np.zeros((1, 1, 3, 3), dtype=np.float32)
     kernel[0, 0, :, 0] = [0.001, -0.001, 0]
     kernel[0, 0, :, 1] = [50, 25, 0]
     grid = filter_grid(kernel, columns=2, magnify=1)
-    # Tiles of one pixel with gaps of six between them: two in the first row, one in the second.
+    # Tiles of one pixel, six pixels apart: two in the first row, one in the second.
     assert grid.shape == (8, 8, 4)
     assert grid[0, 0].tolist() == [255, 0, 128, 255]
     assert grid[0, 7].tolist() == [255, 191, 128, 255]
@@ -63,13 +63,13 @@ def test_filters_are_scaled_each_by_its_own_largest_weight():
     assert grid[7, 7].tolist() == [0, 0, 0, 0]
 
 
-def test_weights_that_are_no_numbers_are_grey():
+def test_weights_that_are_nan_are_grey():
     kernel = np.full((3, 3, 1, 2), np.nan)
     assert set(np.unique(filter_grid(kernel)[..., 0])) == {0, 128}
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 32, 64), (3, 3, 3), (3, 3, 3, 0)])
-def test_other_kernels_are_refused(shape):
+def test_other_kernels_are_rejected(shape):
     with pytest.raises(ShapeError, match=r"^filters: expected \(KH, KW, 3, K\)"):
         filter_grid(np.zeros(shape))
 

@@ -1,4 +1,4 @@
-"""`explain`: the page and the command, on the slides' networks, with a photo, with weights from a file."""
+"""The page and the command of `explain`: on the slides' networks, with a photo, with weights from a file."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from minitorch_cnn.runs.explain import explain, label_words
 
 @pytest.fixture(scope="module", autouse=True)
 def few_digits():
-    """Eight digits instead of 32: the plain definitions take their time."""
+    """Uses eight digits instead of 32, because the plain definitions are slow."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("minitorch_cnn.runs.explain.DIGITS", 8)
         yield
@@ -55,8 +55,8 @@ def test_the_digits_network(digits, read_page):
     for row in step.layers:
         assert f"{row.name} {row.kind}" in page.text and f"{row.gradient.rms:.1e}" in page.text
         assert all(f"{move.ratio:.1e}" in page.text for name, move in row.moves.items() if name == "kernel")
-    assert "object at" not in page.text and f"the update {1e3 * step.update_seconds:.1f} ms" in page.text
-    assert f"takes {1e3 * step.joined_seconds:.1f} ms for the same" in page.text
+    assert "object at" not in page.text and f"the update takes {1e3 * step.update_seconds:.1f} ms" in page.text
+    assert f"takes {1e3 * step.joined_seconds:.1f} ms for both passes" in page.text
     assert f"{step.loss_after:.4g}" in page.text and "1,676,842" in page.text
     assert len(page.all("img")) == 8 + len(step.outputs)
     assert all(image["alt"] for image in page.all("img"))
@@ -64,7 +64,7 @@ def test_the_digits_network(digits, read_page):
     assert page.all("script") == [] and len(page.drawings()) == 2 + 1 + 2
 
 
-def test_hostile_names_arrive_as_text(digits, read_page):
+def test_hostile_names_are_shown_as_text(digits, read_page):
     words = "<script>alert(1)</script>"
     subject, step = digits
     page = read_page(step_page(page_of(subject, step, subtitle=words, labels=[words] * 8, class_names=[words] * 10,
@@ -75,7 +75,7 @@ def test_hostile_names_arrive_as_text(digits, read_page):
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_fits_and_the_console_is_silent(digits, tmp_path, width, dark):
+def test_the_page_fits_and_the_console_is_empty(digits, tmp_path, width, dark):
     page = step_page(page_of(*digits, commands=[("again", "minitorch-cnn explain " + "photo.jpg " * 40)]))
     found = measure(page, width, dark, tmp_path)
     assert found["shown"] == width and found["needed"] <= width, found
@@ -99,7 +99,7 @@ def test_the_drawings_fit_into_a_page(tmp_path, width, dark):
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cats_vs_dogs"])
-def test_the_slides_networks_with_a_photo(name, photo):
+def test_the_networks_of_the_slides_with_a_photo(name, photo):
     subject, step = explain(name, [photo], label="1")
     assert subject.images.shape == (1, *subject.model.input_shape) and list(subject.labels) == [1]
     assert step.loss_after < step.loss
@@ -107,7 +107,7 @@ def test_the_slides_networks_with_a_photo(name, photo):
 
 
 def test_vgg16_with_weights_that_lack_the_top(monkeypatch, photo, tmp_path, capsys):
-    """Of VGG16's shape but narrow and small: the real one is tried by hand, it takes gigabytes."""
+    """Uses a narrow and small network in place of VGG16, which takes gigabytes."""
     from minitorch_cnn.runs import explain as module
 
     def small(include_top=True, seed=0):
@@ -129,7 +129,7 @@ def test_vgg16_with_weights_that_lack_the_top(monkeypatch, photo, tmp_path, caps
     assert "block1_conv1" in said and f"page: {page}" in said and "'" in page.read_text(encoding="utf-8")
 
 
-def test_a_whole_file_is_all_of_the_weights(tmp_path):
+def test_a_complete_file_sets_all_weights(tmp_path):
     path = tmp_path / "cifar.h5"
     models.cifar10(seed=4).save_weights(path)
     with mtc.definitions_only():
@@ -138,16 +138,16 @@ def test_a_whole_file_is_all_of_the_weights(tmp_path):
     assert any("No image was named" in note for note in subject.notes)
 
 
-def test_a_finished_run_on_the_digits_is_shown_digits(tmp_path, digits):
+def test_a_finished_run_on_the_digits_is_explained_on_digits(tmp_path, digits):
     subject, _ = digits
     RunFolder(tmp_path).save_model(subject.model, subject.class_names)
     with mtc.definitions_only():
         again, step = explain(str(tmp_path))
     assert step.images == 8 and label_words(again) == label_words(subject)
-    assert step.loss == pytest.approx(digits[1].loss_after, rel=0.3)  # the weights after one step, another dropout
+    assert step.loss == pytest.approx(digits[1].loss_after, rel=0.3)  # after one step, with another dropout mask
 
 
-def test_a_network_that_ends_in_a_map():
+def test_a_network_that_ends_in_a_feature_map():
     from minitorch_cnn.runs import explain as module
 
     name = "vgg16-no-top"
@@ -178,7 +178,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, mess
     assert message in said and len(said.strip().splitlines()) == 1
 
 
-def test_the_command_says_what_it_saw(capsys):
+def test_the_command_prints_the_table(capsys):
     with mtc.definitions_only():
         assert main(["explain", "--label", "3", "--rate", "0.01"]) == 0
     said = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Elements: whatever goes in, what comes out is XML that says the same."""
+"""SVG elements: any text and any attribute gives well-formed XML with the same content."""
 
 from xml.etree import ElementTree
 
@@ -21,7 +21,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-def test_text_and_attributes_come_back_as_they_went_in(words):
+def test_text_and_attributes_are_kept_exactly(words):
     tree = ElementTree.fromstring(element("text", words, data_name=words))
     assert tree.text == words
     assert tree.attrib == {"data-name": words}
@@ -51,12 +51,12 @@ def test_numbers_are_short(value, text):
     assert number(value) == text
 
 
-def test_a_drawing_shows_itself_in_templates_and_notebooks():
+def test_templates_and_notebooks_display_a_drawing():
     drawing = Drawing("<svg/>")
     assert drawing.__html__() == drawing._repr_html_() == "<svg/>"
 
 
-def test_a_picture_says_what_it_is():
+def test_a_picture_has_a_description():
     tree = ElementTree.fromstring(picture(30, 20, description="a <b>"))
     assert tree.attrib["role"] == "img"
     assert tree.attrib["aria-label"] == "a <b>"

@@ -1,4 +1,4 @@
-"""Colours: what carries text can be read, on both papers (WCAG 2: 4.5 to 1 for text, 3 to 1 for strokes)."""
+"""Colours have enough contrast in both themes (WCAG 2: 4.5 to 1 for text, 3 to 1 for lines)."""
 
 import re
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_contrast(theme, paper, ink, least):
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("hue", ["right", "wrong"])
-def test_counts_can_be_read_on_the_deepest_tint(theme, hue):
+def test_counts_are_readable_on_the_strongest_tint(theme, hue):
     column = THEMES[theme]
     pairs = zip(channels(COLOURS[hue][column]), channels(COLOURS["paper"][column]))
     tint = [over * DEEPEST / 100 + under * (1 - DEEPEST / 100) for over, under in pairs]

@@ -1,4 +1,4 @@
-"""The page of a transfer learning: it says what it was given, leaves out what is missing, needs nothing but itself."""
+"""The page of transfer learning shows the given numbers, leaves out what is missing, and is self-contained."""
 
 import math
 
@@ -41,7 +41,7 @@ def photo(seed=0, side=60):
 
 
 def make(**changes):
-    """A small transfer with made-up results."""
+    """A small run of transfer learning with made-up results."""
     before = np.random.default_rng(0).normal(size=(3, 3, 3, 16)).astype(np.float32)
     seen = Sample(photo(), "cat", "dog", 0.75, False)
     values = {
@@ -72,7 +72,7 @@ def make(**changes):
     return TransferRun(**(values | changes))
 
 
-def test_the_numbers_are_those_given(read_page):
+def test_the_page_shows_the_given_numbers(read_page):
     page = read_page(transfer_page(make()))
     for words in [
         "accuracy, everything trained 96.00%",
@@ -84,10 +84,10 @@ def test_the_numbers_are_those_given(read_page):
         "The layers of VGG16 up to block2_pool stay",
         "1 base frozen features once 2,097,665 94.9% 2 12 s 93.75%",
         "2 everything trained 2,210,241 100.0% 1 30.0 min 96.00%",
-        "966 of 1,000 images are right, 96.60%",
-        "in truth cat ; lit: why cat?",
+        "966 of 1,000 images are classified correctly, 96.60%",
+        "true class: cat ; heat map for cat",
         "changed them by 6.25%",
-        "3 files were no images or damaged. broken 0.jpg broken 1.jpg broken 2.jpg",
+        "3 files are not images or are damaged. broken 0.jpg broken 1.jpg broken 2.jpg",
         "minitorch-cnn fine-tune --seed 7",
         "The weights are under CC BY 4.0.",
     ]:
@@ -97,7 +97,7 @@ def test_the_numbers_are_those_given(read_page):
         assert f"{layer.parameters:,}" in page.text
 
 
-def test_the_accuracy_of_a_phase_may_be_measured_apart(read_page):
+def test_the_accuracy_of_a_phase_can_be_given(read_page):
     page = read_page(transfer_page(make(phases=[Phase("one", ALL, accuracy=0.5), Phase("two", {})], seconds=40)))
     assert "accuracy, one 50.00%" in page.text
     assert "accuracy, two" not in page.text
@@ -105,7 +105,7 @@ def test_the_accuracy_of_a_phase_may_be_measured_apart(read_page):
     assert "2 two 2,097,665 94.9% – – –" in page.text
 
 
-def test_mistakes_are_shown_the_surest_first_and_right_answers_not(read_page):
+def test_only_mistakes_are_shown_the_most_confident_first(read_page):
     page = read_page(transfer_page(make()))
     assert [image["alt"] for image in page.all("img") if ", predicted" in image["alt"]] == [
         "dog, predicted cat",
@@ -113,7 +113,7 @@ def test_mistakes_are_shown_the_surest_first_and_right_answers_not(read_page):
     ]
 
 
-def test_more_than_fits_is_counted(read_page):
+def test_items_that_do_not_fit_are_counted(read_page):
     sample = Sample(photo(), "cat", "dog", 0.75, False)
     page = read_page(
         transfer_page(
@@ -125,14 +125,14 @@ def test_more_than_fits_is_counted(read_page):
         )
     )
     assert "24 of 30 mistakes" in page.text
-    assert "2,033 files were no images" in page.text
+    assert "2,033 files are not images" in page.text
     assert "<19>.jpg and 2,013 more" in page.text
     assert "<20>.jpg" not in page.text
-    assert len([image for image in page.all("img") if "lit where" in image["alt"]]) == 12
+    assert len([image for image in page.all("img") if "heat map" in image["alt"]]) == 12
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-def test_hostile_names_arrive_as_text(read_page, words):
+def test_hostile_names_are_shown_as_text(read_page, words):
     layer = LayerRow(words, words, (32, 32, 3), 5, detail=words)
     other = LayerRow(words + "2", words, (32, 32, 3), 5, detail=words)
     sample = Sample(photo(), words, words, 0.5, False)
@@ -220,7 +220,7 @@ def test_any_history_gives_a_page(read_page, phases, scratch):
             assert "nan" not in node.attrib.get("d", "")
 
 
-def test_filters_alone_and_unchanged(read_page):
+def test_filters_of_one_time_only_and_unchanged_filters(read_page):
     kernel = np.ones((3, 3, 3, 4), np.float32)
     alone = read_page(transfer_page(make(filters_before=None, filters_after=kernel)))
     assert "After fine-tuning" in alone.text and "Before fine-tuning" not in alone.text and "changed" not in alone.text
@@ -230,7 +230,7 @@ def test_filters_alone_and_unchanged(read_page):
     assert "After fine-tuning" in nothing.text and "changed them" not in nothing.text
 
 
-def test_filters_out_of_caffe_are_turned_to_red_green_blue():
+def test_filters_from_caffe_are_shown_as_red_green_blue():
     blue_first = np.zeros((1, 1, 3, 1), np.float32)
     blue_first[0, 0, 0] = 1
     none = {"samples": [], "explanations": [], "filters_before": None}
@@ -238,10 +238,10 @@ def test_filters_out_of_caffe_are_turned_to_red_green_blue():
     shown = transfer_page(make(filters_after=blue_first, bgr=True, **none))
     pictures = [page[page.index("data:image/png") :].split('"')[0] for page in (turned, shown)]
     assert pictures[0] == pictures[1]
-    assert "turned to red, green, blue" in shown and "turned to red" not in turned
+    assert "shown as red, green, blue" in shown and "shown as red" not in turned
 
 
-def test_it_needs_nothing_but_itself(read_page):
+def test_the_page_is_self_contained(read_page):
     page = read_page(transfer_page(make()))
     assert page.all("script") == []
     assert "default-src 'none'" in page.all("meta")[2]["content"]
@@ -268,7 +268,7 @@ def test_a_full_page_stays_below_two_megabytes(tmp_path):
     assert write_transfer_report(run, tmp_path / "report.html").stat().st_size < 2_000_000
 
 
-def test_the_page_is_written_whole_or_not_at_all(tmp_path):
+def test_the_page_is_written_completely_or_not_at_all(tmp_path):
     path = write_transfer_report(make(), str(tmp_path / "runs" / "report.html"))
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
@@ -284,17 +284,17 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path):
             ShapeError,
             r"confusion: expected \(2, 2\) for 2 class names, got \(3, 3\)",
         ),
-        (lambda: make(scratch={"losss": [1]}), ArgumentError, "scratch: expected keys out of loss, .*, got 'losss'"),
-        (lambda: Phase("top", {"x": [1]}), ArgumentError, "phase top: history: expected keys out of loss, .*, got 'x'"),
+        (lambda: make(scratch={"losss": [1]}), ArgumentError, "scratch: expected keys among loss, .*, got 'losss'"),
+        (lambda: Phase("top", {"x": [1]}), ArgumentError, "phase top: history: expected keys among loss, .*, got 'x'"),
         (
             lambda: Phase("top", {}, {"conv": "thawed"}),
             ArgumentError,
-            "phase top: conv: expected a state out of 'trained', .*, got 'thawed'",
+            "phase top: conv: expected one of the states 'trained', .*, got 'thawed'",
         ),
         (
             lambda: make(phases=[Phase("top", {}, {"fc1": "trained"})]),
             ArgumentError,
-            "phase top: no layer that is kept or added is called 'fc1'",
+            "phase top: expected the name of a kept or added layer, got 'fc1'",
         ),
         (
             lambda: make(filters_after=np.ones((5, 5, 3, 16))),
@@ -309,7 +309,7 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path):
     ],
     ids=range(7),
 )
-def test_what_does_not_fit_together_is_refused(change, error, message):
+def test_inconsistent_values_are_rejected(change, error, message):
     with pytest.raises(error, match=f"^{message}$"):
         change()
 
@@ -317,7 +317,7 @@ def test_what_does_not_fit_together_is_refused(change, error, message):
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_fits_and_the_console_is_silent(tmp_path, width, dark):
+def test_the_page_fits_and_the_console_is_empty(tmp_path, width, dark):
     word = "a_word_without_any_place_to_break_it_" * 4
     page = transfer_page(
         make(subtitle=word, skipped=[word], commands=[("again", "minitorch-cnn " + "--option value " * 20)])

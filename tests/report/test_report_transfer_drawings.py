@@ -1,4 +1,4 @@
-"""What the page of a transfer draws: blocks and strips, curves over phases, heat over a photo."""
+"""The drawings on the page of transfer learning: blocks and strips, curves over phases, heat over a photo."""
 
 import math
 from xml.etree import ElementTree
@@ -60,13 +60,13 @@ def test_a_pool_or_a_dense_layer_ends_a_block():
         (["a1", "a2"], "a2"),
     ],
 )
-def test_a_block_is_called_what_its_layers_have_in_common(names, name):
+def test_a_block_is_named_after_the_common_prefix_of_its_layers(names, name):
     assert block_name([LayerRow(one, "Conv2D", (2, 2, 2)) for one in names]) == name
 
 
 @pytest.mark.parametrize("kept", [vgg16(), vgg16() * 3], ids=["5 blocks", "15 blocks"])
 @pytest.mark.parametrize("width", [350, 880])
-def test_every_block_stands_there_and_nothing_beyond_the_edge(width, kept):
+def test_every_block_is_drawn_and_nothing_is_outside_the_picture(width, kept):
     drawing = draw_surgery(kept, TOSSED, ADDED, PHASES, width=width)
     text = words(drawing)
     heads = ["Keep", "Toss", "Add", f"{len(kept)} layers of VGG16"]
@@ -76,7 +76,7 @@ def test_every_block_stands_there_and_nothing_beyond_the_edge(width, kept):
     right, bottom = map(float, tree.attrib["viewBox"].split()[2:])
     assert right == width
     for node in tree.iter(f"{SVG}text"):
-        # A letter is about six tenths as wide as high.
+        # A letter is about 0.6 of the font size wide.
         length = 0.6 * float(node.attrib["font-size"]) * len(node.text)
         before = {None: 0, "middle": 0.5, "end": 1}[node.attrib.get("text-anchor")] * length
         assert float(node.attrib["x"]) - before >= -1
@@ -85,7 +85,7 @@ def test_every_block_stands_there_and_nothing_beyond_the_edge(width, kept):
 
 
 @pytest.mark.parametrize("width", [350, 880])
-def test_what_is_tossed_is_crossed_out(width):
+def test_tossed_blocks_are_crossed_out(width):
     def crosses(drawing):
         lines = ElementTree.fromstring(drawing).iter(f"{SVG}path")
         return sum(node.attrib.get("stroke-linecap") == "round" for node in lines)
@@ -94,7 +94,7 @@ def test_what_is_tossed_is_crossed_out(width):
     assert crosses(draw_surgery(vgg16(), [], ADDED, width=width)) == 0
 
 
-def test_the_drawing_is_told_in_words():
+def test_the_drawing_has_a_description():
     drawing = draw_surgery(vgg16(), TOSSED, ADDED, PHASES)
     said = ElementTree.fromstring(drawing).attrib["aria-label"]
     assert (
@@ -153,7 +153,7 @@ def chart(**changes):
             ("base frozen", [Curve("training", [0.5, 0.75, 0.875], "train"), Curve("validation", [0.5, 0.625])]),
             ("everything", [Curve("validation", [0.75, 0.8125])]),
         ],
-        "rival": Curve("from scratch", [0.25] * 5, "wrong"),
+        "baseline": Curve("from scratch", [0.25] * 5, "wrong"),
         "references": [("the book", 0.9375)],
         "text": percent_text,
     }
@@ -176,17 +176,17 @@ def test_each_phase_ends_with_its_values():
 
 
 def test_the_second_phase_begins_where_the_first_ended():
-    tree = ElementTree.fromstring(chart(rival=None, references=()))
+    tree = ElementTree.fromstring(chart(baseline=None, references=()))
     strokes = [node.attrib["d"] for node in tree.iter(f"{SVG}path") if node.attrib.get("stroke-width") == "2.25"]
-    # Epochs 1 to 5 lie 90.5 pixels apart between 48 and 410; of every phase the first curve is drawn last.
+    # Epochs 1 to 5 are 90.5 pixels apart, from 48 to 410; the first curve of every phase is drawn last.
     across = [[float(point.split(" ")[0]) for point in stroke[1:].split("L")] for stroke in strokes]
     assert across == [[48, 138.5], [48, 138.5, 229], [319.5, 410]]
     border = [node.attrib["d"] for node in tree.iter(f"{SVG}path") if node.attrib.get("stroke-dasharray") == "4 3"]
     assert [path.split(" ")[0] for path in border] == ["M274.25"]
 
 
-def test_a_rival_may_take_longer():
-    tree = ElementTree.fromstring(chart(rival=Curve("from scratch", [0.25] * 9, "wrong")))
+def test_a_baseline_may_take_longer():
+    tree = ElementTree.fromstring(chart(baseline=Curve("from scratch", [0.25] * 9, "wrong")))
     borders = [node for node in tree.iter(f"{SVG}path") if node.attrib.get("stroke-dasharray") == "4 3"]
     assert len(borders) == 2
 
@@ -198,13 +198,13 @@ def test_one_phase_needs_no_border():
 
 
 def test_without_a_number_there_is_no_chart():
-    assert chart(phases=[], rival=None) is None
-    assert chart(phases=[("one", [Curve("loss", [math.nan])])], rival=None) is None
-    assert chart(phases=[], rival=Curve("from scratch", [])) is None
+    assert chart(phases=[], baseline=None) is None
+    assert chart(phases=[("one", [Curve("loss", [math.nan])])], baseline=None) is None
+    assert chart(phases=[], baseline=Curve("from scratch", [])) is None
 
 
 def lightness(colours):
-    """CIE L* of sRGB colours."""
+    """Returns the CIE L* of sRGB colours `(..., 3)`."""
     shares = np.asarray(colours) / 255
     linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
     return 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16
@@ -228,12 +228,12 @@ def test_heat_covers_a_photo(shape):
     result = overlay(image, heat)
     assert result.shape == (4, 6, 3)
     assert result.dtype == np.uint8
-    # A quarter of the grey and three quarters of the hottest colour; halves with the coldest.
+    # One quarter grey and three quarters of the hottest colour; half grey and half of the coldest.
     assert result[1, 2].tolist() == result[0, 0].tolist() == [214, 207, 148]
     assert result[2, 2].tolist() == result[3, 3].tolist() == [66, 58, 88]
 
 
-def test_a_photo_loses_its_colours():
+def test_a_photo_is_converted_to_grey():
     image = np.zeros((1, 2, 3), np.uint8)
     image[0, 0] = [200, 0, 0]
     image[0, 1] = round(0.299 * 200)
@@ -251,6 +251,6 @@ def test_a_photo_loses_its_colours():
         (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 1)), ShapeError),
     ],
 )
-def test_what_is_no_photo_or_no_heat_is_refused(image, heat, error):
+def test_an_array_that_is_not_a_photo_or_heat_is_rejected(image, heat, error):
     with pytest.raises(error, match=r"^(image|heat): expected .*, got "):
         overlay(image, heat)
