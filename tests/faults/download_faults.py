@@ -1,4 +1,4 @@
-"""What can happen to a download: the rows of the table that a server on this machine is needed for."""
+"""Faults of a download: the rows of the table that need a server on this machine."""
 
 import hashlib
 import subprocess
@@ -15,7 +15,7 @@ FETCH = Path(__file__).with_name("fetch_once.py")
 
 
 def fetch(work, server, *, quota=0):
-    """Fetch in a process of its own: (exit code, its message)."""
+    """Start a process that fetches the file."""
     checksum = "md5:" + hashlib.md5(BODY).hexdigest()
     process = subprocess.Popen(
         [sys.executable, FETCH, server.url, checksum, work.folder, str(quota)],
@@ -31,15 +31,15 @@ def message(process):
 
 
 def refused(work, *words, **options):
-    """Nothing under the final name; a later attempt at a server that behaves gets the file."""
+    """Expect nothing under the final name; a later attempt with a good server must get the file."""
     server = Server(BODY, words)
     code, said = message(fetch(work, server, **options))
     assert code == 2 and not (work.folder / "file.bin").exists()
     partial = (work.folder / "file.bin.part").exists()
     arrives(work, "ok")
     said = said.replace(server.url, "URL")
-    kept = "what has come, as `file.bin.part`" if partial else "nothing"
-    return Outcome(f"{kept}; nothing under the final name; the next attempt gets it whole", said)
+    kept = "the received part, as `file.bin.part`" if partial else "nothing"
+    return Outcome(f"{kept}; nothing under the final name; the next attempt gets the whole file", said)
 
 
 def arrives(work, *words):
@@ -48,13 +48,13 @@ def arrives(work, *words):
     assert [path.name for path in work.folder.iterdir()] == ["file.bin"]
 
 
-@fault("download: the connection breaks", "the server hangs up after each quarter")
+@fault("download: the connection breaks", "the server closes the connection after each quarter")
 def broken(work):
     arrives(work, "cut", "cut", "cut", "ok")
-    return Outcome("every quarter: each attempt goes on where the one before ended", "none: the file arrives")
+    return Outcome("every quarter: each attempt continues where the previous one ended", "none: the file arrives")
 
 
-@fault("download: it breaks for good", "the server hangs up after a quarter, then says that it is busy (503)")
+@fault("download: it breaks permanently", "the server closes the connection after a quarter, then reports 503 (busy)")
 def gone(work):
     return refused(work, "cut", "503")
 
@@ -64,17 +64,17 @@ def wrong(work):
     return refused(work, "wrong")
 
 
-@fault("download: a web page", "the server answers with HTML and calls it a file")
+@fault("download: a web page", "the server sends HTML without a Content-Type")
 def page(work):
     return refused(work, "html without saying so")
 
 
-@fault("download: the disk fills up", "the system refuses what goes beyond half the file (RLIMIT_FSIZE)")
+@fault("download: the disk fills up", "the system limits files to half the size of this one (RLIMIT_FSIZE)")
 def full(work):
     return refused(work, "ok", quota=len(BODY) // 2)
 
 
-@fault("download: two processes at once", "two begin at the same moment, the server is slow")
+@fault("download: two processes at once", "two start at the same moment, with a slow server")
 def two(work):
     server = Server(BODY, ["slow"])
     both = [fetch(work, server), fetch(work, server)]
@@ -83,7 +83,7 @@ def two(work):
     return Outcome("the whole file, for both", "none: nothing is lost")
 
 
-@fault("download: killed", "`kill -9` in the middle, the server is slow")
+@fault("download: killed", "`kill -9` in the middle, with a slow server")
 def killed(work):
     process = fetch(work, Server(BODY, ["slow"]))
     while not any(path.stat().st_size > 100_000 for path in work.folder.glob("file.bin.*")):
@@ -92,4 +92,4 @@ def killed(work):
     process.communicate()
     assert not (work.folder / "file.bin").exists()
     arrives(work, "ok")
-    return Outcome("what had come: the next attempt goes on from there", "none: nobody is left to write one")
+    return Outcome("the received part: the next attempt continues from there", "none: no process is left to print one")

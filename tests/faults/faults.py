@@ -1,11 +1,11 @@
-"""Everything that is known to happen to a training, done to one: what was kept, and what its user is told.
+"""Every known fault of a training run, injected into one: what was kept, and which message the user sees.
 
     python tests/faults/faults.py                     the table, about a minute
     python tests/faults/faults.py --write docs/faults.md
 
-Each fault is a function that does it in a fresh folder and returns what was left. A training goes over three epochs of
-four batches and saves after every batch; most faults strike after batch 2 of epoch 2. Then it is resumed, and has to
-end with the bits of a training to which nothing happened.
+Each fault is a function that injects it in a new folder and returns what was kept. Training runs for three epochs of
+four batches and saves after every batch; most faults occur after batch 2 of epoch 2. Then the training is resumed and
+must end with the same bits as an undisturbed training.
 """
 
 import argparse
@@ -31,14 +31,14 @@ from minitorch_cnn.runs import going_on
 
 HERE = Path(__file__).parent
 FAULTS = []  # (name, how it is injected, function)
-PLACE, LAST = (1, 2), (2, 4)  # epoch and batch, from 0 and 1: "epoch 2 after batch 2", and the last batch of all
+PLACE, LAST = (1, 2), (2, 4)  # epoch (from 0) and batch (from 1): "epoch 2 after batch 2", and the very last batch
 HEAD = "| fault | injected how | what was kept | message |"
-SECONDS = 240  # after which a process counts as hanging; a busy machine is no fault
+SECONDS = 240  # after which a process counts as hanging; long, because the machine may be busy
 
 
 @dataclass
 class Outcome:
-    """What was there after a fault, and the last line that its user saw."""
+    """What was kept after a fault, and the last line that the user saw."""
 
     kept: str
     message: str
@@ -68,7 +68,7 @@ class Work:
         )
 
     def train(self, act, **options):
-        """Begin a training to which `act` happens; (exit code, the line on the error output)."""
+        """Run a training in which `act` happens; return (exit code, last line on the error output)."""
         return self.finish(self.start("--out", self.run, "--quiet", *self.settings, act=act, **options))
 
     def finish(self, process):
@@ -78,7 +78,7 @@ class Work:
         return process.returncode, (lines or [""])[-1]
 
     def resume(self):
-        """Go on; the result has to be the uninterrupted training's. Returns the first line on the error output."""
+        """Resume; the result must be that of the undisturbed training. Return the first line on the error output."""
         process = self.start("--resume", self.run, "--quiet")
         output, errors = process.communicate(timeout=SECONDS)
         assert process.returncode == 0, errors
@@ -92,19 +92,19 @@ class Work:
             assert len(weights) == len(self.expected)
 
     def kept(self):
-        """What the newest good checkpoint is of, in words."""
+        """Return a description of the newest good checkpoint."""
         path = next(self.run / name for name in self.checkpoints if (self.run / name).exists())
         _, facts, damage = checkpoint.load_last(path)
-        which = "the checkpoint before it" if damage else "the checkpoint"
+        which = "the previous checkpoint" if damage else "the checkpoint"
         return f"{which} ({going_on.place(facts)}); resumed to the same bits"
 
     def shown(self, message):
-        """A message without what differs from machine to machine."""
+        """Return a message without the paths of this machine."""
         return message.replace(str(self.run), "RUN").replace(str(self.folder), "DIR")
 
 
 class Tuning(Work):
-    """The same with a small fine-tuning, beside what `Work` is given: two phases, one checkpoint for each."""
+    """The same for a small fine-tuning, which has two phases and one checkpoint for each."""
 
     command, checkpoints = "fine-tune", ("checkpoint-all.npz", "checkpoint-top.npz")
 
@@ -114,7 +114,7 @@ class Tuning(Work):
 
 
 def stopped(work, code, act, **options):
-    """A fault that ends the training with `code`; it is resumed."""
+    """Inject a fault that ends the training with `code`, then resume."""
     got, message = work.train(act, **options)
     assert got == code, (got, message)
     kept = work.kept()
@@ -129,12 +129,12 @@ def nothing_left_behind(work):
 
 
 class NotHere(Exception):
-    """This system does not let a fault be injected."""
+    """This system does not allow a fault to be injected."""
 
 
 @contextlib.contextmanager
 def small_disk(folder, size):
-    """A folder on a disk of `size`: a file system in memory, in a name space of its own, where no root is needed."""
+    """A folder on a disk of `size`: a file system in memory in a separate namespace, which does not need root."""
     script = 'mount -t tmpfs -o size="$0" none "$1" && echo mounted && exec cat'
     command = ["unshare", "-Urm", "sh", "-c", script, size, str(folder)]
     try:
@@ -149,14 +149,14 @@ def small_disk(folder, size):
         holder.communicate()
 
 
-@fault("full disk", "a disk of 400 kB (a tmpfs of its own) is filled up with a file")
+@fault("full disk", "a file fills up a separate disk of 400 kB (a tmpfs)")
 def full_disk(work):
     with small_disk(work.folder, "400k") as disk:
         full = Work(disk, work.expected)
         code, message = full.train("fill_disk")
         assert code == 2 and "kept: " in message, message
         message = full.shown(message)
-        again, said = full.finish(full.start("--resume", full.run, "--quiet"))  # it is still full
+        again, said = full.finish(full.start("--resume", full.run, "--quiet"))  # the disk is still full
         assert again == 2 and "No space left on device" in said, said
         kept = full.kept()
         nothing_left_behind(full)
@@ -165,12 +165,12 @@ def full_disk(work):
         return Outcome(kept, message)
 
 
-@fault("full disk, file by file", "files that are written are `/dev/full`, where the system has no space")
+@fault("full disk, file by file", "every file that is written is `/dev/full`, which never has space")
 def full_files(work):
     return stopped(work, 2, "full_disk")
 
 
-@fault("full disk at the end", "the same as the last row of the history, the trained model, or the page is written")
+@fault("full disk at the end", "the same while the last row of the history, the trained model or the report is written")
 def full_at_the_end(work):
     outcome, files = None, []
     for act in ("full_disk", "full_before_model", "full_before_report"):
@@ -181,12 +181,12 @@ def full_at_the_end(work):
     return outcome
 
 
-@fault("disk full in the middle of a file", "the system refuses what goes beyond half a checkpoint (RLIMIT_FSIZE)")
+@fault("disk full in the middle of a file", "the system limits files to half the size of a checkpoint (RLIMIT_FSIZE)")
 def quota(work):
     return stopped(work, 2, "quota")
 
 
-@fault("read-only folder", "`chmod 555`, without root's right to write all the same")
+@fault("read-only folder", "`chmod 555`, and root loses the right to write anyway")
 def read_only(work):
     code, message = work.train("read_only", preexec_fn=_without_roots_rights)
     work.run.chmod(0o755)
@@ -197,7 +197,7 @@ def read_only(work):
 
 
 def _without_roots_rights():
-    """Root may write everywhere; what is executed from here on may not (capabilities DAC_OVERRIDE, DAC_READ_SEARCH)."""
+    """Take root's right to write everywhere from the new process (capabilities DAC_OVERRIDE, DAC_READ_SEARCH)."""
     import ctypes
 
     libc = ctypes.CDLL(None)
@@ -215,7 +215,7 @@ def killed(work):
         process.kill()
         process.communicate()
     work.resume()
-    return Outcome(kept, "none: nobody is left to write one")
+    return Outcome(kept, "none: no process is left to print one")
 
 
 @fault("killed by a job queue", "`kill` (SIGTERM)")
@@ -223,15 +223,15 @@ def terminated(work):
     return stopped(work, 130, "terminate")
 
 
-@fault("killed data worker", "the threads that prepare batches are ended where they stand")
+@fault("killed data worker", "an exception ends the threads that prepare batches")
 def workers(work):
     code, message = work.train("kill_workers")
     assert (code, message) == (0, "")
     work.same()
-    return Outcome("everything: batches are made again, and the bits are the same", "none: nothing is lost")
+    return Outcome("everything: the batches are prepared again, with the same bits", "none: nothing is lost")
 
 
-@fault("one of two processes killed", "`kill -9` of the second under `mpiexec -n 2`; one process goes on")
+@fault("one of two processes killed", "`kill -9` of the second process under `mpiexec -n 2`; one process resumes")
 def rank(work):
     launcher = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
     code, message = work.train("kill_last_rank", launcher=(launcher, "-n", "2"))
@@ -242,7 +242,7 @@ def rank(work):
     work.resume()
     weights = checkpoint.load(work.run / "model.npz")[0]
     assert all(np.allclose(weights[key], array, rtol=1e-4, atol=1e-5) for key, array in expected.items())
-    return Outcome("the checkpoint of epoch 2; resumed to the same weights, to the rounding of sums", message)
+    return Outcome("the checkpoint of epoch 2; resumed to the same weights, up to the rounding of sums", message)
 
 
 @fault("truncated checkpoint", "the file is cut in half between two runs")
@@ -261,19 +261,19 @@ def _damaged(work, damage):
     path = work.run / "checkpoint.npz"
     path.write_bytes(damage(path.read_bytes()))
     kept = work.kept()
-    assert "before it" in kept
+    assert "previous checkpoint" in kept
     return Outcome(kept, work.resume())
 
 
-@fault("clock jumps", "the time of day jumps by days at every look, the steady clock once by an hour")
+@fault("clock jumps", "the wall clock jumps by days at every reading, the monotonic clock once by an hour")
 def clock(work):
     code, message = work.train("clock_jumps")
     assert (code, message) == (0, "")
     work.same()
-    return Outcome("everything: only durations shown are wrong", "none: nothing is lost")
+    return Outcome("everything: only the displayed durations are wrong", "none: nothing is lost")
 
 
-@fault("two runs in one folder", "`--resume`, then `--out`, in the folder of a run that is under way")
+@fault("two runs in one folder", "`--resume`, then `--out`, in the folder of a run in progress")
 def two_runs(work):
     first = work.start("--out", work.run, "--quiet", act="wait")
     deadline = time.monotonic() + SECONDS
@@ -286,7 +286,7 @@ def two_runs(work):
     (work.folder / "go").touch()
     assert work.finish(first)[0] == 0
     work.same()
-    return Outcome("everything: the first run ends with its bits, the second never begins", message)
+    return Outcome("everything: the first run ends with the same bits, the second never starts", message)
 
 
 @fault("Ctrl-C", "SIGINT during a batch")
@@ -347,7 +347,7 @@ def ctrl_c_twice_anywhere(work):
     return Outcome("the last checkpoint each time; resumed to the same bits", message)
 
 
-@fault("too little memory", "the system gives no more (RLIMIT_AS), and a GiB is asked for")
+@fault("too little memory", "the system grants no more memory (RLIMIT_AS), and 1 GiB is requested")
 def no_memory(work):
     return stopped(work, 2, "no_memory")
 
@@ -366,7 +366,8 @@ def tuning_killed(work):
     kept.append(tuning.kept())
     assert kept[0] != kept[1]
     tuning.resume()
-    return Outcome(f"each phase's own: {kept[0].partition(';')[0]}, {kept[1]}", "none: nobody is left to write one")
+    both = f"{kept[0].partition(';')[0]}, {kept[1]}"
+    return Outcome(f"one for each phase: {both}", "none: no process is left to print one")
 
 
 def _in_phase(phase, epoch, batch):
@@ -374,7 +375,7 @@ def _in_phase(phase, epoch, batch):
 
 
 def _tuning_stopped(work, code, act):
-    """Stopped in each phase; both messages name the checkpoint of that phase."""
+    """Stop in each phase; both messages must name the checkpoint of that phase."""
     tuning, outcome = Tuning(work.folder), None
     for phase in PHASES:
         outcome = stopped(tuning, code, act, place=_in_phase(*phase))
@@ -393,12 +394,12 @@ def tuning_ctrl_c_twice(work):
     return _tuning_stopped(work, 130, "ctrl_c_twice")
 
 
-@fault("fine-tuning: full disk", "files that are written are `/dev/full`, in each of the two phases")
+@fault("fine-tuning: full disk", "every file that is written is `/dev/full`, in each of the two phases")
 def tuning_full_disk(work):
     return _tuning_stopped(work, 2, "full_disk")
 
 
-@fault("numbers that go wrong", "a weight becomes infinite after a batch")
+@fault("diverging numbers", "a weight becomes infinite after a batch")
 def diverged(work):
     code, message = work.train("diverge")
     assert code == 2 and "kept: " in message
@@ -411,7 +412,7 @@ def diverged(work):
 
 
 def uninterrupted():
-    """The weights of the small training when nothing happens to it."""
+    """Return the weights of the undisturbed small training."""
     with tempfile.TemporaryDirectory() as folder:
         work = Work(folder, None)
         return _result(work)
@@ -419,7 +420,7 @@ def uninterrupted():
 
 @functools.cache
 def uninterrupted_tuning():
-    """The same of the small fine-tuning; its photos and weights are the same in every folder."""
+    """Return the weights of the undisturbed small fine-tuning; its inputs are the same in every folder."""
     with tempfile.TemporaryDirectory() as folder:
         return _result(Tuning(folder, {"nothing": "yet"}))
 
@@ -431,7 +432,7 @@ def _result(work):
 
 
 def happen(function, expected):
-    """Do one fault in a folder of its own; an Outcome that names no place of this machine."""
+    """Inject one fault in a new folder; return an Outcome without paths of this machine."""
     with tempfile.TemporaryDirectory() as folder:
         work = Work(folder, expected)
         outcome = function(work)
@@ -439,8 +440,8 @@ def happen(function, expected):
 
 
 def table():
-    """The table, row by row, as Markdown."""
-    import download_faults  # noqa: F401  registers its own
+    """Yield the table, row by row, as Markdown."""
+    import download_faults  # noqa: F401  registers its faults
 
     expected = uninterrupted()
     yield f"{HEAD}\n|---|---|---|---|"
@@ -455,7 +456,7 @@ def table():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", metavar="FILE", help="put the table in the place of the one in this page")
+    parser.add_argument("--write", metavar="FILE", help="replace the table in this page")
     options = parser.parse_args()
     rows = []
     for row in table():
@@ -469,6 +470,6 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.modules["faults"] = sys.modules["__main__"]  # for what registers more
+    sys.modules["faults"] = sys.modules["__main__"]  # for download_faults, which registers more
     with contextlib.suppress(KeyboardInterrupt):
         main()

@@ -1,4 +1,4 @@
-"""python fetch_once.py URL CHECKSUM FOLDER BYTES: fetch file.bin; BYTES, unless 0, is the most a file may have."""
+"""python fetch_once.py URL CHECKSUM FOLDER BYTES: fetch file.bin; BYTES, unless 0, limits the size of files."""
 
 import importlib
 import resource

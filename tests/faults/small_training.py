@@ -1,11 +1,11 @@
-"""A training through the command line that takes a second, and something that happens to it on the way.
+"""A training through the command line that takes a second, in which one fault happens.
 
     python small_training.py ACT EPOCH BATCH train --out RUN
 
 The recipe "digits" is replaced by a small one with dropout, batch normalisation and augmentation that saves a
-checkpoint after every batch; so is the network of `fine-tune` (`small_tuning.py`). `ACT` is the name of a function
-below, called after batch BATCH of epoch EPOCH (from 0; the checkpoint of that batch is on the disk by then; in a
-fine-tuning `top.0` or `all.0` for its two phases), or "none".
+checkpoint after every batch, and the network of `fine-tune` by a small one (`small_tuning.py`). `ACT` is "none" or the
+name of a function below, which is called after batch BATCH of epoch EPOCH, when the checkpoint of that batch has been
+written. EPOCH counts from 0; for the two phases of fine-tuning it is `top.0` or `all.0`.
 """
 
 import ctypes
@@ -71,7 +71,7 @@ def kill_last_rank(trainer):
 
 def fail_on_last_rank(trainer):
     if trainer.ranks.rank == trainer.ranks.size - 1:
-        raise ValueError("something nobody thought of")
+        raise ValueError("an unexpected error")
 
 
 def ctrl_c(trainer):
@@ -83,7 +83,7 @@ def terminate(trainer):
 
 
 def ctrl_c_twice(trainer):
-    """The second time while the checkpoint of the first is being written."""
+    """Press Ctrl-C again while the checkpoint of the first Ctrl-C is being written."""
     write = np.savez
 
     def interrupted(file, **arrays):
@@ -96,7 +96,7 @@ def ctrl_c_twice(trainer):
 
 
 def full_disk(trainer):
-    """From now on files that are written are /dev/full, to which the system writes nothing."""
+    """From now on every file that is written is /dev/full, which never has space."""
     real = tempfile.mkstemp
 
     def full(*arguments, **options):
@@ -108,13 +108,13 @@ def full_disk(trainer):
 
 
 def quota(trainer):
-    """From now on the system refuses what goes beyond half a checkpoint."""
+    """From now on the system limits files to half the size of a checkpoint."""
     size = trainer.callbacks[1].path.stat().st_size
     resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
 
 
 def fill_disk(trainer):
-    """A file that takes all the space there is."""
+    """Write a file until the disk is full."""
     import errno
 
     with open(trainer.callbacks[1].path.parent.parent / "filler", "wb", buffering=0) as filler:
@@ -134,13 +134,13 @@ def full_before_report(trainer):
 
 
 def _before(owner, name, act):
-    """From now on `act` happens when `owner.name` is called, before it does anything."""
+    """From now on call `act` before each call of `owner.name`."""
     function = getattr(owner, name)
     setattr(owner, name, lambda *arguments: (act(None), function(*arguments))[1])
 
 
 def no_memory(trainer):
-    """From now on the system gives no more memory, and something large is asked for."""
+    """From now on the system grants no more memory; then request a large array."""
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken, taken))
     np.empty(1 << 30, np.uint8)
@@ -151,7 +151,7 @@ def read_only(trainer):
 
 
 def clock_jumps(trainer):
-    """The time of day jumps a day ahead and two days back; the steady clock, as after a long sleep, an hour ahead."""
+    """The wall clock jumps back and forth by days, the monotonic clock once by an hour, as after a long sleep."""
     days, calls, wall, steady = (1, -2, 5, -4), [0], time.time, time.monotonic
 
     def jumping():
@@ -162,14 +162,14 @@ def clock_jumps(trainer):
 
 
 def kill_workers(trainer):
-    """The threads that prepare batches end where they stand, whatever they are doing."""
+    """Raise an exception in the threads that prepare batches, whatever they are doing."""
     for thread in threading.enumerate():
         if thread.name.startswith("batches"):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
 
 
 def wait(trainer):
-    """Until the test has seen enough."""
+    """Wait until the test says to continue."""
     folder = trainer.callbacks[1].path.parent
     (folder.parent / "waiting").touch()
     deadline = time.monotonic() + 60

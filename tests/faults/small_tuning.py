@@ -1,4 +1,4 @@
-"""What a small fine-tuning needs: a network in the place of VGG16, its weight file, and a few photos."""
+"""The inputs of a small fine-tuning: a network in place of VGG16, its weight file and a few photos."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def base(input_shape, seed):
 
 
 def small_transfer_net(weights=None, input_shape=(SIZE, SIZE, 3), seed=0):
-    """As `models.transfer_net`."""
+    """A small replacement for `models.transfer_net`."""
     below = base(input_shape, seed)
     if weights is not None:
         below.load_weights(weights)
@@ -27,7 +27,7 @@ def small_transfer_net(weights=None, input_shape=(SIZE, SIZE, 3), seed=0):
 
 
 def write_inputs(folder):
-    """Photos and a weight file in `folder`; returns the command line's arguments for them."""
+    """Write photos and a weight file to `folder`; return the command-line arguments for them."""
     folder, rng = Path(folder), np.random.default_rng(1)
     for part, count in (("train", 5), ("validation", 2)):
         for kind in ("cats", "dogs"):

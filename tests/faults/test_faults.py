@@ -1,9 +1,9 @@
-"""Every fault of the table (`faults.py`): something good is kept, its user is told, resumed it has the same bits."""
+"""Every fault of the table (`faults.py`): a good checkpoint is kept, a message says so, and resuming works."""
 
 import re
 from pathlib import Path
 
-import download_faults  # noqa: F401  registers its own
+import download_faults  # noqa: F401  registers its faults
 import pytest
 from faults import FAULTS, NotHere, Tuning, happen, uninterrupted
 
@@ -32,8 +32,8 @@ def test_the_page_has_every_fault_as_it_is_injected():
     assert rows == [(name, injected) for name, injected, _ in FAULTS]
 
 
-def test_a_new_fine_tuning_does_not_go_on_from_what_lies_in_its_folder(tmp_path):
-    """A folder that lost its settings, or that somebody put a checkpoint into."""
+def test_a_new_fine_tuning_does_not_resume_from_files_in_its_folder(tmp_path):
+    """The folder has lost its settings, or somebody has put a checkpoint into it."""
     tuning = Tuning(tmp_path)
     code, message = tuning.finish(tuning.start("--out", tuning.run, "--quiet", *tuning.settings, "--seed", "3"))
     assert code == 0, message

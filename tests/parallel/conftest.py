@@ -1,4 +1,4 @@
-"""Programs under mpiexec."""
+"""Fixtures that run programs under mpiexec."""
 
 import os
 import shutil
@@ -15,14 +15,14 @@ HERE = Path(__file__).parent
 
 
 def mpiexec():
-    """The launcher that belongs to this Python's MPI."""
+    """Return the launcher that belongs to this Python's MPI."""
     beside = Path(sys.executable).with_name("mpiexec")
     return str(beside) if beside.exists() else shutil.which("mpiexec") or pytest.skip("no mpiexec")
 
 
 @pytest.fixture(scope="session")
 def start():
-    """start(ranks, program, *arguments): a Popen; 1 rank is a process without mpiexec."""
+    """start(ranks, program, *arguments) returns a Popen; one rank is a process without mpiexec."""
 
     def start(ranks, program, *arguments):
         launcher = [mpiexec(), "-n", str(ranks)] if ranks > 1 else []
@@ -37,14 +37,14 @@ def start():
 
 @pytest.fixture(scope="session")
 def run(start):
-    """run(...): (exit code, output, errors) of `start(...)`."""
+    """run(...) returns (exit code, output, errors) of `start(...)`."""
 
     def run(*arguments):
         process = start(*arguments)
         try:
             output, errors = process.communicate(timeout=300)
         finally:
-            process.kill()  # where it hangs
+            process.kill()  # if it hangs
         return process.returncode, output, errors
 
     return run
@@ -52,7 +52,7 @@ def run(start):
 
 @pytest.fixture(scope="session")
 def train(run):
-    """train(ranks, out, *arguments, act=("none", 0, 0)): the small training through the command line."""
+    """train(ranks, *arguments, act=("none", 0, 0)) runs the small training through the command line."""
 
     def train(ranks, *arguments, act=("none", 0, 0)):
         return run(ranks, SMALL_TRAINING, *act, "train", *arguments)

@@ -1,4 +1,4 @@
-"""A small training or fine-tuning, through the command line, to one of whose processes something happens on the way.
+"""A small training or fine-tuning through the command line, in which something happens to one of the processes.
 
     python happening.py WHAT WHERE RANK train --out RUN
 
@@ -58,7 +58,7 @@ def killed(*_):
 
 
 def exception(*_):
-    raise ValueError("something nobody thought of")
+    raise ValueError("an unexpected error")
 
 
 def memory(*_):
@@ -73,7 +73,7 @@ def interrupted(*_):
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def told_to_end(*_):
+def terminated(*_):
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -89,7 +89,7 @@ def stops(callback, trainer, results):
     trainer.stop("enough")
 
 
-# (whose attribute, its name, at which call of it)
+# (owner, name of its method, number of the call at which it happens)
 PLACES = {
     "loading": (sys.modules[__name__], "small_data", 1),
     "features": (features, "on_host", 1),
@@ -100,7 +100,7 @@ PLACES = {
 }
 
 
-def let_happen(what, where, rank):
+def inject(what, where, rank):
     owner, name, number = PLACES[where]
     function, calls = getattr(owner, name), []
 
@@ -116,7 +116,7 @@ def let_happen(what, where, rank):
 def main():
     what, where, rank, *arguments = sys.argv[1:]
     if what != "nothing":
-        let_happen(globals()[what], where, int(rank))
+        inject(globals()[what], where, int(rank))
     recipes.RECIPES["digits"] = recipes.Recipe("Small", small_data, small_model, 3, 13, 0.01, augment={"flip": True})
     datasets.cats_vs_dogs, models.transfer_net = small_data, small_transfer_net
     train.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0

@@ -1,7 +1,7 @@
-"""A training on the stand-in for GPUs, by several processes: python on_standin.py GPUS FILE.
+"""Training on the stand-in for CuPy with several processes: python on_standin.py GPUS FILE.
 
-With as many GPUs as processes their sums go through NCCL, for which MPI stands in here: what matters is that CuPy's
-`allReduce` would be given what it asks for, and whose memory it is.
+With as many GPUs as processes, sums go through NCCL, which is replaced by MPI here. The test is that CuPy's `allReduce`
+would get arguments of the right types, and pointers to the right memory.
 """
 
 import ctypes
@@ -21,11 +21,11 @@ import standin_cupy  # noqa: E402
 from host_blas import HostBlas  # noqa: E402
 from standin_arrays import device  # noqa: E402
 
-sums = []  # (how, how many numbers), in their order
+sums = []  # (method, number of elements), in order
 
 
 class Communicator:
-    """In place of `nccl.NcclCommunicator`, with the types that CuPy's has."""
+    """Replaces `nccl.NcclCommunicator` and checks the types that CuPy's requires."""
 
     def __init__(self, ndev, commId, rank):
         assert (ndev, rank) == (parallel.world().size, parallel.world().rank)
@@ -47,7 +47,7 @@ def empty_pinned(shape, dtype):
 
 
 def pretend(gpus):
-    """Let there be CuPy, and so many GPUs."""
+    """Install the stand-in for CuPy, with `gpus` GPUs."""
     device.count = gpus
     libraries._cupy = lambda: standin_cupy.cupy
     blas = HostBlas()
@@ -80,7 +80,7 @@ def main(gpus, path):
         layers.Dense(3, activation="softmax"),
     ]
     model = Sequential(stack, (8, 10, 3), seed=3 + ranks.rank).to(backend)
-    model.layers[0].trainable = False  # so that there are features, exchanged on the host
+    model.layers[0].trainable = False  # so that the features of a frozen base are exchanged on the host
     with definitions_only():
         history = model.fit(
             x / np.float32(255), labels, optimizer=optimizers.SGD(0.05, momentum=0.9, clip_norm=1.0), epochs=5,

@@ -1,4 +1,4 @@
-"""Trains with everything that is random or looks at the whole batch: python same_weights.py CASE FILE."""
+"""Training with everything that is random or depends on the whole batch: python same_weights.py CASE FILE."""
 
 import sys
 
@@ -24,7 +24,7 @@ def small(ranks, images, batch_size, epochs):
             layers.Dense(3, activation="softmax"),
         ],
         input_shape=(9, 7, 2),
-        seed=5 + ranks.rank,  # other weights and random numbers on every rank, until the first one's are sent round
+        seed=5 + ranks.rank,  # differs on every rank, so the first rank must send its weights and random numbers
     )
     history = model.fit(
         x, labels, optimizer=optimizers.SGD(0.02, momentum=0.9, weight_decay=1e-3), epochs=epochs,
@@ -35,7 +35,7 @@ def small(ranks, images, batch_size, epochs):
 
 
 def digits(ranks):
-    """The digits as `minitorch-cnn train` has them, in float64, where no ReLU hangs on how a sum is rounded."""
+    """The recipe of `minitorch-cnn train` in float64, in which rounding of sums does not decide the sign of a ReLU."""
     recipe = recipes.RECIPES["digits"]
     dataset = recipe.load(None, False)
     images, labels = dataset.train_images[:45], dataset.train_labels[:45]
@@ -49,7 +49,7 @@ def digits(ranks):
 
 
 def exact(ranks, optimizer, loss, outputs, activation, freeze):
-    """In float64, where an optimizer that divides by a gradient's size does not make much of how a sum was rounded."""
+    """In float64, in which an optimizer that divides by the gradient's size does not amplify rounding errors much."""
     rng = np.random.default_rng(3)
     x, labels = rng.random((38, 9, 7, 2), dtype=np.float32), rng.integers(0, 2, (38, outputs)).astype(float)
     model = Sequential(
@@ -76,7 +76,7 @@ def exact(ranks, optimizer, loss, outputs, activation, freeze):
     return model, history
 
 
-# Gradients are shortened all the time: only the length of the whole batch's is the right one.
+# Every step clips the gradient, so ranks agree only if they use the norm of the whole batch's gradient.
 OPTIONS = {"weight_decay": 0.01, "clip_norm": 0.02, "multipliers": {"dense": 3.0}}
 EXACT = {
     "SGD, mean squared error": (

@@ -1,4 +1,4 @@
-"""Features of a frozen base, computed by all processes: python shared_features.py FOLDER; each writes all it has."""
+"""Features of a frozen base, computed by all processes: python shared_features.py FOLDER; each rank writes its copy."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ COUNTS = (1, 2, 4, 9, 23)  # images, in batches of four: fewer batches than rank
 
 
 class Photos:
-    """Images that are loaded when they are asked for; remembers which were."""
+    """Images that are loaded on demand; records which ones were loaded."""
 
     def __init__(self, count):
         rng = np.random.default_rng(count)

@@ -1,4 +1,4 @@
-"""Whatever ends one of several processes ends them all, says so once, and any number of them goes on."""
+"""Whatever ends one of several processes ends all of them with one message, and any number can resume."""
 
 import shutil
 import signal
@@ -17,7 +17,7 @@ TUNE = ("fine-tune", "--quiet", "--weights", "none", "--top-epochs", "2", "--all
 
 @pytest.fixture(scope="module")
 def ends(run):
-    """ends(ranks, what, where, rank, *arguments): (exit code, errors)."""
+    """ends(ranks, what, where, rank, *arguments) returns (exit code, errors)."""
 
     def ends(*arguments):
         ranks, *rest = arguments
@@ -29,7 +29,7 @@ def ends(run):
 
 @pytest.fixture(scope="module")
 def whole(ends, tmp_path_factory):
-    """whole(command): the weights that one process reaches undisturbed."""
+    """whole(command) returns the weights of one undisturbed process."""
     kept = {}
 
     def whole(command):
@@ -51,7 +51,7 @@ def weights(folder):
     [(TRAIN, "batch", 1), (TRAIN, "validation", 2), (TUNE, "features", 2), (TUNE, "validation", 0)],
     ids=["a batch", "validation", "features", "validation while fine-tuning"],
 )
-def test_one_of_three_is_killed_and_one_or_two_go_on(ends, whole, tmp_path, command, where, rank):
+def test_one_of_three_is_killed_and_one_or_two_resume(ends, whole, tmp_path, command, where, rank):
     run, advice = tmp_path / "run", "minitorch-cnn: a process was killed; go on with: mpiexec -n 3 minitorch-cnn"
     code, errors = ends(3, "killed", where, rank, *command, "--out", run)
     assert code != 0 and errors.count("minitorch-cnn: ") == 1
@@ -72,17 +72,17 @@ GO_ON = "go on with: mpiexec -n 3 minitorch-cnn train --resume {run}"
 @pytest.mark.parametrize(
     "what, where, rank, code, said",
     [
-        ("exception", "batch", 2, 1, ["process 3 of 3", "ValueError: something nobody thought of", KEPT, GO_ON]),
+        ("exception", "batch", 2, 1, ["process 3 of 3", "ValueError: an unexpected error", KEPT, GO_ON]),
         ("memory", "batch", 1, 2, ["process 2 of 3: minitorch-cnn: too little memory", KEPT, GO_ON]),
         ("damaged", "batch", 1, 2, ["process 2 of 3: minitorch-cnn: photo.jpg: cannot be read", KEPT, GO_ON]),
         ("interrupted", "loading", 1, 130, ["process 2 of 3: minitorch-cnn: interrupted"]),
-        ("told_to_end", "batch", 1, 130, ["in epoch 2 of 3 after batch 2 of 4; saved {run}/checkpoint.npz", GO_ON]),
+        ("terminated", "batch", 1, 130, ["in epoch 2 of 3 after batch 2 of 4; saved {run}/checkpoint.npz", GO_ON]),
         ("diverges", "batch", 1, 2, ["it began in conv2d_1: its kernel is not finite any more: training has diverged"]),
-        ("exception", "report", 0, 1, ["ValueError: something nobody thought of", GO_ON]),
+        ("exception", "report", 0, 1, ["ValueError: an unexpected error", GO_ON]),
         ("killed", "loading", 0, 9, ["minitorch-cnn: a process was killed\n"]),
     ],
 )
-def test_what_happens_to_one_of_three_is_said_once(ends, tmp_path, what, where, rank, code, said):
+def test_what_happens_to_one_of_three_is_printed_once(ends, tmp_path, what, where, rank, code, said):
     run = tmp_path / "run"
     ended, errors = ends(3, what, where, rank, *TRAIN, "--out", run)
     assert ended == code, errors
@@ -91,14 +91,14 @@ def test_what_happens_to_one_of_three_is_said_once(ends, tmp_path, what, where, 
     assert errors.count("minitorch-cnn: ") == 1
 
 
-def test_who_stops_stops_all(ends, tmp_path):
+def test_one_process_that_stops_stops_all(ends, tmp_path):
     code, errors = ends(3, "stops", "epoch end", 1, *TRAIN, "--out", tmp_path / "run")
     assert code == 0, errors
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 2
 
 
 def test_ctrl_c_while_one_computes_features(start, tmp_path):
-    """The others wait for its features, inside MPI, where no signal is heard."""
+    """The others wait for its features inside MPI, where Python does not handle signals."""
     run = tmp_path / "run"
     process = start(3, PROGRAM, "slow", "features", 2, *TUNE, "--out", run)
     deadline = time.monotonic() + 60
@@ -115,13 +115,13 @@ from minitorch_cnn import parallel
 parallel.launch.PATIENCE = 0.5
 ranks = parallel.world()
 if ranks.rank == 1:
-    raise ValueError("something nobody thought of")
+    raise ValueError("an unexpected error")
 ranks.any(False)
 """
 
 
-def test_an_exception_in_a_script_of_ones_own(run, tmp_path):
+def test_an_exception_in_a_users_script(run, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     code, _, errors = run(2, tmp_path / "script.py")
-    assert code == 1 and errors.count("ValueError: something nobody thought of") == 1
+    assert code == 1 and errors.count("ValueError: an unexpected error") == 1
     assert "process 2 of 2: Traceback" in errors

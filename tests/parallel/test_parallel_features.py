@@ -1,4 +1,4 @@
-"""Several processes share the work of a frozen base's features, and all of them have all of it."""
+"""Several processes divide the computation of a frozen base's features, and each of them gets all features."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Several processes with models on GPUs, on the stand-in: the weights of one process on the host, but for rounding."""
+"""Several processes on the stand-in for GPUs reach the weights of one process on the host, up to rounding."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The parts that make a share count as a part of the whole, without any MPI."""
+"""The computations that make a share an exact part of the whole batch, without MPI."""
 
 import numpy as np
 import pytest
@@ -16,14 +16,14 @@ from minitorch_cnn.training.shared_step import SharedStep
 
 
 class One(Alone):
-    """One rank of several, for what needs no other."""
+    """One rank of several, for tests that do not communicate."""
 
     def __init__(self, rank, size):
         self.rank, self.size = rank, size
 
 
 @given(st.integers(1, 9), st.integers(0, 40))
-def test_shares_are_every_image_once(size, images):
+def test_shares_contain_every_image_once(size, images):
     shares = [One(rank, size).share(images) for rank in range(size)]
     covered = [index for share in shares for index in range(share.first, share.stop)]
     assert covered == list(range(images))
@@ -78,7 +78,7 @@ def test_a_part_is_augmented_as_it_is_in_the_whole(augment):
         assert np.array_equal(np.concatenate([share[1] for share in shares]), labels)
 
 
-def test_the_image_that_is_no_number_is_named_by_its_place_in_the_batch():
+def test_an_image_with_nan_is_named_by_its_position_in_the_batch():
     model = Sequential([layers.Flatten(), layers.BatchNorm(), layers.Dense(2)], (3, 2, 1), seed=0)
     x, labels = np.ones((10, 3, 2, 1), np.float32), np.zeros((10, 2))
     x[4, 1, 1, 0] = np.nan
@@ -91,15 +91,15 @@ def test_the_image_that_is_no_number_is_named_by_its_place_in_the_batch():
     assert np.array_equal(model.vector.values, before)
 
 
-def test_damaged_files_are_those_that_any_rank_has_met():
+def test_damaged_files_are_those_that_any_rank_has_found():
     images, labels = np.zeros((2, 3, 4, 3), np.uint8), np.zeros(2, np.int64)
     dataset = datasets.Dataset("d", images, labels, images, labels, ("cat",), ["before.jpg"])
     ranks = One(0, 2)
-    ranks.gather = lambda own: [own, ["before.jpg", "met by the other.jpg"]]
-    assert with_all_skipped(dataset, ranks).skipped == ["before.jpg", "met by the other.jpg"]
+    ranks.gather = lambda own: [own, ["before.jpg", "found by the other.jpg"]]
+    assert with_all_skipped(dataset, ranks).skipped == ["before.jpg", "found by the other.jpg"]
 
 
-def test_part_of_a_sequence_loads_only_what_is_asked_for():
+def test_part_of_a_sequence_loads_only_the_requested_items():
     asked = []
 
     class Images:

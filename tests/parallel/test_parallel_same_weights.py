@@ -1,4 +1,4 @@
-"""However many processes share the batches, the weights are those of one, to the rounding of sums."""
+"""Any number of processes trains the weights of one process, up to the rounding of sums."""
 
 from pathlib import Path
 
