@@ -142,7 +142,7 @@ def list_with_a_missing_part(path):
         file.attrs["layer_names0"], file.attrs["layer_names2"] = names[:4], names[4:]
 
 
-@hostile("expected a flat list of strings, got 2 axes of text")
+@hostile("expected a flat list of strings, got text of shape")
 def table_of_names(path):
     with h5py.File(path, "r+") as file:
         file.attrs["layer_names"] = np.array([[b"conv2d", b"dense"], [b"a", b"b"]])

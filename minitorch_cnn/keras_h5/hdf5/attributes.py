@@ -83,8 +83,8 @@ def texts(attribute: Attribute, heaps: GlobalHeaps) -> list[str]:
     if attribute.shape is None or attribute.count() == 0:
         return []
     if attribute.datatype.text is None or len(attribute.shape) > 1:
-        kind = f"{len(attribute.shape)} axes of {attribute.datatype.name}"
-        raise WeightsError(f"attribute {name}: expected a flat list of strings, got {kind}")
+        found = f"{attribute.datatype.name} of shape {attribute.shape}"
+        raise WeightsError(f"attribute {name}: expected a flat list of strings, got {found}")
     if attribute.count() > MOST_TEXTS:
         raise WeightsError(f"attribute {name}: expected at most {MOST_TEXTS:,} strings, got {attribute.count():,}")
     data, size = _data(attribute), attribute.datatype.size
