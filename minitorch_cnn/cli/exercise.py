@@ -26,10 +26,10 @@ def _exercise(options):
 
     from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.exercises import course
-    from minitorch_cnn.exercises.progress import Course, here
+    from minitorch_cnn.exercises.progress import Course, default_folder
 
     _take_paths_apart(options)
-    mine = Course(options.folder or here())
+    mine = Course(options.folder or default_folder())
     if options.name is None:
         mine.require()
         return _list_exercises(mine)
@@ -138,6 +138,6 @@ def _check_all(mine, seconds):
 
 
 def _in_folder(mine):
-    from minitorch_cnn.exercises.progress import here
+    from minitorch_cnn.exercises.progress import default_folder
 
-    return "" if str(mine.folder) == here() else f" {printable(mine.folder)}"
+    return "" if str(mine.folder) == default_folder() else f" {printable(mine.folder)}"

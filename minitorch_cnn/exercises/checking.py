@@ -1,34 +1,38 @@
-"""One function of a learner against its task: the first thing that is wrong with it, in words."""
+"""Checks one function of a learner against its task and says in words what is wrong first."""
 
 import contextlib
 import copy
 import traceback
 import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.exercises.exercise import Task
 from minitorch_cnn.gradients.differences import close, difference
 
-TOLERANCE = 1e-6  # of the largest number
+TOLERANCE = 1e-6  # relative to the largest number
 SHOWN = 5  # significant digits of the numbers in a message
 
 
 class Wrong(Exception):
-    """What is wrong, and a hint if there is one."""
+    """Raised with a message that says what is wrong, and a hint if there is one."""
 
-    def __init__(self, words, hint=None):
+    def __init__(self, words: str, hint: str | None = None) -> None:
         super().__init__(words)
         self.words, self.hint = words, hint
 
 
 class NotBegun(Exception):
-    """The function still is the stub's."""
+    """Raised if the function is still the unchanged stub."""
 
 
-def check(task, function, path=None):
-    """Raise Wrong where `function` does not do what `task` asks, NotBegun where it is the stub's.
+def check(task: Task, function: Callable, path: Path | None = None) -> None:
+    """Check that `function` does what `task` asks; `path`, the learner's file, gives line numbers for the messages.
 
-    `path` is the learner's file, for the line numbers in messages.
+    Raises Wrong if it does not, and NotBegun if the function is still the stub.
     """
     if task.judge is not None:
         with guarded(task.function, path):
@@ -37,18 +41,22 @@ def check(task, function, path=None):
             raise Wrong(f"{task.function}: {complaint}")
         return
     for arguments in task.cases():
-        got = called(task, function, arguments, path)
+        got = results_of(task, function, arguments, path)
         _compare(task, arguments, got, task.truth(**copy.deepcopy(arguments)))
-    for name, value in called(task, function, in_float32(task.cases()[0]), path).items():
+    for name, value in results_of(task, function, in_float32(task.cases()[0]), path).items():
         if getattr(value, "dtype", None) == np.float64:
             raise Wrong(
-                f"{task.function}: {name} is float64 for input of float32",
-                "np.zeros, np.ones and np.eye make float64: np.zeros_like(x) or dtype=x.dtype keep what came in",
+                f"{task.function}: {name} is float64 for float32 input",
+                "np.zeros, np.ones and np.eye create float64: np.zeros_like(x) or dtype=x.dtype keep the input's type",
             )
 
 
-def called(task, function, arguments, path):
-    """{result: value} of one call, with copies of the arguments, which must not change unless the task says so."""
+def results_of(task: Task, function: Callable, arguments: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """The results of one call as {result: value}.
+
+    The function receives copies of the arguments. Raises Wrong if it changes one, unless the task allows that, or if
+    the number of results is wrong.
+    """
     mine = copy.deepcopy(arguments)
     with guarded(task.function, path, arguments):
         if task.call is not None:
@@ -57,7 +65,7 @@ def called(task, function, arguments, path):
     if task.keeps:
         for name, value in arguments.items():
             if isinstance(value, np.ndarray) and not np.array_equal(value, mine[name]):
-                hint = "whoever called still needs it: work on a copy, or on a new array"
+                hint = "the caller still needs this array: work on a copy or on a new array"
                 raise Wrong(f"{task.function}: changes its argument {name}", hint)
     if returned is None:
         raise Wrong(f"{task.function}: returns None", "is the `return` missing?")
@@ -72,10 +80,10 @@ def called(task, function, arguments, path):
 
 
 @contextlib.contextmanager
-def guarded(name, path, arguments=None):
-    """Inside, whatever the learner's code raises becomes a Wrong of one line that says where.
+def guarded(name: str, path: Path | None, arguments: dict[str, Any] | None = None) -> Iterator[None]:
+    """Turn every exception of the learner's code into a Wrong with one line that says where it happened.
 
-    `arguments` is what the function was called with, whose shapes explain most of what it can raise.
+    `arguments` are those of the call, because their shapes explain most exceptions.
     """
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -86,36 +94,32 @@ def guarded(name, path, arguments=None):
     except NotImplementedError as error:
         raise NotBegun(name) from error
     except (Exception, SystemExit) as error:
-        raise Wrong(f"{name}: {in_one_line(error, path)}", _of_error(error, arguments)) from error
+        raise Wrong(f"{name}: {in_one_line(error, path)}", _hint_for_error(error, arguments)) from error
 
 
-def _of_error(error, arguments):
-    """What helps with an exception; None where it speaks for itself."""
+def _hint_for_error(error: BaseException, arguments: dict[str, Any] | None) -> str | None:
+    """A hint that explains an exception, or None if its own message is clear enough."""
     words = str(error)
     if isinstance(error, NameError) and "'np'" in words:
         return "`import numpy as np` belongs at the top of the file"
     if isinstance(error, ValueError) and "truth value" in words:
-        return "`if` asks for one yes or no, an array has many: np.where(x > 0, ...) or a mask, x > 0, asks each number"
+        return "`if` needs a single True or False, but an array has many: use np.where(x > 0, ...) or a mask, x > 0"
     if isinstance(error, TypeError) and "positional argument" in words:
-        return f"it is called with {', '.join(arguments)}" if arguments else None
+        return f"the function is called with {', '.join(arguments)}" if arguments else None
     if isinstance(error, KeyError) and arguments:
         lacking = [name for name, value in arguments.items() if isinstance(value, dict) and error.args[0] not in value]
-        return (
-            f"{' and '.join(lacking)} may lack a name: skip what is not to be touched before asking"
-            if lacking
-            else None
-        )
+        return f"{' and '.join(lacking)} may lack a name: skip frozen names before looking them up" if lacking else None
     if isinstance(error, RecursionError):
-        return "it calls itself without an end"
+        return "the function calls itself endlessly"
     if isinstance(error, (ValueError, IndexError)) and arguments:
         shapes = [f"{name} {value.shape}" for name, value in arguments.items() if isinstance(value, np.ndarray)]
         others = [f"{name} = {value}" for name, value in arguments.items() if isinstance(value, (tuple, int))]
-        return f"it was called with {', '.join([*shapes, *others])}" if shapes else None
+        return f"the function was called with {', '.join([*shapes, *others])}" if shapes else None
     return None
 
 
-def in_one_line(error, path):
-    """An exception as `ValueError: words (06_conv2d.py, line 31)`."""
+def in_one_line(error: BaseException, path: Path | None) -> str:
+    """An exception as one line, such as `raised ValueError: message (06_conv2d.py, line 31)`."""
     words = " ".join(str(getattr(error, "msg", error) if isinstance(error, SyntaxError) else error).split())
     place = ""
     if path is not None:
@@ -142,24 +146,24 @@ def _check_kind(task, arguments, name, value, right):
     if value is None:
         raise Wrong(f"{task.function}: {name} is None")
     if shape and not isinstance(value, (np.ndarray, np.generic)):
-        hint = "np.array(...) makes an array of a list" if isinstance(value, (list, tuple)) else None
+        hint = "np.array(...) makes an array from a list" if isinstance(value, (list, tuple)) else None
         raise Wrong(f"{task.function}: {name}: expected an array of shape {shape}, got {type(value).__name__}", hint)
     if np.asarray(value).dtype.kind not in "fiub":
         raise Wrong(f"{task.function}: {name}: expected real numbers, got dtype {np.asarray(value).dtype}")
     if np.shape(value) != shape:
         raise Wrong(
             f"{task.function}: {name}: expected shape {shape}, got {np.shape(value)}",
-            _recognised(task, arguments, name, value) or _of_shape(value, shape),
+            _recognised(task, arguments, name, value) or _hint_for_shape(value, shape),
         )
     if np.asarray(value).dtype.kind != "f" and np.asarray(right).dtype.kind == "f":
         raise Wrong(
-            f"{task.function}: {name}: expected fractions, got whole numbers ({np.asarray(value).dtype})",
-            "an array made from integers cuts off what is behind the point: give it the dtype of the input",
+            f"{task.function}: {name}: expected floating-point numbers, got integers ({np.asarray(value).dtype})",
+            "an integer array cuts off everything after the decimal point: give it the dtype of the input",
         )
 
 
 def _recognised(task, arguments, name, value):
-    """The hint of the mistake that gives these numbers in this shape, or None."""
+    """The hint of the mistake that gives exactly these numbers in this shape, or None."""
     for mistake in task.mistakes:
         with np.errstate(all="ignore"):
             wrong = mistake.wrong(**copy.deepcopy(arguments))
@@ -168,35 +172,35 @@ def _recognised(task, arguments, name, value):
     return None
 
 
-def _of_shape(value, shape):
+def _hint_for_shape(value: Any, shape: tuple[int, ...]) -> str | None:
     value = np.asarray(value)
     if value.ndim == len(shape) and sorted(value.shape) == sorted(shape):
-        return "the right sizes in another order: is a transpose missing?"
+        return "the sizes are right but in another order: is a transpose missing?"
     if value.size == int(np.prod(shape)):
-        return "the right number of numbers: a reshape away, or keepdims"
+        return "the number of elements is right: a reshape is missing, or keepdims"
     if value.ndim == len(shape) == 4 and value.size > int(np.prod(shape)):
-        return "larger than it should be: is the padding still around it?"
+        return "the array is too large: is the padding still around it?"
     if value.ndim == len(shape):
         return None
     if value.shape == shape[: value.ndim] or value.shape == shape[len(shape) - value.ndim :]:
-        return "an axis too few: was one summed over that should stay?"
+        return "an axis is missing: did you sum over one that should stay?"
     if shape == value.shape[: len(shape)] or shape == value.shape[value.ndim - len(shape) :]:
-        return "an axis too many: over which one is there to sum?"
-    return f"{value.ndim} axes where there should be {len(shape)}"
+        return "there is an axis too many: over which one should you sum?"
+    return f"the array has {value.ndim} axes, it should have {len(shape)}"
 
 
 def _worst(name, value, right):
     bad = ~np.isfinite(value)
     index = np.unravel_index(np.argmax(np.where(bad, np.inf, np.abs(value - right))), value.shape)
     place = f"{name}[{', '.join(map(str, index))}]" if index else name
-    return f"yours {place} = {value[index]:.{SHOWN}g}, it should be {right[index]:.{SHOWN}g}"
+    return f"your {place} is {value[index]:.{SHOWN}g}, it should be {right[index]:.{SHOWN}g}"
 
 
 def _hint(task, arguments, name, got, wanted):
-    """The hint of the mistake that gives the learner's very numbers for `name`; else how they differ from the right."""
+    """The hint of the mistake that gives exactly the learner's numbers for `name`, or else how they differ."""
     for other, right in wanted.items():
         if other != name and _same(got[name], right):
-            return f"that is {other}: the results in their order are {', '.join(task.results)}"
+            return f"that is {other}: the order of the results is {', '.join(task.results)}"
     for mistake in task.mistakes:
         with np.errstate(all="ignore"):
             wrong = mistake.wrong(**copy.deepcopy(arguments))
@@ -205,13 +209,13 @@ def _hint(task, arguments, name, got, wanted):
             return mistake.hint
     coarse = np.asarray(got[name]).dtype
     if coarse == np.float16 or (coarse == np.float32 and close(got[name], wanted[name], 1e-4)):
-        return f"{coarse} for input of float64: nothing is to be made coarser on the way"
+        return f"{coarse} for float64 input: the function should keep the precision of its input"
     batch = next((len(value) for value in arguments.values() if isinstance(value, np.ndarray)), None)
     return difference(np.asarray(got[name], float), np.asarray(wanted[name], float), batch)
 
 
 def _same(got, wanted):
-    """Whether two results agree; NaN is equal to NaN here, since both may have overflowed alike."""
+    """Whether two results agree; NaN counts as equal to NaN because both may have overflowed in the same place."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     if got.shape != wanted.shape or got.dtype.kind not in "fiub":
         return False
@@ -221,8 +225,8 @@ def _same(got, wanted):
     return close(got[finite], wanted[finite], TOLERANCE)
 
 
-def in_float32(value):
-    """Arguments in the precision of a training: arrays of float64, in dictionaries too, as float32."""
+def in_float32(value: Any) -> Any:
+    """The value with all float64 arrays, also those in dictionaries, as float32, the precision of training."""
     if isinstance(value, np.ndarray) and value.dtype == np.float64:
         return value.astype(np.float32)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The ten exercises in their order."""
+"""The ten exercises in order, and how to find one by name."""
 
 import difflib
 from pathlib import Path
@@ -8,15 +8,15 @@ from minitorch_cnn.exercises.exercise import Exercise
 from minitorch_cnn.exercises.tasks import conv2d, dense, im2col, max_pool, relu, sgd, softmax, surgery, winograd
 
 EXERCISES = (
-    Exercise(1, "dense", "the way back through a dense layer", dense.TASKS),
-    Exercise(2, "relu", "a ReLU, forwards and backwards", relu.TASKS),
-    Exercise(3, "softmax", "softmax and cross-entropy in one", softmax.TASKS),
+    Exercise(1, "dense", "the backward pass of a dense layer", dense.TASKS),
+    Exercise(2, "relu", "a ReLU, forward and backward", relu.TASKS),
+    Exercise(3, "softmax", "softmax and cross-entropy together", softmax.TASKS),
     Exercise(4, "im2col", "every window as a row of a matrix", im2col.IM2COL),
-    Exercise(5, "col2im", "and back, adding up", im2col.COL2IM),
-    Exercise(6, "conv2d", "the way back through a convolution", conv2d.TASKS),
-    Exercise(7, "max_pool", "who gets the gradient in a max pool", max_pool.TASKS),
-    Exercise(8, "sgd", "a step with momentum that leaves frozen layers alone", sgd.TASKS),
-    Exercise(9, "surgery", "chop off the top, put on a new one, freeze the rest", surgery.TASKS),
+    Exercise(5, "col2im", "back to an image, adding up", im2col.COL2IM),
+    Exercise(6, "conv2d", "the backward pass of a convolution", conv2d.TASKS),
+    Exercise(7, "max_pool", "which pixels get the gradient of a max pool", max_pool.TASKS),
+    Exercise(8, "sgd", "a step with momentum that skips frozen layers", sgd.TASKS),
+    Exercise(9, "surgery", "replace the top of a network and freeze the rest", surgery.TASKS),
     Exercise(10, "winograd", "a 3x3 convolution with fewer multiplications", winograd.TASKS),
 )
 
@@ -31,10 +31,10 @@ ALIASES = {
 }
 
 
-def get(name):
-    """The exercise called `name`, with that number, or with that function; ArgumentError that lists the names.
+def get(name: str) -> Exercise:
+    """The exercise with this name, number or function; capitals, `-`, `_` and spaces do not matter.
 
-    Capitals, `-`, `_` and blanks do not matter: `MaxPool`, `softmax cross-entropy`.
+    Raises ArgumentError, with a list of the names, if there is none.
     """
     plain = _plain(name)
     for exercise in EXERCISES:
@@ -49,16 +49,16 @@ def get(name):
     raise ArgumentError(f"{name}: expected one of {', '.join(names)}{hint}")
 
 
-def is_name(words):
-    """Whether `get` knows it."""
+def is_name(words: str) -> bool:
+    """Whether `get` finds an exercise with this name."""
     try:
         return get(words) is not None
     except ArgumentError:
         return False
 
 
-def of_file(path):
-    """The exercise that a file called as its stub belongs to, or None."""
+def of_file(path: str | Path) -> Exercise | None:
+    """The exercise whose stub has the same file name as `path`, or None."""
     return next((exercise for exercise in EXERCISES if exercise.file_name == Path(path).name), None)
 
 

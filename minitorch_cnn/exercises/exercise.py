@@ -1,24 +1,25 @@
-"""What an exercise is: functions to write, cases to try them on, the truth, and the mistakes one makes on the way."""
+"""What an exercise consists of: functions to write, cases to test them, the right results and common mistakes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 HERE = Path(__file__).parent
-STEP = 1e-5  # of the difference quotients; the functions are linear or smooth, the numbers about 1
+STEP = 1e-5  # of the difference quotients; it suits functions that are linear or smooth and numbers of size 1
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer: the hint for who gives it, and (**arguments) -> {result: the wrong numbers}.
+    """A wrong answer: the hint for the learner, and (**arguments) -> {result: the wrong numbers}.
 
-    Each of the results may be wrong in this way by itself; `joint` says that all of them are if one is.
+    Each result may be wrong in this way independently; `joint` says that all are wrong if one is.
     """
 
     hint: str
-    wrong: Callable
+    wrong: Callable[..., dict[str, Any]]
     joint: bool = False
 
 
@@ -26,18 +27,18 @@ class Mistake:
 class Task:
     """One function to write.
 
-    Fields: `function` its name; `results` the names of what it returns; `cases` () -> a list of {argument: value};
-    `truth` (**arguments) -> {result: value}; `mistakes`; `large` () -> arguments to time it on; `call`
-    (function, arguments) -> {result: value}, where calling it is more than passing the arguments; `judge` (function) ->
-    a hint or None takes the place of all that where results are no numbers; `keeps` False for a function that is to
-    change its arguments.
+    Fields: `function`, its name; `results`, the names of its results; `cases` () -> a list of {argument: value};
+    `truth` (**arguments) -> {result: right value}; `mistakes`; `large` () -> the arguments for timing it; `call`
+    (function, arguments) -> {result: value}, if a call takes more than passing the arguments; `judge` (function) ->
+    what is wrong or None, which replaces all of these if the results are not numbers; `keeps`, False if the function
+    is supposed to change its arguments.
     """
 
     function: str
-    results: tuple = ()
-    cases: Callable | None = None
-    truth: Callable | None = None
-    mistakes: tuple = ()
+    results: tuple[str, ...] = ()
+    cases: Callable = list
+    truth: Callable = dict
+    mistakes: tuple[Mistake, ...] = ()
     large: Callable | None = None
     call: Callable | None = None
     judge: Callable | None = None
@@ -46,39 +47,39 @@ class Task:
 
 @dataclass(frozen=True)
 class Exercise:
-    """A file of the course. Fields: its number and name, a title, and the tasks in it."""
+    """One file of the course: its number, name and title, and the tasks in it."""
 
     number: int
     name: str
     title: str
-    tasks: tuple = field(repr=False)
+    tasks: tuple[Task, ...] = field(repr=False)
 
     @property
-    def file_name(self):
-        """As in `06_conv2d.py`."""
+    def file_name(self) -> str:
+        """The name of the file, such as `06_conv2d.py`."""
         return f"{self.number:02}_{self.name}.py"
 
     @property
-    def stub(self):
-        """The path of the file that the learner gets."""
+    def stub(self) -> Path:
+        """The path of the file that the learner starts from."""
         return HERE / "stubs" / self.file_name
 
     @property
-    def solution(self):
-        """The path of ours."""
+    def solution(self) -> Path:
+        """The path of the reference solution."""
         return HERE / "solutions" / self.file_name
 
 
-def numbers(seed, *shape):
-    """An array of numbers that all differ and are not near 0: no ties, no kinks."""
+def numbers(seed: int, *shape: int) -> np.ndarray:
+    """A float64 array of distinct numbers that are not close to 0, so that there are no ties and no kinks."""
     size = int(np.prod(shape))
     return np.random.default_rng(seed).permutation(np.linspace(-1.5, 1.5, size) + 0.4 / size).reshape(shape)
 
 
-def numerical_gradients(forward, dy, **arrays):
-    """{"d" + name: dL/darray} of L = sum(forward(**arrays) * dy) by central differences, for float64 arrays.
+def numerical_gradients(forward: Callable, dy: np.ndarray | float, **arrays: np.ndarray) -> dict[str, np.ndarray]:
+    """The gradients {"d" + name: dL/darray} of L = sum(forward(**arrays) * dy) by central differences, in float64.
 
-    This is the definition of what the learner's backward has to give; no backward of ours is in it.
+    The learner's backward pass must match this definition of the gradient, which uses no backward pass of ours.
     """
     gradients = {}
     for name, array in arrays.items():

@@ -1,68 +1,75 @@
-"""The same work as an exercise's, done by the package: what a learner's time is compared with.
+"""The computation of each exercise done by the package itself, for comparison with the learner's time.
 
-Each takes the arguments of the exercise's large case and gives a function without arguments, whose results are in the
-exercise's order. The package has no faster im2col than that of the solution: its fast convolutions never lay out all
-columns. What a layer keeps from its forward pass is made before, as in a training.
+Each function takes the arguments of the exercise's large case and returns a function without arguments, which returns
+the results in the exercise's order. There is no entry for im2col because the fast convolutions of the package never
+write out all columns. The forward pass runs in advance, so only the backward pass is timed.
 """
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 from minitorch_cnn.engine import activations, layers, optimizers
 from minitorch_cnn.engine.losses import CrossEntropy
 from minitorch_cnn.network.sequential import Sequential
 
+Call = Callable[[], Any]
 
-def dense_backward(dy, x, kernel):
-    """`layers.Dense`."""
+
+def dense_backward(dy: np.ndarray, x: np.ndarray, kernel: np.ndarray) -> Call:
+    """The backward pass of `layers.Dense`."""
     return _backward(layers.Dense(kernel.shape[1]), dy, x, kernel)
 
 
-def relu_forward(x):
-    """The activation on an array of its own, as a layer has it."""
+def relu_forward(x: np.ndarray) -> Call:
+    """The forward pass of the ReLU activation."""
     return lambda: activations.get("relu").forward(x)
 
 
-def relu_backward(dy, y):
-    """The same on the way back."""
+def relu_backward(dy: np.ndarray, y: np.ndarray) -> Call:
+    """The backward pass of the ReLU activation."""
     return lambda: activations.get("relu").backward(dy, y)
 
 
-def softmax_cross_entropy(scores, labels):
-    """`losses.CrossEntropy` from the scores."""
+def softmax_cross_entropy(scores: np.ndarray, labels: np.ndarray) -> Call:
+    """`losses.CrossEntropy` computed from the scores."""
     return lambda: CrossEntropy().from_scores(scores, labels)
 
 
-def conv2d_backward(dy, x, kernel, strides, padding):
-    """`layers.Conv2D` with the algorithm that it chooses for this shape."""
+def conv2d_backward(dy: np.ndarray, x: np.ndarray, kernel: np.ndarray, strides: tuple, padding: tuple) -> Call:
+    """The backward pass of `layers.Conv2D` with the algorithm that it chooses for this shape."""
     return _backward(layers.Conv2D(kernel.shape[3], kernel.shape[:2], strides, padding), dy, x, kernel)
 
 
-def max_pool_backward(dy, x, window, strides):
-    """`layers.MaxPool2D`."""
+def max_pool_backward(dy: np.ndarray, x: np.ndarray, window: tuple, strides: tuple) -> Call:
+    """The backward pass of `layers.MaxPool2D`."""
     return _backward(layers.MaxPool2D(window, strides), dy, x)
 
 
-def sgd_step(parameters, gradients, velocity, trainable, rate, momentum):
-    """`sgd_update` of `optimizers.py` on every trained array; the optimizer calls it on all of them in one."""
+def sgd_step(parameters: dict, gradients: dict, velocity: dict, trainable: dict, rate: float, momentum: float) -> Call:
+    """`optimizers.sgd_update` on every trainable array; the optimizer itself updates all arrays in one call."""
     flat = [
         (array.reshape(-1), gradients[name].reshape(-1), velocity[name].reshape(-1))
         for name, array in parameters.items()
         if trainable[name]
     ]
 
-    def step():
+    def step() -> None:
         for w, g, m in flat:
             optimizers.sgd_update(w, g, m, rate, momentum, False, 0.0)
 
     return step
 
 
-PACKAGE = {
+PACKAGE: dict[str, Callable[..., Call]] = {
     each.__name__: each
     for each in (dense_backward, relu_forward, relu_backward, softmax_cross_entropy, conv2d_backward,
                  max_pool_backward, sgd_step)
 }  # fmt: skip
 
 
-def _backward(layer, dy, x, kernel=None):
+def _backward(layer: layers.Layer, dy: np.ndarray, x: np.ndarray, kernel: np.ndarray | None = None) -> Call:
     Sequential([layer], x.shape[1:], seed=0, dtype=x.dtype.name)
     if kernel is not None:
         layer.parameters["kernel"] = kernel

@@ -1,4 +1,4 @@
-"""A learner's folder: the stubs in it, and what has been done, in `progress.json`."""
+"""A learner's folder: the exercise files, and the results of the checks in `progress.json`."""
 
 import hashlib
 import json
@@ -7,34 +7,39 @@ from pathlib import Path
 
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.exercises.course import EXERCISES
+from minitorch_cnn.exercises.exercise import Exercise
+from minitorch_cnn.exercises.runner import Outcome
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.regular import read_small
 from minitorch_cnn.files.replacing import replacing
 
 FOLDER = "exercises"
-LARGEST_RECORD = 1 << 20  # bytes of what is known of ten exercises
+LARGEST_RECORD = 1 << 20  # bytes; a record of ten exercises is far smaller
 STATES = ("done", "wrong", "begun", "not begun")
 
 
-def here():
-    """Where the learner's files are if nobody says: in `exercises`, or right here for who has gone there."""
+def default_folder() -> str:
+    """The folder of the learner's files: `exercises`, or the current folder if the files are there."""
     begun = any(Path(exercise.file_name).is_file() for exercise in EXERCISES)
     return "." if begun and not Path(FOLDER).is_dir() else FOLDER
 
 
 class Course:
-    """The files of one learner in a folder."""
+    """The exercise files of one learner in a folder."""
 
-    def __init__(self, folder=FOLDER):
+    def __init__(self, folder: str | Path = FOLDER) -> None:
         self.folder = Path(folder)
         self.record = self.folder / "progress.json"
 
-    def file_of(self, exercise):
-        """Where the learner writes."""
+    def file_of(self, exercise: Exercise) -> Path:
+        """The path of the learner's file for an exercise."""
         return self.folder / exercise.file_name
 
-    def start(self):
-        """Copy the stubs that are not there yet; returns their names. CheckpointError where that cannot be done."""
+    def start(self) -> list[str]:
+        """Copy the stubs that do not exist yet into the folder and return their names.
+
+        Raises CheckpointError if the folder cannot be written.
+        """
         copied = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -46,8 +51,11 @@ class Course:
             raise CheckpointError(f"exercise start: cannot write {self.folder}: {error.strerror or error}") from None
         return copied
 
-    def remember(self, exercise, outcome):
-        """Keep what a check found, together with what the file was."""
+    def remember(self, exercise: Exercise, outcome: Outcome) -> None:
+        """Record the outcome of a check, together with a digest of the file that was checked.
+
+        Raises CheckpointError if the record cannot be written.
+        """
         known = self._read()
         known[exercise.name] = {
             "state": outcome.state,
@@ -61,8 +69,12 @@ class Course:
         except OSError as error:
             raise CheckpointError(f"{self.record}: cannot be written ({error.strerror or error})") from None
 
-    def standing(self, exercise):
-        """(state, words): "done", "wrong", "begun", "not begun", "not there", or "changed" since it was checked."""
+    def standing(self, exercise: Exercise) -> tuple[str, str]:
+        """The state of an exercise and a message about it.
+
+        The state is "done", "wrong", "begun", "not begun", "not there", or "changed" if the file changed after the last
+        check.
+        """
         path = self.file_of(exercise)
         if not path.is_file():
             return "not there", ""
@@ -70,14 +82,14 @@ class Course:
         digest = _digest(path)
         if known is None or known.get("file") != digest:
             untouched = digest == _digest(exercise.stub)
-            return ("not begun", "") if untouched else ("changed", "not checked since")
+            return ("not begun", "") if untouched else ("changed", "not checked since the last change")
         state, says = known.get("state"), known.get("says", "")
-        return (state, printable(says)[:300]) if state in STATES else ("changed", "not checked since")
+        return (state, printable(says)[:300]) if state in STATES else ("changed", "not checked since the last change")
 
-    def require(self):
-        """ArgumentError unless the folder has been started."""
+    def require(self) -> None:
+        """Raise ArgumentError if the folder contains no exercise file."""
         if not any(self.file_of(exercise).is_file() for exercise in EXERCISES):
-            raise ArgumentError(f"{self.folder}: no exercises are there; begin with: minitorch-cnn exercise start")
+            raise ArgumentError(f"{self.folder}: no exercises found; create them: minitorch-cnn exercise start")
 
     def _read(self):
         try:

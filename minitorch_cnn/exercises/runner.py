@@ -1,4 +1,4 @@
-"""A learner's file, checked in another process that is stopped when its time is up; and what came of it."""
+"""Checks a learner's file in a separate process, which is stopped when its time is up."""
 
 import contextlib
 import json
@@ -10,35 +10,42 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from minitorch_cnn.errors import DataError
+from minitorch_cnn.exercises.exercise import Exercise
 from minitorch_cnn.exercises.timing import Times
 
 SECONDS = 20.0
-START = 60.0  # until Python and the package are there
+START = 60.0  # time to start Python and import the package
 TICK = 0.05
 
 
 @dataclass
 class Outcome:
-    """What a check found: `state` is "done", "wrong", "begun" or "not begun"; `lines` say why."""
+    """The result of a check: `state` is "done", "wrong", "begun" or "not begun", and `lines` give the reason."""
 
     state: str
-    lines: list = field(default_factory=list)
-    right: list = field(default_factory=list)  # functions that are right
-    times: list = field(default_factory=list)  # Times of the functions that have a large case
+    lines: list[str] = field(default_factory=list)
+    right: list[str] = field(default_factory=list)  # names of the functions that are right
+    times: list[Times] = field(default_factory=list)  # of the functions that have a large case
 
     @property
-    def done(self):
-        """Whether every function of the file is right."""
+    def done(self) -> bool:
+        """Whether every function in the file is right."""
         return self.state == "done"
 
 
-def run(exercise, path, seconds=SECONDS):
-    """Check the file at `path`; returns an Outcome. DataError where there is no such file."""
+def run(exercise: Exercise, path: str | Path, seconds: float = SECONDS) -> Outcome:
+    """Check the file at `path` for at most `seconds` and return the Outcome.
+
+    Raises DataError if the file does not exist.
+    """
     path = Path(path).absolute()
     if not path.is_file():
-        raise DataError(f"{path}: expected the file of exercise {exercise.name}; get it: minitorch-cnn exercise start")
+        raise DataError(
+            f"{path}: expected the file of exercise {exercise.name}; create it: minitorch-cnn exercise start"
+        )
     with tempfile.TemporaryDirectory(prefix="minitorch_cnn_exercise_") as folder:
         facts = Path(folder) / "facts"
         command = [sys.executable, "-m", "minitorch_cnn.exercises.worker", exercise.name, str(path), str(facts)]
@@ -53,9 +60,12 @@ def run(exercise, path, seconds=SECONDS):
         return _outcome(_read(facts), code, seconds)
 
 
-def _wait(process, facts, seconds):
-    """The exit code, or None when `seconds` are over. They begin when the worker has said something, and are counted in
-    ticks: time in which this machine slept, or in which all its programs were halted, is not the learner's."""
+def _wait(process: subprocess.Popen, facts: Path, seconds: float) -> int | None:
+    """The exit code of the process, or None if the time is up.
+
+    The time starts with the first line that the worker writes. It is counted in ticks, so time during which the machine
+    sleeps or suspends all programs is not charged to the learner.
+    """
     for limit, begun in ((START, False), (seconds, True)):
         for _ in range(max(1, math.ceil(limit / TICK))):
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -67,8 +77,8 @@ def _wait(process, facts, seconds):
     return None
 
 
-def _stop(process):
-    """End the process and what it started."""
+def _stop(process: subprocess.Popen) -> None:
+    """Stop the process and its child processes."""
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -77,7 +87,7 @@ def _stop(process):
     process.wait()
 
 
-def _read(path):
+def _read(path: Path) -> list[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -86,20 +96,20 @@ def _read(path):
     for line in lines:
         try:
             facts.append(json.loads(line))
-        except ValueError:  # cut off in the middle when the process was stopped
+        except ValueError:  # an incomplete line: the process was stopped while writing it
             break
     return facts
 
 
-def _outcome(facts, code, seconds):
+def _outcome(facts: list[dict[str, Any]], code: int | None, seconds: float) -> Outcome:
     verdict = next((fact for fact in facts if "state" in fact), None)
     if verdict is not None:
-        lines, times = list(verdict["lines"]), {}
+        lines, timed = list(verdict["lines"]), dict[str, dict[str, Any]]()
         for fact in (fact for fact in facts if "timed" in fact):
-            times.setdefault(fact["timed"], {}).update(fact)
+            timed.setdefault(fact["timed"], {}).update(fact)
         times = [
             Times(name, known["ours"], known.get("yours"), known.get("package"), seconds)
-            for name, known in times.items()
+            for name, known in timed.items()
             if code is None or "yours" in known
         ]
         return Outcome(verdict["state"], lines, verdict["right"], times)
@@ -107,10 +117,8 @@ def _outcome(facts, code, seconds):
     where = places[-1] if places else "the check"
     right = places[1:-1]
     if code is None and not places:
-        return Outcome(
-            "wrong", [f"the check did not come to begin within {START:g} seconds: is this machine very busy?"]
-        )
+        return Outcome("wrong", [f"the check did not start within {START:g} seconds: is this machine very busy?"])
     if code is None:
-        hint = "hint: does a loop never end? `while` needs something that changes; the cases are tiny"
+        hint = "hint: is there an endless loop? The test cases are tiny; a `while` needs a condition that becomes false"
         return Outcome("wrong", [f"{where}: still running after {seconds:g} seconds", hint], right)
-    return Outcome("wrong", [f"{where}: the program ended by itself (exit code {code}) before it returned"], right)
+    return Outcome("wrong", [f"{where}: the program exited (exit code {code}) before the function returned"], right)

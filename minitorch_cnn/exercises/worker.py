@@ -1,8 +1,8 @@
-"""Checks one file in a process of its own: `python -m minitorch_cnn.exercises.worker NAME FILE RESULT`.
+"""Checks one file in a separate process: `python -m minitorch_cnn.exercises.worker NAME FILE RESULT`.
 
-A learner's code may loop for ever, call exit or bring the interpreter down, so it runs here, and what is known is
+A learner's code may loop forever, call exit or crash the interpreter, so it runs in this process. The results are
 written to RESULT line by line as JSON: {"at": function} before each check, then {"state": ..., "lines": [...]}, then
-times.
+the times.
 """
 
 import contextlib
@@ -10,37 +10,49 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from minitorch_cnn.exercises import course
 from minitorch_cnn.exercises.checking import NotBegun, Wrong, check, guarded, in_float32
+from minitorch_cnn.exercises.exercise import Exercise
 from minitorch_cnn.exercises.in_the_package import PACKAGE
 from minitorch_cnn.exercises.timing import fastest
 
+Tell = Callable[[dict[str, Any]], None]  # receives one result
 
-def load(path):
-    """The module of a learner's file; Wrong where importing it fails. Its folder can be imported from."""
+
+def load(path: Path) -> ModuleType:
+    """Import a learner's file as a module; it may import other files from its own folder.
+
+    Raises Wrong if the import fails.
+    """
     sys.path.insert(0, str(path.parent))
     with guarded(path.name, path):
         specification = importlib.util.spec_from_file_location(path.stem, path)
+        assert specification is not None and specification.loader is not None  # the name ends in .py
         module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
     return module
 
 
-def function_of(module, name, path):
-    """The function called `name`; Wrong where there is none."""
+def function_of(module: ModuleType, name: str, path: Path) -> Callable:
+    """The function called `name`; raises Wrong if there is none."""
     function = getattr(module, name, None)
     if function is None:
-        raise Wrong(f"{path.name}: expected a function {name}, found none", "was it renamed? the stub has its name")
+        raise Wrong(
+            f"{path.name}: expected a function {name}, found none", "was it renamed? The stub has the right name"
+        )
     if not callable(function):
         raise Wrong(f"{path.name}: expected a function {name}, found {type(function).__name__}")
     return function
 
 
-def check_file(exercise, path, tell):
-    """Check the functions of a file one after the other, telling `tell` (a function of a dictionary) what is known."""
-    done = []
+def check_file(exercise: Exercise, path: Path, tell: Tell) -> None:
+    """Check the functions of a file one after another and pass each result to `tell` as a dictionary."""
+    done: list[str] = []
     try:
         tell({"at": path.name})
         module = load(path)
@@ -61,30 +73,30 @@ def check_file(exercise, path, tell):
     for task in exercise.tasks:
         if task.large is not None:
             with contextlib.suppress(Exception):
-                _time(task, getattr(solutions, task.function), getattr(module, task.function), tell)
+                functions = getattr(solutions, task.function), getattr(module, task.function)
+                _time(task.function, in_float32(task.large()), *functions, tell)
 
 
-def _time(task, solution, learners, tell):
-    """Tell the times on the large case, each as soon as it is known: a slow one may be stopped."""
-    arguments = in_float32(task.large())
-    tell({"timed": task.function, "ours": fastest(lambda: solution(*arguments.values()))})
-    tell({"timed": task.function, "yours": fastest(lambda: learners(*arguments.values()))})
-    if task.function in PACKAGE:
-        package = PACKAGE[task.function](**arguments)
-        package()  # what is compiled is compiled now
-        tell({"timed": task.function, "package": fastest(package)})
+def _time(name: str, arguments: dict[str, Any], solution: Callable, learners: Callable, tell: Tell) -> None:
+    """Report the times on the large case, each as soon as it is measured, because a slow function may be stopped."""
+    tell({"timed": name, "ours": fastest(lambda: solution(*arguments.values()))})
+    tell({"timed": name, "yours": fastest(lambda: learners(*arguments.values()))})
+    if name in PACKAGE:
+        package = PACKAGE[name](**arguments)
+        package()  # the first call compiles what is needed
+        tell({"timed": name, "package": fastest(package)})
 
 
-def main(name, file, result):
-    """Check a file, the known facts going to `result`."""
+def main(name: str, file: str, result: str) -> None:
+    """Check `file` as the exercise `name` and append the results to the file `result`."""
     with open(result, "a", encoding="utf-8") as facts:
 
-        def tell(fact):
+        def tell(fact: dict[str, Any]) -> None:
             print(json.dumps(fact), file=facts, flush=True)
 
         check_file(course.get(name), Path(file), tell)
     sys.stdout.flush()
-    os._exit(0)  # whatever the learner's file left running
+    os._exit(0)  # do not wait for threads that the learner's file started
 
 
 if __name__ == "__main__":

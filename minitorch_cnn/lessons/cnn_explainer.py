@@ -66,8 +66,9 @@ def neurons(stages: list[tuple], weights: dict[str, tuple[np.ndarray, ...]]) -> 
 
 def _stages(model: Sequential) -> list[tuple]:
     """(kind, layer, input shape, output shape) as the page draws them, with separate ReLUs and without dropout."""
-    if tuple(model.input_shape) != (SIZE, SIZE, 3):
-        shape = "x".join(map(str, model.input_shape))
+    size = tuple(model.input_shape or ())
+    if size != (SIZE, SIZE, 3):
+        shape = "x".join(map(str, size))
         raise ArgumentError(f"CNN Explainer: expected a Tiny VGG, for images of {SIZE}x{SIZE}x3, got one for {shape}")
     stages = []
     for layer in model.layers:

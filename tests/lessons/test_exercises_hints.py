@@ -1,4 +1,4 @@
-"""Wrong answers of every common kind get the right hint, and the reference solutions pass."""
+"""Every common kind of wrong answer gets the right hint, and the reference solutions pass."""
 
 import textwrap
 
@@ -18,8 +18,8 @@ def function_in(source, name):
     return module[name]
 
 
-def said(exercise_name, source):
-    """What a learner who wrote `source` for the function in it is told."""
+def message_for(exercise_name, source):
+    """The message and hint for a learner who wrote `source`."""
     exercise = course.get(exercise_name)
     task = next(task for task in exercise.tasks if f"def {task.function}(" in source)
     with pytest.raises(Wrong) as wrong:
@@ -161,7 +161,7 @@ def conv(change):
      ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum(0)")),
      ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3)"))],
 )  # fmt: skip
-def test_right_answers_written_otherwise_pass(name, source):
+def test_right_answers_written_differently_pass(name, source):
     task = next(task for task in course.get(name).tasks if f"def {task.function}(" in source)
     check(task, function_in(source, task.function))
 
@@ -171,11 +171,11 @@ HINTS = [
     ("dense", DENSE.format("dy @ kernel, x.T @ dy, dy.sum(0)"), "dy @ kernel.T"),
     ("dense", DENSE.format("dy @ kernel.T, dy.T @ x, dy.sum(0)"), "so x.T @ dy"),
     ("dense", DENSE.format("dy @ kernel.T, x @ dy, dy.sum(0)"), "the first axis of both"),
-    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy / len(x), dy.sum(0)"), "it is a sum"),
-    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.mean(0)"), "it is a sum"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy / len(x), dy.sum(0)"), "take the sum here"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.mean(0)"), "take the sum here"),
     ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy[0]"), "only one image"),
     ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum(1)"), "not over the outputs"),
-    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum()"), "an axis too few"),
+    ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum()"), "an axis is missing"),
     ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum(0, keepdims=True)"), "keepdims"),
     ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy"), "an axis too many"),
     ("dense", DENSE.format("-dy @ kernel.T, x.T @ dy, dy.sum(0)"), "wrong sign"),
@@ -186,7 +186,7 @@ HINTS = [
     ("dense", DENSE.format("None, x.T @ dy, dy.sum(0)"), "dx is None"),
     ("dense", DENSE.format("(dy @ kernel.T).tolist(), x.T @ dy, dy.sum(0)"),
      "expected an array of shape (4, 4), got list"),
-    ("dense", DENSE.format("(dy @ kernel.T).astype(int), x.T @ dy, dy.sum(0)"), "cuts off what is behind the point"),
+    ("dense", DENSE.format("(dy @ kernel.T).astype(int), x.T @ dy, dy.sum(0)"), "cuts off everything after"),
     ("dense", DENSE.format("(dy @ kernel.T).astype(str), x.T @ dy, dy.sum(0)"), "expected real numbers"),
     ("dense", DENSE.format("dy @ kernel.T + np.zeros(x.shape), x.T @ dy, dy.sum(0)"), "np.zeros_like"),
     ("dense", DENSE.format("dy.dot(kernel.T) / 0, x.T @ dy, dy.sum(0)"), "not finite"),
@@ -198,32 +198,32 @@ HINTS = [
     ("dense", DENSE.format("kernel.T @ dy, x.T @ dy, dy.sum(0)"), "from the wrong side"),
     ("dense", DENSE.format("dy * kernel, x.T @ dy, dy.sum(0)"), "matrix products, @"),
     ("dense", DENSE.format("dy @ kernel.T, x * dy, dy.sum(0)"), "matrix products, @"),
-    ("dense", DENSE.format("x.T @ dy, dy @ kernel.T, dy.sum(0)"), "that is dkernel: the results in their order"),
+    ("dense", DENSE.format("x.T @ dy, dy @ kernel.T, dy.sum(0)"), "that is dkernel: the order of the results"),
     ("dense", DENSE.format("dy[:1] @ kernel.T @ x[1:], x.T @ dy, dy.sum(0)"),
-     "it was called with dy (4, 4), x (4, 4), kernel (4, 4)"),
-    ("dense", DENSE.format("(dy @ kernel.T).astype('float16'), x.T @ dy, dy.sum(0)"), "float16 for input of float64"),
+     "the function was called with dy (4, 4), x (4, 4), kernel (4, 4)"),
+    ("dense", DENSE.format("(dy @ kernel.T).astype('float16'), x.T @ dy, dy.sum(0)"), "float16 for float64 input"),
     ("dense", DENSE.format("numpy.dot(dy, kernel.T), x.T @ dy, dy.sum(0)"), "raised NameError: name 'numpy'"),
-    ("dense", "def dense_backward(dy, x):\n    return dy", "it is called with dy, x, kernel"),
+    ("dense", "def dense_backward(dy, x):\n    return dy", "the function is called with dy, x, kernel"),
     # relu
     ("relu", "def relu_forward(x):\n    return x if x > 0 else 0", "np.where(x > 0, ...)"),
     ("relu", "def relu_forward(x):\n    return np.where(x > 0, x, 0.01 * x)", "a leaky ReLU"),
     ("relu", "def relu_forward(x):\n    return np.maximum(x, 0, out=x)", "changes its argument x"),
     ("relu", "def relu_backward(dy, y):\n    return dy * (y >= 0)", "dy unchanged"),
     ("relu", "def relu_forward(x):\n    return abs(x)", "absolute value"),
-    ("relu", "def relu_forward(x):\n    return np.where(x > 0, 0, x)", "the other half"),
-    ("relu", "def relu_forward(x):\n    return (x > 0) * 1.0", "that is the slope"),
+    ("relu", "def relu_forward(x):\n    return np.where(x > 0, 0, x)", "the wrong half"),
+    ("relu", "def relu_forward(x):\n    return (x > 0) * 1.0", "that is the derivative"),
     ("relu", "def relu_forward(x):\n    return x.max()", "expected shape (3, 5), got ()"),
     ("relu", "def relu_forward(x):\n    x[x < 0] = 0\n    return x", "changes its argument x"),
-    ("relu", "def relu_backward(dy, y):\n    return np.where(y == 0, dy, 0)", "taken from the wrong side"),
-    ("relu", "def relu_backward(dy, y):\n    return np.maximum(dy, 0)", "mask is taken of dy"),
+    ("relu", "def relu_backward(dy, y):\n    return np.where(y == 0, dy, 0)", "the mask is inverted"),
+    ("relu", "def relu_backward(dy, y):\n    return np.maximum(dy, 0)", "mask is computed from dy"),
     ("relu", "def relu_backward(dy, y):\n    return dy.copy()", "dy unchanged"),
-    ("relu", "def relu_backward(dy, y):\n    return dy * y", "the slope is 1"),
-    ("relu", "def relu_backward(dy, y):\n    return (y > 0).astype(dy.dtype)", "the mask itself"),
+    ("relu", "def relu_backward(dy, y):\n    return dy * y", "the derivative is 1"),
+    ("relu", "def relu_backward(dy, y):\n    return (y > 0).astype(dy.dtype)", "only the mask"),
     ("relu", "def relu_backward(dy, y):\n    dy[y <= 0] = 0\n    return dy", "changes its argument dy"),
     # softmax
     ("softmax", changed(SOFTMAX, "d / N", "d"), "1/N is missing in dscores"),
     ("softmax", changed(SOFTMAX, ".mean()", ".sum()"), "the loss is the sum"),
-    ("softmax", changed(SOFTMAX, "d[np.arange(N), labels] -= 1", "pass"), "one-hot label is not taken off"),
+    ("softmax", changed(SOFTMAX, "d[np.arange(N), labels] -= 1", "pass"), "one-hot label is not subtracted"),
     ("softmax", changed(SOFTMAX, "d / N", "-d / N"), "the wrong sign"),
     ("softmax", changed(SOFTMAX, "scores - scores.max(axis=1, keepdims=True)", "scores"), "overflows"),
     ("softmax", changed(SOFTMAX, "(np.log(e.sum(axis=1)) - s[np.arange(N), labels])",
@@ -234,25 +234,25 @@ HINTS = [
     ("softmax", changed(SOFTMAX, "loss = (np", "loss = -(np"), "the sign of the loss"),
     ("softmax", changed(SOFTMAX, "p = e / e.sum(axis=1, keepdims=True)", "p = e / e.sum(axis=0)"), "wrong"),
     ("softmax", changed(SOFTMAX, "loss = (", "loss = np.ones(3) * ("), "expected shape ()"),
-    ("softmax", changed(SOFTMAX, "d[np.arange(N), labels] -= 1", "d[:, labels] -= 1"), "reaches into every row"),
+    ("softmax", changed(SOFTMAX, "d[np.arange(N), labels] -= 1", "d[:, labels] -= 1"), "changes every row"),
     ("softmax", changed(SOFTMAX, "s[np.arange(N), labels]).mean()", "s[np.arange(N), labels]).sum() / p.size"),
      "a mean over all N*K"),
     ("softmax", changed(SOFTMAX, "d / N", "d / p.size"), "a mean over all N*K"),
-    ("softmax", changed(SOFTMAX, "d = p.copy()", "d = 1 / (1 + np.exp(-scores))"), "that is a sigmoid"),
+    ("softmax", changed(SOFTMAX, "d = p.copy()", "d = 1 / (1 + np.exp(-scores))"), "this is a sigmoid"),
     ("softmax", changed(SOFTMAX, "return loss, d / N", "return d / N, loss"), "loss: expected shape ()"),
-    ("softmax", changed(SOFTMAX, "e.sum(axis=1, keepdims=True)", "e.sum(axis=1)"), "it was called with scores (4, 3)"),
+    ("softmax", changed(SOFTMAX, "e.sum(axis=1, keepdims=True)", "e.sum(axis=1)"), "was called with scores (4, 3)"),
     # im2col
     ("im2col", "def im2col(x, window, strides, padding):\n    columns = []", "is the `return` missing?"),
-    ("im2col", "def im2col(x, window, strides, padding):\n    return x", "4 axes where there should be 2"),
+    ("im2col", "def im2col(x, window, strides, padding):\n    return x", "the array has 4 axes, it should have 2"),
     ("im2col", changed(IM2COL, "return np.array(rows)", "return rows"), "np.array(...) makes an array"),
     ("im2col", "def im2col(x, window, strides, padding):\n    strides = strides[::-1]\n" + "    " + textwrap.dedent(
         IM2COL.split("padding):\n")[1]).replace("\n", "\n    "), "the strides are exchanged"),
     ("im2col", changed(IM2COL, ".reshape(-1)", ".transpose(2, 0, 1).reshape(-1)"), "(KH, KW, C)"),
     ("im2col", changed(IM2COL, ".reshape(-1)", ".swapaxes(0, 1).reshape(-1)"), "p goes down"),
-    ("im2col", changed(IM2COL, ".reshape(-1)", "[::-1, ::-1].reshape(-1)"), "nothing is flipped"),
-    ("im2col", changed(IM2COL, "np.array(rows)", "np.array(rows).T"), "every window is a row"),
-    ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "(0, 0), (0, 0), (0, 0)"), "padding is left out"),
-    ("im2col", changed(IM2COL, ", strides[0])", ", 1)").replace(", strides[1])", ", 1)"), "strides are left out"),
+    ("im2col", changed(IM2COL, ".reshape(-1)", "[::-1, ::-1].reshape(-1)"), "do not flip them"),
+    ("im2col", changed(IM2COL, "np.array(rows)", "np.array(rows).T"), "every window should be a row"),
+    ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "(0, 0), (0, 0), (0, 0)"), "the padding is missing"),
+    ("im2col", changed(IM2COL, ", strides[0])", ", 1)").replace(", strides[1])", ", 1)"), "the strides are ignored"),
     ("im2col", changed(IM2COL, "padding[0], padding[1], (0, 0)", "padding[0][::-1], padding[1][::-1], (0, 0)"),
      "wrong sides"),
     ("im2col", """
@@ -267,7 +267,7 @@ HINTS = [
     # col2im
     ("col2im", changed(COL2IM, "+= part", "= part"), "+= adds them up"),
     ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
-    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", ""), "the padding is still around it"),
+    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", ""), "the padding is still around the image"),
     ("col2im", changed(COL2IM, ".reshape(window[0], window[1], C)", ".reshape(C, *window).transpose(1, 2, 0)"),
      "(C, KH, KW)"),
     ("col2im", """
@@ -284,7 +284,7 @@ HINTS = [
     ("col2im", changed(COL2IM, ".reshape(window[0], window[1], C)", ".reshape(window[1], window[0], C).swapaxes(0, 1)"),
      "are exchanged"),
     ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, bottom : bottom + H, right : right + W]"),
-     "cut off the wrong sides"),
+     "cut off on the wrong sides"),
     ("col2im", changed(COL2IM, "rows = iter(columns)",
      "rows = iter(columns.reshape(OH, OW, N, -1).transpose(2, 0, 1, 3).reshape(columns.shape))"), "image after image"),
     # conv2d
@@ -294,12 +294,12 @@ HINTS = [
     ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
     ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", ""), "is the padding still around it?"),
     ("conv2d", changed(LOOP, "kernel[..., k]\n", "kernel[::-1, ::-1, :, k]\n"), "the kernel is flipped"),
-    ("conv2d", conv("dbias = flat.mean(0)"), "it is the sum"),
-    ("conv2d", conv("dbias = dy[0].sum((0, 1))"), "only the first image's"),
-    ("conv2d", conv("dbias = dy[-1].sum((0, 1))"), "only the last image's"),
+    ("conv2d", conv("dbias = flat.mean(0)"), "so dbias is the sum"),
+    ("conv2d", conv("dbias = dy[0].sum((0, 1))"), "only the first image"),
+    ("conv2d", conv("dbias = dy[-1].sum((0, 1))"), "only the last image"),
     ("conv2d", conv("dbias = dy.sum(0)"), "an axis too many"),
-    ("conv2d", conv("dkernel, dbias = dkernel / len(x), dbias / len(x)"), "here it is a sum"),
-    ("conv2d", conv("dkernel = dkernel[::-1, ::-1]"), "turned by 180 degrees"),
+    ("conv2d", conv("dkernel, dbias = dkernel / len(x), dbias / len(x)"), "take the sum here"),
+    ("conv2d", conv("dkernel = dkernel[::-1, ::-1]"), "rotated by 180 degrees"),
     ("conv2d", conv("dkernel = (columns.T @ flat).reshape(C, KH, KW, K).transpose(1, 2, 0, 3)"), "(C, KH, KW)"),
     ("conv2d", conv("dkernel = dkernel.transpose(0, 1, 3, 2)"), "is a transpose missing?"),
     ("conv2d", conv("""
@@ -314,16 +314,16 @@ HINTS = [
     ("max_pool", changed(POOL, "argmax", "argmin"), "argmax, not argmin"),
     ("max_pool", changed(POOL, "dx[n, top + p, left + q, c] += dy[n, i, j, c]",
      "dx[n, top : top + window[0], left : left + window[1], c] += dy[n, i, j, c] * (seen == seen.max())"),
-     "exactly one does"),
+     "only the first in reading order"),
     ("max_pool", changed(POOL, "dx[n, top + p, left + q, c] += dy[n, i, j, c]",
      "dx[n, top : top + window[0], left : left + window[1], c] += dy[n, i, j, c] / seen.size"), "average pooling"),
     ("max_pool", changed(POOL, "dx[n, top + p, left + q, c] += dy[n, i, j, c]",
-     "dx[n, top : top + window[0], left : left + window[1], c] += dy[n, i, j, c]"), "only the largest does"),
+     "dx[n, top : top + window[0], left : left + window[1], c] += dy[n, i, j, c]"), "only the maximum should"),
     ("max_pool", changed(POOL, "p, q = np.unravel_index(seen.argmax(), seen.shape)",
-     "p, q = np.argwhere(seen == seen.max())[-1]"), "it is the first"),
+     "p, q = np.argwhere(seen == seen.max())[-1]"), "belongs to the first"),
     ("max_pool", changed(POOL, "+= dy[n, i, j, c]", "+= 1"), "the dy of its window"),
     ("max_pool", changed(POOL, "np.unravel_index(seen.argmax(), seen.shape)", "divmod(int(seen.argmax()), window[0])"),
-     "the column: divided by KW"),
+     "divide by the width KW"),
     ("max_pool", changed(POOL, "dx = np.zeros_like(x)", "dx = np.zeros(x.shape)"), "np.zeros_like(x) or dtype"),
     ("max_pool", changed(POOL, "dx = np.zeros_like(x)", "dx = x"), "changes its argument x"),
     # sgd
@@ -339,11 +339,11 @@ HINTS = [
             for name in parameters:
                 velocity[name][...] = momentum * velocity[name] - rate * gradients.get(name, 0)
                 if trainable[name]:
-                    parameters[name] += velocity[name]""", "it would jump"),
+                    parameters[name] += velocity[name]""", "would jump"),
     ("sgd", changed(SGD, "+= v", "-= v"), "goes uphill"),
-    ("sgd", changed(SGD, "- rate", "+ rate"), "the step is added"),
-    ("sgd", changed(SGD, "v[...] =", "v ="), "the velocity is not kept"),
-    ("sgd", changed(SGD, "momentum * v - rate", "-rate"), "momentum is forgotten"),
+    ("sgd", changed(SGD, "- rate", "+ rate"), "the step follows the gradient"),
+    ("sgd", changed(SGD, "v[...] =", "v ="), "the velocity is not stored"),
+    ("sgd", changed(SGD, "momentum * v - rate", "-rate"), "the momentum is missing"),
     ("sgd", changed(SGD, "- rate", "- (1 - momentum) * rate"), "weighted by 1 - momentum"),
     ("sgd", changed(SGD, "parameters[name] += v", "parameters[name] += momentum * v - rate * gradients[name]"),
      "Nesterov"),
@@ -353,28 +353,28 @@ HINTS = [
      "changes the gradient of"),
     ("sgd", changed(SGD, "if not trainable[name]:", "if not trainable[name] and gradients[name].any():"),
      "gradients may lack a name"),
-    ("sgd", changed(SGD, "momentum * v - rate", "momentum * v + rate").replace("+= v", "-= v"), "has the other sign"),
+    ("sgd", changed(SGD, "momentum * v - rate", "momentum * v + rate").replace("+= v", "-= v"), "the opposite sign"),
     # surgery
     ("surgery", changed(TRANSPLANT, "trainable=False)", "trainable=False, kernel=layer['kernel'] * 1)"), "are copies"),
-    ("surgery", changed(TRANSPLANT, "return kept + new", "return kept[:-1] + new"), "`after` itself stays"),
+    ("surgery", changed(TRANSPLANT, "return kept + new", "return kept[:-1] + new"), "keep the layer `after` itself"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return new + kept"), "go on top"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return kept"), "the new layers are missing"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return kept.extend(new)"), "is the `return` missing?"),
-    ("surgery", changed(TRANSPLANT, "trainable=False", "trainable=True"), "freeze what was kept"),
+    ("surgery", changed(TRANSPLANT, "trainable=False", "trainable=True"), "freeze the old layers"),
     ("surgery", changed(TRANSPLANT, "return kept + new", "return kept + [dict(l, trainable=False) for l in new]"),
-     "freeze the old ones only"),
+     "freeze only the old ones"),
     ("surgery", changed(TRANSPLANT, "dict(layer, trainable=False)", "layer)\n            layer.update(trainable=False"),
-     "the old network's layers are frozen too"),
+     "the layers of the old network are frozen too"),
     ("surgery", changed(TRANSPLANT, "trainable=False)", "trainable=False, kernel=np.ones((3, 2)))"),
-     "nothing is drawn anew"),
+     "do not initialise them again"),
     ("surgery", changed(TRANSPLANT, 'raise ValueError("no layer is called " + after)', "return new"),
-     "mistyped a name"),
+     "a mistyped name"),
     ("surgery", changed(TRANSPLANT, "ValueError", "KeyError"), "it raised KeyError"),
-    ("surgery", changed(TRANSPLANT, '"no layer is called " + after', '"no such layer"'), "it says only"),
+    ("surgery", changed(TRANSPLANT, '"no layer is called " + after', '"no such layer"'), "its message is only"),
     ("surgery", "def transplant(layers, after, new):\n    layers.pop()\n    layers.pop()\n"
      "    for l in layers: l['trainable'] = False\n    layers += new\n    return layers",
-     "the list it was given is changed"),
-    ("surgery", "def transplant(layers, after, new):\n    return layers + new", "chopped off"),
+     "changes the list that was passed in"),
+    ("surgery", "def transplant(layers, after, new):\n    return layers + new", "remove the layers behind"),
     ("surgery", "def lowest_trainable(layers):\n    return [l['trainable'] for l in layers].index(True)",
      "raised ValueError"),
     ("surgery", "def lowest_trainable(layers):\n"
@@ -384,7 +384,7 @@ HINTS = [
      "expected an index, got str"),
     # winograd
     ("winograd", BT + "def transform_patch(patch):\n    return np.einsum('ip,pqc,qj->ijc', BT, patch, BT)",
-     "on the right transposed"),
+     "by its transpose on the right"),
     ("winograd", BT + "def transform_patch(patch):\n    return np.einsum('pi,pqc,qj->ijc', BT, patch, BT)",
      "which is BT itself"),
     ("winograd", BT + "def transform_patch(patch):\n    return np.einsum('ip,pqc->iqc', BT, patch)", "only the rows"),
@@ -397,16 +397,16 @@ HINTS = [
      "are exchanged"),
     ("winograd", BT + G + AT + "def winograd_tile(patch, kernel):\n"
      "    V, U = np.einsum('ip,pqc,jq->ijc', BT, patch, BT), np.einsum('ip,pqck,jq->ijck', G, kernel, G)\n"
-     "    return np.einsum('ip,pqk,jq->ijk', AT, np.einsum('pqc,qrck->prk', V, U), AT)", "point by point"),
+     "    return np.einsum('ip,pqk,jq->ijk', AT, np.einsum('pqc,qrck->prk', V, U), AT)", "element by element, V * U"),
     ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel[::-1, ::-1], 3)"), "does not flip"),
-    ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3) / patch.shape[2]"), "it is their sum"),
-    ("winograd", TILE.format("np.tensordot(patch[j:j+3, i:i+3], kernel, 3)"), "rows first"),
+    ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3) / patch.shape[2]"), "take their sum"),
+    ("winograd", TILE.format("np.tensordot(patch[j:j+3, i:i+3], kernel, 3)"), "the first axis is the rows"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name, source, fragment", HINTS, ids=[f"{name}: {words}" for name, _, words in HINTS])
 def test_a_wrong_answer_gets_the_right_hint(name, source, fragment):
-    assert fragment in said(name, source)
+    assert fragment in message_for(name, source)
 
 
 def test_every_exercise_has_many_wrong_answers():
@@ -415,11 +415,11 @@ def test_every_exercise_has_many_wrong_answers():
 
 
 def test_both_values_of_the_worst_number_are_shown():
-    words = said("dense", DENSE.format("dy @ kernel.T + (x == x.max()), x.T @ dy, dy.sum(0)"))
+    words = message_for("dense", DENSE.format("dy @ kernel.T + (x == x.max()), x.T @ dy, dy.sum(0)"))
     case = course.get("dense").tasks[0].cases()[0]
     right = case["dy"] @ case["kernel"].T
     row, column = np.unravel_index(case["x"].argmax(), right.shape)
-    assert f"yours dx[{row}, {column}] = {right[row, column] + 1:.5g}, it should be {right[row, column]:.5g}" in words
+    assert f"your dx[{row}, {column}] is {right[row, column] + 1:.5g}, it should be {right[row, column]:.5g}" in words
 
 
 @pytest.mark.parametrize(
@@ -435,11 +435,11 @@ def test_exercises_are_found_by_name_number_and_function(name, words):
 @pytest.mark.parametrize(
     "typed, meant", [("conv2", "conv2d"), ("winogard", "winograd"), ("desne", "dense"), ("im2cal", "im2col")]
 )
-def test_a_name_mistyped_is_one_line_with_the_names_and_the_nearest(typed, meant):
+def test_a_mistyped_name_gives_one_line_with_the_names_and_the_nearest(typed, meant):
     with pytest.raises(ArgumentError, match=rf"^{typed}: expected one of dense, .*; did you mean {meant}\?$"):
         course.get(typed)
 
 
-def test_a_name_far_from_all_lists_them():
+def test_a_name_unlike_all_others_lists_them():
     with pytest.raises(ArgumentError, match=r"^banana: expected one of dense, relu, .*, winograd$"):
         course.get("banana")

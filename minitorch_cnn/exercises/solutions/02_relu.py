@@ -1,13 +1,13 @@
-"""Solution 2. In the package: `activations.py`."""
+"""Solution 2; in the package, see `engine/activations.py`."""
 
 import numpy as np
 
 
 def relu_forward(x):
-    """max(x, 0)."""
+    """y = max(x, 0), element by element."""
     return np.maximum(x, 0)
 
 
 def relu_backward(dy, y):
-    """dy where y > 0, else 0."""
+    """dx = dy where y > 0, and 0 elsewhere."""
     return dy * (y > 0)

@@ -1,10 +1,10 @@
-"""Solution 3. In the package: `losses.py`."""
+"""Solution 3; in the package, see `engine/losses.py`."""
 
 import numpy as np
 
 
 def softmax_cross_entropy(scores, labels):
-    """The mean of log sum exp(s) - s of the right class, and (softmax - one_hot) / N."""
+    """The loss is the mean of log(sum(exp(s))) - s[label], and dscores is (softmax - one_hot) / N."""
     N = len(scores)
     shifted = scores - scores.max(axis=1, keepdims=True)
     e = np.exp(shifted)

@@ -1,10 +1,10 @@
-"""Solution 4. In the package: `convolution/im2col.py`."""
+"""Solution 4; in the package, see `engine/convolution/im2col.py`."""
 
 import numpy as np
 
 
 def im2col(x, window, strides, padding):
-    """Tap (p, q) of all windows at once: the padded image from (p, q) on, in steps of the strides."""
+    """Tap (p, q) of all windows together is the padded image from (p, q) on, with the strides as steps."""
     (N, *_, C), (KH, KW), (SH, SW) = x.shape, window, strides
     padded = np.pad(x, ((0, 0), *padding, (0, 0)))
     OH, OW = (padded.shape[1] - KH) // SH + 1, (padded.shape[2] - KW) // SW + 1

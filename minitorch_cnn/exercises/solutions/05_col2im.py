@@ -1,10 +1,10 @@
-"""Solution 5. In the package: `convolution/im2col.py`."""
+"""Solution 5; in the package, see `engine/convolution/im2col.py`."""
 
 import numpy as np
 
 
 def col2im(columns, input_shape, window, strides, padding):
-    """The loops of im2col with the assignment turned round, and += for =."""
+    """The loops of im2col with the two sides of the assignment swapped, and += instead of =."""
     (N, H, W, C), (KH, KW), (SH, SW) = input_shape, window, strides
     (top, bottom), (left, right) = padding
     dx = np.zeros((N, H + top + bottom, W + left + right, C), columns.dtype)

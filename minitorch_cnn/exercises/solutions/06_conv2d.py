@@ -1,10 +1,10 @@
-"""Solution 6. In the package: `convolution/im2col.py` and `layers/conv2d.py`."""
+"""Solution 6; in the package, see `engine/convolution/im2col.py` and `engine/layers/conv2d.py`."""
 
 from minitorch_cnn.engine.convolution.im2col import col2im, im2col
 
 
 def conv2d_backward(dy, x, kernel, strides, padding):
-    """A dense layer's backward pass on the columns, and col2im."""
+    """The backward pass of a dense layer on the columns, followed by col2im."""
     KH, KW, C, K = kernel.shape
     columns, dy = im2col(x, (KH, KW), strides, padding), dy.reshape(-1, K)
     dcolumns = dy @ kernel.reshape(KH * KW * C, K).T

@@ -1,18 +1,19 @@
-"""Solution 7. In the package: `layers/max_pool2d.py`."""
+"""Solution 7; in the package, see `engine/layers/max_pool2d.py`."""
 
 import numpy as np
 
 
 def max_pool_backward(dy, x, window, strides):
-    """Which place of each window wins is found first; then each place collects the dy of its wins."""
+    """First find the position of the maximum in each window; then each position collects dy where it is the maximum."""
     (KH, KW), (SH, SW), (OH, OW) = window, strides, dy.shape[1:3]
 
-    def tap(array, place):
-        p, q = divmod(place, KW)
+    def tap(array, position):
+        p, q = divmod(position, KW)
         return array[:, p : p + SH * OH : SH, q : q + SW * OW : SW]
 
-    winner = np.stack([tap(x, place) for place in range(KH * KW)]).argmax(axis=0)  # the first of equal ones
+    # argmax returns the first position if several numbers are equal
+    maximum = np.stack([tap(x, position) for position in range(KH * KW)]).argmax(axis=0)
     dx = np.zeros(x.shape, dy.dtype)
-    for place in range(KH * KW):
-        tap(dx, place)[...] += dy * (winner == place)
+    for position in range(KH * KW):
+        tap(dx, position)[...] += dy * (maximum == position)
     return dx

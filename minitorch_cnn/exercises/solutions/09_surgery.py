@@ -1,15 +1,15 @@
-"""Solution 9. In the package: `surgery.py`, and `lowest_trainable` in `sequential.py`."""
+"""Solution 9; in the package, see `network/surgery.py`, and the method `lowest_trainable` of the model."""
 
 
 def transplant(layers, after, new):
-    """Layers of their own that share the old arrays, frozen, and the new ones behind."""
+    """New frozen layers that share the old arrays, followed by the layers in `new`."""
     names = [layer["name"] for layer in layers]
     if after not in names:
-        raise ValueError(f"no layer is called {after!r}; there are {', '.join(names)}")
+        raise ValueError(f"no layer is called {after!r}; the layers are {', '.join(names)}")
     kept = layers[: names.index(after) + 1]
     return [{**layer, "trainable": False} for layer in kept] + list(new)
 
 
 def lowest_trainable(layers):
-    """The first that learns, or the number of layers."""
+    """The index of the first trainable layer, or the number of layers."""
     return next((index for index, layer in enumerate(layers) if layer["trainable"]), len(layers))

@@ -1,4 +1,4 @@
-"""Solution 10. In the package: `convolution/winograd.py`, with tiles of 4x4 outputs."""
+"""Solution 10; in the package, see `engine/convolution/winograd.py`, with tiles of 4x4 outputs."""
 
 import numpy as np
 
@@ -8,21 +8,21 @@ AT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
 
 
 def both_sides(matrix, array):
-    """matrix @ array[:, :, ...] @ matrix.T over the first two axes."""
+    """matrix @ array @ matrix.T over the first two axes of the array, for every channel."""
     return np.einsum("ip,pq...,jq->ij...", matrix, array, matrix)
 
 
 def transform_patch(patch):
-    """BT @ d @ BT.T."""
+    """V = BT @ d @ BT.T."""
     return both_sides(BT, patch)
 
 
 def transform_kernel(kernel):
-    """G @ g @ G.T."""
+    """U = G @ g @ G.T."""
     return both_sides(G, kernel)
 
 
 def winograd_tile(patch, kernel):
-    """AT @ (V * U summed over the channels in) @ AT.T."""
+    """y = AT @ M @ AT.T, where M is V * U summed over the input channels."""
     V, U = transform_patch(patch), transform_kernel(kernel)
     return both_sides(AT, np.einsum("pqc,pqck->pqk", V, U))

@@ -1,11 +1,12 @@
-"""Exercise 2: a ReLU, forwards and backwards.
+"""Exercise 2: a ReLU, forward and backward.
 
-    y = max(x, 0)                   element by element, any shape
+    y = max(x, 0)                   element by element, for any shape
 
-    dy/dx = 1 where x > 0           the unit was on: a change of x is a change of y
-            0 where x <= 0          the unit was off: y stays 0
+    dy/dx = 1 where x > 0           the unit is on: a change of x changes y by the same amount
+            0 where x <= 0          the unit is off: y stays 0
 
-Backward is given y, not x: it tells all there is to know, and a layer need not keep both.
+The backward pass receives y instead of x. That is enough, because y > 0 exactly where x > 0, and so a layer need not
+keep both.
 
 Check it:  minitorch-cnn exercise relu
 """
@@ -14,10 +15,10 @@ import numpy as np
 
 
 def relu_forward(x):
-    """y of the shape of x."""
+    """Return y, an array with the shape of x."""
     raise NotImplementedError
 
 
 def relu_backward(dy, y):
-    """dx for dy = dL/dy and the y that forward gave, all of one shape."""
+    """Return dx for dy = dL/dy and the output y of the forward pass, all of the same shape."""
     raise NotImplementedError

@@ -7,15 +7,15 @@
     p q r s t                        f g h k l m p q r        <- window at (1, 0)
     u v w x y                        ...
 
-A convolution then is one matrix product, columns @ kernel.reshape(KH*KW*C, K).
+With this matrix a convolution is a single matrix product, columns @ kernel.reshape(KH*KW*C, K).
 
-    rows      n*OH*OW + i*OW + j     image n, output pixel (i, j)
-    in a row  (p*KW + q)*C + c       tap (p, q), channel c: pixel (i*SH + p, j*SW + q) of the padded image
+    row      n*OH*OW + i*OW + j      image n, output pixel (i, j)
+    column   (p*KW + q)*C + c        tap (p, q), channel c: pixel (i*SH + p, j*SW + q) of the padded image
 
     OH = (H + top + bottom - KH) // SH + 1        and OW in the same way
 
-Two loops are enough if they run over the taps (p, q): tap (p, q) of all windows at once is a slice of the image with
-the strides as steps. With loops over everything it is right as well, only slow.
+Two loops over the taps (p, q) are enough: tap (p, q) of all windows together is a slice of the image with the strides
+as steps. Loops over everything are right as well, only slow.
 
 Check it:  minitorch-cnn exercise im2col
 """
@@ -24,8 +24,8 @@ import numpy as np
 
 
 def im2col(x, window, strides, padding):
-    """columns (N*OH*OW, KH*KW*C) of x (N, H, W, C).
+    """Return the columns (N*OH*OW, KH*KW*C) of x (N, H, W, C).
 
-    window (KH, KW), strides (SH, SW), padding ((top, bottom), (left, right)) of zeros.
+    Arguments: window (KH, KW), strides (SH, SW), padding ((top, bottom), (left, right)) with zeros.
     """
     raise NotImplementedError

@@ -1,12 +1,12 @@
-"""Exercise 5: and back, adding up.
+"""Exercise 5: back to an image, adding up.
 
-im2col copied every pixel into each window that sees it. If dcolumns says how much the loss grows with each copy, then
-the pixel's own gradient is the sum over its copies:
+im2col copied every pixel into each window that contains it. If dcolumns says how much the loss grows with each copy,
+then the gradient of the pixel is the sum over its copies:
 
     dx[n, h, w, c] = sum of dcolumns over all (i, j, p, q) with  i*SH + p = h + top  and  j*SW + q = w + left
 
-Build it in a padded array of zeros, and cut the padding off at the end: what came back to a padding's zero goes
-nowhere. The layout of the columns is that of exercise 4.
+Add everything up in a padded array of zeros and cut off the padding at the end, because the padding is not part of x.
+The layout of the columns is the same as in exercise 4.
 
 Check it:  minitorch-cnn exercise col2im
 """
@@ -15,8 +15,8 @@ import numpy as np
 
 
 def col2im(columns, input_shape, window, strides, padding):
-    """dx (N, H, W, C) = `input_shape`, for columns (N*OH*OW, KH*KW*C).
+    """Return dx of shape `input_shape` = (N, H, W, C) for columns (N*OH*OW, KH*KW*C).
 
-    window (KH, KW), strides (SH, SW), padding ((top, bottom), (left, right)).
+    Arguments: window (KH, KW), strides (SH, SW), padding ((top, bottom), (left, right)).
     """
     raise NotImplementedError

@@ -1,10 +1,10 @@
-"""Exercise 7: who gets the gradient in a max pool.
+"""Exercise 7: which pixels get the gradient of a max pool.
 
     y[n, i, j, c] = the largest x[n, i*SH + p, j*SW + q, c] over the window (p, q)
 
-Moving the largest number of a window moves y; moving another does not. So dy[n, i, j, c] goes to the winner of its
-window, all of it. Of equal numbers the first in reading order (row by row) wins alone. Windows may overlap: then a
-pixel can win in several.
+A small change of the largest number in a window changes y by the same amount; a change of any other number does not.
+Therefore the largest number gets all of dy[n, i, j, c]. If several numbers are equal, only the first in reading order
+(row by row) gets it. If windows overlap, a pixel can be the largest in several of them.
 
 Check it:  minitorch-cnn exercise max_pool
 """
@@ -13,8 +13,8 @@ import numpy as np
 
 
 def max_pool_backward(dy, x, window, strides):
-    """dx (N, H, W, C) for dy (N, OH, OW, C) and the x (N, H, W, C) that was pooled.
+    """Return dx (N, H, W, C) for dy (N, OH, OW, C) and the input x (N, H, W, C) of the pool.
 
-    window (KH, KW), strides (SH, SW), no padding.
+    Arguments: window (KH, KW), strides (SH, SW); there is no padding.
     """
     raise NotImplementedError

@@ -1,10 +1,10 @@
-"""Exercise 8: a step with momentum that leaves frozen layers alone.
+"""Exercise 8: a step with momentum that skips frozen layers.
 
-    v = momentum * v - rate * g             the velocity: a fading memory of the steps before
+    v = momentum * v - rate * g             the velocity: a decaying sum of the previous steps
     w = w + v
 
-In place: the layers hold these very arrays, and `w = w + v` would make new ones that no layer knows. A frozen parameter
-keeps its number and its velocity bit by bit, whatever its gradient is; it may also have none.
+Update in place: the layers hold these very arrays, and `w = w + v` would create a new one that no layer uses. A frozen
+parameter keeps its value and its velocity bit by bit, whatever its gradient is; it may also have no gradient at all.
 
 Check it:  minitorch-cnn exercise sgd
 """
@@ -13,9 +13,9 @@ import numpy as np
 
 
 def sgd_step(parameters, gradients, velocity, trainable, rate, momentum):
-    """Change the arrays of `parameters` and `velocity` in place; returns nothing.
+    """Update the arrays in `parameters` and `velocity` in place and return nothing.
 
-    parameters, gradients, velocity: {name: array}; trainable: {name: True or False}; rate and momentum are numbers.
-    `gradients` may lack the names that are frozen.
+    Arguments: parameters, gradients, velocity {name: array}; trainable {name: bool}; the numbers rate and momentum.
+    `gradients` may lack the names of frozen parameters.
     """
     raise NotImplementedError

@@ -1,19 +1,19 @@
-"""Exercise 9: chop off the top, put on a new one, freeze the rest.
+"""Exercise 9: replace the top of a network and freeze the rest.
 
 A network is a list of layers from the input to the output, each a dictionary:
 
     {"name": "conv1", "kernel": array, "bias": array, "trainable": True}
 
-Transfer learning keeps the layers up to one of them with the weights they have learnt, tosses those behind, adds new
-ones and trains only these:
+Transfer learning keeps the layers up to a chosen one, with the weights that they have learned. It removes the layers
+after it, adds new ones, and trains only these:
 
     conv1  conv2  pool2 | fc1  fc2          transplant(layers, "pool2", [dense, output])
     conv1  conv2  pool2   dense  output     the first three frozen
 
-The old network stays what it was: kept layers share their arrays with it (a copy of VGG16 is half a gigabyte), but
-being frozen is the new network's business.
+The old network must not change. The kept layers share their arrays with it, because a copy of VGG16 would take half a
+gigabyte, but only the layers of the new network are frozen.
 
-And how far does the gradient have to go back? To the lowest layer that learns, and no further.
+How far down does the backward pass have to go? To the lowest trainable layer and no further.
 
 Check it:  minitorch-cnn exercise surgery
 """
@@ -22,13 +22,13 @@ import numpy as np
 
 
 def transplant(layers, after, new):
-    """The list of layers up to the one called `after`, frozen, then those of the list `new`.
+    """Return a list of the layers up to the one called `after`, frozen, followed by the layers in the list `new`.
 
-    Raises ValueError, naming it, where no layer is called `after`.
+    Raises ValueError, with the name in its message, if no layer is called `after`.
     """
     raise NotImplementedError
 
 
 def lowest_trainable(layers):
-    """The index of the first layer with trainable True; the number of layers where there is none."""
+    """Return the index of the first layer with trainable True, or the number of layers if there is none."""
     raise NotImplementedError

@@ -1,1 +1,1 @@
-"""What each function of the course has to give, and the mistakes that people make in it; one exercise a file."""
+"""What each function of the course must return, and the mistakes that people often make; one exercise per file."""

@@ -1,6 +1,7 @@
 """conv2d_backward(dy, x, kernel, strides, padding) -> dx, dkernel, dbias."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients
 from minitorch_cnn.exercises.tasks.im2col import windows
@@ -16,8 +17,8 @@ LARGE = ((16, 32, 32, 16), (3, 3, 16, 32), (1, 1), ((1, 1), (1, 1)))
 RESULTS = {"input": "dx", "kernel": "dkernel", "bias": "dbias"}
 
 
-def forward(x, kernel, bias, strides, padding):
-    """y (N, OH, OW, K) by the definition."""
+def forward(x: np.ndarray, kernel: np.ndarray, bias: ArrayLike, strides: tuple, padding: tuple) -> np.ndarray:
+    """The convolution y (N, OH, OW, K) of x (N, H, W, C) by its definition."""
     return np.tensordot(windows(x, kernel.shape[:2], strides, padding), kernel, 3) + bias
 
 
@@ -35,7 +36,7 @@ def _truth(dy, x, kernel, strides, padding):
 
 
 def _as(mistake):
-    """A classic mistake of `lessons/mistakes.py` under the names of this exercise."""
+    """A classic mistake from `gradients/mistakes.py` with the result names of this exercise."""
 
     def wrong(dy, x, kernel, strides, padding):
         found = mistake(m.Case(x, None, dy, kernel, strides, padding))
@@ -45,14 +46,14 @@ def _as(mistake):
 
 
 def _overwriting_loops(dy, x, kernel, strides, padding):
-    """= in loops over images, windows and filters: of dx the last filter's windows stay, of the rest the last pixel."""
+    """= in loops over images, windows and filters: in dx the last filter remains, in the rest the last pixel."""
     last = m.Case(x, None, dy[..., -1:], kernel[..., -1:], strides, padding)
     seen = windows(x, kernel.shape[:2], strides, padding)[-1, -1, -1]
     dkernel = seen[..., None] * dy[-1, -1, -1]
     return {"dx": m.overwriting_windows(last)["input"], "dkernel": dkernel, "dbias": dy[-1, -1, -1]}
 
 
-ADD_UP = "a pixel is in several windows, and = keeps only what the last one sent back: += adds them up"
+ADD_UP = "a pixel lies in several windows, and = keeps only the gradient from the last one: += adds them up"
 TASKS = (
     Task(
         "conv2d_backward",
@@ -63,42 +64,51 @@ TASKS = (
             Mistake(ADD_UP, _as(m.overwriting_windows)),
             Mistake(ADD_UP, _as(m.overwriting_col2im)),
             Mistake(
-                "in the loops over images, windows and filters = keeps only the last one's: += adds them up",
+                "in the loops over images, windows and filters, = keeps only the last value: += adds them up",
                 _overwriting_loops,
             ),
             Mistake(
-                "the padding is not cut off dx: the image begins at row `top`, column `left` of the padded one",
+                "the padding is not cut off dx: the image starts at row `top` and column `left` of the padded image",
                 _as(m.padding_not_cut_off),
             ),
             Mistake(
-                "the kernel is flipped: col2im takes it as it is; only if dx is written as a convolution of dy is the"
-                " kernel turned by 180 degrees",
+                "the kernel is flipped: with col2im it is used as it is; it is rotated by 180 degrees only if you"
+                " write dx as a convolution of dy",
                 _as(m.flipped_kernel),
             ),
             Mistake(
-                "the columns are (KH, KW, C), you take them for (C, KH, KW): kernel.reshape(KH*KW*C, K) fits them"
+                "the columns are (KH, KW, C), but you read them as (C, KH, KW): kernel.reshape(KH*KW*C, K) fits them"
                 " as it is",
                 _as(m.channels_first_columns),
             ),
-            Mistake("channels in and out are exchanged in dkernel: (KH, KW, C, K)", _as(m.exchanged_channels)),
-            Mistake("only the last image's: += over the images, the kernel was used for all", _as(m.last_image_only)),
-            Mistake("only the first image's: sum over the batch, the kernel was used for all", _as(m.first_image_only)),
             Mistake(
-                "a mean over the batch: the loss is a mean already and dy holds its 1/N, so here it is a sum",
+                "input and output channels are exchanged in dkernel: its shape is (KH, KW, C, K)",
+                _as(m.exchanged_channels),
+            ),
+            Mistake(
+                "only the last image: the kernel was used for every image, so add up (+=) over them",
+                _as(m.last_image_only),
+            ),
+            Mistake(
+                "only the first image: the kernel was used for every image, so sum over the batch",
+                _as(m.first_image_only),
+            ),
+            Mistake(
+                "a mean over the batch: the loss is already a mean and dy contains its 1/N, so take the sum here",
                 lambda dy, x, kernel, strides, padding: {
                     "dkernel": m.kernel_gradient(x, dy, m.Case(x, None, dy, kernel, strides, padding)) / len(x),
                     "dbias": dy.sum((0, 1, 2)) / len(x),
                 },
             ),
             Mistake(
-                "dkernel is turned by 180 degrees: deep learning's convolution does not flip, tap (p, q) met pixel"
-                " (i*SH + p, j*SW + q)",
+                "dkernel is rotated by 180 degrees: convolution in deep learning does not flip the kernel, so tap"
+                " (p, q) was multiplied by pixel (i*SH + p, j*SW + q)",
                 lambda dy, x, kernel, strides, padding: {
                     "dkernel": m.kernel_gradient(x, dy, m.Case(x, None, dy, kernel, strides, padding))[::-1, ::-1]
                 },
             ),
             Mistake(
-                "dbias is a mean over images and pixels: the bias was added at each, so it is the sum",
+                "dbias is a mean over images and pixels: the bias was added to each of them, so dbias is the sum",
                 lambda dy, **rest: {"dbias": dy.mean((0, 1, 2))},
             ),
         ),

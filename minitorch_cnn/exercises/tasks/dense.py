@@ -28,39 +28,39 @@ TASKS = (
         _truth,
         (
             Mistake(
-                "dx = dy @ kernel goes forwards once more: the way back is the transpose, dy @ kernel.T. A square"
-                " kernel hides it",
+                "dx = dy @ kernel is the forward product: the backward pass uses the transpose, dy @ kernel.T. A square"
+                " kernel hides this mistake",
                 lambda dy, x, kernel: {"dx": dy @ kernel} if _square(kernel) else {},
             ),
             Mistake(
-                "kernel.T @ dy multiplies from the wrong side: dx[n, d] is a row of dy against a row of kernel, so dy"
-                " @ kernel.T",
+                "kernel.T @ dy multiplies from the wrong side: dx[n, d] is the product of a row of dy and a row of"
+                " kernel, so dy @ kernel.T",
                 lambda dy, x, kernel: {"dx": kernel.T @ dy} if len(kernel) == len(dy) == dy.shape[1] else {},
             ),
             Mistake(
-                "* multiplies number by number; the sums over the inputs and outputs are matrix products, @",
+                "* multiplies element by element; the sums over inputs and outputs are matrix products, @",
                 lambda dy, x, kernel: (
                     {"dx": dy * kernel, "dkernel": x * dy} if dy.shape == kernel.shape == x.shape else {}
                 ),
             ),
             Mistake(
-                "dkernel is the transpose of what it should be: kernel[d, u] met x[n, d] and dy[n, u], so x.T @ dy",
+                "dkernel is transposed: kernel[d, u] belongs to x[n, d] and dy[n, u], so x.T @ dy",
                 lambda dy, x, kernel: {"dkernel": dy.T @ x} if _square(kernel) else {},
             ),
             Mistake(
-                "x @ dy where it should be x.T @ dy: the sum runs over the images n, which is the first axis of both",
+                "x @ dy where it should be x.T @ dy: the sum runs over the images n, which are the first axis of both",
                 lambda dy, x, kernel: {"dkernel": x @ dy} if _square(kernel) and len(x) == len(kernel) else {},
             ),
             Mistake(
-                "a mean over the batch: the loss is a mean already and dy holds its 1/N, so here it is a sum",
+                "a mean over the batch: the loss is already a mean and dy contains its 1/N, so take the sum here",
                 lambda dy, x, kernel: {"dkernel": x.T @ dy / len(x), "dbias": dy.mean(axis=0)},
             ),
             Mistake(
-                "only one image of the batch: the kernel and the bias were used for every image, so they sum over all",
+                "only one image of the batch: kernel and bias were used for every image, so sum over all of them",
                 lambda dy, x, kernel: {"dkernel": np.outer(x[0], dy[0]), "dbias": dy[0]},
             ),
             Mistake(
-                "dbias sums over the wrong axis: over the images (axis 0), not over the outputs",
+                "dbias sums over the wrong axis: sum over the images (axis 0), not over the outputs",
                 lambda dy, x, kernel: {"dbias": dy.sum(axis=1)} if len(dy) == dy.shape[1] else {},
             ),
         ),

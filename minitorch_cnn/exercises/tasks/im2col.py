@@ -16,8 +16,8 @@ LARGE = ((32, 32, 32, 16), (3, 3), (1, 1), ((1, 1), (1, 1)))
 NAMES = ("window", "strides", "padding")
 
 
-def windows(x, window, strides, padding):
-    """(N, OH, OW, KH, KW, C) by the definition: one window after the other."""
+def windows(x: np.ndarray, window: tuple, strides: tuple, padding: tuple) -> np.ndarray:
+    """All windows (N, OH, OW, KH, KW, C) of x (N, H, W, C), copied one after another as in the definition."""
     padded = np.pad(x, ((0, 0), *padding, (0, 0)))
     OH, OW = output_size(x.shape[1:3], window, strides, padding)
     seen = np.zeros((len(x), OH, OW, *window, x.shape[3]), x.dtype)
@@ -40,8 +40,15 @@ def _col2im_case(x, *geometry):
     return {"columns": numbers(1, rows, length), "input_shape": x, **dict(zip(NAMES, geometry))}
 
 
-def add_up(columns, input_shape, window, strides, padding, crop=True, add=True, by_taps=False):
-    """col2im by the definition, window after window; or one of the ways in which it goes wrong."""
+def add_up(
+    columns: np.ndarray, input_shape: tuple, window: tuple, strides: tuple, padding: tuple,
+    crop: bool = True, add: bool = True, by_taps: bool = False,
+) -> np.ndarray:  # fmt: skip
+    """col2im by its definition, window after window: dx (N, H, W, C).
+
+    The options reproduce mistakes: `crop=False` leaves the padding in, `add=False` overwrites instead of adding, and
+    `by_taps` changes the order of the loops, which matters only when overwriting.
+    """
     N, H, W, C = input_shape
     (top, bottom), (left, right) = padding
     OH, OW = output_size((H, W), window, strides, padding)
@@ -65,13 +72,13 @@ def _channels_first(columns, input_shape, window, strides, padding):
 
 
 def _exchanged(columns, input_shape, window, strides, padding):
-    """A row read as (KW, KH, C)."""
+    """Each row is read as (KW, KH, C)."""
     parts = columns.reshape(len(columns), window[1], window[0], -1).swapaxes(1, 2).reshape(len(columns), -1)
     return {"dx": add_up(parts, input_shape, window, strides, padding)}
 
 
 def _images_last(columns, input_shape, window, strides, padding):
-    """The rows taken for (OH, OW, N)."""
+    """The rows are read in the order (OH, OW, N)."""
     N, H, W, C = input_shape
     OH, OW = output_size((H, W), window, strides, padding)
     turned = columns.reshape(OH, OW, N, -1).transpose(2, 0, 1, 3).reshape(columns.shape)
@@ -79,7 +86,7 @@ def _images_last(columns, input_shape, window, strides, padding):
 
 
 def _other_side(columns, input_shape, window, strides, padding):
-    """Cut off at the bottom right what belongs to the top left."""
+    """The padding of the bottom right is cut off at the top left."""
     (top, bottom), (left, right) = padding
     padded = (input_shape[0], input_shape[1] + top + bottom, input_shape[2] + left + right, input_shape[3])
     whole = add_up(columns, padded, window, strides, NO_PADDING)
@@ -93,7 +100,7 @@ def _uncut(columns, input_shape, window, strides, padding):
 
 
 def _counted(columns, input_shape, window, strides, padding):
-    """The mean of a pixel's copies."""
+    """The mean of the copies of a pixel instead of their sum."""
     geometry = (input_shape, window, strides, padding)
     return {"dx": add_up(columns, *geometry) / np.maximum(add_up(np.ones_like(columns), *geometry), 1)}
 
@@ -106,43 +113,43 @@ IM2COL = (
         lambda **arguments: {"columns": _rows(windows(**arguments))},
         (
             Mistake(
-                "a row holds its window as (C, KH, KW): it should be (KH, KW, C), so that the kernel fits by a reshape",
+                "each row holds its window as (C, KH, KW): it should be (KH, KW, C), like the kernel",
                 lambda **a: {"columns": _rows(windows(**a).transpose(0, 1, 2, 5, 3, 4))},
             ),
             Mistake(
-                "the rows are in another order: row n*OH*OW + i*OW + j, image after image",
+                "the rows are in the wrong order: image after image, window (i, j) in row n*OH*OW + i*OW + j",
                 lambda **a: {"columns": windows(**a).transpose(1, 2, 0, 3, 4, 5).reshape(_rows(windows(**a)).shape)},
             ),
             Mistake(
-                "rows and columns of the window are exchanged: p goes down (axis 1), q to the right (axis 2)",
+                "rows and columns of the window are exchanged: p goes down (axis 1) and q to the right (axis 2)",
                 lambda **a: {"columns": _rows(windows(**a).transpose(0, 1, 2, 4, 3, 5))},
             ),
             Mistake(
-                "the windows are walked column by column: j runs faster than i",
+                "the windows are visited column by column: go row by row, so that j changes faster than i",
                 lambda **a: {"columns": windows(**a).transpose(0, 2, 1, 3, 4, 5).reshape(_rows(windows(**a)).shape)},
             ),
             Mistake(
-                "the windows are turned by 180 degrees: nothing is flipped, tap (p, q) is pixel (i*SH + p, j*SW + q)",
+                "the windows are rotated by 180 degrees: do not flip them, tap (p, q) is pixel (i*SH + p, j*SW + q)",
                 lambda **a: {"columns": _rows(windows(**a)[:, :, :, ::-1, ::-1])},
             ),
             Mistake(
-                "the padding is left out: the windows are those of the image with zeros around it",
+                "the padding is missing: take the windows of the image with zeros around it",
                 lambda x, window, strides, padding: {"columns": _rows(windows(x, window, strides, NO_PADDING))},
             ),
             Mistake(
-                "the strides are left out: the next window begins SH rows down, or SW columns to the right",
+                "the strides are ignored: the next window starts SH rows further down, or SW columns to the right",
                 lambda x, window, strides, padding: {"columns": _rows(windows(x, window, (1, 1), padding))},
             ),
             Mistake(
-                "a matrix with a column for every window: every window is a row",
+                "the matrix has a column for every window: every window should be a row",
                 lambda **a: {"columns": _rows(windows(**a)).T},
             ),
             Mistake(
-                "the strides are exchanged: SH goes down with i, SW to the right with j",
+                "the strides are exchanged: SH goes down with i, and SW to the right with j",
                 lambda x, window, strides, padding: {"columns": _rows(windows(x, window, strides[::-1], padding))},
             ),
             Mistake(
-                "the padding is on the wrong sides: ((top, bottom), (left, right))",
+                "the padding is on the wrong sides: its order is ((top, bottom), (left, right))",
                 lambda x, window, strides, padding: {
                     "columns": _rows(windows(x, window, strides, tuple(side[::-1] for side in padding)))
                 },
@@ -159,27 +166,27 @@ COL2IM = (
         lambda **arguments: {"dx": add_up(**arguments)},
         (
             Mistake(
-                "a pixel is in several windows, and = keeps only the last copy: += adds them up",
+                "a pixel lies in several windows, and = keeps only the last copy: += adds them up",
                 lambda **a: {"dx": add_up(**a, add=False)},
             ),
             Mistake(
-                "a pixel is in several windows, and = keeps only the last copy: += adds them up",
+                "a pixel lies in several windows, and = keeps only the last copy: += adds them up",
                 lambda **a: {"dx": add_up(**a, add=False, by_taps=True)},
             ),
             Mistake(
-                "the padding is not cut off: the image begins at row `top`, column `left` of the padded one",
+                "the padding is not cut off: the image starts at row `top` and column `left` of the padded image",
                 lambda **a: {"dx": add_up(**a, crop=False)},
             ),
             Mistake(
-                "the padding is still around it: the image begins at row `top`, column `left`, and is H x W large",
+                "the padding is still around the image: it starts at row `top`, column `left`, and its size is H x W",
                 _uncut,
             ),
-            Mistake("a row holds its window as (KH, KW, C), you read it as (C, KH, KW)", _channels_first),
-            Mistake("the mean of a pixel's copies: it is their sum", _counted),
-            Mistake("rows and columns of the window are exchanged: p goes down (axis 1), q to the right", _exchanged),
-            Mistake("the rows are taken in another order: row n*OH*OW + i*OW + j, image after image", _images_last),
+            Mistake("each row holds its window as (KH, KW, C), but you read it as (C, KH, KW)", _channels_first),
+            Mistake("the mean of the copies of a pixel: take their sum", _counted),
+            Mistake("rows and columns of the window are exchanged: p goes down and q to the right", _exchanged),
+            Mistake("the rows are read in the wrong order: row n*OH*OW + i*OW + j, image after image", _images_last),
             Mistake(
-                "the padding is cut off the wrong sides: ((top, bottom), (left, right)), the image begins at top, left",
+                "the padding is cut off on the wrong sides: ((top, bottom), (left, right)) means to start at top, left",
                 _other_side,
             ),
         ),

@@ -15,7 +15,7 @@ def _case(shape, window, strides, x=None):
 
 
 def _cases():
-    ties = np.round(numbers(3, 2, 5, 4, 2))  # whole numbers: many windows hold their largest twice
+    ties = np.round(numbers(3, 2, 5, 4, 2))  # integers, so many windows contain their maximum twice
     return [
         _case((2, 4, 6, 2), (2, 2), (2, 2)),
         _case((2, 6, 5, 3), (3, 2), (2, 2)),
@@ -36,7 +36,7 @@ def _truth(dy, x, window, strides):
 
 
 def _given_to(dy, x, window, strides, winners):
-    """dx when dy goes to each of `winners(window)`, places in reading order."""
+    """dx if each dy goes to the pixels `winners(window)`, which are indices in reading order."""
     dx = np.zeros(x.shape)
     for n, i, j, c in np.ndindex(dy.shape):
         top, left = i * strides[0], j * strides[1]
@@ -58,7 +58,7 @@ def _last_largest(seen):
 
 
 def _wrong_divisor(dy, x, window, strides):
-    """argmax counts along the rows of a window: divided by its height, the place is another one."""
+    """argmax counts along the rows of a window, so dividing by its height, not its width, gives a wrong pixel."""
     KH, KW = window
     dx = np.zeros((len(x), x.shape[1] + KH * KW, x.shape[2] + KH * KW, x.shape[3]))
     for n, i, j, c in np.ndindex(dy.shape):
@@ -83,31 +83,31 @@ TASKS = (
         _truth,
         (
             Mistake(
-                "windows overlap, and a pixel that wins in two of them gets both gradients: +=, not =",
+                "windows overlap, and a pixel that is the maximum of two of them gets both gradients: use +=, not =",
                 _as(m.overwriting_pool),
             ),
             Mistake(
-                "of equal numbers all got the gradient: exactly one does, the first in reading order, or the pool hands"
-                " on more than it was given",
+                "all pixels that tie for the maximum got the gradient: only the first in reading order should get it,"
+                " otherwise the pool returns more gradient than it received",
                 lambda **a: {"dx": _given_to(**a, winners=_all_largest)},
             ),
             Mistake(
-                "of equal numbers the last one got the gradient: it is the first in reading order (> and not >=)",
+                "the last of the equal pixels got the gradient: it belongs to the first in reading order (>, not >=)",
                 lambda **a: {"dx": _given_to(**a, winners=_last_largest)},
             ),
             Mistake(
-                "1 where a pixel won: the chain rule, it gets the dy of its window",
+                "dx is 1 at the maximum: by the chain rule this pixel gets the dy of its window",
                 lambda dy, **rest: {"dx": _given_to(np.ones_like(dy), **rest, winners=_first_largest)},
             ),
             Mistake(
-                "argmax counts along the rows, so place // KW is the row and place % KW the column: divided by KW, the"
-                " width",
+                "argmax counts along the rows, so the row is place // KW and the column is place % KW: divide by the"
+                " width KW, not by the height",
                 _wrong_divisor,
             ),
-            Mistake("that is average pooling: the largest gets all of dy", _as(m.shared_by_the_window)),
-            Mistake("every pixel of the window got dy: only the largest does", _as(m.to_the_whole_window)),
+            Mistake("this is average pooling: in max pooling the maximum gets all of dy", _as(m.shared_by_the_window)),
+            Mistake("every pixel of the window got dy: only the maximum should", _as(m.to_the_whole_window)),
             Mistake(
-                "the smallest got the gradient: argmax, not argmin",
+                "the minimum got the gradient: use argmax, not argmin",
                 lambda **a: {"dx": _given_to(**a, winners=lambda seen: [int(seen.argmin())])},
             ),
         ),

@@ -10,7 +10,7 @@ def _backward_case(seed, *shape):
 
 
 def _backward_truth(dy, y):
-    """Where y is 0, x may have been anything below: any x of that sign has the slope 0."""
+    """Where y is 0, x is unknown, but any negative x has the slope 0, so -1 will do."""
     x = np.where(y > 0, y, -1.0)
     return numerical_gradients(lambda x: np.maximum(x, 0), dy, x=x)
 
@@ -22,19 +22,23 @@ TASKS = (
         lambda: [{"x": numbers(0, 3, 5)}, {"x": numbers(1, 2, 3, 4, 2)}],
         lambda x: {"y": np.where(x < 0, 0, x)},
         (
-            Mistake("the sign is lost: what is below 0 becomes 0, not its absolute value", lambda x: {"y": np.abs(x)}),
             Mistake(
-                "the other half: what is above 0 stays, what is below becomes 0", lambda x: {"y": np.minimum(x, 0)}
+                "the sign is lost: a negative number becomes 0, not its absolute value", lambda x: {"y": np.abs(x)}
             ),
             Mistake(
-                "1 where x > 0: that is the slope; the result keeps x itself there", lambda x: {"y": 1.0 * (x > 0)}
+                "this keeps the wrong half: positive numbers stay, negative ones become 0",
+                lambda x: {"y": np.minimum(x, 0)},
             ),
             Mistake(
-                "a leaky ReLU: what is below 0 becomes 0, nothing of it is left",
+                "1 where x > 0: that is the derivative; the result there is x itself", lambda x: {"y": 1.0 * (x > 0)}
+            ),
+            Mistake(
+                "this is a leaky ReLU: negative numbers should become exactly 0",
                 lambda x: {"y": np.where(x > 0, x, 0.01 * x)},
             ),
             Mistake(
-                "one number: np.maximum(x, 0) compares element by element, max(x) does not", lambda x: {"y": x.max()}
+                "a single number: np.maximum(x, 0) compares element by element, max(x) does not",
+                lambda x: {"y": x.max()},
             ),
         ),
         lambda: {"x": numbers(0, 64, 32, 32, 32)},
@@ -46,18 +50,22 @@ TASKS = (
         _backward_truth,
         (
             Mistake(
-                "the mask is taken from the wrong side: dy passes where y > 0, and where y is 0 nothing does",
+                "the mask is inverted: dy should pass where y > 0 and be blocked where y is 0",
                 lambda dy, y: {"dx": dy * (y <= 0)},
             ),
             Mistake(
-                "the mask is taken of dy: a negative dy is a gradient like any other. The mask is where y > 0",
+                "the mask is computed from dy: a negative dy is a gradient like any other. The mask is y > 0",
                 lambda dy, y: {"dx": dy * (dy > 0)},
             ),
-            Mistake("dy unchanged: where y is 0 the result did not depend on x, so dx is 0", lambda dy, y: {"dx": dy}),
-            Mistake("dy times y: the slope is 1 where y > 0, not y", lambda dy, y: {"dx": dy * y}),
-            Mistake("the mask itself: chain rule, it has to be multiplied by dy", lambda dy, y: {"dx": 1.0 * (y > 0)}),
             Mistake(
-                "y >= 0 holds everywhere: at y = 0 the unit was off, and nothing passes",
+                "dy unchanged: where y is 0, the result does not depend on x, so dx is 0", lambda dy, y: {"dx": dy}
+            ),
+            Mistake("dy times y: where y > 0 the derivative is 1, not y", lambda dy, y: {"dx": dy * y}),
+            Mistake(
+                "only the mask: by the chain rule it must be multiplied by dy", lambda dy, y: {"dx": 1.0 * (y > 0)}
+            ),
+            Mistake(
+                "y >= 0 is true everywhere: where y is 0 the unit was off, so dx is 0",
                 lambda dy, y: {"dx": dy * (y >= 0)},
             ),
         ),

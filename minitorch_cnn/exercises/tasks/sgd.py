@@ -9,7 +9,7 @@ STEPS = 3
 
 
 def _case(frozen=(), seed=0, moving=(), gradients_of_frozen=True):
-    """Three parameters; `frozen` ones may still have a gradient, and a velocity from before they were frozen."""
+    """Three parameters; frozen ones may still have a gradient, and a velocity from before they were frozen."""
     shapes = {"conv/kernel": (2, 2, 1, 3), "conv/bias": (3,), "dense/kernel": (4, 2)}
     parameters = {name: numbers(seed + i, *shape) for i, (name, shape) in enumerate(shapes.items())}
     gradients = {name: numbers(seed + 10 + i, *shape) for i, (name, shape) in enumerate(shapes.items())}
@@ -22,7 +22,7 @@ def _case(frozen=(), seed=0, moving=(), gradients_of_frozen=True):
 
 
 def _large():
-    """The trained arrays of a small ConvNet, and a frozen one."""
+    """The trainable arrays of a small ConvNet, and a frozen one."""
     shapes = {"conv": (3, 3, 64, 128), "dense": (1600, 512), "bias": (512,), "frozen": (3, 3, 64, 64)}
     parameters, gradients, velocity = (
         {name: numbers(seed, *shape) for name, shape in shapes.items()} for seed in range(3)
@@ -33,7 +33,7 @@ def _large():
 
 
 def _call(function, arguments):
-    """What becomes of the parameters and velocities in a few steps."""
+    """The parameters and velocities after a few steps."""
     parameters, velocity = arguments["parameters"], arguments["velocity"]
     arrays = {**parameters, **{f"velocity of {name}": array for name, array in velocity.items()}}
     first = next(name for name, trained in arguments["trainable"].items() if trained)
@@ -42,18 +42,20 @@ def _call(function, arguments):
     for _ in range(STEPS):
         returned = function(*arguments.values())
     if np.array_equal(arrays[first], before):
-        hint = "`w = w - ...` makes a new array and leaves the old one as it was: w -= ... or w[...] = ... change it"
+        hint = "`w = w - ...` makes a new array and leaves the old one unchanged: w -= ... and w[...] = ... change it"
         if parameters[first] is not arrays[first] or returned is not None:
             raise Wrong(f"sgd_step: the array of {first} did not change: the layer still holds the old numbers", hint)
         raise Wrong(f"sgd_step: {first} did not change", hint)
     for name, array in gradients.items():
         if not np.array_equal(array, arguments["gradients"][name]):
-            raise Wrong(f"sgd_step: changes the gradient of {name}", "a gradient belongs to who computed it")
+            raise Wrong(
+                f"sgd_step: changes the gradient of {name}", "the caller still needs the gradients: only read them"
+            )
     return arrays
 
 
 def _steps(change):
-    """{array: what it is} after the steps, when `change(w, g, v, rate, momentum, trained)` does one; g may be None."""
+    """{name: array} after the steps, where `change(w, g, v, rate, momentum, trained)` makes one; g may be None."""
 
     def run(parameters, gradients, velocity, trainable, rate, momentum):
         for _ in range(STEPS):
@@ -74,7 +76,7 @@ def _right(w, g, v, rate, momentum, trained):
 
 
 def _only(formula):
-    """`formula` (w, g, v, rate, momentum) for what is trained, nothing for what is frozen."""
+    """Apply `formula` (w, g, v, rate, momentum) to trainable parameters only."""
 
     def change(w, g, v, rate, momentum, trained):
         return formula(w, g, v, rate, momentum) if trained else (w, v)
@@ -121,51 +123,51 @@ TASKS = (
         _steps(_right),
         (
             _mistake(
-                "the velocity of a frozen layer changed: it would jump when it is unfrozen. Skip it altogether",
+                "the velocity of a frozen layer changed, so the layer would jump when it is unfrozen. Skip it entirely",
                 _velocity_of_frozen,
             ),
             _mistake(
-                "a frozen layer moved: skip every name with trainable[name] False, its velocity included",
+                "a frozen layer moved: if trainable[name] is False, skip this name, and its velocity too",
                 _frozen_too,
             ),
             _mistake(
-                "a frozen layer still moves by its old velocity: a gradient of zero is not enough, skip it altogether",
+                "a frozen layer still moves by its old velocity: a gradient of zero is not enough, so skip it entirely",
                 _frozen_by_zero_gradient,
             ),
             _mistake(
-                "it goes uphill: v = momentum * v - rate * g holds the minus already, so w += v",
+                "the step goes uphill: v = momentum * v - rate * g already contains the minus, so w += v",
                 _only(_new_sign),
             ),
             _mistake(
-                "the step is added: against the gradient, v = momentum * v - rate * g",
+                "the step follows the gradient: it should go against it, v = momentum * v - rate * g",
                 _only(lambda w, g, v, rate, momentum: (w + momentum * v + rate * g, momentum * v + rate * g)),
             ),
             _mistake(
-                "the velocity has the other sign: v = momentum * v + rate * g and w -= v walk the same path, but here v"
-                " holds the minus, and w += v",
+                "the velocity has the opposite sign: v = momentum * v + rate * g with w -= v takes the same steps, but"
+                " here v contains the minus, and w += v",
                 _only(
                     lambda w, g, v, rate, momentum: (w - (momentum * v + rate * g), momentum * v + rate * g),
                 ),
             ),
             _mistake(
-                "the velocity is not kept: v[...] = momentum * v - rate * g has to be there in the next step",
+                "the velocity is not stored: v[...] = momentum * v - rate * g keeps it for the next step",
                 _only(lambda w, g, v, rate, momentum: (w + momentum * v - rate * g, v)),
             ),
             _mistake(
-                "momentum is forgotten: that is plain SGD",
+                "the momentum is missing: this is plain SGD",
                 _only(lambda w, g, v, rate, momentum: (w - rate * g, -rate * g)),
             ),
             _mistake(
-                "momentum is forgotten: that is plain SGD",
+                "the momentum is missing: this is plain SGD",
                 _only(lambda w, g, v, rate, momentum: (w - rate * g, v)),
             ),
             _mistake(
-                "the rate is not in the velocity: the same path at a constant rate, another one when the rate changes."
+                "the rate is not part of the velocity: that gives the same steps only while the rate is constant."
                 " Here v = momentum * v - rate * g",
                 _only(_positive_velocity),
             ),
             _mistake(
-                "the gradient is weighted by 1 - momentum: that is a moving mean; here v = momentum * v - rate * g",
+                "the gradient is weighted by 1 - momentum: that is a moving average; here v = momentum * v - rate * g",
                 _only(
                     lambda w, g, v, rate, momentum: (
                         w + momentum * v - (1 - momentum) * rate * g,
@@ -174,7 +176,7 @@ TASKS = (
                 ),
             ),
             _mistake(
-                "that is Nesterov's look ahead, w += momentum * v - rate * g with the new v; here w += v",
+                "this is Nesterov momentum, w += momentum * v - rate * g with the new v; here w += v",
                 _only(
                     lambda w, g, v, rate, momentum: (
                         w + momentum * (momentum * v - rate * g) - rate * g,

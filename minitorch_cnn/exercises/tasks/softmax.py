@@ -49,7 +49,7 @@ def _unshifted_log(scores, labels):
 
 
 def _all_columns(scores, labels):
-    """What d[:, labels] -= 1 does: it takes 1 off in every row."""
+    """The effect of d[:, labels] -= 1: it subtracts 1 in every row."""
     N, p, _, _ = _pieces(scores, labels)
     p[:, labels] -= 1
     return {"dscores": p / N}
@@ -77,27 +77,27 @@ TASKS = (
         _truth,
         (
             Mistake(
-                "exp of a large score overflows: subtract each row's largest score first, it cancels in the fraction",
+                "exp of a large score overflows: first subtract the largest score of each row; it cancels in the ratio",
                 _unshifted,
                 joint=True,
             ),
             Mistake(
-                "exp of a large score overflows: subtract each row's largest score first, it cancels in the fraction",
+                "exp of a large score overflows: first subtract the largest score of each row; it cancels in the ratio",
                 _unshifted_log,
                 joint=True,
             ),
             Mistake(
-                "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s of the right"
-                " class needs no probability and is exact",
+                "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s[label] needs no"
+                " probability and is exact",
                 _clipped,
             ),
             Mistake(
-                "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s of the right"
-                " class needs no probability and is exact",
+                "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s[label] needs no"
+                " probability and is exact",
                 lambda scores, labels: {"loss": _pieces(scores, labels)[3].mean()},
             ),
             Mistake(
-                "1/N is missing in dscores: the loss is a mean over the images, so each gets a share of 1/N",
+                "1/N is missing in dscores: the loss is a mean over the images, so each image contributes 1/N",
                 lambda scores, labels: {"dscores": _pieces(scores, labels)[2]},
             ),
             Mistake(
@@ -105,40 +105,40 @@ TASKS = (
                 lambda scores, labels: {"loss": _pieces(scores, labels)[3].sum()},
             ),
             Mistake(
-                "the one-hot label is not taken off: dscores = (softmax - one_hot) / N",
+                "the one-hot label is not subtracted: dscores = (softmax - one_hot) / N",
                 lambda scores, labels: {"dscores": _pieces(scores, labels)[1] / len(scores)},
             ),
             Mistake(
-                "the wrong sign: (softmax - one_hot), so that a step against it raises the right class's score",
+                "the wrong sign: use (softmax - one_hot), since a step against it raises the score of the right class",
                 lambda scores, labels: {"dscores": -_pieces(scores, labels)[2] / len(scores)},
             ),
             Mistake(
-                "softmax over the images: the classes of one image add up to 1, which is axis 1",
+                "softmax over the images: the probabilities of one image add up to 1, so sum over axis 1",
                 lambda scores, labels: {
                     "dscores": (_softmax(scores, 0) - _one_hot(scores, labels)) / len(scores),
                     "loss": -np.log(_softmax(scores, 0)[np.arange(len(scores)), labels]).mean(),
                 },
             ),
             Mistake(
-                "one row's largest score is not another's: subtract with axis=1, keepdims=True, and sum the same way",
+                "each row needs its own maximum and its own sum: use axis=1, keepdims=True for both",
                 lambda scores, labels: {
                     "dscores": (np.exp(scores) / np.exp(scores).sum() - _one_hot(scores, labels)) / len(scores)
                 },
             ),
             Mistake(
-                "d[:, labels] reaches into every row: d[np.arange(N), labels] is one number of each row",
+                "d[:, labels] changes every row: d[np.arange(N), labels] selects one number from each row",
                 _all_columns,
             ),
             Mistake(
-                "a mean over all N*K numbers: the loss is a mean over the N images, one number of each row",
+                "a mean over all N*K numbers: the loss is a mean over the N images, with one number from each row",
                 _mean_of_all,
             ),
             Mistake(
-                "that is a sigmoid, which looks at each score by itself: exp(s) is divided by the sum over the row",
+                "this is a sigmoid, which treats each score separately: divide exp(s) by the sum over the row",
                 _sigmoid,
             ),
             Mistake(
-                "the sign of the loss: log of a probability is negative, the loss is minus that",
+                "the sign of the loss is wrong: the log of a probability is negative, and the loss is minus that",
                 lambda scores, labels: {"loss": -_pieces(scores, labels)[3].mean()},
             ),
         ),

@@ -35,7 +35,7 @@ def _judge_list(result, base):
         return f"expected a list of layers (dictionaries), got {type(result).__name__}"
     for layer in result:
         if missing := {"name", "kernel", "bias", "trainable"} - layer.keys():
-            return f"a layer has lost its {', '.join(sorted(missing))}"
+            return f"a layer lacks its {', '.join(sorted(missing))}"
     return None
 
 
@@ -45,13 +45,11 @@ def _judge_order(names):
         return None
     found = f"expected the layers {', '.join(wanted)}, got {', '.join(names) or 'none'}"
     if names == ["conv1", "conv2", "dense", "output"]:
-        return f"{found}; hint: `after` itself stays: a slice up to its index + 1"
+        return f"{found}; hint: keep the layer `after` itself: slice up to its index + 1"
     if "fc1" in names:
-        return (
-            f"{found}; hint: what comes after `after` is chopped off, list.pop on a copy does nothing to the original"
-        )
+        return f"{found}; hint: remove the layers behind `after`; list.pop on a copy does not change the original list"
     if names == ["dense", "output", "conv1", "conv2", "pool2"]:
-        return f"{found}; hint: the new layers go on top, behind the old ones"
+        return f"{found}; hint: the new layers go on top, after the old ones"
     if names == wanted[:3]:
         return f"{found}; hint: the new layers are missing"
     return found
@@ -62,8 +60,8 @@ def _judge_weights(result, before, new):
         for name in ("kernel", "bias"):
             if np.shape(layer[name]) != source[name].shape or not np.array_equal(layer[name], source[name]):
                 return (
-                    f"the {name} of {layer['name']} is not the one it had; hint: what the old layers know is why they"
-                    " are kept, nothing is drawn anew"
+                    f"the {name} of {layer['name']} has changed; hint: we keep the old layers because of what they"
+                    " have learned, so do not initialise them again"
                 )
     return None
 
@@ -72,8 +70,8 @@ def _judge_shared(result, before):
     for layer, source in zip(result, before[:3]):
         if any(layer[name] is not source[name] for name in ("kernel", "bias")):
             return (
-                f"the arrays of {layer['name']} are copies; hint: a copy of VGG16 is half a gigabyte, dict(layer) makes"
-                " a layer of its own that shares them"
+                f"the arrays of {layer['name']} are copies; hint: a copy of VGG16 takes half a gigabyte; dict(layer)"
+                " makes a new layer that shares the arrays"
             )
     return None
 
@@ -82,53 +80,59 @@ def _judge_frozen(result):
     flags = [bool(layer["trainable"]) for layer in result]
     if flags == [False] * 3 + [True] * 2:
         return None
-    said = ", ".join(f"{layer['name']} {'learns' if flag else 'is frozen'}" for layer, flag in zip(result, flags))
+    states = ", ".join(
+        f"{layer['name']} {'is trainable' if flag else 'is frozen'}" for layer, flag in zip(result, flags)
+    )
     if not any(flags):
-        return f"{said}; hint: the new layers have to learn, they know nothing yet: freeze the old ones only"
+        return f"{states}; hint: the new layers have learned nothing yet, so freeze only the old ones"
     if all(flags):
-        return f"{said}; hint: freeze what was kept (trainable False), or the new layers' first gradients spoil it"
-    return f"{said}; hint: conv1, conv2 and pool2 are kept and frozen, dense and output learn"
+        return f"{states}; hint: freeze the old layers (trainable False), or the first large gradients will ruin them"
+    return f"{states}; hint: conv1, conv2 and pool2 should be frozen, dense and output trainable"
 
 
 def _judge_left_alone(base, before):
     if [layer["name"] for layer in base] != [layer["name"] for layer in before]:
-        return "the list it was given is changed; hint: a slice is a new list, pop and append change the old one"
+        return "changes the list that was passed in; hint: a slice is a new list, pop and append change the old one"
     if any(now["trainable"] != then["trainable"] for now, then in zip(base, before)):
         return (
-            "the old network's layers are frozen too; hint: dict(layer) makes its own layer that shares the arrays,"
-            " {**layer, 'trainable': False}"
+            "the layers of the old network are frozen too; hint: {**layer, 'trainable': False} makes a new layer that"
+            " shares the arrays"
         )
     return None
 
 
 def _judge_unknown(transplant):
-    words = "for a name that is not there it should raise a ValueError that names it"
+    words = "for an unknown name it should raise a ValueError that contains the name"
     try:
         transplant(_layers(["conv1"]), "block9_pool", [])
     except ValueError as error:
-        return None if "block9_pool" in str(error) else f"{words}; it says only: {error}"
+        return None if "block9_pool" in str(error) else f"{words}; its message is only: {error}"
     except Exception as error:
         return f"{words}; it raised {type(error).__name__}"
-    return f"{words}; it returned something, and who mistyped a name would train the wrong network"
+    return f"{words}; it returned a result, so a mistyped name would lead to training the wrong network"
 
 
 def _judge_lowest(lowest_trainable):
     cases = (
-        ([False, False, True, True], 2, "the first layer that learns"),
-        ([True, True], 0, "the very first layer learns"),
+        ([False, False, True, True], 2, "the first trainable layer"),
+        ([True, True], 0, "the very first layer is trainable"),
         (
             [False, True, False, True],
             1,
-            "a frozen layer above a trained one: the gradient still has to pass through it",
+            "a frozen layer above a trainable one: the gradient still has to pass through it",
         ),
-        ([False, False], 2, "nothing learns: the number of layers, so that the way back has nothing to do"),
-        ([], 0, "no layers at all"),
+        (
+            [False, False],
+            2,
+            "no layer is trainable: return the number of layers, so there is no backward pass",
+        ),
+        ([], 0, "an empty list"),
     )
     for flags, wanted, why in cases:
         stack = [{**layer, "trainable": flag} for layer, flag in zip(_layers("abcd"), flags)]
         got = lowest_trainable(stack)
         if isinstance(got, bool) or not isinstance(got, (int, np.integer)):
-            return f"expected an index, got {type(got).__name__}; for trainable = {flags} it is {wanted}"
+            return f"expected an index, got {type(got).__name__}; for trainable = {flags} it should be {wanted}"
         if got != wanted:
             return f"for trainable = {flags} expected {wanted}, got {got}; hint: {why}"
     return None

@@ -7,16 +7,16 @@ from minitorch_cnn.exercises.exercise import Mistake, Task, numbers
 BT = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 AT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]])
-TRANSPOSE = "the matrix stands on the left as it is and on the right transposed: M @ d @ M.T, for rows and for columns"
+TRANSPOSE = "multiply by the matrix on the left and by its transpose on the right: M @ d @ M.T, for rows and columns"
 
 
 def _both_sides(left, array, right):
-    """left @ array[:, :, ...] @ right over the first two axes."""
+    """left @ array @ right over the first two axes of the array, for every channel."""
     return np.einsum("ip,pq...,qj->ij...", left, array, right)
 
 
 def _direct(patch, kernel):
-    """The four outputs by the definition: 36 multiplications for each pair of channels."""
+    """The four outputs by the definition, with 36 multiplications per pair of channels."""
     y = np.zeros((2, 2, kernel.shape[3]))
     for i, j in np.ndindex(2, 2):
         y[i, j] = np.tensordot(patch[i : i + 3, j : j + 3], kernel, 3)
@@ -45,11 +45,11 @@ TASKS = (
         lambda patch: {"V": _both_sides(BT, patch, BT.T)},
         (
             Mistake(TRANSPOSE, lambda patch: {"V": _both_sides(BT, patch, BT)}),
-            Mistake("on the left B^T, which is BT itself, and on the right its transpose: BT @ d @ BT.T",
+            Mistake("the left factor is B^T, which is BT itself, and the right one its transpose: BT @ d @ BT.T",
                     lambda patch: {"V": _both_sides(BT.T, patch, BT)}),
-            Mistake("only the rows are transformed: the columns too, BT @ d @ BT.T",
+            Mistake("only the rows are transformed: transform the columns too, BT @ d @ BT.T",
                     lambda patch: {"V": np.einsum("ip,pq...->iq...", BT, patch)}),
-            Mistake("only the columns are transformed: the rows too, BT @ d @ BT.T",
+            Mistake("only the columns are transformed: transform the rows too, BT @ d @ BT.T",
                     lambda patch: {"V": np.einsum("pq...,qj->pj...", patch, BT.T)}),
         ),
         lambda: {"patch": numbers(0, 4, 4, 4096)},
@@ -60,9 +60,9 @@ TASKS = (
         lambda: [{"kernel": numbers(seed, 3, 3, C, K)} for seed, C, K in ((0, 1, 1), (1, 2, 3))],
         lambda kernel: {"U": _both_sides(G, kernel, G.T)},
         (
-            Mistake("the kernel is turned by 180 degrees: deep learning's convolution does not flip",
+            Mistake("the kernel is rotated by 180 degrees: convolution in deep learning does not flip it",
                     lambda kernel: {"U": _both_sides(G, kernel[::-1, ::-1], G.T)}),
-            Mistake("rows and columns are exchanged: the first axis of the kernel goes down",
+            Mistake("rows and columns are exchanged: the first axis of the kernel is its rows",
                     lambda kernel: {"U": _both_sides(G, kernel.swapaxes(0, 1), G.T)}),
         ),
         lambda: {"kernel": numbers(0, 3, 3, 64, 64)},
@@ -73,13 +73,13 @@ TASKS = (
         lambda: [_case(1, 1, 0), _case(3, 2, 4)],
         lambda patch, kernel: {"y": _direct(patch, kernel)},
         (
-            Mistake("V and U are multiplied as matrices: point by point, V * U (that is where it saves)",
+            Mistake("V and U are multiplied as matrices: multiply element by element, V * U",
                     _matrix_product),
-            Mistake("the kernel is turned by 180 degrees: deep learning's convolution does not flip",
+            Mistake("the kernel is rotated by 180 degrees: convolution in deep learning does not flip it",
                     lambda patch, kernel: _tile(patch, kernel[::-1, ::-1])),
-            Mistake("the mean over the channels: it is their sum",
+            Mistake("the mean over the channels: take their sum",
                     lambda patch, kernel: {"y": _direct(patch, kernel) / patch.shape[2]}),
-            Mistake("the outputs are transposed: rows first",
+            Mistake("the outputs are transposed: the first axis is the rows",
                     lambda patch, kernel: {"y": _direct(patch, kernel).swapaxes(0, 1)}),
         ),
         lambda: _case(64, 64, 0),
