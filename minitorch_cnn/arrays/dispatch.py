@@ -5,51 +5,189 @@
 
     def forward(x, kernel, ...):          # its twin, in twins/numba/convolution/im2col.py: same path, same name
 
-The twin's module is imported when the first array of its backend arrives, so nobody pays for Numba or CuPy unasked.
-`forward.definition` is the definition itself; the tests hold every twin to it.
+What you read is what runs: a twin runs only as long as its definition, and all that this calls, is what the twin was
+made for (`fingerprints.py`; the recorded ones are in twins/fingerprints.json). Where somebody has changed the
+definition, the definition runs, and one line says so. Without Numba, or CuPy's kernels, the definitions run too.
+
+A twin's module is imported when the first array of its library arrives, so Numba and CuPy cost nothing before that.
 """
 
+from __future__ import annotations
+
 import contextlib
+import contextvars
 import functools
 import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+from minitorch_cnn.arrays.fingerprints import PACKAGE, Part, parts
+
+VARIABLE = "MINITORCH_CNN_DEFINITIONS"  # of the environment: set to 1, only definitions run
+RECORD = Path(__file__).parent.parent / "twins" / "fingerprints.json"
 TWINS = {"numpy": "numba", "cupy": "cuda"}
-_state = {"twins": True}
+REASONS = {"numba": "compiled", "cuda": "GPU"}
+
+BOTH, DEFINITIONS_ONLY, TWINS_ONLY = "both", "definitions", "twins"
+
+_here: contextvars.ContextVar[str | None] = contextvars.ContextVar("which_code_runs", default=None)
+_everywhere = {"runs": BOTH if os.environ.get(VARIABLE, "0") in ("", "0") else DEFINITIONS_ONLY}
+_said: set[str] = set()
+DEFINITIONS: dict[str, Any] = {}  # "convolution/im2col.py: forward" -> its dispatcher
 
 
-def accelerated(definition):
-    """Decorate a definition whose first argument is an array."""
-    found = {}
-
-    @functools.wraps(definition)
-    def dispatch(array, *args, **kwargs):
-        if not _state["twins"]:
-            return definition(array, *args, **kwargs)
-        backend = type(array).__module__.partition(".")[0]
-        if backend not in found:
-            found[backend] = _twin(definition, backend)
-        return found[backend](array, *args, **kwargs)
-
-    dispatch.definition = definition
+def accelerated(definition: Callable) -> Any:
+    """Decorate a definition whose first argument is an array: it is run by its twin, where there is one."""
+    dispatch = Dispatcher(definition)
+    DEFINITIONS[dispatch.title] = dispatch
     return dispatch
 
 
-def _twin(definition, backend):
-    package, _, path = definition.__module__.partition(".")
-    name = f"{package}.twins.{TWINS[backend]}.{path.removeprefix('engine.')}"
+class Dispatcher:
+    """A definition and its twins; calling it runs one of them.
+
+    `definition` is the function as it is written.
+    """
+
+    def __init__(self, definition: Callable) -> None:
+        functools.update_wrapper(self, definition)
+        self.definition = definition
+        self.path = definition.__module__.removeprefix(f"{PACKAGE}.").removeprefix("engine.")
+        self.title = f"{self.path.replace('.', '/')}.py: {definition.__name__}"
+        self.twins: dict[str, Callable | None] = {}  # library: its twin, None where there is none
+        self.guard = Guard(self.title, lambda: (sys.modules[definition.__module__], definition.__name__))
+
+    def __call__(self, array: Any, *args: Any, **kwargs: Any) -> Any:
+        twin = self.twin_for(array)
+        return (self.definition if twin is None else twin)(array, *args, **kwargs)
+
+    def twin_for(self, array: Any) -> Callable | None:
+        """The twin that may run for `array`, or None where the definition has to."""
+        if (runs := what_runs()) == DEFINITIONS_ONLY:
+            return None
+        library = TWINS.get(type(array).__module__.partition(".")[0], "")
+        if library not in self.twins:
+            self.twins[library] = self.find(library)
+        twin = self.twins[library]
+        return twin if twin is None or runs == TWINS_ONLY or self.guard.holds(library) else None
+
+    def find(self, library: str) -> Callable | None:
+        """The twin in `library` ("numba", "cuda"), whatever the definition says today; None where there is none."""
+        return _entrance(library, self.path, self.definition.__name__)
+
+
+class Guard:
+    """Says whether what a twin stands for is still what it was made for."""
+
+    def __init__(self, title: str, *places: Callable[[], tuple[Any, str]]) -> None:
+        self.title, self.places = title, places
+        self.watched: list[Part] | None = None
+        self.changed: list[str] = []
+
+    def holds(self, library: str = "numba") -> bool:
+        """Whether every definition is as recorded; where one is not, a line on standard error names it, once."""
+        if what_runs() == TWINS_ONLY:
+            return True
+        if self.watched is None or not all([part.is_unchanged() for part in self.watched]):
+            self.look()
+        if self.changed:
+            self._say(library)
+        return not self.changed
+
+    def look(self) -> dict[str, str]:
+        """Read the definitions again; returns their fingerprints {name: letters}."""
+        prints: dict[str, str] = {}
+        watched: list[Part] = []
+        for place in self.places:
+            some, found = parts(*place())
+            prints.update(some)
+            watched += found
+        record = recorded()
+        expected = {name: record["definitions"].get(name) for name in record["twins"].get(self.title, [])}
+        self.changed = sorted(name for name, letters in prints.items() if expected.get(name) != letters)
+        if not expected or (not self.changed and prints.keys() != expected.keys()):
+            self.changed = [self.title]  # a twin that was never recorded, or one whose definition calls less than before
+        self.watched = watched
+        return prints
+
+    def _say(self, library: str) -> None:
+        for name in self.changed:
+            say_once(
+                f"{name} differs from what its {REASONS[library]} twin was made for;"
+                " your version runs, slower"
+            )
+
+
+@functools.cache
+def recorded() -> dict:
+    """{"definitions": {name: fingerprint}, "twins": {title: [names of what it stands for]}} as recorded."""
     try:
-        return getattr(importlib.import_module(name), definition.__name__, definition)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
-        return definition
+        return json.loads(RECORD.read_text())
+    except OSError:
+        return {"definitions": {}, "twins": {}}
+
+
+def twin(path: str, name: str, array: Any) -> Callable | None:
+    """The twin called `name` in the file `path` ("convolution.epilogue") for `array`'s library, or None.
+
+    For what has no definition of its own, because a stage uses it to run several layers as one.
+    """
+    return _entrance(TWINS.get(type(array).__module__.partition(".")[0], ""), path, name)
+
+
+@functools.cache
+def _entrance(library: str, path: str, name: str) -> Callable | None:
+    """The twin `name` of the file `path` in `library`, behind what the library does before a twin may run."""
+    if not library:
+        return None
+    try:
+        return importlib.import_module(f"{PACKAGE}.twins.{library}").entrance(path, name)
+    except ImportError as error:
+        missing = (getattr(error, "name", None) or "numba").partition(".")[0]
+        reason = f"{missing} is not installed" if isinstance(error, ModuleNotFoundError) else _first_line(error)
+        say_once(f"{reason}: the plain definitions run, slower; pip install numba scipy threadpoolctl makes it fast")
+        return None
+
+
+def say_once(text: str) -> None:
+    """Print a line on standard error, unless it has been said already."""
+    if text not in _said:
+        _said.add(text)
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # no standard error: nobody to tell
+            print(text, file=sys.stderr)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+# Which of the two runs.
+
+
+def what_runs() -> str:
+    """BOTH: each twin as long as its definition is unchanged; or DEFINITIONS_ONLY; or TWINS_ONLY, changed or not."""
+    return _here.get() or _everywhere["runs"]
+
+
+def run_definitions(on: bool = True) -> None:
+    """Let only definitions run in the whole process from now on; with on=False, twins again."""
+    _everywhere["runs"] = DEFINITIONS_ONLY if on else BOTH
 
 
 @contextlib.contextmanager
-def definitions_only():
-    """Inside this context every operation runs its plain definition: for reading along, and for comparing twins."""
-    before, _state["twins"] = _state["twins"], False
+def running(which: str) -> Iterator[None]:
+    """Inside this context this thread runs `which` of the two, one of the names that `what_runs` returns."""
+    token = _here.set(which)
     try:
         yield
     finally:
-        _state["twins"] = before
+        _here.reset(token)
+
+
+def definitions_only() -> contextlib.AbstractContextManager:
+    """A context in which every operation of this thread runs its plain definition: to read along, and to compare."""
+    return running(DEFINITIONS_ONLY)

@@ -9,7 +9,7 @@ import collections
 import itertools
 import operator
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -69,11 +69,11 @@ class Batches:
         full, rest = divmod(len(self.images), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Array, np.ndarray | None]]:
+    def epoch(self, epoch: int, start: int = 0) -> Generator[tuple[Array, np.ndarray | None], None, None]:
         """Return a generator of the (images, labels) of an epoch, from batch `start` on.
 
-        Arguments: `epoch` its number, from 0; `start` the number of the first batch, from 0, where `len(self)` yields
-        no batch. The worker threads stop when the generator is closed or exhausted, or when an exception leaves it.
+        Arguments: `epoch` its number, from 0; `start` the number of the first batch, from 0 to `len(self)`, which gives
+        no batches. The worker threads stop when the generator is closed or exhausted, or when an exception leaves it.
         """
         epoch = _integer("epoch", epoch, 0)
         start = _integer("start", start, 0, len(self))

@@ -38,11 +38,11 @@ def cats_vs_dogs(
     cache: str | Path | None = None, progress: bool = True, urls: str | list[str] | None = None,
     test_fraction: float = 0.2, seed: int = 0, workers: int = WORKERS,
 ) -> Dataset:  # fmt: skip
-    """Return Cats vs Dogs as a Dataset whose images (N, height, width, 3) are decoded on demand; 0 is a cat, 1 a dog.
+    """Return Cats vs Dogs as a Dataset of images (N, height, width, 3), decoded on demand; label 0 is a cat, 1 a dog.
 
     Arguments: `folder` with train/cats, train/dogs, validation/cats and validation/dogs; or with PetImages/Cat and
     PetImages/Dog, as in Microsoft's archive; or with files cat.0.jpg, dog.0.jpg ... directly inside or in train/, as in
-    the competition's archive; None uses the cache and downloads what is missing (787 MiB). `height` and `width` in
+    the competition's archive; or None for the cache, with a download if it is empty (787 MiB); `height` and `width` in
     pixels, to which every image is resized regardless of its proportions; `test_fraction` the share of the images that
     is set aside, chosen by `seed`, if the folder has no validation part; `download`, `cache` and `progress` as for
     `cifar10`; `urls` one or several other addresses of Microsoft's archive; `workers` threads decode the images of a

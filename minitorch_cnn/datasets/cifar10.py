@@ -7,7 +7,6 @@ pickles, which can run code when they are opened.
 """
 
 import os
-import pathlib
 import tempfile
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def cifar10(
     """Return CIFAR-10 as a Dataset: 50,000 images (N, 32, 32, 3) for training and 10,000 for testing.
 
     Arguments: `folder` the folder with the .bin files, the one that contains `cifar-10-batches-bin`, or the downloaded
-    .tar.gz, where None uses the cache and downloads what is missing (162 MiB); `download` False never uses the network;
+    .tar.gz, or None for the cache, with a download if it is empty (162 MiB); `download` False never uses the network;
     `cache` the folder for downloads, by default $MINITORCH_CNN_CACHE or the system's cache folder; `progress` shows a
     bar while downloading; `urls` one or several other addresses of the official archive, by default
     $MINITORCH_CNN_CIFAR10_URL (separated by spaces) or the authors' address.
@@ -53,11 +52,11 @@ def cifar10(
     """
     if folder is None:
         return _read(_cached(cache, download, progress, urls))
-    folder = pathlib.Path(folder).expanduser()
+    folder = Path(folder).expanduser()
     if folder.is_file():
         with tempfile.TemporaryDirectory(prefix="cifar10-") as temporary:
-            _unpack(folder, pathlib.Path(temporary, FOLDER))
-            return _read(pathlib.Path(temporary, FOLDER))
+            _unpack(folder, Path(temporary, FOLDER))
+            return _read(Path(temporary, FOLDER))
     if not folder.is_dir():
         raise DataError(f"cifar10: {folder}: expected a folder or a .tar.gz archive, found nothing there")
     return _read(folder / FOLDER if (folder / FOLDER).is_dir() else folder)

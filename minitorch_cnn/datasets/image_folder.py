@@ -5,7 +5,6 @@ and the threads that prepare batches decode the images they need. Decoded images
 otherwise a fast network would wait for the decoder in every epoch instead of only in the first.
 """
 
-import pathlib
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +29,7 @@ class ImageFolder:
 
     Arguments: `paths` of N image files; `labels` (N,) integers, or None; `height` and `width` in pixels, see
     `load_image`; `workers` threads decode the images of a batch; `skipped` a list to which the paths of damaged files
-    are appended; `kept_bytes` the most memory that decoded images may occupy, where 0 decodes them every time.
+    are appended; `kept_bytes` the most memory that decoded images may occupy (0: every access decodes again).
 
     `images[indices]` returns a new array (n, height, width, 3); `images[:]` decodes everything. If a file turns out to
     be damaged, the next image with the same label replaces it, so that one bad file does not end a long training and
@@ -44,7 +43,7 @@ class ImageFolder:
         self, paths: Iterable[str | Path], labels: Any, height: int, width: int, workers: int = WORKERS,
         skipped: list[str] | None = None, kept_bytes: int = KEPT_BYTES,
     ) -> None:  # fmt: skip
-        self.paths = [pathlib.Path(path) for path in paths]
+        self.paths = [Path(path) for path in paths]
         self.labels: Any = None if labels is None else np.asarray(labels)
         if self.labels is not None and self.labels.shape != (len(self.paths),):
             raise ArgumentError(f"ImageFolder: expected {len(self.paths)} labels, got {self.labels.shape}")
@@ -154,7 +153,7 @@ def image_folder(
 
 def existing_folder(name: str, folder: str | Path) -> Path:
     """Return `folder` as a Path; raises DataError, which begins with `name`, if there is no such folder."""
-    folder = pathlib.Path(folder).expanduser()
+    folder = Path(folder).expanduser()
     if not is_folder(folder):
         found = "a file (unpack an archive first)" if is_file(folder) else "nothing there"
         raise DataError(f"{name}: {folder}: expected a folder, found {found}")
@@ -208,7 +207,7 @@ def lazy_dataset(
 ) -> Dataset:  # fmt: skip
     """Return a Dataset of image files that are decoded on demand; only their headers are checked now.
 
-    Arguments: `train` and `test` {class name: paths}, where `test` None splits `train`; the others as for
+    Arguments: `train` and `test` {class name: paths}; if `test` is None, `train` is split; the others as for
     `image_folder`. Raises DataError when a class has no images.
     """
     if not 0 < test_fraction < 1:

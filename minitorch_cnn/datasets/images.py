@@ -1,7 +1,6 @@
 """Reading one image file as an array: every supported format becomes (height, width, 3) red-green-blue."""
 
 import contextlib
-import pathlib
 import threading
 from pathlib import Path
 
@@ -13,7 +12,7 @@ MOST_PIXELS = 64_000_000  # a larger image is rejected before decoding, which wo
 LARGE = 16_000_000  # pixels; larger images are decoded one at a time, because a few at once could fill the memory
 # Pillow modes that can be resized directly, which leaves few pixels for later steps; others are converted to one first.
 RESIZABLE_MODES = ("L", "LA", "RGB", "RGBA")
-# Raster formats, without those whose reader starts other programs (EPS) and those that nobody uses for training.
+# Raster formats, without those whose reader starts other programs (EPS) and those unusual in training.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 
 _one_large_image = threading.Lock()
@@ -80,7 +79,7 @@ def _opened(path):
     """Context with an image of which only the header is read; any error inside becomes a DataError of one line."""
     from PIL import Image, UnidentifiedImageError
 
-    path = pathlib.Path(path)
+    path = Path(path)
     if not is_file(path):  # this also excludes pipes, which could block for ever when opened
         raise DataError(f"{path}: expected an image file, found {'a folder' if is_folder(path) else 'no such file'}")
     try:

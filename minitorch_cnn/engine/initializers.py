@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 
-def glorot_uniform(rng, shape):
+def glorot_uniform(rng: np.random.Generator, shape: tuple) -> np.ndarray:
     """Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010): keeps the signal's size both ways.
 
     The last two axes of `shape` are inputs and outputs; those before them (a kernel's rows and columns) multiply both.
@@ -15,11 +15,11 @@ def glorot_uniform(rng, shape):
     return rng.uniform(-limit, limit, shape)
 
 
-def zeros(rng, shape):
+def zeros(rng: np.random.Generator, shape: tuple) -> np.ndarray:
     """All zeros: biases, beta, moving means."""
     return np.zeros(shape)
 
 
-def ones(rng, shape):
+def ones(rng: np.random.Generator, shape: tuple) -> np.ndarray:
     """All ones: gamma, moving variances."""
     return np.ones(shape)

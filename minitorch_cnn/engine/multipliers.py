@@ -8,13 +8,16 @@
 A name is that of a layer or what comes before an underscore in several; the longest one that fits a layer counts.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable
 from numbers import Real
 
 from minitorch_cnn.errors import ArgumentError
 
 
-def checked_multipliers(multipliers):
+def checked_multipliers(multipliers: dict | None) -> dict[str, float]:
     """A copy of {name: factor}; ArgumentError where that is something else or a factor is below 0. None gives {}."""
     if multipliers is None:
         return {}
@@ -26,7 +29,7 @@ def checked_multipliers(multipliers):
     return {name: float(factor) for name, factor in multipliers.items()}
 
 
-def factors(multipliers, layers):
+def factors(multipliers: dict[str, float], layers: Iterable) -> dict[str, float]:
     """{layer name: factor} for every layer with parameters, 1.0 where no name fits.
 
     Raises ArgumentError for a name that fits no such layer: it would do nothing.

@@ -95,7 +95,7 @@ class ParameterVector:
             return self._segments
         stretches = []  # [start, stop, {key: (start, stop)}] in the long vector
         for layer in self.layers:
-            layer.gradients.clear()
+            layer._gradients.clear()
             for name in layer.parameter_shapes():
                 if layer.trainable and (layer.name, name) in self.spans:
                     start, stop = self.spans[layer.name, name]

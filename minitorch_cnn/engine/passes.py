@@ -1,6 +1,145 @@
-"""The chain rule: forward over the layers, backward over them in reverse."""
+"""The chain rule: forward over the nodes of a network, backward over them in reverse.
+
+    values     0 --> [conv2d] --> 1 --> [relu] --> 2 --> [dense] --> 3           forward
+    gradients  d0 <- [conv2d] <- d1 <-- [relu] <- d2 <-- [dense] <- d3           backward
+
+A node is a layer at its place: it reads values by number and writes one. The walk is written here once. Whoever wants
+to see what happens on the way (a clock, a search for NaN, Grad-CAM) passes an `Observer`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from minitorch_cnn.arrays import Array
+from minitorch_cnn.engine.layers.by_hand import passes_of
 
 
-def joint(loss, layer):
+class Node(NamedTuple):
+    """A layer at its place: the numbers of the values it reads, and of the one that it writes."""
+
+    layer: Any
+    inputs: tuple[int, ...]
+    output: int
+
+    def read(self, values: Mapping[int, Array]) -> Any:
+        """The layer's input: the array that it reads, or a list of several."""
+        arrays = [values[number] for number in self.inputs]
+        return arrays[0] if len(arrays) == 1 else arrays
+
+
+class Step(NamedTuple):
+    """What a forward pass keeps of one node: its backward pass, and what that needs."""
+
+    node: Node
+    backward: Callable
+    kept: Any
+
+
+class Observer:
+    """Sees every node of a pass; override what is of use. An exception ends the pass."""
+
+    def before_forward(self, node: Node, x: Any) -> None:
+        """Before the node reads x."""
+
+    def after_forward(self, node: Node, x: Any, y: Array, kept: Any) -> None:
+        """After the node made y (scores, if its activation is differentiated together with the loss) of x."""
+
+    def after_loss(self, loss: float, dy: Array) -> None:
+        """Between the passes: the loss, and its gradient for the prediction (or for the scores)."""
+
+    def before_backward(self, node: Node, dy: Array) -> None:
+        """Before the node receives dy."""
+
+    def after_backward(self, node: Node, dy: Array, dx: Any, gradients: dict) -> None:
+        """After the node made dx (None where it is not needed) and its parameters' `gradients` of dy."""
+
+
+def chain(layers: Iterable) -> list[Node]:
+    """The nodes of layers that stand one after the other; value 0 is the input."""
+    return [Node(layer, (place,), place + 1) for place, layer in enumerate(layers)]
+
+
+def need_gradients(nodes: Iterable[Node], inputs: Collection[int] = ()) -> set[int]:
+    """The numbers of the values whose gradient is needed, since something below them learns.
+
+    With `inputs`, the gradients of those inputs of the network are asked for as well. A node whose output is not among
+    them is not visited by the backward pass.
+    """
+    needed = set(inputs)
+    for node in nodes:
+        if node.layer.learns or not needed.isdisjoint(node.inputs):
+            needed.add(node.output)
+    return needed
+
+
+def forward(
+    nodes: Sequence[Node],
+    inputs: Sequence[Array],
+    training: bool = False,
+    keep: Collection[int] = (),
+    observer: Observer | None = None,
+    scores: bool = False,
+) -> tuple[Array, list[Step]]:
+    """(prediction, steps): the last node's output for `inputs` (values 0, 1, ...), and what `backward` needs.
+
+    Only nodes whose output number is in `keep` leave a Step. With `scores` the last node stops before its activation,
+    and the Step goes back from there. A value is dropped as soon as no node reads it any more.
+    """
+    values = dict(enumerate(inputs))
+    readers = Counter(number for node in nodes for number in set(node.inputs))
+    steps = []
+    for node in nodes:
+        x, layer = node.read(values), passes_of(node.layer)
+        if observer is not None:
+            observer.before_forward(node, x)
+        if scores and node is nodes[-1]:
+            (y, kept), way_back = node.layer.scores(x, training), node.layer.backward_scores
+        else:
+            (y, kept), way_back = layer.forward_pass(x, training), layer.backward_pass
+        if observer is not None:
+            observer.after_forward(node, x, y, kept)
+        if node.output in keep:
+            steps.append(Step(node, way_back, kept))
+        for number in set(node.inputs):
+            readers[number] -= 1
+            if not readers[number]:
+                del values[number]
+        values[node.output] = y
+        del x, kept
+    return y, steps
+
+
+def backward(
+    steps: list[Step], dy: Array, needed: Collection[int], observer: Observer | None = None, store: bool = True
+) -> dict[int, Array]:
+    """Walk back through `steps`, which are used up, from dy = dL/d(last output); {number of a value: its gradient}.
+
+    The values returned are the `needed` ones that no step wrote, such as the input; gradients of other values are not
+    computed. The parameters' gradients are left in `layer.gradients`, unless `store` is False.
+    """
+    waiting, visited = {steps[-1].node.output: dy} if steps else {}, set()
+    while steps:
+        node, backward_pass, kept = steps.pop()
+        dy = waiting.pop(node.output)
+        if observer is not None:
+            observer.before_backward(node, dy)
+        dx, gradients = backward_pass(dy, kept, need_dx=not needed.isdisjoint(node.inputs))
+        if store:
+            node.layer.take_gradients(gradients, add=id(node.layer) in visited)
+            visited.add(id(node.layer))
+        if observer is not None:
+            observer.after_backward(node, dy, dx, gradients)
+        for number, gradient in zip(node.inputs, dx if isinstance(dx, list) else [dx]):
+            if number in needed:
+                # A value that was used twice has two ways to change the loss: their gradients add up.
+                waiting[number] = waiting[number] + gradient if number in waiting else gradient
+        del dy, dx, kept, gradients
+    return waiting
+
+
+def joint(loss: Any, layer: Any) -> bool:
     """Whether `loss` is differentiated together with the activation that `layer` ends in."""
     return loss.follows is not None and getattr(layer.activation, "name", None) == loss.follows

@@ -4,7 +4,11 @@ Block number i of a stream is a function of i and a key alone, so any backend an
 bits, and a run that is resumed needs no more than the counter.
 """
 
+from typing import Any
+
 import numpy as np
+
+from minitorch_cnn.arrays import Array
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
@@ -12,7 +16,7 @@ ROUNDS = 10
 _LOW = 0xFFFFFFFF
 
 
-def philox(counter, key, xp=np):
+def philox(counter: tuple, key: tuple, xp: Any = np) -> tuple:
     """Four uint32 arrays of random bits for a counter of four and a key of two numbers or uint32 arrays."""
     c0, c1, c2, c3 = (xp.asarray(c, dtype=xp.uint64) for c in counter)
     k0, k1 = key
@@ -24,7 +28,7 @@ def philox(counter, key, xp=np):
     return tuple(c.astype(xp.uint32) for c in (c0, c1, c2, c3))
 
 
-def random_bits(size, key, draw, xp=np, first=0):
+def random_bits(size: int, key: tuple, draw: Any, xp: Any = np, first: int = 0) -> Array:
     """`size` uint32 of stream `key` (two numbers) from number `first` on; `draw` counts the calls, each is fresh."""
     index = xp.arange(first // 4, -(-(first + size) // 4), dtype=xp.uint64)
     counter = (index & xp.uint64(_LOW), index >> xp.uint64(32), draw & _LOW, draw >> 32)

@@ -1,16 +1,16 @@
-"""Sums over everything but the channel, the same expression on every backend."""
+"""Sums over all axes but the channel, the same expression on every backend."""
 
-from minitorch_cnn.arrays.dispatch import accelerated
+from minitorch_cnn.arrays import Array, accelerated
 
 STRIPES = 256
 
 
 @accelerated
-def channel_sum(x):
+def channel_sum(x: Array) -> Array:
     """(K,) sums of x (..., K) over all other axes, in two stages.
 
-    The stripes are summed first and then added up: nearly pairwise, so more exact in float32 than one long sum, and
-    on a GPU work for hundreds of blocks where a single reduction over the leading axes would occupy one.
+    The stripes are summed first and then added up. That is nearly pairwise, so more exact in float32 than one long
+    sum; and on a GPU it occupies hundreds of blocks, where one reduction over the leading axes would occupy one.
     """
     flat = x.reshape(-1, x.shape[-1])
     rows = len(flat) // STRIPES

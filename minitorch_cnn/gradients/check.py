@@ -17,7 +17,9 @@ import numpy as np
 from minitorch_cnn.arrays import library_name, moved, namespace
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.gradients.compare import Element, compare
-from minitorch_cnn.gradients.problem import Problem, copy_of, model_of, slope
+from minitorch_cnn.gradients.problem import Problem, model_of, slope
+from minitorch_cnn.gradients.step_curves import step_curve
+from minitorch_cnn.gradients.symptoms import sample, symptom
 from minitorch_cnn.network.sequential import Sequential
 
 STEP = 1e-6
@@ -88,7 +90,7 @@ def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, s
             if x is None:
                 raise ArgumentError("gradient_check: a model without an input shape needs an x")
             subject.build(x.shape[1:])
-        model = copy_of(subject, "float64")
+        model = subject.copy("float64")
         title = repr(subject)
     else:
         if x is None and subject.input_shape is None:
@@ -114,8 +116,6 @@ def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, s
     if wrong and len(model.layers) > 1:
         report.where = _where(model, wrong)
     if curves:
-        from minitorch_cnn.gradients.step_curves import step_curve  # only who looks at curves pays for them
-
         elements = {name: element for name, element in report.worst.items() if element.index}
         elements |= {"kink": report.kinks[0]} if report.kinks else {}
         report.curves = {name: step_curve(problem, element) for name, element in elements.items()}
@@ -161,8 +161,6 @@ def _in_words(problem, name, array, gradient, step, rng):
     """What a gradient that disagrees looks like beside the right one, of which all is computed or a sample."""
     if gradient.shape != array.shape:
         return _shape_in_words(array, gradient)
-    from minitorch_cnn.gradients.symptoms import sample, symptom  # only who has a bug needs the words for it
-
     known = sample(array.shape, SAMPLE, rng) if array.size > MOST_DIAGNOSED else np.ones(array.shape, bool)
     numerical = np.zeros(array.shape)
     for index in zip(*np.nonzero(known)):

@@ -10,16 +10,19 @@ The relu keeps what speaks for the answer and drops what speaks against it. All 
 backward pass, which ends at A.
 """
 
-from contextlib import contextmanager
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import is_array, namespace
+from minitorch_cnn.arrays import Array, is_array, namespace
+from minitorch_cnn.engine import passes
 from minitorch_cnn.engine.metrics import predicted_classes
 from minitorch_cnn.errors import ArgumentError
 
 
-def grad_cam(model, image, layer, output=None):
+def grad_cam(model: Any, image: Any, layer: str, output: int | None = None) -> Array:
     """How much each place of an image speaks for an answer.
 
     `model` a Sequential; `image` (H, W, C), pixels as whole numbers (uint8) or what the preprocessing makes of them;
@@ -29,9 +32,9 @@ def grad_cam(model, image, layer, output=None):
 
     Returns the heat (H, W) in float32: 1 where the feature map speaks most for the class, 0 where nothing does.
 
-    The score is what goes into the last activation: a softmax's own gradient would mix in what speaks for the other
-    classes, and that of a sigmoid vanishes where the network is sure. The model is left as it was: no weight, gradient,
-    moving average or dropout mask changes, and a backward pass that was about to follow still can.
+    The score is what goes into the last activation: the gradient of a softmax would mix in the evidence for the other
+    classes, and that of a sigmoid vanishes where the network is sure. Nothing in the model changes, so other threads
+    may use it at the same time.
 
     Raises ArgumentError for a layer that is not there or has no feature map, another image shape, and a class that the
     model does not have.
@@ -47,11 +50,12 @@ def grad_cam(model, image, layer, output=None):
     if output is not None and output not in range(classes):
         raise ArgumentError(f"grad_cam: output: expected a class from 0 to {classes - 1}, got {output!r}")
 
-    with _left_as_it_was(model.layers):
-        feature_map, scores = _forward(model, image, place)
-        dscores = _direction(model, scores, output)
-        gradient = _backward(model, dscores, place)
-
+    nodes, last = model.nodes(), model.layers[-1]
+    above = passes.need_gradients(nodes[place + 1 :], {nodes[place].output})
+    watch = _Watch(nodes[place].output)
+    scores, steps = passes.forward(nodes, [model.receive(image[None])], False, above, watch, bool(last.activation))
+    reached = passes.backward(steps, _direction(model, scores, output), above, store=False)
+    feature_map, gradient = watch.feature_map, reached[nodes[place].output][0]
     xp = namespace(feature_map)
     weights = gradient.mean(axis=(0, 1))
     heat = xp.maximum(feature_map @ weights, 0)
@@ -70,18 +74,16 @@ def _place_of_map(model, name):
     return model.layers.index(layer)
 
 
-def _forward(model, image, place):
-    """(the feature map (h, w, C) of the layer at `place`, the scores (1, classes)) for one image."""
-    x = model.receive(image[None])
-    *below, last = model.layers
-    feature_map = None
-    for index, layer in enumerate(below):
-        x = layer.forward(x, False)
-        if index <= place:
-            layer.forget()  # the way back ends above it
-        if index == place:
-            feature_map = x[0]
-    return feature_map, last.scores(x, False) if last.activation else last.forward(x, False)
+class _Watch(passes.Observer):
+    """Takes the feature map that is value number `number`."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.feature_map: Any = None
+
+    def after_forward(self, node: passes.Node, x: Any, y: Array, kept: Any) -> None:
+        if node.output == self.number:
+            self.feature_map = y[0]
 
 
 def _direction(model, scores, output):
@@ -97,29 +99,7 @@ def _direction(model, scores, output):
     return dscores
 
 
-def _backward(model, dscores, place):
-    """ds/d(feature map) (h, w, C), through the layers above `place`, by the backward pass of each."""
-    last = model.layers[-1]
-    dy = last.backward_scores(dscores) if last.activation else last.backward(dscores)
-    for layer in reversed(model.layers[place + 1 : -1]):
-        dy = layer.backward(dy)
-    return dy[0]
-
-
-@contextmanager
-def _left_as_it_was(layers):
-    """Inside, backward passes fill gradients of their own; afterwards each layer has back its own, and what it kept."""
-    before = [(layer.gradients, layer.cache) for layer in layers]
-    for layer in layers:
-        layer.gradients = {}
-    try:
-        yield
-    finally:
-        for layer, (gradients, cache) in zip(layers, before):
-            layer.gradients, layer.cache = gradients, cache
-
-
-def resize(heat, height, width):
+def resize(heat: Array, height: int, width: int) -> Array:
     """`heat` (h, w) as (height, width), bilinear: rows @ heat @ columns.T; beyond the outer centres it stays flat."""
     xp = namespace(heat)
     rows, columns = (_shares(*sizes, xp, heat.dtype) for sizes in ((height, heat.shape[0]), (width, heat.shape[1])))

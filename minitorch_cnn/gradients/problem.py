@@ -4,6 +4,8 @@ The numbers are the parameters of a model and its input; L is the loss, or sum(y
 labels. `slope` is the difference quotient of L in one of the numbers.
 """
 
+from typing import Any
+
 import numpy as np
 
 from minitorch_cnn.arrays import moved, namespace, on_host
@@ -12,22 +14,14 @@ from minitorch_cnn.network.sequential import Sequential
 ROUNDING = 2e-15  # of L in float64, relative to the numbers that add up to it
 
 
-def copy_of(model, dtype):
-    """A model of its own in another dtype, with the same weights; of layers that are not this package's, too."""
-    stack = [type(layer)(**layer.config()) for layer in model.layers]
-    twin = Sequential(stack, model.input_shape, model.seed, dtype, model.preprocessing).to(model.backend)
-    twin.load_state(model.state())
-    return twin
-
-
-def model_of(layer, input_shape):
+def model_of(layer: Any, input_shape: tuple) -> Sequential:
     """A float64 model of a copy of one layer, with its values."""
     twin = type(layer)(**layer.config())
-    for name in ("key", "draws"):
-        if hasattr(layer, name):
-            setattr(twin, name, getattr(layer, name))
+    twin.draws = layer.draws
     twin.named_by_user = True
     model = Sequential([twin], input_shape, seed=0, dtype="float64")
+    if layer.random:
+        twin.key = layer.key
     for name, array in layer.parameters.items():
         twin.parameters[name] = array
     return model
@@ -47,7 +41,7 @@ class Problem:
         """The same problem, computed in another dtype."""
         upstream = None if self.upstream is None else self.upstream.astype(dtype)
         self._rewind()
-        model = copy_of(self.model, dtype)
+        model = self.model.copy(dtype)
         return Problem(model, self.x.astype(dtype), self.labels, self.loss, self.training, upstream)
 
     def value(self):
@@ -90,7 +84,7 @@ class Problem:
             for name in layer.statistics:
                 if (layer.name, name) not in trained and name in layer.parameters:
                     layer.parameters[name] = self.state[layer.name, name]
-            if hasattr(layer, "draws"):
+            if layer.random:
                 layer.draws = int(self.state[layer.name, "draws"])
 
 

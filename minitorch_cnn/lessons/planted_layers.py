@@ -49,8 +49,9 @@ class BiasOfOneImage(Conv2D):
 
 
 class ReLUForgotten(Conv2D):
-    def backward(self, dy, need_dx=True):
-        return self.backward_scores(dy, need_dx)  # should be self.backward_scores(dy * (y > 0), need_dx)
+    def backward_pass(self, dy, kept, need_dx=True):
+        *kept, y = kept
+        return self.backward_scores(dy, kept, need_dx)  # should be dy * (y > 0) in the place of dy
 
 
 class PoolOverwrites(MaxPool2D):
@@ -76,17 +77,18 @@ class ChannelsFirstFlatten(Flatten):
 
 
 class KernelNotTransposed(Dense):
-    def backward_scores(self, dscores, need_dx=True):
-        super().backward_scores(dscores, need_dx)
-        return dscores @ self.parameters["kernel"]  # should be dscores @ kernel.T; unnoticed if it is square
+    def backward_scores(self, dscores, kept, need_dx=True):
+        _, gradients = super().backward_scores(dscores, kept, need_dx)
+        dx = dscores @ self.parameters["kernel"]  # should be dscores @ kernel.T; unnoticed if it is square
+        return dx, gradients
 
 
 class MeanOverTheBatch(Dense):
-    def backward_scores(self, dscores, need_dx=True):
-        dx = super().backward_scores(dscores, need_dx)
-        self.gradients["kernel"] = self.gradients["kernel"] / len(dscores)  # wrong: the loss has already divided by N
-        self.gradients["bias"] = dscores.mean(axis=0)  # should be dscores.sum(axis=0)
-        return dx
+    def backward_scores(self, dscores, kept, need_dx=True):
+        dx, gradients = super().backward_scores(dscores, kept, need_dx)
+        gradients["kernel"] = gradients["kernel"] / len(dscores)  # wrong: the loss has already divided by N
+        gradients["bias"] = dscores.mean(axis=0)  # should be dscores.sum(axis=0)
+        return dx, gradients
 
 
 class SlopeAtTheInput(Sigmoid):

@@ -1,27 +1,34 @@
-"""One training step, watched: what every layer makes of its input, what comes back to it, and how far it then moves.
+"""One training step, watched: what every layer makes of its input, the gradient it receives, and how far it moves.
 
-    forward     layer by layer: time, multiplications, what the activations look like, which ReLUs stay off
-    backward    the same way home: time, how large the gradient still is
-    update      how far each parameter moved, in units of its own size: about 1e-3 is healthy
+    forward     layer by layer: time, multiplications, what the activations look like, which ReLUs are always off
+    backward    in reverse: time, how large the gradient still is
+    update      how far each parameter moved, relative to its size: about 1e-3 is healthy
 
-The passes are those of `Sequential.loss_and_gradients`, one layer at a time, so that a clock can stand between them. A
-model by itself runs some neighbours as one, a convolution and the pool behind it; that is measured beside.
+The step is the model's own, watched by an observer (`engine/passes.py`) that stops the clock between the layers. In
+training some neighbours run as one, such as a convolution and the pool behind it; that is measured separately.
 """
+
+from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.arrays import Array
+from minitorch_cnn.engine import passes
 from minitorch_cnn.engine.convolution import winograd
-from minitorch_cnn.engine.layers import Dense
+from minitorch_cnn.engine.layers import Conv2D, Dense
 from minitorch_cnn.engine.losses import MeanSquaredError
 from minitorch_cnn.engine.passes import joint
 from minitorch_cnn.lessons.step import LayerTrace, Move, Statistics, StepTrace
 from minitorch_cnn.network.sequential import Sequential
 
 
-def trace_step(model, x, labels, optimizer, loss=None, warm_up=True):
+def trace_step(
+    model: Any, x: Array, labels: Any, optimizer: Any, loss: Any = None, warm_up: bool = True
+) -> StepTrace:
     """Make one training step of `model` on x (N, ...) and watch it. The model's weights are changed by the step.
 
     Arguments as for `train_step`; `loss` left out is the one that belongs to the last activation; `warm_up` runs both
@@ -35,7 +42,7 @@ def trace_step(model, x, labels, optimizer, loss=None, warm_up=True):
     joined = _joined(model, x, labels, loss)
     _undo(model, state)
     rows = [_row(model, layer, index, len(x)) for index, layer in enumerate(model.layers)]
-    value, prediction, outputs = _passes(model, model.receive(x), labels, loss, rows)
+    value, prediction, outputs = _passes(model, x, labels, loss, rows)
     trained = [(row, layer, name) for row, layer in zip(rows, model.layers) for name in layer.gradients]
     before = {(layer.name, name): np.array(layer.parameters[name]) for _, layer, name in trained}
     lengths = {(layer.name, name): _length(layer.gradients[name]) for _, layer, name in trained}
@@ -47,7 +54,7 @@ def trace_step(model, x, labels, optimizer, loss=None, warm_up=True):
         update = _length(layer.parameters[name] - old)
         row.moves[name] = Move(_length(old), lengths[layer.name, name], update)
     _undo(model, state)
-    after, prediction_after = _loss_only(model, model.receive(x), labels, loss)
+    after, prediction_after = _loss_only(model, x, labels, loss)
     return StepTrace(
         len(x), type(loss).__name__, repr(optimizer), rate, value, after, seconds, rows, prediction, prediction_after,
         outputs, joined
@@ -64,41 +71,47 @@ def _joined(model, x, labels, loss):
     return min(seconds)
 
 
-def _passes(model, x, labels, loss, rows):
+def _passes(model: Any, x: Array, labels: Any, loss: Any, rows: list) -> tuple[float, np.ndarray, dict]:
     """Both passes, a layer at a time, noted in `rows`; returns the loss, the prediction, and feature maps to show."""
-    outputs, lowest, last = {}, model.lowest_trainable(), model.layers[-1]
-    scores = None
-    for index, (row, layer) in enumerate(zip(rows, model.layers)):
-        start = time.perf_counter()
-        if layer is last and joint(loss, last):
-            scores = layer.scores(x, True)
-            x = layer.activation.forward(scores)
-        else:
-            x = layer.forward(x, True)
-        row.forward_seconds = time.perf_counter() - start
-        if index < lowest:
-            layer.forget()
-        _note_output(row, layer, x)
-        if x.ndim == 4:
-            outputs[layer.name] = np.array(x[0])
-    value, dy = loss.from_scores(scores, labels) if scores is not None else loss.value_and_gradient(x, labels)
-    for index in range(len(rows) - 1, lowest - 1, -1):
-        layer, row = model.layers[index], rows[index]
-        row.gradient = Statistics.of(dy)
-        backward = layer.backward_scores if layer is last and scores is not None else layer.backward
-        start = time.perf_counter()
-        dy = backward(dy, need_dx=index > lowest)
-        row.backward_seconds = time.perf_counter() - start
-        layer.forget()
-    return value, np.array(x), outputs
+    watch = _Watch(rows)
+    value = model.loss_and_gradients(x, labels, loss, training=True, observer=watch)
+    _note_output(rows[-1], model.layers[-1], model.prediction)
+    return value, np.array(model.prediction), watch.outputs
 
 
-def _row(model, layer, index, images):
-    lowest = model.lowest_trainable()
+class _Watch(passes.Observer):
+    """Notes what happens in each layer, in one of `rows` (a layer's row is as far down as its node)."""
+
+    def __init__(self, rows: list) -> None:
+        self.rows, self.outputs = rows, {}
+        self.started = 0.0
+
+    def before_forward(self, node: passes.Node, x: Any) -> None:
+        self.started = time.perf_counter()
+
+    def after_forward(self, node: passes.Node, x: Any, y: Array, kept: Any) -> None:
+        row = self.rows[node.output - 1]
+        row.forward_seconds = time.perf_counter() - self.started
+        _note_output(row, node.layer, y)
+        if isinstance(node.layer, Conv2D):
+            _note_algorithm(row, node.layer, node.layer.algorithm_for(x))
+        if y.ndim == 4:
+            self.outputs[node.layer.name] = np.array(y[0])
+
+    def before_backward(self, node: passes.Node, dy: Array) -> None:
+        self.rows[node.output - 1].gradient = Statistics.of(dy)
+        self.started = time.perf_counter()
+
+    def after_backward(self, node: passes.Node, dy: Array, dx: Any, gradients: dict) -> None:
+        self.rows[node.output - 1].backward_seconds = time.perf_counter() - self.started
+
+
+def _row(model: Any, layer: Any, index: int, images: int) -> LayerTrace:
+    visited = index >= model.lowest_trainable()
     state = "trained" if layer.parameters else ""
     if layer.parameters and not layer.trainable:
-        state = "frozen" if index < lowest else "frozen, gradient passes"
-    kept = layer.kept_elements() * images * model.dtype.itemsize if index >= lowest else 0
+        state = "frozen, gradient passes" if visited else "frozen"
+    kept = layer.kept_elements() * images * model.dtype.itemsize if visited else 0
     return LayerTrace(
         layer.name, type(layer).__name__, layer.describe(), layer.input_shape, layer.output_shape,
         layer.count_parameters(), state, kept_bytes=kept,
@@ -113,27 +126,22 @@ def _note_output(row, layer, y):
     kernel = layer.parameters.get("kernel")
     if kernel is not None:
         row.multiplications = row.performed = kernel.size * math.prod(layer.output_shape[:-1])
-    chosen = getattr(layer, "chosen", None)
-    if chosen is not None:
-        row.algorithm = chosen.__name__.rpartition(".")[2]
-        if chosen is winograd and winograd.serves(layer.kernel_size, layer.strides):
-            tiles = math.prod(winograd.tile_count(layer.output_shape[:2]))
-            row.performed = tiles * winograd.PATCH**2 * kernel.shape[2] * kernel.shape[3]
 
 
-def _loss_only(model, x, labels, loss):
-    for layer in model.layers[:-1]:
-        x = layer.forward(x, True)
-        layer.forget()
+def _note_algorithm(row: LayerTrace, layer: Conv2D, algorithm: Any) -> None:
+    row.algorithm = algorithm.__name__.rpartition(".")[2]
+    if algorithm is winograd and winograd.serves(layer.kernel_size, layer.strides):
+        C, K = layer.parameters["kernel"].shape[2:]
+        row.performed = math.prod(winograd.tile_count(layer.output_shape[:2])) * winograd.PATCH**2 * C * K
+
+
+def _loss_only(model: Any, x: Array, labels: Any, loss: Any) -> tuple[float, np.ndarray]:
     last = model.layers[-1]
-    if joint(loss, last):
-        scores = last.scores(x, True)
-        value, x = loss.from_scores(scores, labels)[0], last.activation.forward(scores)
-    else:
-        x = last.forward(x, True)
-        value = loss.value_and_gradient(x, labels)[0]
-    last.forget()
-    return value, np.array(x)
+    together = joint(loss, last)
+    y, _ = passes.forward(model.nodes(), [model.receive(x)], training=True, scores=together)
+    if together:
+        return loss.from_scores(y, labels)[0], np.array(last.activation.forward(y))
+    return loss.value_and_gradient(y, labels)[0], np.array(y)
 
 
 def _length(array):
@@ -144,7 +152,7 @@ def _warm_up(model, x, labels, loss, optimizer):
     """Run what will be watched once, so that nothing is compiled while the clock runs; the model stays as it is."""
     state = _side_effects(model)
     rows = [_row(model, layer, index, len(x)) for index, layer in enumerate(model.layers)]
-    _passes(model, model.receive(x), labels, loss, rows)
+    _passes(model, x, labels, loss, rows)
     model.loss_and_gradients(x, labels, loss, training=True)
     _undo(model, state)
     small = Sequential([Dense(1)], (1,), seed=0, dtype=model.dtype)
@@ -152,17 +160,15 @@ def _warm_up(model, x, labels, loss, optimizer):
     type(optimizer)(0.0, **{**optimizer.config(), "multipliers": None}).step(small)
 
 
-def _side_effects(model):
+def _side_effects(model: Any) -> list:
     """What a forward pass in training changes: counts of draws and moving averages."""
     return [
-        (getattr(layer, "draws", None), {name: np.array(layer.parameters[name]) for name in layer.statistics})
-        for layer in model.layers
+        (layer.draws, {name: np.array(layer.parameters[name]) for name in layer.statistics}) for layer in model.layers
     ]
 
 
-def _undo(model, state):
+def _undo(model: Any, state: list) -> None:
     for layer, (draws, statistics) in zip(model.layers, state):
-        if draws is not None:
-            layer.draws = draws
+        layer.draws = draws
         for name, array in statistics.items():
             layer.parameters[name] = array

@@ -77,18 +77,18 @@ class Surgery:
         model.backend = self.backend
         for layer in kept:
             layer.forget()
-            layer.gradients.clear()
+            layer._gradients.clear()
             layer.input_shape = None
         model.build(self.input_shape)
-        self.layers = self.vector = UsedUp(act)
+        self._layers = self.vector = UsedUp(act)
+        self.forget()
         return model
 
     def _set_trainable(self, trainable, act, through, layers):
         chosen = self._chosen(act, through, layers)
         for layer in chosen:
             layer.trainable = trainable
-        for layer in self.layers:
-            layer.forget()  # a forward pass before now kept what the old setting needs
+        self.forget()  # a forward pass before now kept only what the old setting needs
         return self
 
     def _chosen(self, act, through, names):

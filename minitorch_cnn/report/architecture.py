@@ -71,7 +71,7 @@ def draw_architecture(
 
     states = drawn_states(layers)
 
-    def row_of_cells(size):
+    def row_of_cells(size: float) -> list[Cell]:
         cells = [make_cell(layer, state, largest, size, key) for layer, state in zip(layers, states)]
         if input_shape:
             row = LayerRow("input", "image", tuple(input_shape))

@@ -1,7 +1,7 @@
 """Charts of curves over the epochs: loss, accuracy, learning rate, seconds.
 
-The final and the best value of each curve are written above the lines, so nobody has to read them off. An epoch whose
-value is not finite (NaN, infinity) leaves a gap in the line and a small cross on the axis.
+The final and the best value of each curve are written above the lines, because they are hard to read off. An epoch
+whose value is not finite (NaN, infinity) leaves a gap in the line and a small cross on the axis.
 """
 
 import math

@@ -81,9 +81,9 @@ def label(
     weight: int | None = None,
     **attributes: Any,
 ) -> Drawing:
-    """Returns text whose baseline starts, is centred or ends at `(x, y)` in pixels.
+    """Returns text with its baseline at `y` that starts, is centred or ends at `x`, in pixels.
 
-    `anchor` says which of these: `"start"`, `"middle"` or `"end"`.
+    `anchor` says which of the three: `"start"`, `"middle"` or `"end"`.
     """
     return element(
         "text",

@@ -116,7 +116,7 @@ class CapturedStep(Step):
 
     def _random_layers(self):
         """{layer: how often it has drawn} of those that do in training."""
-        return {layer: layer.draws for layer in self.learner.layers if getattr(layer, "rate", 0)}
+        return {layer: layer.draws for layer in self.learner.layers if layer.random and getattr(layer, "rate", 1)}
 
     def _count_on_device(self, layer):
         """Let the device's count of draws be the layer's own: it is, unless steps were made in between without it."""

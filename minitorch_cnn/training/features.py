@@ -5,7 +5,6 @@ through the base for every image. Training the layers above on the kept result g
 the time. Several processes each compute a part of the features, and then exchange them.
 """
 
-import copy
 import math
 import os
 import tempfile
@@ -15,27 +14,24 @@ import numpy as np
 from minitorch_cnn.arrays import on_host
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import sent_ahead
-from minitorch_cnn.engine.layers.conv_pool import in_stages
+from minitorch_cnn.engine import passes
 from minitorch_cnn.errors import DataError, TrainingError
 from minitorch_cnn.parallel import Alone, part
 from minitorch_cnn.training import diagnosis
+from minitorch_cnn.twins.stages import in_stages
 
 IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
 
 
 def fixed_depth(model):
-    """How many layers at the bottom do the same to an image every time: all frozen, and none of them random."""
-    depth = 0
-    for layer in model.layers[: model.lowest_trainable()]:
-        if hasattr(layer, "draws"):
-            break
-        depth += 1
-    return depth
+    """How many of the lowest layers are deterministic: frozen, and known to be without randomness."""
+    frozen = model.layers[: model.lowest_trainable()]
+    return next((depth for depth, layer in enumerate(frozen) if layer.random is not False), len(frozen))
 
 
 def worth_caching(model, augment):
     """Whether there is a frozen base whose output can be kept."""
-    return augment is None and any(layer.parameters for layer in model.layers[: fixed_depth(model)])
+    return augment is None and any(layer.parameter_shapes() for layer in model.layers[: fixed_depth(model)])
 
 
 def base_features(model, images, batch_size=32, workers=2, progress=True, ranks=None):
@@ -66,12 +62,9 @@ def base_features(model, images, batch_size=32, workers=2, progress=True, ranks=
 
 def _compute(model, batches, features, bar):
     """Fill `features` with what the fixed layers make of the images; for how many, before some is not finite."""
-    base, done = model.layers[: fixed_depth(model)], 0
+    base, done = in_stages(model.nodes()[: fixed_depth(model)]), 0
     for x, _ in batches if model.backend == "numpy" else sent_ahead(batches, model.xp):
-        x = model.receive(x)
-        for stage in in_stages(base):
-            x = stage.forward(x, False)
-            stage.forget()
+        x, _ = passes.forward(base, [model.receive(x)])
         if not diagnosis.finite(x):
             break
         features[done : done + len(x)] = on_host(x)
@@ -87,15 +80,6 @@ def _refuse(model, images, first):
     place = diagnosis.where_a_prediction_began(model, images, base, first) or diagnosis.NOWHERE
     what = "the features that the frozen base makes are not finite"
     raise TrainingError(f"{what}; it began {place.words}: {place.advice(0, 0.0)}")
-
-
-def upper_part(model, depth):
-    """The model from layer `depth` on, as a model that takes the base's features: the same layers, the same weights."""
-    upper = copy.copy(model)
-    upper.layers = model.layers[depth:]
-    upper.input_shape = model.layers[depth].input_shape
-    upper.preprocessing = None
-    return upper
 
 
 def _room(shape, dtype):

@@ -91,7 +91,7 @@ class Trainer(TrainingState, Progress):
         self.batches = Batches(
             x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
             transform=model.receive if model.backend == "numpy" else None, workers=workers,
-            rows=lambda images: self.ranks.share(images).rows,
+            rows=lambda images, ranks=self.ranks: ranks.share(images).rows,
         )  # fmt: skip
         check_labels("training", x, labels, self.loss, model)
         if validation is not None:
@@ -140,7 +140,7 @@ class Trainer(TrainingState, Progress):
         self.batches.images = compute(self.batches.images)
         if self.validation is not None:
             self.validation = (compute(self.validation[0]), self.validation[1])
-        self.learner = features.upper_part(self.model, features.fixed_depth(self.model))
+        self.learner = self.model.above(features.fixed_depth(self.model))
         self.batches.transform = self.learner.receive if self.model.backend == "numpy" else None
         self.cache_features = False
 

@@ -61,10 +61,9 @@ def align(model, ranks):
     """Begin on every rank where the first one is: its weights, its random numbers."""
     if ranks.size == 1:
         return
-    keys = ranks.from_first(lambda: [getattr(layer, "key", None) for layer in model.layers])
+    keys = ranks.from_first(lambda: [layer.key for layer in model.layers])
     for layer, key in zip(model.layers, keys):
-        if key is not None:
-            layer.key = key
+        layer.key = key
     model.load_state(ranks.from_first(lambda: {name: on_host(value) for name, value in model.state().items()}))
 
 

@@ -1,15 +1,17 @@
 """The convolution algorithms, one a file, each with the same three functions.
 
-    forward(x, kernel, strides, padding, bias=None, relu=False) -> y
+    forward(x, kernel, strides, padding, bias=None) -> y
     backward_input(dy, kernel, input_shape, strides, padding) -> dx
     backward_kernel(x, dy, kernel_shape, strides, padding) -> dkernel
 
 Read them in this order: `naive` is the definition, `im2col` makes it one matrix product, `row_windows` does without the
-columns, `winograd` with a quarter of the multiplications; `pooled` is either of these two with a ReLU and a max pool
-behind it. A new algorithm is a new module in the table below; no layer changes.
+columns, `winograd` with a quarter of the multiplications. A new algorithm is a new module in the table below; no layer
+changes.
 """
 
-from minitorch_cnn.arrays import library_name, namespace
+from types import ModuleType
+
+from minitorch_cnn.arrays import Array, library_name, namespace
 from minitorch_cnn.engine.convolution import im2col, naive, row_windows, winograd
 from minitorch_cnn.errors import ArgumentError
 
@@ -19,26 +21,26 @@ WINOGRAD_TILES = 16  # at least so many, or bringing the 36 transformed kernels 
 ALIGNED = 4  # on a GPU: tensor cores want rows that begin at multiples of so many float32 numbers
 
 
-def algorithms():
+def algorithms() -> list[str]:
     """The names that `Conv2D(algorithm=...)` accepts besides "auto"."""
     return list(ALGORITHMS)
 
 
-def overlap(window, strides):
-    """Whether neighbouring windows overlap at stride 1: then a GPU does better without columns of their copies."""
+def overlap(window: tuple, strides: tuple) -> bool:
+    """Whether neighbouring windows overlap at stride 1; then a GPU is faster without columns of their copies."""
     return tuple(strides) == (1, 1) and max(window) > 1
 
 
-def check_name(name):
-    """ArgumentError unless `name` is "auto" or an algorithm's."""
+def check_name(name: str) -> None:
+    """Check that `name` is "auto" or the name of an algorithm; ArgumentError otherwise."""
     if name != "auto" and name not in ALGORITHMS:
         raise ArgumentError(f"algorithm: expected 'auto' or one of {', '.join(ALGORITHMS)}, got {name!r}")
 
 
-def choose(name, x, kernel_shape, strides, out):
+def choose(name: str, x: Array, kernel_shape: tuple, strides: tuple, out: tuple) -> ModuleType:
     """The module that computes a convolution of x (N, H, W, C) with a kernel (KH, KW, C, K) to `out` (OH, OW).
 
-    The one called `name`; for "auto" the fastest as a rule. `benchmarks/conv_algorithms.py` prints what it rests on.
+    It is the one called `name`; for "auto" the fastest as a rule. `benchmarks/conv_algorithms.py` measures the rule.
     """
     check_name(name)
     if name != "auto":

@@ -3,15 +3,18 @@
 OH = floor((H + top + bottom - KH) / SH) + 1          (and the same for columns)
 """
 
-from numbers import Real
+from __future__ import annotations
 
-from minitorch_cnn.arrays import namespace
+from numbers import Real
+from typing import Any
+
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 NO_PADDING = ((0, 0), (0, 0))
 
 
-def pair(value, name, least=1):
+def pair(value: Any, name: str, least: int = 1) -> tuple[int, int]:
     """`3` or `(3, 5)` as the pair (rows, columns) of integers not below `least`; ArgumentError otherwise."""
     values = value if isinstance(value, (tuple, list)) else (value, value)
     if len(values) != 2 or any(isinstance(v, bool) or not isinstance(v, Real) or v % 1 or v < least for v in values):
@@ -19,7 +22,7 @@ def pair(value, name, least=1):
     return int(values[0]), int(values[1])
 
 
-def check_padding(padding):
+def check_padding(padding: Any) -> Any:
     """Check `padding` and return it in plain form: "valid", "same", or ((top, bottom), (left, right)).
 
     An int pads all four sides, a pair (rows, columns) pads symmetrically, a pair of pairs says each side.
@@ -36,7 +39,7 @@ def check_padding(padding):
     return (rows, rows), (columns, columns)
 
 
-def resolve_padding(padding, size, window, strides):
+def resolve_padding(padding: Any, size: tuple, window: tuple, strides: tuple) -> tuple:
     """((top, bottom), (left, right)) in pixels for an input of `size` (H, W).
 
     "same" is TensorFlow's: OH = ceil(H / SH), and where the total is odd the extra pixel goes bottom and right.
@@ -52,7 +55,9 @@ def resolve_padding(padding, size, window, strides):
     return padding
 
 
-def output_size(size, window, strides, padding, name="convolution"):
+def output_size(
+    size: tuple, window: tuple, strides: tuple, padding: tuple, name: str = "convolution"
+) -> tuple[int, int]:
     """(OH, OW) for an input of `size` (H, W) and resolved `padding`; ShapeError when the window does not fit once."""
     result = []
     for length, reach, step, (before, after) in zip(size, window, strides, padding):
@@ -62,17 +67,17 @@ def output_size(size, window, strides, padding, name="convolution"):
                 f" with padding {padding}"
             )
         result.append((length + before + after - reach) // step + 1)
-    return tuple(result)
+    return result[0], result[1]
 
 
-def pad(x, padding, value=0):
+def pad(x: Array, padding: tuple, value: float = 0) -> Array:
     """`x` (N, H, W, C) with `padding` ((top, bottom), (left, right)) around it; `x` itself where there is none."""
     if padding == NO_PADDING:
         return x
     return namespace(x).pad(x, ((0, 0), *padding, (0, 0)), constant_values=value)
 
 
-def crop(x, padding):
+def crop(x: Array, padding: tuple) -> Array:
     """The inverse of `pad`: cut `padding` off `x` (N, H, W, C)."""
     (top, bottom), (left, right) = padding
     return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]

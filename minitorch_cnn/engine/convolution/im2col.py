@@ -17,12 +17,13 @@ Costs the N*OH*OW*KH*KW*C*K multiplications of the definition, at the full speed
 the columns: KH*KW times the input at stride 1. The compiled twin (`im2col_numba`) builds them block by block.
 """
 
-from minitorch_cnn.arrays import accelerated, namespace
-from minitorch_cnn.engine.convolution.epilogue import bias_relu
+from __future__ import annotations
+
+from minitorch_cnn.arrays import Array, accelerated, namespace
 from minitorch_cnn.engine.convolution.geometry import crop, output_size, pad
 
 
-def im2col(x, window, strides, padding):
+def im2col(x: Array, window: tuple, strides: tuple, padding: tuple) -> Array:
     """columns (N*OH*OW, KH*KW*C) of x (N, H, W, C): row n*OH*OW + i*OW + j is the window of output pixel (i, j)."""
     xp = namespace(x)
     N, H, W, C = x.shape
@@ -36,7 +37,7 @@ def im2col(x, window, strides, padding):
     return columns.reshape(N * OH * OW, KH * KW * C)
 
 
-def col2im(columns, input_shape, window, strides, padding):
+def col2im(columns: Array, input_shape: tuple, window: tuple, strides: tuple, padding: tuple) -> Array:
     """The transpose of `im2col`: dx (N, H, W, C) in which every pixel is the sum of its copies in `columns`."""
     xp = namespace(columns)
     N, H, W, C = input_shape
@@ -51,17 +52,17 @@ def col2im(columns, input_shape, window, strides, padding):
 
 
 @accelerated
-def forward(x, kernel, strides, padding, bias=None, relu=False):
+def forward(x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None) -> Array:
     """y (N, OH, OW, K) of x (N, H, W, C) and kernel (KH, KW, C, K): y = im2col(x) @ kernel."""
     KH, KW, C, K = kernel.shape
     OH, OW = output_size(x.shape[1:3], (KH, KW), strides, padding)
     columns = im2col(x, (KH, KW), strides, padding)
-    y = columns @ kernel.reshape(KH * KW * C, K)
-    return bias_relu(y.reshape(len(x), OH, OW, K), bias, relu)
+    y = (columns @ kernel.reshape(KH * KW * C, K)).reshape(len(x), OH, OW, K)
+    return y if bias is None else y + bias
 
 
 @accelerated
-def backward_input(dy, kernel, input_shape, strides, padding):
+def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """dx (N, H, W, C): dL/dcolumns = dy @ kernel.T, since y = columns @ kernel; col2im adds the copies up."""
     KH, KW, C, K = kernel.shape
     dcolumns = dy.reshape(-1, K) @ kernel.reshape(KH * KW * C, K).T
@@ -69,7 +70,7 @@ def backward_input(dy, kernel, input_shape, strides, padding):
 
 
 @accelerated
-def backward_kernel(x, dy, kernel_shape, strides, padding):
+def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """dkernel (KH, KW, C, K) = columns.T @ dy, since y = columns @ kernel."""
     columns = im2col(x, kernel_shape[:2], strides, padding)
     return (columns.T @ dy.reshape(-1, kernel_shape[3])).reshape(kernel_shape)

@@ -8,10 +8,11 @@ The gradients follow from the same sum: each product x * kernel sends dy * kerne
 Costs N*OH*OW*KH*KW*C*K multiplications and no memory beyond the result; the loops over n, i, j run in Python.
 """
 
+from __future__ import annotations
+
 from itertools import product
 
-from minitorch_cnn.arrays import namespace
-from minitorch_cnn.engine.convolution.epilogue import bias_relu
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.convolution.geometry import crop, output_size, pad
 
 
@@ -23,7 +24,7 @@ def _windows(x_padded, window, strides, out):
         yield i, j, rows, columns
 
 
-def forward(x, kernel, strides, padding, bias=None, relu=False):
+def forward(x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None) -> Array:
     """y (N, OH, OW, K) of x (N, H, W, C) and kernel (KH, KW, C, K)."""
     xp = namespace(x)
     KH, KW, C, K = kernel.shape
@@ -34,10 +35,10 @@ def forward(x, kernel, strides, padding, bias=None, relu=False):
         for i, j, rows, columns in _windows(x_padded, (KH, KW), strides, (OH, OW)):
             for k in range(K):
                 y[n, i, j, k] = (x_padded[n, rows, columns] * kernel[:, :, :, k]).sum()
-    return bias_relu(y, bias, relu)
+    return y if bias is None else y + bias
 
 
-def backward_input(dy, kernel, input_shape, strides, padding):
+def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """dx (N, H, W, C): every input pixel collects dy * kernel from each window it was seen by."""
     xp = namespace(dy)
     KH, KW, C, K = kernel.shape
@@ -49,7 +50,7 @@ def backward_input(dy, kernel, input_shape, strides, padding):
     return crop(dx, padding)
 
 
-def backward_kernel(x, dy, kernel_shape, strides, padding):
+def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """dkernel (KH, KW, C, K): every weight collects dy * x over all images and positions it was used at."""
     xp = namespace(x)
     KH, KW, C, K = kernel_shape

@@ -16,13 +16,14 @@ It is im2col without the columns. Costs the N*OH*OW*KH*KW*C*K multiplications of
 the compiled twin (`row_windows_numba`), a few rows of the image with their padding.
 """
 
-from minitorch_cnn.arrays import accelerated, namespace
+from __future__ import annotations
+
+from minitorch_cnn.arrays import Array, accelerated, namespace
 from minitorch_cnn.engine.convolution import im2col
-from minitorch_cnn.engine.convolution.epilogue import bias_relu
 from minitorch_cnn.engine.convolution.geometry import crop, output_size, pad
 
 
-def windows(x_padded, p, width, strides, out):
+def windows(x_padded: Array, p: int, width: int, strides: tuple, out: tuple) -> Array:
     """(N*OH*OW, KW*C): for each output pixel, kernel row p of its window."""
     xp = namespace(x_padded)
     (OH, OW), (SH, SW) = out, strides
@@ -35,17 +36,18 @@ def windows(x_padded, p, width, strides, out):
 
 
 @accelerated
-def forward(x, kernel, strides, padding, bias=None, relu=False):
+def forward(x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None) -> Array:
     """y (N, OH, OW, K) of x (N, H, W, C) and kernel (KH, KW, C, K)."""
     KH, KW, C, K = kernel.shape
     out = output_size(x.shape[1:3], (KH, KW), strides, padding)
     x_padded = namespace(x).ascontiguousarray(pad(x, padding))
     y = sum(windows(x_padded, p, KW, strides, out) @ kernel[p].reshape(KW * C, K) for p in range(KH))
-    return bias_relu(y.reshape(len(x), *out, K), bias, relu)
+    y = y.reshape(len(x), *out, K)
+    return y if bias is None else y + bias
 
 
 @accelerated
-def backward_input(dy, kernel, input_shape, strides, padding):
+def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """dx (N, H, W, C): every pixel collects from the windows it lies in, which is a convolution with dy.
 
     At other strides than 1 the windows of dy have gaps, so there im2col's way is taken.
@@ -58,7 +60,7 @@ def backward_input(dy, kernel, input_shape, strides, padding):
 
 
 @accelerated
-def backward_kernel(x, dy, kernel_shape, strides, padding):
+def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """dkernel (KH, KW, C, K): kernel[p] multiplied windows(x, p), so dkernel[p] = windows(x, p).T @ dy."""
     xp = namespace(x)
     KH, KW, C, K = kernel_shape
@@ -68,6 +70,6 @@ def backward_kernel(x, dy, kernel_shape, strides, padding):
     return xp.stack(rows).reshape(kernel_shape)
 
 
-def turned(kernel):
+def turned(kernel: Array) -> Array:
     """The kernel (KH, KW, K, C) that takes dy back to dx: turned by 180 degrees, input and output exchanged."""
     return kernel[::-1, ::-1].transpose(0, 1, 3, 2)

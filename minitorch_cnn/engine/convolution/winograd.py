@@ -25,9 +25,10 @@ hold it below `ERROR`. Float64 is as exact as anybody needs.
 And a NaN or an infinity in a patch reaches all sixteen outputs of its tile, not only those that see it.
 """
 
-from minitorch_cnn.arrays import accelerated, namespace
+from __future__ import annotations
+
+from minitorch_cnn.arrays import Array, accelerated, namespace
 from minitorch_cnn.engine.convolution import row_windows
-from minitorch_cnn.engine.convolution.epilogue import bias_relu
 from minitorch_cnn.engine.convolution.geometry import output_size
 
 TILE, PATCH = 4, 6  # outputs of a tile, and what they see of the input
@@ -57,19 +58,19 @@ AT = (
 )
 
 
-def serves(kernel_size, strides):
+def serves(kernel_size: tuple, strides: tuple) -> bool:
     """Whether the algorithm can compute this convolution: 3x3 at stride 1."""
     return tuple(kernel_size) == (3, 3) and tuple(strides) == (1, 1)
 
 
-def sandwich(matrix, tiles):
+def sandwich(matrix: tuple, tiles: Array) -> Array:
     """matrix @ tile @ matrix.T for tiles (rows, columns, ...): the first two axes are transformed."""
     xp = namespace(tiles)
     matrix = xp.asarray(matrix, dtype=tiles.dtype)
     return xp.einsum("ip,pq...,jq->ij...", matrix, tiles, matrix)
 
 
-def patches(x, corner, tiles):
+def patches(x: Array, corner: tuple, tiles: tuple) -> Array:
     """(6, 6, N*TH*TW, C): patch (ti, tj) begins at pixel (4 ti, 4 tj) - `corner` of x (N, H, W, C), zeros outside."""
     xp = namespace(x)
     N, H, W, C = x.shape
@@ -86,12 +87,12 @@ def patches(x, corner, tiles):
     return xp.stack([xp.stack(row) for row in picked]).reshape(PATCH, PATCH, N * TH * TW, C)
 
 
-def tile_count(out):
+def tile_count(out: tuple) -> tuple[int, int]:
     """(TH, TW): how many tiles cover an output of `out` (OH, OW)."""
     return -(-out[0] // TILE), -(-out[1] // TILE)
 
 
-def convolve(x, kernel, out, corner):
+def convolve(x: Array, kernel: Array, out: tuple, corner: tuple) -> Array:
     """y (N, OH, OW, K): window (i, j) begins at pixel (i, j) - `corner` of x; outside x there are zeros."""
     K = kernel.shape[3]
     (OH, OW), (TH, TW) = out, tile_count(out)
@@ -105,17 +106,17 @@ def convolve(x, kernel, out, corner):
 
 
 @accelerated
-def forward(x, kernel, strides, padding, bias=None, relu=False):
+def forward(x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None) -> Array:
     """y (N, OH, OW, K) of x (N, H, W, C) and kernel (3, 3, C, K); other convolutions go to `row_windows`."""
     if not serves(kernel.shape[:2], strides):
-        return row_windows.forward.definition(x, kernel, strides, padding, bias, relu)
+        return row_windows.forward.definition(x, kernel, strides, padding, bias)
     out = output_size(x.shape[1:3], (3, 3), strides, padding)
-    y = convolve(x, kernel, out, (padding[0][0], padding[1][0]))
-    return bias_relu(namespace(y).ascontiguousarray(y), bias, relu)
+    y = namespace(x).ascontiguousarray(convolve(x, kernel, out, (padding[0][0], padding[1][0])))
+    return y if bias is None else y + bias
 
 
 @accelerated
-def backward_input(dy, kernel, input_shape, strides, padding):
+def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """dx (N, H, W, C): the convolution of dy with the turned kernel."""
     if not serves(kernel.shape[:2], strides):
         return row_windows.backward_input.definition(dy, kernel, input_shape, strides, padding)
@@ -125,7 +126,7 @@ def backward_input(dy, kernel, input_shape, strides, padding):
 
 
 @accelerated
-def backward_kernel(x, dy, kernel_shape, strides, padding):
+def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """dkernel (3, 3, C, K): y = A^T (V U) A with U = G g G^T, so dL/dU = V^T (A dy A^T) and dL/dg = G^T dL/dU G."""
     if not serves(kernel_shape[:2], strides):
         return row_windows.backward_kernel.definition(x, dy, kernel_shape, strides, padding)

@@ -1,27 +1,32 @@
-"""Activations as layers of their own: ReLU, Sigmoid, Tanh, Softmax."""
+"""Activations as separate layers: ReLU, Sigmoid, Tanh, Softmax."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine import activations
-from minitorch_cnn.engine.layers.layer import Activated
+from minitorch_cnn.engine.layers.activated import Activated
+from minitorch_cnn.engine.layers.layer import Backward, Forward
 
 
 class ActivationLayer(Activated):
-    """y = activation(x), any shape; the mathematics stands in `activations.py`."""
+    """y = activation(x), any shape; the mathematics is in `activations.py`."""
 
     function: type
 
-    def __init__(self, name=None, trainable=True):
+    def __init__(self, name: str | None = None, trainable: bool = True) -> None:
         super().__init__(name, trainable)
         self.activation = self.function()
 
-    def scores(self, x, training=False):
+    def scores(self, x: Array, training: bool = False) -> Forward:
         """x itself."""
         self.check_input(x)
-        self.cache = ()
-        return x
+        return x, ()
 
-    def backward_scores(self, dscores, need_dx=True):
+    def backward_scores(self, dscores: Array, kept: Sequence, need_dx: bool = True) -> Backward:
         """dscores itself."""
-        return dscores
+        return dscores, {}
 
 
 class ReLU(ActivationLayer):
@@ -30,7 +35,7 @@ class ReLU(ActivationLayer):
     function = activations.ReLU
 
     @classmethod
-    def kind(cls):
+    def kind(cls) -> str:
         return "relu"
 
 

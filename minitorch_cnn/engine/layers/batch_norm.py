@@ -1,8 +1,12 @@
 """Batch normalisation (Ioffe and Szegedy 2015)."""
 
-from minitorch_cnn.arrays import namespace
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.initializers import ones, zeros
-from minitorch_cnn.engine.layers.layer import Layer
+from minitorch_cnn.engine.layers.layer import Backward, Forward, Layer
 from minitorch_cnn.engine.reductions import channel_sum
 from minitorch_cnn.errors import ArgumentError
 
@@ -10,26 +14,35 @@ from minitorch_cnn.errors import ArgumentError
 class BatchNorm(Layer):
     """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, for each channel (the last axis) of x.
 
-    In training mean and variance (the biased one, divided by the count) are the batch's own, and the moving ones drift
-    towards them: moving = momentum * moving + (1 - momentum) * batch. Otherwise the moving ones are used. A frozen
-    layer (`trainable = False`) always uses the moving ones and leaves them alone, as in Keras.
+    In training, mean and variance (the biased one, divided by the count) are those of the batch, and the moving ones
+    follow them: moving = momentum * moving + (1 - momentum) * batch. Otherwise the moving ones are used. A frozen
+    layer (`trainable = False`) always uses the moving ones and does not change them, as in Keras.
     """
 
     initializers = {"gamma": ones, "beta": zeros, "moving_mean": zeros, "moving_variance": ones}
     statistics = ("moving_mean", "moving_variance")
+    random = False
 
-    def __init__(self, momentum=0.99, epsilon=1e-3, center=True, scale=True, name=None, trainable=True):
+    def __init__(
+        self,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
         super().__init__(name, trainable)
         if not 0 <= momentum <= 1 or epsilon <= 0:
             raise ArgumentError(f"{self.name}: expected momentum in [0, 1] and epsilon > 0, got {momentum}, {epsilon}")
         self.momentum, self.epsilon = float(momentum), float(epsilon)
         self.center, self.scale = bool(center), bool(scale)
 
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple]:
         used = {"gamma": self.scale, "beta": self.center, "moving_mean": True, "moving_variance": True}
         return {name: (self.input_shape[-1],) for name, present in used.items() if present}
 
-    def forward(self, x, training=False):
+    def forward_pass(self, x: Array, training: bool = False) -> Forward:
         self.check_input(x)
         xp = namespace(x)
         p = self.parameters
@@ -44,37 +57,37 @@ class BatchNorm(Layer):
             centred, variance = x - p["moving_mean"], p["moving_variance"]
         inverse = 1 / xp.sqrt(variance + self.epsilon)
         normalised = centred * inverse
-        self.cache = (normalised, inverse, batch)
         y = normalised * p["gamma"] if self.scale else normalised
-        return y + p["beta"] if self.center else y
+        return y + p["beta"] if self.center else y, (normalised, inverse, batch)
 
-    def backward(self, dy, need_dx=True):
+    def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
         """dgamma = sum dy * n, dbeta = sum dy, with n the normalised x; and with g = dy * gamma
 
             dx = (g - mean(g) - n * mean(g * n)) / sqrt(variance + epsilon)
 
-        where the two means are there because the batch's own mean and variance depend on x; with moving ones they
-        do not, and dx = g / sqrt(variance + epsilon).
+        The two means are there because the batch's mean and variance depend on x. The moving ones do not, and with
+        them dx = g / sqrt(variance + epsilon).
         """
-        normalised, inverse, batch = self.recall()
+        normalised, inverse, batch = kept
+        gradients = {}
         if self.trainable:
             if self.scale:
-                self.gradients["gamma"] = channel_sum(dy * normalised)
+                gradients["gamma"] = channel_sum(dy * normalised)
             if self.center:
-                self.gradients["beta"] = channel_sum(dy)
+                gradients["beta"] = channel_sum(dy)
         if not need_dx:
-            return None
+            return None, gradients
         g = dy * self.parameters["gamma"] if self.scale else dy
         if not batch:
-            return g * inverse
-        return (g - self._mean(g) - normalised * self._mean(g * normalised)) * inverse
+            return g * inverse, gradients
+        return (g - self._mean(g) - normalised * self._mean(g * normalised)) * inverse, gradients
 
-    def _mean(self, x):
-        """(C,) means of x (..., C) over the batch, all of it where several processes share it."""
+    def _mean(self, x: Array) -> Array:
+        """(C,) means of x (..., C) over the whole batch, also where several processes share it."""
         sums, count = channel_sum(x), x.size // x.shape[-1]
         return sums / count if self.share is None else self.share.total(sums) / self.share.count_all(count)
 
-    def config(self):
+    def config(self) -> dict:
         return {
             "momentum": self.momentum,
             "epsilon": self.epsilon,

@@ -1,10 +1,16 @@
 """Two-dimensional convolution layer."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine import activations, convolution
-from minitorch_cnn.engine.convolution.epilogue import bias_relu_backward
 from minitorch_cnn.engine.convolution.geometry import check_padding, output_size, pair, resolve_padding
 from minitorch_cnn.engine.initializers import glorot_uniform, zeros
-from minitorch_cnn.engine.layers.layer import Activated
+from minitorch_cnn.engine.layers.activated import Activated
+from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.engine.reductions import channel_sum
 
 
@@ -13,15 +19,23 @@ class Conv2D(Activated):
 
     Arguments as in Keras: `filters` K, `kernel_size` and `strides` (integer or pair), `padding` ("valid", "same", an
     integer, (rows, columns) or ((top, bottom), (left, right))), `activation`, `use_bias`. `algorithm` names the module
-    of `convolution/` that does the work; "auto" lets it choose.
+    of `convolution/` that does the work; "auto" chooses by the shapes.
     """
 
     initializers = {"kernel": glorot_uniform, "bias": zeros}
 
     def __init__(
-        self, filters, kernel_size, strides=1, padding="valid", activation=None, use_bias=True, name=None,
-        trainable=True, algorithm="auto",
-    ):  # fmt: skip
+        self,
+        filters: int,
+        kernel_size: int | tuple,
+        strides: int | tuple = 1,
+        padding: str | int | tuple = "valid",
+        activation: str | None = None,
+        use_bias: bool = True,
+        name: str | None = None,
+        trainable: bool = True,
+        algorithm: str = "auto",
+    ) -> None:
         super().__init__(name, trainable)
         self.filters = pair(filters, f"{self.name}: filters")[0]
         self.kernel_size = pair(kernel_size, f"{self.name}: kernel_size")
@@ -31,75 +45,59 @@ class Conv2D(Activated):
         self.use_bias = bool(use_bias)
         convolution.check_name(algorithm)  # a wrong name fails here, where it was typed
         self.algorithm = algorithm
-        self.chosen = None  # the module that computed the last forward pass, and computes its backward pass
 
-    def output_shape_for(self, input_shape):
+    def output_shape_for(self, input_shape: tuple) -> tuple:
         self.require_image(input_shape)
-        self.pixels = resolve_padding(self.padding, input_shape[:2], self.kernel_size, self.strides)
-        return (*output_size(input_shape[:2], self.kernel_size, self.strides, self.pixels, self.name), self.filters)
+        pixels = resolve_padding(self.padding, input_shape[:2], self.kernel_size, self.strides)
+        return (*output_size(input_shape[:2], self.kernel_size, self.strides, pixels, self.name), self.filters)
 
-    def parameter_shapes(self):
+    @property
+    def pixels(self) -> tuple:
+        """The padding in pixels, ((top, bottom), (left, right))."""
+        return resolve_padding(self.padding, self.input_shape[:2], self.kernel_size, self.strides)
+
+    def parameter_shapes(self) -> dict[str, tuple]:
         shapes = {"kernel": (*self.kernel_size, self.input_shape[2], self.filters)}
         return {**shapes, "bias": (self.filters,)} if self.use_bias else shapes
 
-    def forward(self, x, training=False):
-        """A ReLU is cut within the convolution itself, while the result is at hand."""
-        if self.activation.name != "relu":
-            return super().forward(x, training)
-        y = self.choose(x).forward(x, *self.arguments(), relu=True)
-        self.keep(x, y)
-        return y
+    def algorithm_for(self, x: Array) -> ModuleType:
+        """The module of `convolution/` that computes this layer for x (N, H, W, C)."""
+        shape = (*self.kernel_size, x.shape[3], self.filters)
+        return convolution.choose(self.algorithm, x, shape, self.strides, self.output_shape[:2])
 
-    def scores(self, x, training=False):
-        """x * kernel + bias."""
-        scores = self.choose(x).forward(x, *self.arguments())
-        self.keep(x)
-        return scores
-
-    def choose(self, x):
-        """The module of `convolution/` for this x, which is checked; it stays `chosen` for the way back."""
-        self.check_input(x)
-        shape = self.parameter_shapes()["kernel"]
-        self.chosen = convolution.choose(self.algorithm, x, shape, self.strides, self.output_shape[:2])
-        return self.chosen
-
-    def arguments(self):
-        """What an algorithm's `forward` is given behind x: (kernel, strides, padding in pixels, bias or None)."""
+    def arguments(self) -> tuple:
+        """The arguments of an algorithm's `forward` after x: (kernel, strides, padding in pixels, bias or None)."""
         bias = self.parameters["bias"] if self.use_bias else None
         return self.parameters["kernel"], self.strides, self.pixels, bias
 
-    def keep(self, x, *y):
-        """What the way back needs: x for the kernel's gradient, y for the ReLU's mask (None: dy comes masked)."""
-        self.cache = (x if self.trainable else None, *y)
+    def scores(self, x: Array, training: bool = False) -> Forward:
+        """x * kernel + bias, the convolution."""
+        self.check_input(x)
+        algorithm = self.algorithm_for(x)
+        scores = algorithm.forward(x, *self.arguments())
+        return scores, (x if self.trainable else None, algorithm)
 
-    def backward(self, dy, need_dx=True):
-        """The way back through a ReLU and the bias is one pass, as it was forwards."""
-        if self.activation.name != "relu":
-            return super().backward(dy, need_dx)
-        _, y = self.recall()
-        if y is None:
-            return self.backward_scores(dy, need_dx)
-        return self.backward_convolution(*bias_relu_backward(dy, y), need_dx)
+    def backward_scores(self, dscores: Array, kept: Sequence, need_dx: bool = True) -> Backward:
+        """dbias sums dscores over images and pixels; dkernel and dx are derived in the algorithm's file."""
+        dbias = channel_sum(dscores) if self.trainable and self.use_bias else None
+        return self.backward_convolution(dscores, dbias, kept, need_dx)
 
-    def backward_scores(self, dscores, need_dx=True):
-        """dbias sums dscores over images and pixels."""
-        return self.backward_convolution(dscores, channel_sum(dscores), need_dx)
-
-    def backward_convolution(self, dscores, dbias, need_dx):
-        """dkernel and dx as the algorithm's file derives them."""
-        x, *_ = self.recall()
-        kernel = self.parameters["kernel"]
+    def backward_convolution(
+        self, dscores: Array, dbias: Array | None, kept: Sequence, need_dx: bool = True
+    ) -> Backward:
+        """As `backward_scores`, with dbias (K,) computed already."""
+        x, algorithm = kept
+        kernel, gradients = self.parameters["kernel"], {}
         if self.trainable:
-            self.gradients["kernel"] = self.chosen.backward_kernel(
-                x, dscores, kernel.shape, self.strides, self.pixels
-            )
+            gradients["kernel"] = algorithm.backward_kernel(x, dscores, kernel.shape, self.strides, self.pixels)
             if self.use_bias:
-                self.gradients["bias"] = dbias
+                gradients["bias"] = dbias
         if not need_dx:
-            return None
-        return self.chosen.backward_input(dscores, kernel, (len(dscores), *self.input_shape), self.strides, self.pixels)
+            return None, gradients
+        input_shape = (len(dscores), *self.input_shape)
+        return algorithm.backward_input(dscores, kernel, input_shape, self.strides, self.pixels), gradients
 
-    def config(self):
+    def config(self) -> dict:
         return {
             "filters": self.filters,
             "kernel_size": self.kernel_size,
@@ -111,14 +109,13 @@ class Conv2D(Activated):
             "algorithm": self.algorithm,
         }
 
-    def describe(self):
+    def describe(self) -> str:
         kernel = "x".join(map(str, self.kernel_size))
         stride = "" if self.strides == (1, 1) else f" / {self.strides[0]}x{self.strides[1]}"
         padding = self.padding if isinstance(self.padding, str) else f"pad {self.padding}"
         return f"{self.filters} of {kernel}{stride}, {padding}, {self.activation.name}"
 
-    def column_elements(self):
-        """How many numbers im2col would lay out for one image."""
+    def column_elements(self) -> int:
         KH, KW = self.kernel_size
         OH, OW, _ = self.output_shape
         return OH * OW * KH * KW * self.input_shape[2]

@@ -1,9 +1,15 @@
 """Dense (fully connected) layer: y = x W + b."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine import activations
 from minitorch_cnn.engine.convolution.geometry import pair
 from minitorch_cnn.engine.initializers import glorot_uniform, zeros
-from minitorch_cnn.engine.layers.layer import Activated
+from minitorch_cnn.engine.layers.activated import Activated
+from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.engine.matmul import matmul
 from minitorch_cnn.engine.reductions import channel_sum
 from minitorch_cnn.errors import ShapeError
@@ -17,40 +23,46 @@ class Dense(Activated):
 
     initializers = {"kernel": glorot_uniform, "bias": zeros}
 
-    def __init__(self, units, activation=None, use_bias=True, name=None, trainable=True):
+    def __init__(
+        self,
+        units: int,
+        activation: str | None = None,
+        use_bias: bool = True,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
         super().__init__(name, trainable)
         self.units = pair(units, f"{self.name}: units")[0]
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
 
-    def output_shape_for(self, input_shape):
+    def output_shape_for(self, input_shape: tuple) -> tuple:
         if len(input_shape) != 1:
             raise ShapeError(f"{self.name}: expected input of shape (D,), got {input_shape}; put a Flatten before it")
         return (self.units,)
 
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> dict[str, tuple]:
         shapes = {"kernel": (self.input_shape[0], self.units)}
         return {**shapes, "bias": (self.units,)} if self.use_bias else shapes
 
-    def scores(self, x, training=False):
+    def scores(self, x: Array, training: bool = False) -> Forward:
         """x @ kernel + bias."""
         self.check_input(x)
-        self.cache = (x if self.trainable else None,)
         scores = matmul(x, self.parameters["kernel"])
         if self.use_bias:
             scores += self.parameters["bias"]
-        return scores
+        return scores, (x if self.trainable else None,)
 
-    def backward_scores(self, dscores, need_dx=True):
-        """dkernel = matmul(x.T, dscores), dbias = sum of dscores over the batch, dx = dscores @ kernel.T."""
-        x, *_ = self.recall()
+    def backward_scores(self, dscores: Array, kept: Sequence, need_dx: bool = True) -> Backward:
+        """dkernel = x.T @ dscores, dbias = sum of dscores over the batch, dx = dscores @ kernel.T."""
+        (x,), gradients = kept, {}
         if self.trainable:
-            self.gradients["kernel"] = matmul(x.T, dscores)
+            gradients["kernel"] = matmul(x.T, dscores)
             if self.use_bias:
-                self.gradients["bias"] = channel_sum(dscores)
-        return matmul(dscores, self.parameters["kernel"].T) if need_dx else None
+                gradients["bias"] = channel_sum(dscores)
+        return matmul(dscores, self.parameters["kernel"].T) if need_dx else None, gradients
 
-    def config(self):
+    def config(self) -> dict:
         return {
             "units": self.units,
             "activation": self.activation.name,
@@ -58,5 +70,5 @@ class Dense(Activated):
             **super().config(),
         }
 
-    def describe(self):
+    def describe(self) -> str:
         return f"{self.units}, {self.activation.name}"

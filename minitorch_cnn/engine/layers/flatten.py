@@ -1,25 +1,29 @@
 """Flatten: a feature map as one long row."""
 
-import math
+from __future__ import annotations
 
-from minitorch_cnn.engine.layers.layer import Layer
+import math
+from collections.abc import Sequence
+
+from minitorch_cnn.arrays import Array
+from minitorch_cnn.engine.layers.layer import Backward, Forward, Layer
 
 
 class Flatten(Layer):
     """y (N, H*W*C) of x (N, H, W, C): element (h*W + w)*C + c, the order Keras's weights expect."""
 
-    def output_shape_for(self, input_shape):
+    random = False
+
+    def output_shape_for(self, input_shape: tuple) -> tuple:
         return (math.prod(input_shape),)
 
-    def forward(self, x, training=False):
+    def forward_pass(self, x: Array, training: bool = False) -> Forward:
         self.check_input(x)
-        self.cache = ()
-        return x.reshape(len(x), -1)
+        return x.reshape(len(x), -1), ()
 
-    def backward(self, dy, need_dx=True):
-        """The same numbers in the input's shape."""
-        self.recall()
-        return dy.reshape(len(dy), *self.input_shape)
+    def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
+        """dx: the same numbers in the input's shape."""
+        return dy.reshape(len(dy), *self.input_shape), {}
 
-    def kept_elements(self):
+    def kept_elements(self) -> int:
         return 0

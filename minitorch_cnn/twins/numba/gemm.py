@@ -8,7 +8,7 @@ any rows of a larger matrix (`lda` is the distance from one row to the next, in 
 import numpy as np
 from numba import njit, types
 
-from minitorch_cnn.twins.threads import one_blas_thread
+from minitorch_cnn.twins.numba.threads import one_blas_thread
 
 one_blas_thread()
 

@@ -6,7 +6,7 @@ from minitorch_cnn.twins.cuda.reductions import LENGTH, channel_sum
 
 
 def bias_relu(y, bias, relu):
-    """See `epilogue.bias_relu`; y (..., K) lies row by row."""
+    """y (..., K), row by row, plus bias (K,) if there is one, and with `relu` cut at zero; in place."""
     if bias is not None or relu:
         bias_or_any = y if bias is None else bias.astype(y.dtype, copy=False)
         launch("bias_relu", y.size, y, bias_or_any, y.shape[-1], bias is not None, relu)
@@ -14,7 +14,7 @@ def bias_relu(y, bias, relu):
 
 
 def bias_relu_backward(dy, y):
-    """See `epilogue.bias_relu_backward`."""
+    """(dscores, dbias): dscores = dy where y > 0, else 0; dbias (K,) is its sum over images and pixels."""
     dy, y = one_type(dy, y)
     K, xp = dy.shape[-1], namespace(dy)
     rows = dy.size // K

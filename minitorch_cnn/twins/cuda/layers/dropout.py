@@ -1,13 +1,12 @@
 """The twins of `dropout.drop` and `dropout.scale` on a GPU; the same bits as on the host."""
 
 from minitorch_cnn.arrays import namespace
+from minitorch_cnn.engine.layers import dropout
 from minitorch_cnn.twins.cuda.kernels import contiguous, launch
 
 
 def drop(x, rate, key, draw, first=0):
     """See `dropout.drop`; `draw` may be an array of one number on the device, as in a captured step."""
-    from minitorch_cnn.engine.layers import dropout
-
     if first:  # a part of a batch that several processes share
         return dropout.drop.definition(x, rate, key, draw, first)
     x, xp = contiguous(x), namespace(x)

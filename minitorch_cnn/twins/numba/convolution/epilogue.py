@@ -1,4 +1,4 @@
-"""The twin of `epilogue.bias_relu_backward`: mask and sums in one pass over the array. And how fast algorithms pool."""
+"""For the stages: the backward pass through a ReLU and the bias in one pass, and how fast algorithms pool."""
 
 import numpy as np
 from numba import njit, prange, uintp
@@ -11,7 +11,10 @@ SHORTEST = 64  # rows of a stripe
 
 
 def bias_relu_backward(dy, y):
-    """See `epilogue.bias_relu_backward`; sums of stripes first, which do not depend on the threads."""
+    """(dscores, dbias): dscores = dy where y > 0, else 0; dbias (K,) is its sum over images and pixels.
+
+    Sums of stripes come first, which do not depend on the threads.
+    """
     dy, y = one_type(dy, y)
     K, dscores = dy.shape[-1], np.empty_like(dy)
     rows = dy.size // K
@@ -42,7 +45,7 @@ def pool_rows(rows, at, row, pixel, y, winner, to, window, windows, channels, la
     """`windows` 2x2 windows of two rows that begin at `at` of `rows`: the largest of each to y, its place to winner.
 
     `row`, `pixel` and `window` are the distances from one to the next, in elements; whatever is not above zero loses to
-    zero itself, whose place is `pooled.NOBODY`.
+    zero itself, whose place is `conv_pool.NOBODY`.
     """
     zero, nobody = splat(rows.dtype.type(0)), splat(rows.dtype.type(4))
     for j in range(windows):

@@ -1,25 +1,21 @@
-"""The twin of `pooled`: forward is in the algorithms' own twins, which pool what they have just computed."""
+"""The backward pass through a 2x2 max pool and the ReLU before it, for `stages/conv_pool.py`.
+
+The forward pass is in the algorithms' own twins, which pool what they have just computed.
+"""
 
 import numpy as np
 from numba import njit, prange, uintp
 
-from minitorch_cnn.engine.convolution import row_windows, winograd
 from minitorch_cnn.engine.reductions import STRIPES
 from minitorch_cnn.twins.numba.block_product import cut, fill_up
-from minitorch_cnn.twins.numba.convolution import row_windows as row_windows_numba
-from minitorch_cnn.twins.numba.convolution import winograd as winograd_numba
 from minitorch_cnn.twins.numba.simd import lanes, load, load_bytes, store, where_equal
-
-TWINS = {row_windows: row_windows_numba, winograd: winograd_numba}
-
-
-def forward(x, algorithm, kernel, strides, padding, bias):
-    """See `pooled.forward`; `algorithm` is one that `pooled.serves`."""
-    return TWINS[algorithm].forward(x, kernel, strides, padding, bias, relu=True, pool=True)
 
 
 def backward(dy, winner, out):
-    """See `pooled.backward`; sums of stripes first, which do not depend on the threads."""
+    """(dscores, dbias): dscores (N, OH, OW, K) for `out` = (OH, OW) has each dy at its window's winner, 0 elsewhere.
+
+    dbias (K,) is its sum over images and pixels: sums of stripes first, which do not depend on the threads.
+    """
     K, L = dy.shape[3], lanes(dy.dtype)
     dy, winner = fill_up(np.ascontiguousarray(dy), L), fill_up(np.ascontiguousarray(winner), L)
     dscores = np.empty((len(dy), *out, dy.shape[3]), dy.dtype)

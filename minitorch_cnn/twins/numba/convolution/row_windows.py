@@ -14,7 +14,7 @@ from minitorch_cnn.twins.numba.convolution import im2col as im2col_numba
 from minitorch_cnn.twins.numba.convolution.epilogue import pool_rows
 from minitorch_cnn.twins.numba.gemm import one_type
 from minitorch_cnn.twins.numba.simd import lanes
-from minitorch_cnn.twins.workspace import workspace
+from minitorch_cnn.twins.numba.workspace import workspace
 
 BAND_BYTES = 192 * 1024  # rows of the image that a worker holds
 KERNEL_BYTES = 512 * 1024  # of the kernel, multiplied with a whole band before the next part

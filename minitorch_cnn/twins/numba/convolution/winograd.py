@@ -24,7 +24,7 @@ from minitorch_cnn.twins.numba.convolution.winograd_sums import kernel_gradient
 from minitorch_cnn.twins.numba.convolution.winograd_tiles import G, points_to_tile, transform_patch
 from minitorch_cnn.twins.numba.gemm import one_type
 from minitorch_cnn.twins.numba.simd import lanes, load_all, store_all
-from minitorch_cnn.twins.workspace import workspace
+from minitorch_cnn.twins.numba.workspace import workspace
 
 CACHE_BYTES = 512 * 1024  # for V and M of the tiles that a worker holds
 LEAST_TILES = 12  # at least so many, or U passes through the cache for too little

@@ -13,7 +13,7 @@ from minitorch_cnn.twins.numba.block_product import cut, fill_up, multiplier, pa
 from minitorch_cnn.twins.numba.convolution.row_windows import CHUNKS, add_up
 from minitorch_cnn.twins.numba.convolution.winograd_tiles import GT, transform_patch, transform_tile
 from minitorch_cnn.twins.numba.simd import lanes, load_all, store_all
-from minitorch_cnn.twins.workspace import workspace
+from minitorch_cnn.twins.numba.workspace import workspace
 
 CACHE_BYTES = 512 * 1024  # for V and dM of the tiles that a worker holds; twice as much for its sums
 SUMMED_TILES = 512  # that are transformed before they are multiplied

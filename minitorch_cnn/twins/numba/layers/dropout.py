@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange, uint32, uint64, uintp
 
+from minitorch_cnn.engine.layers.dropout import threshold
 from minitorch_cnn.engine.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 
 M0, M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
@@ -13,8 +14,6 @@ TOGETHER = 64  # counters that go through the rounds side by side
 
 def drop(x, rate, key, draw, first=0):
     """See `dropout.drop`; the same bits."""
-    from minitorch_cnn.engine.layers.dropout import threshold
-
     x = np.ascontiguousarray(x)
     y, keep = np.empty_like(x), np.empty(x.shape, np.bool_)
     factor = x.dtype.type(1 / (1 - rate))

@@ -4,12 +4,11 @@ import numpy as np
 from numba import njit, prange, uintp
 
 from minitorch_cnn.engine.convolution.geometry import output_size
+from minitorch_cnn.engine.layers.max_pool2d import place_type
 
 
 def max_pool(x, window, strides, padding):
     """See `max_pool2d.max_pool`."""
-    from minitorch_cnn.engine.layers.max_pool2d import place_type
-
     OH, OW = output_size(x.shape[1:3], window, strides, padding)
     y = np.empty((len(x), OH, OW, x.shape[3]), x.dtype)
     winner = np.empty(y.shape, place_type(window))

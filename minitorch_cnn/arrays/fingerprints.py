@@ -1,0 +1,204 @@
+"""What a definition says, as a few letters: equal as long as its meaning is written the same way.
+
+    parts(forward)      {"convolution/im2col.py: forward": "9c1d...", "convolution/im2col.py: im2col": "07fe...", ...}
+
+The parts of a definition are the definition itself, the functions of this package that it calls, theirs, and the
+constants that they use. A part's fingerprint is made of its syntax tree without docstring, comments and type
+annotations. A function that somebody put in the place of ours, in a notebook for example, is a part like any other.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import linecache
+import sys
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+PACKAGE = __name__.partition(".")[0]
+NOT_PARTS = (f"{PACKAGE}.arrays", f"{PACKAGE}.errors")  # tools of every definition, which say nothing of its meaning
+PLAIN = (int, float, complex, str, bytes, bool, type(None))
+
+
+class Part(NamedTuple):
+    """A function or constant that a definition rests on, and where it was found."""
+
+    holder: Any  # the module or class that has it
+    attribute: str
+    value: Any
+    code: Any  # of a function, which a reloader may exchange
+
+    def is_unchanged(self) -> bool:
+        """Whether the same thing still stands in that place."""
+        value = getattr(self.holder, self.attribute, None)
+        return value is self.value and (self.code is None or plain(value).__code__ is self.code)
+
+
+def plain(function: Any) -> Any:
+    """The function itself: the definition behind a dispatcher, the function behind a property."""
+    function = getattr(function, "definition", function)
+    return function.fget if isinstance(function, property) else function
+
+
+def parts(holder: Any, attribute: str) -> tuple[dict[str, str], list[Part]]:
+    """({name: fingerprint}, [Part]) of the function `holder.attribute` of a module or class, and all it rests on."""
+    prints: dict[str, str] = {}
+    found: list[Part] = []
+    waiting = [(holder, attribute)]
+    seen = set()
+    while waiting:
+        holder, attribute = waiting.pop()
+        value = getattr(holder, attribute, None)
+        function = plain(value)
+        if isinstance(function, FunctionType):
+            found.append(Part(holder, attribute, value, function.__code__))
+            name = _name(holder, attribute, function)
+            if name in seen:
+                continue
+            seen.add(name)
+            tree = _tree(function)
+            prints[name] = _hash(_text(tree) if tree is not None else repr(function.__code__.co_code))
+            waiting += _references(tree, function) if tree is not None else []
+        else:
+            found.append(Part(holder, attribute, value, None))
+            prints[f"{_path(holder.__name__)}: {attribute}"] = _hash(repr(value))
+    return prints, found
+
+
+def _name(holder: Any, attribute: str, function: FunctionType) -> str:
+    """The part's name: where the function is written or, for one that is not this package's, where it was put."""
+    if function.__module__.partition(".")[0] == PACKAGE:
+        return f"{_path(function.__module__)}: {function.__qualname__}"
+    if isinstance(holder, type):
+        return f"{_path(holder.__module__)}: {holder.__name__}.{attribute}"
+    return f"{_path(holder.__name__)}: {attribute}"
+
+
+def _path(module: str) -> str:
+    """`minitorch_cnn.engine.convolution.im2col` as people write it: convolution/im2col.py."""
+    short = module.removeprefix(f"{PACKAGE}.").removeprefix("engine.").replace(".", "/")
+    return f"{short}/__init__.py" if hasattr(sys.modules.get(module), "__path__") else f"{short}.py"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+# The source of a function as a syntax tree.
+
+_parsed: dict[str, tuple[list, dict]] = {}  # file: (its lines when it was parsed, {(name, first line): tree})
+
+
+def _tree(function: FunctionType) -> ast.AST | None:
+    """The syntax tree of a function; None where there is no source."""
+    code = function.__code__
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    if not lines:
+        return None
+    known = _parsed.get(code.co_filename)
+    if known is None or known[0] is not lines:
+        try:
+            tree = ast.parse("".join(lines))
+        except SyntaxError:
+            return None
+        functions = {(node.name, _first_line(node)): node for node in ast.walk(tree)
+                     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}  # fmt: skip
+        known = _parsed[code.co_filename] = lines, functions
+    node = known[1].get((code.co_name, code.co_firstlineno))
+    return node if node is not None else _lambda(function)
+
+
+def _first_line(node: Any) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _lambda(function: FunctionType) -> ast.AST | None:
+    try:
+        return ast.parse(inspect.getsource(function).strip().rstrip(","), mode="exec")
+    except (OSError, SyntaxError, TypeError):
+        return None
+
+
+def _text(node: Any) -> str:
+    """A tree as text that is the same for every version of Python: empty fields, docstring and annotations left out."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_text, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = []
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "type_comment", "type_params", "kind", "ctx"):
+            continue
+        if name == "body" and isinstance(value, list):
+            value = _without_docstring(value)
+        if name == "decorator_list":
+            value = [decorator for decorator in value if getattr(decorator, "id", None) != "accelerated"]
+        if value is not None and value != []:
+            fields.append(f"{name}={_text(value)}")
+    return f"{type(node).__name__}({','.join(fields)})"
+
+
+def _without_docstring(body: list) -> list:
+    first = body[0] if body else None
+    value = first.value if isinstance(first, ast.Expr) else None
+    return body[1:] if isinstance(value, ast.Constant) and isinstance(value.value, str) else body
+
+
+# What a function refers to.
+
+
+def _references(tree: ast.AST, function: FunctionType) -> Iterator[tuple[Any, str]]:
+    """(holder, attribute) of every function and constant of ours, or put in the place of ours, that the tree names."""
+    home = sys.modules.get(function.__module__)
+    for chain in filter(None, map(_chain, _walk(tree))):
+        where, (attribute, *rest) = home, chain
+        while rest and isinstance(getattr(where, attribute, None), ModuleType):
+            where, attribute = getattr(where, attribute), rest.pop(0)
+        value = getattr(where, attribute, None)
+        if hasattr(where, attribute) and _counts(value) and not _is_foreign(where):
+            yield where, attribute
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and all below it, but for annotations."""
+    yield node
+    for name, value in ast.iter_fields(node):
+        if name not in ("annotation", "returns"):
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    yield from _walk(child)
+
+
+def _chain(node: ast.AST) -> list[str]:
+    """["im2col", "backward_input"] for the expression im2col.backward_input; [] where it is not a row of names."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.insert(0, node.attr)
+        node = node.value
+    return [node.id, *names] if isinstance(node, ast.Name) else []
+
+
+def _is_foreign(module: Any) -> bool:
+    return isinstance(module, ModuleType) and module.__name__.partition(".")[0] in ("numpy", "cupy", "math", "builtins")
+
+
+def _counts(value: Any) -> bool:
+    """Whether a value is part of a definition: a function that is not a library's, or a constant."""
+    function = plain(value)
+    if isinstance(function, FunctionType):
+        module = function.__module__ or ""
+        root = module.partition(".")[0]
+        if root == PACKAGE:
+            return not module.startswith(NOT_PARTS)
+        return root not in sys.stdlib_module_names and root not in ("numpy", "cupy")
+    return _is_constant(value)
+
+
+def _is_constant(value: Any) -> bool:
+    return all(map(_is_constant, value)) if isinstance(value, tuple) else isinstance(value, PLAIN) and value is not None
+
+

@@ -1,0 +1,201 @@
+"""A third opinion on what a definition and its twin compute: the same in plain Python, one number at a time.
+
+Where a definition and its twin disagree, one of them is wrong, and this says which. Nothing here uses `engine/`, so a
+change there cannot change it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+
+def convolution(x, kernel, strides, padding, bias=None):  # type: ignore[no-untyped-def]
+    """y[n, i, j, k] = bias[k] + the sum over p, q, c of x[n, i*SH + p - top, j*SW + q - left, c] * kernel[p, q, c, k]."""
+    y = np.zeros((len(x), *_size(x.shape, kernel.shape, strides, padding), kernel.shape[3]))
+    for out, pixel, weight in _products(x.shape, kernel.shape, strides, padding):
+        y[out] += x[pixel] * kernel[weight]
+    return y if bias is None else y + bias
+
+
+def convolution_input(dy, kernel, input_shape, strides, padding):  # type: ignore[no-untyped-def]
+    """Each product x * kernel above sends dy * kernel to its x."""
+    dx = np.zeros(input_shape)
+    for out, pixel, weight in _products(input_shape, kernel.shape, strides, padding):
+        dx[pixel] += dy[out] * kernel[weight]
+    return dx
+
+
+def convolution_kernel(x, dy, kernel_shape, strides, padding):  # type: ignore[no-untyped-def]
+    """Each product x * kernel above sends dy * x to its kernel."""
+    dkernel = np.zeros(kernel_shape)
+    for out, pixel, weight in _products(x.shape, kernel_shape, strides, padding):
+        dkernel[weight] += dy[out] * x[pixel]
+    return dkernel
+
+
+def _size(shape: tuple, window: tuple, strides: tuple, padding: tuple) -> tuple:
+    return tuple((n + sum(p) - w) // s + 1 for n, w, s, p in zip(shape[1:3], window, strides, padding))
+
+
+def _products(shape: tuple, kernel: tuple, strides: tuple, padding: tuple) -> Any:
+    """(index in y, index in x, index in the kernel) of every product whose x is not padding."""
+    (N, H, W, C), (KH, KW, _, K), ((top, _), (left, _)) = shape, kernel, padding
+    OH, OW = _size(shape, kernel, strides, padding)
+    for n, i, j, k, p, q, c in itertools.product(*map(range, (N, OH, OW, K, KH, KW, C))):
+        h, w = i * strides[0] + p - top, j * strides[1] + q - left
+        if 0 <= h < H and 0 <= w < W:
+            yield (n, i, j, k), (n, h, w, c), (p, q, c, k)
+
+
+def _pooled(shape: tuple, window: tuple, strides: tuple, padding: tuple) -> Any:
+    """(index in y, [(place, index in x)]) of every window."""
+    (N, H, W, C), ((top, _), (left, _)) = shape, padding
+    for n, i, j, c in itertools.product(range(N), *map(range, _size(shape, window, strides, padding)), range(C)):
+        places = []
+        for place, (p, q) in enumerate(itertools.product(*map(range, window))):
+            h, w = i * strides[0] + p - top, j * strides[1] + q - left
+            if 0 <= h < H and 0 <= w < W:
+                places.append((place, (n, h, w, c)))
+        yield (n, i, j, c), places
+
+
+def max_pool(x, window, strides, padding):  # type: ignore[no-untyped-def]
+    """The largest number of each window, and its place; the first of equal ones."""
+    out = (len(x), *_size(x.shape, window, strides, padding), x.shape[3])
+    y, winner = np.zeros(out), np.zeros(out)
+    for index, places in _pooled(x.shape, window, strides, padding):
+        winner[index], best = max(places, key=lambda place: x[place[1]])
+        y[index] = x[best]
+    return y, winner
+
+
+def max_pool_backward(dy, winner, input_shape, window, strides, padding):  # type: ignore[no-untyped-def]
+    """Each dy goes to the winner of its window."""
+    dx = np.zeros(input_shape)
+    for index, places in _pooled(input_shape, window, strides, padding):
+        for place, pixel in places:
+            dx[pixel] += dy[index] if winner[index] == place else 0
+    return dx
+
+
+def matmul(a, b):  # type: ignore[no-untyped-def]
+    """Row times column."""
+    return np.array([[math.fsum(x * y for x, y in zip(row, column)) for column in b.T] for row in a])
+
+
+def relu_backward(dy, y):  # type: ignore[no-untyped-def]
+    """dy where y > 0."""
+    return np.array([g if v > 0 else 0.0 for g, v in zip(dy.ravel(), y.ravel())]).reshape(dy.shape)
+
+
+def channel_sum(x):  # type: ignore[no-untyped-def]
+    """One sum for each number of the last axis."""
+    return np.array([math.fsum(column) for column in x.reshape(-1, x.shape[-1]).T])
+
+
+def softmax_cross_entropy(scores, wanted):  # type: ignore[no-untyped-def]
+    """For each row the mean of -log softmax, weighted by `wanted`; its derivative by the scores, over all rows."""
+    losses, gradients = [], []
+    for row, share in zip(scores.tolist(), wanted.tolist()):
+        total = math.fsum(map(math.exp, row))
+        losses.append(-math.fsum(s * (v - math.log(total)) for v, s in zip(row, share)))
+        gradients.append([(math.exp(v) / total * math.fsum(share) - s) / len(scores) for v, s in zip(row, share)])
+    return np.array(losses), np.array(gradients)
+
+
+def drop(x, rate, key, draw, first=0):  # type: ignore[no-untyped-def]
+    """Number i is kept if its 32 random bits are at least rate * 2^32; what is kept grows by 1 / (1 - rate)."""
+    bits = [_philox(first + i, key, draw) for i in range(x.size)]
+    keep = np.array([word >= int(rate * 2**32) for word in bits]).reshape(x.shape)
+    return np.array([v / (1 - rate) if k else 0.0 for v, k in zip(x.ravel(), keep.ravel())]).reshape(x.shape), keep
+
+
+def scale(x, keep, rate):  # type: ignore[no-untyped-def]
+    """What is kept grows by 1 / (1 - rate)."""
+    return np.array([v / (1 - rate) if k else 0.0 for v, k in zip(x.ravel(), keep.ravel())]).reshape(x.shape)
+
+
+def _philox(number: int, key: tuple, draw: int) -> int:
+    """Word `number` of Philox4x32-10, block by block (Salmon et al. 2011, table 2)."""
+    low = 0xFFFFFFFF
+    block, word = divmod(number, 4)
+    c, k = [block & low, block >> 32, draw & low, draw >> 32], list(key)
+    for _ in range(10):
+        a, b = c[0] * 0xD2511F53, c[2] * 0xCD9E8D57
+        c = [(b >> 32) ^ c[1] ^ k[0], b & low, (a >> 32) ^ c[3] ^ k[1], a & low]
+        k = [(k[0] + 0x9E3779B9) & low, (k[1] + 0xBB67AE85) & low]
+    return c[word]
+
+
+def sgd_update(w, g, m, rate, momentum, nesterov, decay):  # type: ignore[no-untyped-def]
+    """Weight by weight: decay, velocity, step."""
+    for i, (old, slope) in enumerate(zip(w.tolist(), g.tolist())):
+        velocity = -rate * slope if m is None else momentum * float(m[i]) - rate * slope
+        if m is not None:
+            m[i] = velocity
+        step = momentum * velocity - rate * slope if nesterov and m is not None else velocity
+        w[i] = old - rate * decay * old + step
+
+
+def rmsprop_update(w, g, v, rate, rho, epsilon, decay):  # type: ignore[no-untyped-def]
+    """Weight by weight: mean square, decay, step."""
+    for i, (old, slope, square) in enumerate(zip(w.tolist(), g.tolist(), v.tolist())):
+        v[i] = rho * square + (1 - rho) * slope**2
+        w[i] = old - rate * decay * old - rate * slope / math.sqrt(float(v[i]) + epsilon)
+
+
+def adam_update(w, g, m, v, rate, beta_1, beta_2, epsilon, decay, corrected_rate):  # type: ignore[no-untyped-def]
+    """Weight by weight: both means, decay, step."""
+    for i, (old, slope, mean, square) in enumerate(zip(w.tolist(), g.tolist(), m.tolist(), v.tolist())):
+        m[i], v[i] = beta_1 * mean + (1 - beta_1) * slope, beta_2 * square + (1 - beta_2) * slope**2
+        w[i] = old - rate * decay * old - corrected_rate * float(m[i]) / (math.sqrt(float(v[i])) + epsilon)
+
+
+def standardize(images, scale, shift):  # type: ignore[no-untyped-def]
+    """Pixel by pixel, channel by channel."""
+    flat = images.reshape(-1, images.shape[-1]).tolist()
+    return np.array([[v * a + b for v, a, b in zip(row, scale, shift)] for row in flat]).reshape(images.shape)
+
+
+def _inside(index: int, size: int, fill: str) -> int | None:
+    """The pixel that answers for `index`, None for black."""
+    if 0 <= index < size:
+        return index
+    if fill == "zero":
+        return None
+    if fill == "nearest" or size == 1:
+        return min(max(index, 0), size - 1)
+    while not 0 <= index < size:
+        index = -index if index < 0 else 2 * (size - 1) - index
+    return index
+
+
+def move(images, flips, shifts, fill):  # type: ignore[no-untyped-def]
+    """Each pixel of the result from where it came: unshifted, then unflipped."""
+    N, H, W, C = images.shape
+    result = np.zeros(images.shape)
+    for n, i, j in itertools.product(range(N), range(H), range(W)):
+        column = j - int(shifts[n, 1])
+        row, column = _inside(i - int(shifts[n, 0]), H, fill), _inside(W - 1 - column if flips[n] else column, W, fill)
+        if row is not None and column is not None:
+            result[n, i, j] = images[n, row, column]
+    return result
+
+
+def resample(images, matrices, fill):  # type: ignore[no-untyped-def]
+    """Each pixel of the result from four pixels around the place that the map sends it to."""
+    N, H, W, C = images.shape
+    result = np.zeros(images.shape)
+    for n, i, j in itertools.product(range(N), range(H), range(W)):
+        place = matrices[n] @ [i - (H - 1) / 2, j - (W - 1) / 2, 1]
+        y, x = place[0] + (H - 1) / 2, place[1] + (W - 1) / 2
+        for row, column in itertools.product((math.floor(y), math.floor(y) + 1), (math.floor(x), math.floor(x) + 1)):
+            weight = (1 - abs(y - row)) * (1 - abs(x - column))
+            pixel = _inside(row, H, fill), _inside(column, W, fill)
+            if None not in pixel:
+                result[n, i, j] += weight * images[n][pixel]
+    return np.floor(result + 0.5) if images.dtype == np.uint8 else result

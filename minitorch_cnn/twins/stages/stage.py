@@ -1,0 +1,25 @@
+"""What the stages share: a convolution at their beginning, whose parameters and gradients are theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitorch_cnn.arrays import Array
+
+
+class Stage:
+    """A stage that begins with the layer `conv`."""
+
+    activation = None
+
+    def __init__(self, conv: Any) -> None:
+        self.conv = conv
+
+    @property
+    def learns(self) -> bool:
+        """Whether the convolution learns; nothing else in a stage has parameters."""
+        return self.conv.learns
+
+    def take_gradients(self, gradients: dict[str, Array], add: bool = False) -> None:
+        """Hand the gradients to the convolution."""
+        self.conv.take_gradients(gradients, add)
