@@ -105,7 +105,7 @@ PLANTED_BUGS = (
         "rotated by 180 degrees",
     ),
     PlantedBug(
-        "Flatten's backward pass uses another order (NCHW instead of NHWC)",
+        "Flatten's backward pass reads NCHW instead of NHWC",
         planted.ChannelsFirstFlatten,
         "Every number arrives, but at the wrong pixel. The dense layers learn well and the convolutions below learn"
         " nothing. With a single channel or a single pixel the bug has no effect.",
