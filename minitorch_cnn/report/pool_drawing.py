@@ -62,7 +62,7 @@ def draw_max_pool(
     twice = {spot: windows for spot, windows in wins.items() if len(windows) > 1}
     bottom = max(level + CELL * array.shape[0] for (_, level), array in zip(places, (x, y, dy, dx)))
     if twice:
-        note = f"{len(twice)} pixel{'s' if len(twice) > 1 else ''} won more than once: their gradients add up"
+        note = f"{len(twice)} pixel{'s' if len(twice) > 1 else ''} won more than once: gradients add up"
         parts.append(label(note, 0, bottom + 24, size=14, colour=colour("muted")))
         bottom += 28
     won = "; ".join(

@@ -22,7 +22,7 @@ def draw_strip(number: int, phase: Phase, spans: Sequence[Span], y: float, hatch
     """
     layers = [layer for _, _, block in spans for layer in block]
     start, end = (spans[0][0], spans[-1][1]) if spans else (0, 0)
-    trained = f"{short_number(phase.trained_parameters(layers))} trained parameters"
+    trained = f"trains {short_number(phase.trained_parameters(layers))} parameters"
     parts = [
         label(f"{number} {shorten(phase.name, 20)}", start, y + 12, size=14, weight=600, colour=colour("ink")),
         label(trained, end, y + 12, size=13, anchor="end", colour=colour("muted")),

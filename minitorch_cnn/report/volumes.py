@@ -15,7 +15,7 @@ from minitorch_cnn.report.theme import colour
 # How far the back of a box is shifted to the right and up, per pixel of depth.
 LEAN_X, LEAN_Y = 0.46, 0.3
 HUES = {"conv": "conv", "pool": "pool", "dense": "dense", "linear": "dense"}
-# Layers that only rearrange, drop or rescale their input are drawn as a thin sheet.
+# Layers that only rearrange, drop or rescale their input are drawn as a thin sheet, and so are activations.
 SHEETS = ("dropout", "flatten", "batchnorm", "activation", "relu", "softmax", "sigmoid", "reshape")
 
 

@@ -41,9 +41,8 @@ def draw_winograd_tile(patch: ArrayLike, kernel: ArrayLike, *, width: float = 76
         tints = {place: (hue, float(0.05 + 0.4 * strength[place])) for place in np.ndindex(array.shape)}
         parts.append(draw_grid(array, x, level, CELL, tints=tints, text=figures, title=title))
     bottom = TOP + (2 if width >= 500 else 6) * (step + 4)
-    note = f"direct: {TILE**2} outputs times 9 = {9 * TILE**2} multiplications; Winograd: {PATCH**2}, a quarter"
-    parts.append(label(note, 0, bottom - 4, size=14, colour=colour("muted")))
+    saved = f"{PATCH**2} multiplications instead of {TILE**2} × 9 = {9 * TILE**2}"
+    parts.append(label(saved, 0, bottom - 4, size=14, colour=colour("muted")))
     rows = "; ".join(" ".join(figures(value) for value in row) for row in y)
-    saved = f"{PATCH**2} multiplications instead of {9 * TILE**2}"
     words = f"One tile of Winograd's convolution: {saved}. The outputs, row by row: {rows}."
     return picture(max(width, 3 * step - 40 if width >= 500 else CELL * PATCH), bottom + 6, *parts, description=words)
