@@ -18,6 +18,7 @@ import contextlib
 import contextvars
 import functools
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -31,6 +32,7 @@ VARIABLE = "MINITORCH_CNN_DEFINITIONS"  # of the environment: set to 1, only def
 RECORD = Path(__file__).parent.parent / "twins" / "fingerprints.json"
 TWINS = {"numpy": "numba", "cupy": "cuda"}
 REASONS = {"numba": "compiled", "cuda": "GPU"}
+NEEDED = {"numba": ("numba", "scipy", "threadpoolctl"), "cuda": ()}  # packages, besides the one that made the array
 
 BOTH, DEFINITIONS_ONLY, TWINS_ONLY = "both", "definitions", "twins"
 
@@ -110,7 +112,7 @@ class Guard:
         expected = {name: record["definitions"].get(name) for name in record["twins"].get(self.title, [])}
         self.changed = sorted(name for name, letters in prints.items() if expected.get(name) != letters)
         if not expected or (not self.changed and prints.keys() != expected.keys()):
-            self.changed = [self.title]  # a twin that was never recorded, or one whose definition calls less than before
+            self.changed = [self.title]  # a twin that was never recorded, or a definition that calls less than before
         self.watched = watched
         return prints
 
@@ -120,6 +122,16 @@ class Guard:
                 f"{name} differs from what its {REASONS[library]} twin was made for;"
                 " your version runs, slower"
             )
+
+
+def changed_definitions() -> list[str]:
+    """What differs from what the twins of all definitions imported so far were made for, by name."""
+    changed: set[str] = set()
+    for dispatcher in DEFINITIONS.values():
+        if dispatcher.title in recorded()["twins"]:
+            dispatcher.guard.look()
+            changed.update(dispatcher.guard.changed)
+    return sorted(changed)
 
 
 @functools.cache
@@ -147,10 +159,31 @@ def _entrance(library: str, path: str, name: str) -> Callable | None:
     try:
         return importlib.import_module(f"{PACKAGE}.twins.{library}").entrance(path, name)
     except ImportError as error:
-        missing = (getattr(error, "name", None) or "numba").partition(".")[0]
-        reason = f"{missing} is not installed" if isinstance(error, ModuleNotFoundError) else _first_line(error)
-        say_once(f"{reason}: the plain definitions run, slower; pip install numba scipy threadpoolctl makes it fast")
+        say_once(_why_slower(library, error))
         return None
+
+
+def _why_slower(library: str, error: ImportError) -> str:
+    """One line that says why definitions run, and what would make them fast: whatever of the needed is missing.
+
+    Only Numba is needed by every compiled twin. SciPy brings the BLAS for those that multiply whole matrices, and
+    threadpoolctl keeps its threads off the cores where the twins' own work already.
+    """
+    missing = [name for name in NEEDED[library] if not _is_installed(name)]
+    if not missing:
+        return f"{_first_line(error)}: the plain definitions run, slower"
+    are, where = "is" if len(missing) == 1 else "are", "" if "numba" in missing else " where it is needed"
+    return (
+        f"{' and '.join(missing)} {are} not installed: the plain definitions run{where}, slower;"
+        f" pip install {' '.join(missing)} makes it fast"
+    )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # imported already, by something that is no ordinary import
+        return True
 
 
 def say_once(text: str) -> None:

@@ -10,11 +10,22 @@ the report says in words what it looks like (`lessons/`); with `curves` it holds
 number depends on the step, in float32 and in float64.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.arrays import library_name, moved, namespace
+from minitorch_cnn.arrays.dispatch import (
+    BOTH,
+    TWINS_ONLY,
+    changed_definitions,
+    definitions_only,
+    running,
+    what_runs,
+)
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.gradients.compare import Element, compare
 from minitorch_cnn.gradients.problem import Problem, model_of, slope
@@ -23,6 +34,7 @@ from minitorch_cnn.gradients.symptoms import sample, symptom
 from minitorch_cnn.network.sequential import Sequential
 
 STEP = 1e-6
+AGREEMENT = 1e-9  # of definition and twin, relative to the largest number of an array
 TOLERANCE = 1e-6
 MOST_DIAGNOSED, SAMPLE = 600, 400  # numbers compared to say what a wrong array looks like: all of so many, or a sample
 
@@ -40,26 +52,27 @@ class Report:
     symptoms: dict = field(default_factory=dict)  # name of an array that disagrees -> what it looks like, in words
     where: str = ""  # in which layers of a model the bug can be, in words
     curves: dict = field(default_factory=dict)  # name of the array -> StepCurve of its worst element; "kink": the first
+    verdict: str = ""  # where definition and twin differ: which of them is wrong, in words
 
     @property
-    def passed(self):
-        """Whether every derivative that exists agrees."""
-        return all(element.error <= self.tolerance for element in self.worst.values())
+    def passed(self) -> bool:
+        """Whether every derivative that exists agrees, and definition and twin with each other."""
+        return not self.verdict and all(element.error <= self.tolerance for element in self.worst.values())
 
     @property
-    def failures(self):
+    def failures(self) -> list[Element]:
         """The worst elements of the arrays that disagree."""
         return [element for element in self.worst.values() if not element.error <= self.tolerance]
 
     @property
-    def compared(self):
+    def compared(self) -> str:
         """How many numbers were compared, in words."""
         return f"{self.checked} numbers compared" + (f", {self.together:,} more together" if self.together else "")
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.passed
 
-    def __str__(self):
+    def __str__(self) -> str:
         verdict = "agrees" if self.passed else "DISAGREES"
         lines = [f"{self.subject}: backward {verdict} with central differences ({self.compared})"]
         for name, element in self.worst.items():
@@ -68,13 +81,28 @@ class Report:
             lines += [f"      {line}" for line in self.curves[name].lines()] if name in self.curves else []
         lines += [f"  kink {element}" for element in self.kinks]
         lines += [f"      {line}" for line in self.curves["kink"].lines()] if "kink" in self.curves else []
-        lines += [f"  {self.where}"] if self.where else []
+        lines += [f"  {line}" for line in (self.where, self.verdict) if line]
         return "\n".join(lines)
 
 
-def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, step=STEP, tolerance=TOLERANCE,
-                   most=200, seed=0, curves=False):  # fmt: skip
+def gradient_check(
+    subject: Any,
+    x: Any = None,
+    labels: Any = None,
+    loss: Any = None,
+    *,
+    training: bool = False,
+    step: float = STEP,
+    tolerance: float = TOLERANCE,
+    most: int = 200,
+    seed: int = 0,
+    curves: bool = False,
+) -> Report:
     """Check a layer's or a whole model's backward pass; the subject itself is not changed.
+
+    Definitions and twins are both checked: the definitions against central differences, the twins against the
+    definitions, and where these two differ, the twins against central differences as well, so the report can say which
+    is wrong. Inside `definitions_only()` only definitions are checked.
 
     Arguments: `subject` a layer or a Sequential; `x` an input (N, ...), left out: random; `labels` and `loss` check a
     model through its loss; `training` as in forward (dropout repeats its mask); `step` h; `tolerance` on the
@@ -91,19 +119,62 @@ def gradient_check(subject, x=None, labels=None, loss=None, *, training=False, s
                 raise ArgumentError("gradient_check: a model without an input shape needs an x")
             subject.build(x.shape[1:])
         model = subject.copy("float64")
-        title = repr(subject)
     else:
         if x is None and subject.input_shape is None:
             raise ArgumentError(f"gradient_check: {subject.name} has no input shape yet, so it needs an x")
         model = model_of(subject, subject.input_shape or x.shape[1:])
         where = x if x is not None else next(iter(subject.parameters.values()), rng.random(0))
         model.to(library_name(namespace(where)))
-        title = repr(subject)
     x = model.receive(rng.standard_normal((2, *model.input_shape)) if x is None else x).copy()
     upstream = moved(rng.standard_normal((len(x), *model.output_shape)), namespace(x)) if labels is None else None
-    problem = Problem(model, x, labels, loss, training, upstream)
-    report = Report(title, tolerance)
-    wrong = {}
+
+    both = what_runs() == BOTH
+    with definitions_only() if both else running(what_runs()):
+        problem = Problem(model, x, labels, loss, training, upstream)
+
+        def check() -> Report:
+            return _check(repr(subject), problem, step, tolerance, most, np.random.default_rng(seed), curves)
+
+        report, plain = check(), problem.outcome() if both else {}
+    with running(TWINS_ONLY):
+        if both and _differ(plain, problem.outcome(), 1000 * problem.rounding):
+            return _which_is_wrong(report, check())
+    return report
+
+
+def _differ(one: dict, other: dict, rounding: float) -> bool:
+    """Whether two outcomes are more than rounding apart in any array."""
+    for name, a in one.items():
+        b = other[name]
+        if a.shape != b.shape or a.dtype == object or b.dtype == object:
+            return True
+        largest = float(np.nanmax(abs(a), initial=0))
+        if not np.allclose(a, b, rtol=0, atol=max(AGREEMENT * largest, rounding), equal_nan=True):
+            return True
+    return False
+
+
+def _which_is_wrong(definition: Report, twin: Report) -> Report:
+    """The report that holds the fault, with a verdict, for a definition and a twin that differ."""
+    if definition.passed and twin.passed:
+        definition.verdict = "definition and twin compute different things, each with the right derivative"
+        report = definition
+    elif definition.passed:
+        twin.verdict = "the definition is right, its twin is wrong"
+        report = twin
+    else:
+        definition.verdict = f"the definition is wrong, {'its twin is right' if twin.passed else 'and so is its twin'}"
+        report = definition
+    if changed := changed_definitions():
+        report.verdict += f"; changed since the twin was made: {', '.join(changed)}"
+    return report
+
+
+def _check(
+    title: str, problem: Problem, step: float, tolerance: float, most: int, rng: np.random.Generator, curves: bool
+) -> Report:
+    """The backward pass of a problem's model, by the code that runs, against central differences."""
+    model, report, wrong = problem.model, Report(title, tolerance), {}
     for name, array, gradient in problem.arrays():
         if gradient.shape != array.shape:
             report.worst[name] = Element(name, (), np.nan, np.nan, np.inf)

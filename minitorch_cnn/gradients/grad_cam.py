@@ -51,11 +51,12 @@ def grad_cam(model: Any, image: Any, layer: str, output: int | None = None) -> A
         raise ArgumentError(f"grad_cam: output: expected a class from 0 to {classes - 1}, got {output!r}")
 
     nodes, last = model.nodes(), model.layers[-1]
-    above = passes.need_gradients(nodes[place + 1 :], {nodes[place].output})
-    watch = _Watch(nodes[place].output)
-    scores, steps = passes.forward(nodes, [model.receive(image[None])], False, above, watch, bool(last.activation))
-    reached = passes.backward(steps, _direction(model, scores, output), above, store=False)
-    feature_map, gradient = watch.feature_map, reached[nodes[place].output][0]
+    place = nodes[place].output
+    needed, watch = passes.need_gradients(nodes[place:], {place}), _Watch(place)
+    x = model.receive(image[None])
+    scores, steps = passes.forward(nodes, [x], False, needed - {place}, watch, bool(last.activation))
+    reached = passes.backward(steps, _direction(model, scores, output), needed, store=False)
+    feature_map, gradient = watch.feature_map, reached[place][0]
     xp = namespace(feature_map)
     weights = gradient.mean(axis=(0, 1))
     heat = xp.maximum(feature_map @ weights, 0)

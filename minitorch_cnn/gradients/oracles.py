@@ -14,7 +14,7 @@ import numpy as np
 
 
 def convolution(x, kernel, strides, padding, bias=None):  # type: ignore[no-untyped-def]
-    """y[n, i, j, k] = bias[k] + the sum over p, q, c of x[n, i*SH + p - top, j*SW + q - left, c] * kernel[p, q, c, k]."""
+    """y[n, i, j, k] = bias[k] + sum over p, q, c of x[n, i*SH + p - top, j*SW + q - left, c] * kernel[p, q, c, k]."""
     y = np.zeros((len(x), *_size(x.shape, kernel.shape, strides, padding), kernel.shape[3]))
     for out, pixel, weight in _products(x.shape, kernel.shape, strides, padding):
         y[out] += x[pixel] * kernel[weight]

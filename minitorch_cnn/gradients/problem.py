@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arrays import moved, namespace, on_host
+from minitorch_cnn.engine import passes
 from minitorch_cnn.network.sequential import Sequential
 
 ROUNDING = 2e-15  # of L in float64, relative to the numbers that add up to it
@@ -70,6 +71,25 @@ class Problem:
         found = [(f"{layer.name}/{name}", layer.parameters[name], np.array(on_host(layer.gradients[name])))
                  for layer in model.layers for name in layer.gradients]  # fmt: skip
         return found if self.loss is not None else [*found, ("input", self.x, np.array(on_host(dx)))]
+
+    def outcome(self) -> dict[str, np.ndarray]:
+        """Everything that one forward and one backward pass compute, by name, on the host."""
+        found = {name: gradient for name, _, gradient in self.arrays()}
+        self._rewind()
+        y = self.model.forward(self.x, self.training)
+        self.model.forget()
+        return {"prediction": np.array(on_host(y)), **found}
+
+    def walk(self, observer: passes.Observer) -> None:
+        """One forward and one backward pass, seen by `observer`."""
+        self._rewind()
+        if self.loss is not None:
+            self.model.loss_and_gradients(self.x, self.labels, self.loss, self.training, observer)
+            return
+        nodes = self.model.nodes()
+        needed = passes.need_gradients(nodes, {0})
+        _, steps = passes.forward(nodes, [self.x], self.training, needed, observer)
+        passes.backward(steps, self.upstream, needed, observer)
 
     def array(self, name):
         """The array that `arrays` calls `name`, to be changed in place."""

@@ -1,11 +1,16 @@
 """A description of a layer's wrong gradient: the classic mistake behind it, or else how it differs."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.arrays import on_host
-from minitorch_cnn.engine import activations
+from minitorch_cnn.engine import activations, passes
+from minitorch_cnn.engine.layers import Layer
+from minitorch_cnn.engine.passes import joint
 from minitorch_cnn.gradients import mistakes as m
 from minitorch_cnn.gradients.differences import close, difference
 from minitorch_cnn.gradients.mistakes import Case, Mistake
@@ -159,42 +164,34 @@ def symptom(problem: Problem, name: str, got: np.ndarray, wanted: np.ndarray, kn
     return words or difference(got, wanted, len(problem.x), known)
 
 
-def _case(problem, layer):
-    """The arrays that pass through one layer in one forward and backward pass, or None if the layer runs fused.
+class _Watch(passes.Observer):
+    """Takes what passes through one layer."""
 
-    A convolution and the pool after it may run as one operation, and then neither layer is called separately.
-    """
-    seen = {}
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self.x: Any = None
+        self.y: Any = None
+        self.dy: Any = None
 
-    def watched(name):
-        method = getattr(layer, name)
+    def after_forward(self, node: passes.Node, x: Any, y: Any, kept: Any) -> None:
+        if node.layer is self.layer:
+            self.x, self.y = np.array(on_host(x)), np.array(on_host(y))
 
-        def call(array, *arguments, **options):
-            result = method(array, *arguments, **options)
-            seen[name] = (np.array(on_host(array)), None if result is None else np.array(on_host(result)))
-            return result
+    def before_backward(self, node: passes.Node, dy: Any) -> None:
+        if node.layer is self.layer:
+            self.dy = np.array(on_host(dy))
 
-        return call
 
-    methods = ("forward", "scores", "backward", "backward_scores")
-    for name in methods:
-        if hasattr(layer, name):
-            setattr(layer, name, watched(name))
-    try:
-        problem.arrays()
-    finally:
-        for name in methods:
-            layer.__dict__.pop(name, None)
-    if not seen.keys() & {"forward", "scores"} or not seen.keys() & {"backward", "backward_scores"}:
+def _case(problem: Problem, layer: Layer) -> Case | None:
+    """The arrays that pass through one layer forward and backward, or None if the backward pass does not reach it."""
+    watch = _Watch(layer)
+    problem.walk(watch)
+    if watch.dy is None:
         return None
-    x, y = seen["forward"] if "forward" in seen else seen["scores"]
-    dactivated = seen["backward"][0] if "backward" in seen else None
-    if layer.activation and dactivated is not None:
-        dy = activations.get(layer.activation.name).backward(dactivated, y)
-    elif "backward_scores" in seen:
-        dy = seen["backward_scores"][0]
-    else:
-        dy = dactivated
+    x, y, dy, dactivated = watch.x, watch.y, watch.dy, None
+    from_scores = problem.loss is not None and layer is problem.model.layers[-1] and joint(problem.loss, layer)
+    if layer.activation and not from_scores:
+        dactivated, dy = dy, activations.get(layer.activation.name).backward(dy, y)
     kernel = layer.parameters.get("kernel", layer.parameters.get("gamma"))
     return Case(
         x, y, dy, None if kernel is None else on_host(kernel), getattr(layer, "strides", (1, 1)),

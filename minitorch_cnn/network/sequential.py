@@ -166,8 +166,9 @@ class Sequential(Surgery, KerasWeights, ModelState):
 
     def forward(self, x: Any, training: bool = False) -> Array:
         """The prediction (N, ...) for x (N, *input_shape). Each thread keeps what its `backward` will need."""
+        x = self.receive(x)
         nodes = in_stages(self.nodes())
-        y, self._last.steps = passes.forward(nodes, [self.receive(x)], training, keep={node.output for node in nodes})
+        y, self._last.steps = passes.forward(nodes, [x], training, keep={node.output for node in nodes})
         return y
 
     def backward(self, dy: Any, input_gradient: bool | None = None) -> Array | None:
@@ -200,18 +201,19 @@ class Sequential(Surgery, KerasWeights, ModelState):
         Where the loss follows the last layer's activation (cross-entropy after softmax) the two are differentiated
         together, from the scores. An `observer` sees the layers one by one (`engine/passes.py`).
         """
+        x = self.receive(x)
         nodes = self.nodes()
         needed, last = need_gradients(nodes), self.layers[-1]
         if observer is None:
             nodes = in_stages(nodes)
-        self._last.steps = None
+        self.forget()
         self.segments()
         if joint(loss, last):
-            scores, steps = passes.forward(nodes, [self.receive(x)], training, needed, observer, scores=True)
+            scores, steps = passes.forward(nodes, [x], training, needed, observer, scores=True)
             value, dy = loss.from_scores(scores, labels)
             self.prediction = last.activation.forward(scores)
         else:
-            self.prediction, steps = passes.forward(nodes, [self.receive(x)], training, needed, observer)
+            self.prediction, steps = passes.forward(nodes, [x], training, needed, observer)
             value, dy = loss.value_and_gradient(self.prediction, labels)
         if observer is not None:
             observer.after_loss(value, dy)
@@ -276,7 +278,8 @@ class Sequential(Surgery, KerasWeights, ModelState):
 
     def _predict_batch(self, x: Any) -> Array:
         try:
-            return passes.forward(in_stages(self.nodes()), [self.receive(x)])[0]
+            x = self.receive(x)
+            return passes.forward(in_stages(self.nodes()), [x])[0]
         except MemoryError:
             if self.backend == "numpy":
                 raise

@@ -41,6 +41,7 @@ class ModelState:
 
     def copy(self, dtype: Any = None) -> Any:
         """An independent model with the same layers, weights and dropout counts, in another dtype if one is given."""
+        _ = self.layers[:1]  # a model that was used up says so
         twin = copy.deepcopy(self)
         if dtype is not None:
             twin.dtype = np.dtype(dtype)

@@ -1,6 +1,7 @@
 """What the engine's tests share: arrays to compute with, and references that share no code with the engine."""
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -86,7 +87,7 @@ def arrays_in(thing):
     """Every NumPy array and scalar within nested dictionaries, lists and tuples."""
     if isinstance(thing, (np.ndarray, np.generic)):
         yield thing
-    elif isinstance(thing, dict):
+    elif isinstance(thing, Mapping):
         yield from itertools.chain.from_iterable(map(arrays_in, thing.values()))
     elif isinstance(thing, (list, tuple)):
         yield from itertools.chain.from_iterable(map(arrays_in, thing))

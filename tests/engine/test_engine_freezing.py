@@ -6,6 +6,7 @@ from engine_helpers import normal, relative_error
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses, optimizers
+from minitorch_cnn.engine import passes
 
 OPTIMIZERS = {
     "sgd": lambda: optimizers.SGD(0.1, 0.9, nesterov=True, weight_decay=0.1),
@@ -83,15 +84,15 @@ def test_the_way_back_ends_at_the_lowest_trainable_layer(monkeypatch, frozen, lo
 
         monkeypatch.setattr(layer, "backward", backward)
 
-    def scores(x, training, right=model.layers[-1].scores):
-        kept.extend(layer.name for layer in model.layers if layer.cache is not None)
-        return right(x, training)
+    def backward_pass(steps, *arguments, right=passes.backward):
+        kept.extend(step.node.layer.name for step in steps)
+        return right(steps, *arguments)
 
-    monkeypatch.setattr(model.layers[-1], "scores", scores)
+    monkeypatch.setattr(passes, "backward", backward_pass)
     model.loss_and_gradients(X, LABELS, LOSS)
     visited = range(6, lowest - 1, -1)  # fc2 goes back together with the loss
     assert calls == [(NAMES[index], index > lowest) for index in visited]
-    assert kept == NAMES[lowest:7]  # what was kept when the last layer began
+    assert kept == NAMES[lowest:]  # what the forward pass kept
     assert all(layer.cache is None for layer in model.layers)  # all forgotten once used
 
 

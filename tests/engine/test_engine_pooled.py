@@ -8,9 +8,10 @@ from engine_helpers import normal, relative_error
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses
-from minitorch_cnn.engine.convolution import im2col, pooled, row_windows, winograd
-from minitorch_cnn.engine.layers.conv_pool import ConvPool, in_stages
+from minitorch_cnn.engine import passes
 from minitorch_cnn.twins.numba.convolution import row_windows as row_windows_numba
+from minitorch_cnn.twins.stages import ConvPool, ConvReLU, in_stages
+from minitorch_cnn.twins.stages.conv_pool import NOBODY
 
 # (input, kernel, strides, padding)
 CASES = {
@@ -21,8 +22,7 @@ CASES = {
     "one window": ((2, 4, 5, 2), (3, 3, 2, 7), (1, 1), ((0, 0), (0, 0))),
     "kernel not square, strides": ((2, 11, 9, 4), (2, 4, 4, 16), (2, 1), ((1, 0), (0, 2))),
 }
-BOTH = pytest.mark.parametrize("algorithm", [row_windows, winograd], ids=["row windows", "winograd"])
-WAYS = pytest.mark.parametrize("way", ["compiled", "definition"])
+BOTH = pytest.mark.parametrize("algorithm", ["row_windows", "winograd"])
 
 
 def problem(case, dtype="float64"):
@@ -36,68 +36,81 @@ def problem(case, dtype="float64"):
     )
 
 
-def call(function, way, *arguments):
-    return (function if way == "compiled" else function.definition)(*arguments)
+def pair(case, algorithm, dtype="float64"):
+    """(the stage of a convolution and a pool, built and with the case's weights; its input)."""
+    x, kernel, strides, padding, bias = problem(case, dtype)
+    KH, KW, _, K = kernel.shape
+    conv = layers.Conv2D(K, (KH, KW), strides, padding, activation="relu", algorithm=algorithm)
+    pool = layers.MaxPool2D(2)
+    pool.forward(conv.forward(x))  # builds both
+    conv.parameters.update(kernel=kernel, bias=bias)
+    return ConvPool(conv, pool), x
 
 
-@WAYS
 @BOTH
 @pytest.mark.parametrize("case", CASES)
-def test_forward_and_backward(case, algorithm, way):
+def test_forward_and_backward(case, algorithm):
     x, kernel, strides, padding, bias = problem(case)
     whole = np.maximum(reference(x, kernel, strides, padding) + bias, 0)
     wanted, places = reference_pool(whole, (2, 2), (2, 2), ((0, 0), (0, 0)))
-    y, winner = call(pooled.forward, way, x, algorithm, kernel, strides, padding, bias)
-    assert relative_error(y, wanted) < 4e-13 and winner.dtype == np.uint8
+    stage, _ = pair(case, algorithm)
+    y, kept = stage.forward_pass(x)
+    assert relative_error(y, wanted) < 4e-13 and kept[-1].dtype == np.uint8 and kept[-2] is None
     assert 0.01 < (wanted == 0).mean() < 0.5  # the ReLU cut some windows and left others
     dy = normal(y.shape, 3)
-    dscores, dbias = call(pooled.backward, way, dy, winner, whole.shape[1:3])
     routed = np.zeros(whole.shape)
     for window, place in places.items():
         if whole[place] > 0:
             routed[place] = dy[window]
-    np.testing.assert_array_equal(dscores, routed)
-    assert relative_error(dbias, routed.sum(axis=(0, 1, 2))) < 1e-13
+    dx, gradients = stage.backward_pass(dy, kept)
+    plain = layers.Conv2D(kernel.shape[3], kernel.shape[:2], strides, padding, algorithm="im2col")
+    plain.forward(x)
+    plain.parameters.update(kernel=kernel, bias=bias)
+    assert relative_error(dx, plain.backward(routed)) < 4e-13
+    assert relative_error(gradients["kernel"], plain.gradients["kernel"]) < 4e-13
+    assert relative_error(gradients["bias"], routed.sum(axis=(0, 1, 2))) < 1e-13
 
 
 @BOTH
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_same_bits_as_one_after_the_other(algorithm, dtype):
     for case in CASES:
-        x, kernel, strides, padding, bias = problem(case, dtype)
-        whole = algorithm.forward(x, kernel, strides, padding, bias, True)
-        pool = layers.MaxPool2D(2)
-        wanted = pool.forward(whole)
-        y, winner = pooled.forward(x, algorithm, kernel, strides, padding, bias)
+        stage, x = pair(case, algorithm, dtype)
+        whole = stage.conv.forward(x)
+        assert ConvReLU(stage.conv).forward_pass(x)[0].tobytes() == whole.tobytes()
+        wanted = stage.pool.forward(whole)
+        y, kept = stage.forward_pass(x)
         assert y.dtype == dtype and y.tobytes() == wanted.tobytes()
-        np.testing.assert_array_equal(winner, np.where(wanted > 0, pool.cache[0], pooled.NOBODY))
+        np.testing.assert_array_equal(kept[-1], np.where(wanted > 0, stage.pool.cache[0], NOBODY))
 
 
 @BOTH
 @pytest.mark.parametrize("band", [1, 2_000, 2**20])
 def test_any_split_of_the_work_gives_the_same_bits(monkeypatch, algorithm, band):
-    arguments = problem("tiles cut in the middle")
-    x, *rest = arguments
-    wanted = pooled.forward(x, algorithm, *rest)
+    stage, x = pair("tiles cut in the middle", algorithm)
+    wanted, kept = stage.forward_pass(x)
     monkeypatch.setattr(row_windows_numba, "BAND_BYTES", band)
     monkeypatch.setattr(row_windows_numba, "KERNEL_BYTES", band)
-    for got, same in zip(pooled.forward(x, algorithm, *rest), wanted):
-        if algorithm is winograd:
-            np.testing.assert_array_equal(got, same)
+    got, kept_too = stage.forward_pass(x)
+    for array, same in ((got, wanted), (kept_too[-1], kept[-1])):
+        if algorithm == "winograd":
+            np.testing.assert_array_equal(array, same)
         else:  # parts of the kernel are summed up one after the other
-            np.testing.assert_allclose(got, same, rtol=0, atol=1e-12)
+            np.testing.assert_allclose(array, same, rtol=0, atol=1e-12)
 
 
-@WAYS
-def test_ties_go_to_the_first_nan_wins_and_zero_belongs_to_nobody(way):
+def test_ties_go_to_the_first_nan_wins_and_zero_belongs_to_nobody():
     x = np.zeros((1, 2, 8, 1))
     x[0, :, :, 0] = [[-1, -2, 5, 5, 0, 0, 1, np.nan], [-3, -4, 5, 5, 0, -1, np.nan, 2]]
-    kernel, none = np.ones((1, 1, 1, 1)), ((0, 0), (0, 0))
-    y, winner = call(pooled.forward, way, x, row_windows, kernel, (1, 1), none, None)
+    conv, pool = layers.Conv2D(1, 1, activation="relu", algorithm="row_windows"), layers.MaxPool2D(2)
+    pool.forward(conv.forward(x))
+    conv.parameters.update(kernel=np.ones((1, 1, 1, 1)), bias=np.zeros(1))
+    stage = ConvPool(conv, pool)
+    y, kept = stage.forward_pass(x)
     np.testing.assert_array_equal(y.ravel(), [0, 5, 0, np.nan])
-    assert winner.ravel().tolist() == [pooled.NOBODY, 0, pooled.NOBODY, 1]
-    dscores, dbias = call(pooled.backward, way, np.array([1.0, 2, 3, 4]).reshape(1, 1, 4, 1), winner, (2, 8))
-    assert dscores[0, :, :, 0].tolist() == [[0, 0, 2, 0, 0, 0, 0, 4], [0] * 8] and dbias.tolist() == [6]
+    assert kept[-1].ravel().tolist() == [NOBODY, 0, NOBODY, 1]
+    dx, gradients = stage.backward_pass(np.array([1.0, 2, 3, 4]).reshape(1, 1, 4, 1), kept)
+    assert dx[0, :, :, 0].tolist() == [[0, 0, 2, 0, 0, 0, 0, 4], [0] * 8] and gradients["bias"].tolist() == [6]
 
 
 def network(algorithm="auto", dtype="float64"):
@@ -120,10 +133,11 @@ def gradients(model):
 def test_a_model_runs_pairs_and_its_layers_can_be_run_one_by_one(first, second):
     model, x, labels = network(), normal((5, 13, 18, 2)), [0, 2, 1, 1, 0]
     model.layers[0].algorithm, model.layers[2].algorithm = first, second
-    assert [type(stage).__name__ for stage in in_stages(model.layers)] == ["ConvPool", "ConvPool", "Flatten", "Dense"]
+    stages = [type(node.layer).__name__ for node in in_stages(model.nodes())]
+    assert stages == ["ConvPool", "ConvPool", "Flatten", "Dense"]
     value = model.loss_and_gradients(x, labels, losses.CrossEntropy())
     together = gradients(model)
-    assert model.layers[0].cache is None and model.layers[1].cache is None  # nothing stays behind
+    assert all(layer.cache is None for layer in model.layers)  # nothing stays behind
 
     y = x
     for layer in model.layers:  # one by one
@@ -137,16 +151,13 @@ def test_a_model_runs_pairs_and_its_layers_can_be_run_one_by_one(first, second):
     for name, gradient in alone.items():
         assert relative_error(together[name], gradient) < 1e-12, name
 
-    for ways in (("pairs", "one by one"), ("one by one", "pairs")):  # there in one way, back in the other
-        stages = {"pairs": in_stages(model.layers), "one by one": model.layers}
-        y = x
-        for stage in stages[ways[0]]:
-            y = stage.forward(y, True)
-        _, dy = losses.CrossEntropy().value_and_gradient(y, labels)
-        for stage in reversed(stages[ways[1]]):
-            dy = stage.backward(dy)
+    nodes = model.nodes()
+    needed = passes.need_gradients(nodes)
+    for way in (nodes, in_stages(nodes)):  # the walk itself, with the layers and with the stages
+        y, steps = passes.forward(way, [x], True, needed)
+        passes.backward(steps, losses.CrossEntropy().value_and_gradient(y, labels)[1], needed)
         for name, gradient in gradients(model).items():
-            assert relative_error(gradient, together[name]) < 1e-12, (ways, name)
+            assert relative_error(gradient, together[name]) < 1e-12, name
 
 
 def test_gradients_of_a_fused_model_against_differences():
@@ -178,16 +189,28 @@ def test_freezing_reaches_into_a_pair():
 )
 def test_what_does_not_fit_stays_two_layers(conv, pool):
     model = mtc.Sequential([conv, pool], (9, 8, 2), seed=0)
-    assert not any(isinstance(stage, ConvPool) for stage in in_stages(model.layers))
+    assert not any(isinstance(node.layer, ConvPool) for node in in_stages(model.nodes()))
     assert model.forward(normal((2, 9, 8, 2), dtype="float32")).shape == (2, *model.output_shape)
 
 
 def test_a_slow_algorithm_runs_one_after_the_other():
-    x = np.zeros((1, 4, 4, 2))
-    assert pooled.serves(winograd, x) and pooled.serves(row_windows, x) and not pooled.serves(im2col, x)
-    model = network("im2col")
-    model.forward(normal((2, 13, 18, 2)))
-    assert model.layers[0].cache[1].shape == (2, 13, 18, 16)  # the whole map
+    stage, x = pair("even", "im2col")
+    y, kept = stage.forward_pass(x)
+    whole = stage.conv.forward(x)
+    assert kept[-2].tobytes() == whole.tobytes() and y.tobytes() == stage.pool.forward(whole).tobytes()
+    dy = normal(y.shape, 4)
+    dx, gradients = stage.backward_pass(dy, kept)
+    assert dx.tobytes() == stage.conv.backward(stage.pool.backward(dy)).tobytes()
+    assert relative_error(gradients["bias"], stage.conv.gradients["bias"]) < 1e-13
+
+
+def test_a_value_that_others_read_too_is_not_hidden_in_a_stage():
+    conv, pool = layers.Conv2D(3, 3, activation="relu"), layers.MaxPool2D(2)
+    mtc.Sequential([conv, pool], (9, 8, 2), seed=0)
+    nodes = passes.chain([conv, pool])
+    assert [type(node.layer) for node in in_stages(nodes)] == [ConvPool]
+    nodes.append(passes.Node(layers.ReLU(), (1,), 3))
+    assert [type(node.layer) for node in in_stages(nodes)] == [ConvReLU, layers.MaxPool2D, layers.ReLU]
 
 
 def test_against_pytorch():

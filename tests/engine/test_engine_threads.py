@@ -13,12 +13,12 @@ from minitorch_cnn.optimizers import adam_update, rmsprop_update, sgd_update
 
 import minitorch_cnn as mtc
 from minitorch_cnn import convolution, layers, losses, optimizers
-from minitorch_cnn.arrays import accelerated
-from minitorch_cnn.engine.convolution import pooled
+from minitorch_cnn.engine import activations, reductions
 from minitorch_cnn.engine.layers.dropout import drop
 from minitorch_cnn.engine.layers.max_pool2d import max_pool, max_pool_backward
 from minitorch_cnn.engine.matmul import matmul
-from minitorch_cnn.twins.workspace import workspace
+from minitorch_cnn.twins.numba.convolution import pooled
+from minitorch_cnn.twins.numba.workspace import workspace
 
 IMAGES, STRIDES = (3, 19, 30, 8), (1, 1)  # several blocks of columns, the last one ends within an image
 GEOMETRIES = {  # (x, kernel, y, padding)
@@ -73,7 +73,7 @@ def convolution_work(module, geometry):
     x, kernel, out, padding = geometry
     where = STRIDES, padding
     return [
-        ("forward", lambda dtype: [module.forward(normal(x, 0, dtype), normal(kernel, 1, dtype), *where, None, True)]),
+        ("forward", lambda dtype: [module.forward(normal(x, 0, dtype), normal(kernel, 1, dtype), *where)]),
         ("dx", lambda dtype: [module.backward_input(normal(out, 3, dtype), normal(kernel, 1, dtype), x, *where)]),
         ("dkernel", lambda dtype: [module.backward_kernel(normal(x, 0, dtype), normal(out, 3, dtype), kernel, *where)]),
     ]
@@ -84,7 +84,8 @@ def fused_work(module, geometry):
     x, kernel, out, padding = geometry
 
     def work(dtype):
-        y, winner = pooled.forward(normal(x, 0, dtype), module, normal(kernel, 1, dtype), STRIDES, padding, None)
+        twin = module.forward.find("numba")
+        y, winner = twin(normal(x, 0, dtype), normal(kernel, 1, dtype), STRIDES, padding, None, True, True)
         return y, winner, *pooled.backward(normal(y.shape, 1, dtype), winner, out[1:3])
 
     return work
@@ -93,7 +94,7 @@ def fused_work(module, geometry):
 for shape, geometry in GEOMETRIES.items():
     for name, module in convolution.ALGORITHMS.items():
         WORK |= {f"{name}, {shape}, {step}": work for step, work in convolution_work(module, geometry)}
-        if pooled.serves(module, np.zeros(1)):
+        if name in ("row_windows", "winograd"):
             WORK[f"{name}, {shape}, pooled"] = fused_work(module, geometry)
 
 
@@ -123,7 +124,11 @@ def test_one_worker_and_two_give_the_same_bits(name, dtype):
     ],
 )
 def test_limits_in_the_environment_are_kept(limits, wanted):
-    program = "import minitorch_cnn, numba; print(numba.get_num_threads())"
+    program = (
+        "import numpy as np, minitorch_cnn as mtc\n"
+        "mtc.layers.ReLU().backward_pass(np.ones((2, 3)), (np.ones((2, 3)),))\n"
+        "import numba; print(numba.get_num_threads())"
+    )
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     done = subprocess.run([sys.executable, "-c", program], env=environment | limits, capture_output=True, text=True)
     assert done.stdout.strip() == str(wanted), done.stderr
@@ -131,31 +136,27 @@ def test_limits_in_the_environment_are_kept(limits, wanted):
 
 def test_the_twin_is_taken_unless_definitions_are_asked_for(monkeypatch):
     taken = []
-    monkeypatch.setattr("minitorch_cnn.twins.numba.activations.relu_backward", lambda dy, y: taken.append("twin"))
-
-    @accelerated(numpy="minitorch_cnn.twins.numba.activations")
-    def relu_backward(dy, y):
-        taken.append("definition")
-
+    relu = activations.relu_backward
+    monkeypatch.setitem(relu.twins, "numba", lambda dy, y: taken.append("twin"))
+    monkeypatch.setattr(relu, "definition", lambda dy, y: taken.append("definition"))
+    monkeypatch.setattr(relu.guard, "holds", lambda library: True)
     x = np.ones(3)
-    relu_backward(x, x)
+    relu(x, x)
     with pytest.raises(ZeroDivisionError), mtc.definitions_only():
-        relu_backward(x, x)
+        relu(x, x)
         with mtc.definitions_only():
-            relu_backward(x, x)
-        relu_backward(x, x)
+            relu(x, x)
+        relu(x, x)
         raise ZeroDivisionError  # leaves the context like any other way out
-    relu_backward(x, x)
-    relu_backward.definition(x, x)
+    relu(x, x)
+    monkeypatch.setattr(relu.guard, "holds", lambda library: False)
+    relu(x, x)
     assert taken == ["twin", "definition", "definition", "definition", "twin", "definition"]
 
 
-def test_a_backend_without_a_twin_runs_the_definition():
-    @accelerated(cupy="a.module.that.is.not.there")
-    def double(x):
-        return 2 * x
-
-    assert double(np.array([1.0, 2.0])).tolist() == [2, 4]
+def test_a_library_without_a_twin_runs_the_definition():
+    assert reductions.channel_sum.find("numba") is None
+    assert reductions.channel_sum(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist() == [4, 6]
 
 
 def test_workspace_is_kept_and_grows():

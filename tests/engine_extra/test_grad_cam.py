@@ -193,14 +193,12 @@ def test_it_may_come_between_forward_and_backward(image):
     alone.forward(x)
     wanted = alone.backward(dy)
     watched.forward(x)
-    gradients = {layer.name: layer.gradients for layer in watched.layers}
     try:
         grad_cam(watched, image, "conv1")
     except ArgumentError:
         assert image is not PHOTO
     np.testing.assert_array_equal(watched.backward(dy), wanted)
     for layer, other in zip(watched.layers, alone.layers):
-        assert layer.gradients is gradients[layer.name]
         assert all(np.array_equal(layer.gradients[name], other.gradients[name]) for name in other.gradients)
 
 

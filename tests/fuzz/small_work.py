@@ -60,7 +60,10 @@ def write_photos(folder):
 @contextlib.contextmanager
 def small_work():
     """Context in which every recipe and the fine-tuning are small, and what takes long by itself is left out."""
-    names = ("exercises.runner", "gradient_check", "gradient_gallery", "models", "sequential", "weight_files")
+    names = (
+        "exercises.runner", "gradients.check", "gradients.gallery", "models", "network.sequential",
+        "models.weight_files",
+    )  # fmt: skip
     runner, check, gallery, models, sequential, weights = (
         importlib.import_module(f"minitorch_cnn.{name}") for name in names
     )

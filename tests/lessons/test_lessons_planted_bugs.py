@@ -162,9 +162,9 @@ def test_layers_below_the_bug_are_not_explained(monkeypatch):
     model = mtc.Sequential(stack, (4,), seed=0)
     right = layers.Dense.backward_scores
 
-    def backward_scores(self, dscores, need_dx=True):
-        dx = right(self, dscores, need_dx)
-        return 2 * dx if self.name == "dense_3" else dx
+    def backward_scores(self, dscores, kept, need_dx=True):
+        dx, gradients = right(self, dscores, kept, need_dx)
+        return (2 * dx if self.name == "dense_3" else dx), gradients
 
     monkeypatch.setattr(layers.Dense, "backward_scores", backward_scores)
     report = gradient_check(model, distinct((3, 4)), [0, 1, 2])
@@ -184,8 +184,10 @@ def test_the_report_names_the_layers_that_can_hold_the_bug(monkeypatch):
     assert report.where == "look at conv2d_1, then at the dx of dense_1, flatten_1, max_pool2d_1, relu_1"
     assert report.where in str(report)
     monkeypatch.undo()
-    monkeypatch.setattr(layers.Conv2D, "_backward", lambda self, *a: np.zeros((2, 4, 5, 2)), raising=False)
-    monkeypatch.setattr(layers.Conv2D, "backward_scores", lambda self, d, need_dx=True: np.zeros((2, 4, 5, 2)))
+    no_gradients = {"kernel": np.zeros((2, 2, 2, 3)), "bias": np.zeros(3)}
+    monkeypatch.setattr(
+        layers.Conv2D, "backward_scores", lambda self, d, kept, need_dx=True: (np.zeros((2, 4, 5, 2)), no_gradients)
+    )
     assert "look at conv2d_1" in gradient_check(model, most=5).where
 
 

@@ -23,6 +23,7 @@ from minitorch_cnn.engine.layers.layer import Backward, Forward, Layer
 
 _turn = threading.RLock()
 _FORWARD, _BACKWARD = Layer.forward, Layer.backward
+_METHODS = {"forward", "backward"}  # of the class, or of one layer
 
 
 class ByHand:
@@ -56,6 +57,8 @@ class ByHand:
 
 def passes_of(layer: Any) -> Any:
     """What has the `forward_pass` and `backward_pass` of `layer`: the layer itself, or a ByHand around it."""
+    if not isinstance(layer, Layer):
+        return layer
     kind = type(layer)
-    plain = getattr(kind, "forward", None) is _FORWARD and getattr(kind, "backward", None) is _BACKWARD
-    return layer if plain or not isinstance(layer, Layer) else ByHand(layer)
+    plain = kind.forward is _FORWARD and kind.backward is _BACKWARD and not layer.__dict__.keys() & _METHODS
+    return layer if plain else ByHand(layer)
