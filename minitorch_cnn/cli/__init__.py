@@ -19,7 +19,7 @@ from minitorch_cnn.cli.train import add_fine_tune, add_train
 from minitorch_cnn.cli.weights import add_weights
 from minitorch_cnn.errors import TooLittleMemory, UserError
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.training.interrupts import deaf
+from minitorch_cnn.training.interrupts import ignore_interrupts
 
 COMMANDS = (
     add_train, add_fine_tune, add_predict, add_summary, add_weights, add_check_gradients, add_explain, add_exercise,
@@ -50,7 +50,7 @@ def main(arguments=None):
     except UserError as error:
         return parallel.fail(f"minitorch-cnn: {printable(error)}", 2, together=getattr(error, "together", False))
     except KeyboardInterrupt as error:
-        with deaf():
+        with ignore_interrupts():
             message = f"minitorch-cnn: {printable(error) or 'interrupted'}"
             return parallel.fail(message, 130, together=getattr(error, "together", False))
     except BrokenPipeError:  # `minitorch-cnn summary cifar10 | head`
@@ -63,7 +63,7 @@ def main(arguments=None):
     except Exception as error:
         if parallel.launched() == 1:
             raise
-        return parallel.fail(f"{traceback.format_exc()}{getattr(error, 'going_on', '')}", 1)
+        return parallel.fail(f"{traceback.format_exc()}{getattr(error, 'how_to_continue', '')}", 1)
 
 
 def _parser():

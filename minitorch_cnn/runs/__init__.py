@@ -1,11 +1,11 @@
-"""Runs of the command line: a folder for each, one training at a time in it, and what is said when it ends too early.
+"""Runs of the command line: each has a folder, in which one training at a time works.
 
 folder          the files of a run, by name
 train           `minitorch-cnn train`, from the data to the report
 fine_tune       `minitorch-cnn fine-tune`, the lecture's recipe in two phases
-lock            one training at a time
-stored_model    a model out of a file that may come from anywhere
-going_on        what was kept, and how to go on
+explain         `minitorch-cnn explain`, one training step on images of the user's choice
+stored_model    reads a model from a file that may be untrusted
+continuing      what is said when a training ends early: what was kept, and how to continue
 """
 
 from minitorch_cnn.runs.folder import RunFolder

@@ -1,7 +1,9 @@
-"""`minitorch-cnn explain`: which network on which images, one traced step of it, and the page about that."""
+"""`minitorch-cnn explain`: one traced training step of a network on images of the user's choice."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,12 +11,13 @@ from minitorch_cnn import datasets, models
 from minitorch_cnn.datasets.preprocessing import Standardize
 from minitorch_cnn.engine import optimizers
 from minitorch_cnn.errors import ArgumentError, WeightsError
+from minitorch_cnn.lessons.step import StepTrace
 from minitorch_cnn.lessons.trace import trace_step
 from minitorch_cnn.models.recipes import RECIPES
 from minitorch_cnn.runs import RunFolder
 
-# (function of `models`, its arguments, learning rate of a step)
-NETWORKS = {
+# name on the command line: (function of `models`, its arguments, learning rate of the step)
+NETWORKS: dict[str, tuple] = {
     "cifar10": (models.cifar10, {}, 0.03),
     "cats-vs-dogs": (models.cats_vs_dogs, {}, 0.02),
     "vgg16": (models.vgg16, {}, 1e-4),
@@ -22,30 +25,36 @@ NETWORKS = {
     "transfer-net": (models.transfer_net, {}, 1e-4),
     "tiny-vgg": (models.tiny_vgg, {}, 0.01),
 }
-DIGITS = 32  # images of the digits' step
-SCALED = 2  # digits shown to another network when no image is given
+DIGITS = 32  # images in the step of the digits network
+SCALED = 2  # digits that another network sees if no image is given
 
 
 @dataclass
 class Subject:
-    """A network, the images (N, H, W, 3) uint8 and labels of a step, and the words for them."""
+    """A network, the images (N, H, W, 3) uint8 and labels of a step, and notes for the reader."""
 
     title: str
-    model: object
-    images: np.ndarray
-    labels: object = None  # (N,) class numbers; None: what the network itself answers
+    model: Any
+    images: Any
+    labels: Any = None  # (N,) class numbers; None: the network's own predictions
     class_names: list = field(default_factory=list)
     rate: float = 0.01
     notes: list = field(default_factory=list)
 
 
-def explain(name="digits", image_files=(), weights=None, label=None, rate=None):
-    """Trace one training step; returns (Subject, StepTrace).
+def explain(
+    name: str = "digits",
+    image_files: Sequence[str | Path] = (),
+    weights: str | Path | None = None,
+    label: str | None = None,
+    rate: float | None = None,
+) -> tuple[Subject, StepTrace]:
+    """Trace one training step and return (Subject, StepTrace).
 
-    Arguments: `name` digits, a network of the slides, or a run folder; `image_files` photos, left out: digits of the
-    package; `weights` a Keras weight file; `label` a class number or name for the photos, left out: what the network
-    answers; `rate` the learning rate. Raises what reading those can raise, ArgumentError for a name or a label that
-    means nothing.
+    Arguments: `name` is digits, a network of the slides, or a run folder; `image_files` are photos (left out: digits
+    of the package); `weights` is a Keras weight file; `label` is a class number or name for the photos (left out: the
+    network's own predictions); `rate` is the learning rate. Raises ArgumentError for an unknown name or label, and the
+    UserErrors of reading the files.
     """
     subject = _subject(name.replace("_", "-") if name.replace("_", "-") in NETWORKS else name, image_files)
     if weights is not None:
@@ -55,7 +64,7 @@ def explain(name="digits", image_files=(), weights=None, label=None, rate=None):
     labels = _labels(subject, label)
     optimizer = optimizers.SGD(subject.rate, momentum=0.9, nesterov=True)
     if sum(layer.count_parameters() for layer in subject.model.layers) > 20_000_000:
-        optimizer = optimizers.SGD(subject.rate)  # one step needs no memory of those before, and it would be 500 MB
+        optimizer = optimizers.SGD(subject.rate)  # without momentum, whose vector would take 500 MB for a single step
     return subject, trace_step(subject.model, subject.images, labels, optimizer)
 
 
@@ -65,7 +74,7 @@ def _subject(name, files):
         model = RECIPES["digits"].model(digits, 0)
         subject = Subject("The digits network", model, digits.train_images[:DIGITS], digits.train_labels[:DIGITS],
                           list(digits.class_names), RECIPES["digits"].learning_rate)  # fmt: skip
-        subject.notes.append("The network is fresh from its initial weights; name a run folder to see a trained one.")
+        subject.notes.append("The network still has its initial weights; name a run folder to see a trained one.")
     elif name in NETWORKS:
         function, arguments, rate = NETWORKS[name]
         subject = Subject(name, function(**arguments), None, rate=rate)
@@ -83,7 +92,7 @@ def _subject(name, files):
         subject.labels = None
     elif subject.images is None:
         subject.images = _scaled_digits(height, width)
-        subject.notes.append("No image was named, so the network looks at handwritten digits, scaled to its size.")
+        subject.notes.append("No image was given, so the network sees handwritten digits, scaled to its input size.")
     if subject.model.preprocessing is None:
         subject.model.preprocessing = Standardize.of(subject.images)
     return subject
@@ -99,28 +108,28 @@ def _scaled_digits(height, width):
 
 
 def _load(model, weights):
-    """Load a weight file, as far as it goes; returns what it held, in words."""
+    """Load the layers that a weight file holds; returns a sentence that says which."""
     with_weights = [layer.name for layer in model.layers if layer.parameters]
     try:
         model.load_weights(weights)
         return f"All {len(with_weights)} layers have their weights from {weights}."
     except WeightsError as error:
-        # A file without the top: what it has belongs to the layers of the same names.
+        # The file may lack the top of the network; its other layers are found by name.
         loaded = model.load_weights(weights, by_name=True)
         missing = [name for name in with_weights if name not in loaded.weights]
         if not loaded.weights:
             raise error
     return (
         f"{len(loaded.weights)} of {len(with_weights)} layers have their weights from {weights};"
-        f" {', '.join(missing)} have initial ones."
+        f" {', '.join(missing)} have their initial weights."
     )
 
 
 def _labels(subject, label):
-    """Labels for the loss: those of the data, the one given, or what the network answers by itself."""
+    """Labels for the loss: those of the data, the given one, or else the network's own predictions."""
     model, count = subject.model, len(subject.images)
     if len(model.output_shape) > 1:
-        subject.notes.append("It puts out a feature map and answers no question; the loss is the map's mean square.")
+        subject.notes.append("The output is a feature map, not a prediction; the loss is the mean of its squares.")
         return np.zeros((count, *model.output_shape), model.dtype)
     classes = max(2, model.output_shape[0])
     if label is not None:
@@ -129,7 +138,7 @@ def _labels(subject, label):
         answers = model.predict(subject.images)
         single = model.output_shape[0] == 1
         subject.labels = (answers[:, 0] > 0.5).astype(int) if single else answers.argmax(axis=1)
-        subject.notes.append("No label was given: what the network answers is taken to be right, so it becomes surer.")
+        subject.notes.append("No label was given, so the step makes the network more certain of its own prediction.")
     return subject.labels
 
 
@@ -142,8 +151,8 @@ def _class_number(label, classes, names):
     raise ArgumentError(f"--label: expected a class from 0 to {classes - 1}{known}, got {label!r}")
 
 
-def label_words(subject):
-    """What each image is said to show."""
+def label_words(subject: Subject) -> list[str]:
+    """Return the label of each image in words."""
     if subject.labels is None:
         return [""] * len(subject.images)
     names = subject.class_names

@@ -1,13 +1,15 @@
-"""The lecture's recipe in one go: take VGG16, chop off its top, put a new one on, train that, then train everything.
+"""`minitorch-cnn fine-tune`, the lecture's recipe: replace the top of VGG16, train the new top, then train everything.
 
-    phase "top"   the base is frozen; its features are computed once and the new layers learn from them
-    phase "all"   everything is unfrozen and trained gently, on flipped photos
+    phase "top"   the base is frozen; its features are computed once, and the new layers learn from them
+    phase "all"   everything is unfrozen and trained at a low learning rate, on randomly flipped photos
 
-Each phase has its own checkpoint in the run folder, so `--resume` goes on in whichever was interrupted.
+Each phase has its own checkpoint in the run folder, so `--resume` continues the phase that was interrupted.
 """
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
 from minitorch_cnn.runs.folder import RunFolder
-from minitorch_cnn.runs.train import CHECKPOINT_SECONDS, command_line, with_all_skipped
+from minitorch_cnn.runs.train import CHECKPOINT_SECONDS, command_line, gather_skipped
 from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.callbacks import Checkpoint, CSVLog
 
@@ -28,7 +30,7 @@ MOMENTUM = 0.9
 
 @dataclass
 class FineTuneSettings:
-    """What a fine-tuning was asked for; all a resumed one needs to know."""
+    """The settings of a fine-tuning run, which are all that a resumed run needs."""
 
     weights: str
     data: str | None
@@ -43,15 +45,15 @@ class FineTuneSettings:
     backend: str = "numpy"
 
 
-def start(settings, out=None, progress=True):
-    """Begin a fine-tuning; returns the run folder when both phases are done."""
+def start(settings: FineTuneSettings, out: str | Path | None = None, progress: bool = True) -> RunFolder:
+    """Fine-tune in a new run folder (`out`, or else runs/fine-tune-DATE-TIME); returns it when both phases are done."""
     ranks = parallel.world()
     folder = ranks.from_first(lambda: RunFolder.fresh("fine-tune", out))
     return _run(folder, settings, progress, ranks, fresh=True)
 
 
-def resume(path, progress=True):
-    """Go on with an interrupted fine-tuning; returns the run folder."""
+def resume(path: str | Path, progress: bool = True) -> RunFolder:
+    """Continue an interrupted fine-tuning run; returns the run folder."""
     ranks = parallel.world()
     folder = RunFolder(path)
     settings = ranks.from_first(lambda: folder.read_settings(FineTuneSettings))
@@ -66,8 +68,8 @@ def _run(folder, settings, progress, ranks, fresh):
 
 
 def _run_inside(folder, settings, progress, ranks, fresh, command):
-    say = print if progress else (lambda text: None)
-    library(settings.backend)  # what is missing is said before anything is loaded
+    say: Callable = print if progress else (lambda text: None)
+    library(settings.backend)  # raises an error before the data is loaded if the backend is missing
     ranks.choose_device(settings.backend)
 
     def load():
@@ -76,7 +78,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     dataset = ranks.in_turn(load)
     say(dataset)
     if settings.beside is not None:
-        read_history(settings.beside)  # what is not there is said now, not after the training
+        read_history(settings.beside)  # raises an error now, not after the training, if the run is missing
     model = models.transfer_net(
         weights=settings.weights, input_shape=(settings.size, settings.size, 3), seed=settings.seed
     ).to(settings.backend)
@@ -87,7 +89,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     from_file = {name: mark for name, mark in model.fingerprints().items() if name in base}
     filters_before = np.array(on_host(model.get_layer(base[0]).parameters["kernel"]))
 
-    say(f"\nphase 1: {', '.join(name for name in model.fingerprints() if name not in base)} learn, the base is frozen")
+    say(f"\nphase 1: {', '.join(name for name in model.fingerprints() if name not in base)} learn; the base is frozen")
 
     def phase(name, rate, epochs, augment):
         return _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress, ranks, command, fresh)
@@ -96,16 +98,17 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     unchanged = {name: mark for name, mark in model.fingerprints().items() if name in base} == from_file
     if not unchanged:
         raise CheckpointError(
-            f"{folder.path}: the frozen base is not the one in {settings.weights}; was the file exchanged?"
+            f"{folder.path}: the frozen base differs from the one in {settings.weights}; was the file replaced?"
         )
     top_accuracy = _last(top, "val_accuracy")
-    say(f"base frozen: validation accuracy {top_accuracy:.4f}; all {len(base)} base layers bit-identical to the file's")
+    same = f"all {len(base)} base layers still equal the file's, bit for bit"
+    say(f"base frozen: validation accuracy {top_accuracy:.4f}; {same}")
 
     model.unfreeze()
-    say("\nphase 2: everything learns, gently")
+    say("\nphase 2: all layers learn, at a low learning rate")
     flips = datasets.Augmentation(flip=True)
     everything = phase("all", settings.all_rate, settings.all_epochs, flips)
-    dataset = with_all_skipped(dataset, ranks)
+    dataset = gather_skipped(dataset, ranks)
     if not ranks.reports:
         return folder
 

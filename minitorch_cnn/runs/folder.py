@@ -1,18 +1,19 @@
 """A run folder: one training, from its settings to its report.
 
-config.json      what was asked for, and the model; written first
-checkpoint.npz   where the training is; replaced as it goes on
-history.csv      one row an epoch
+config.json      the settings and the model's description; written first
+checkpoint.npz   the state of the training; replaced again and again while it runs
+history.csv      one row per epoch
 model.npz        the trained model, for `predict`
-report.html      the page of the run
+report.html      the report to open in a browser
 """
 
 import contextlib
 import json
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, asdict
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from minitorch_cnn import parallel
 from minitorch_cnn.arrays import on_host
@@ -21,51 +22,58 @@ from minitorch_cnn.files.lock import only_one
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.regular import read_small
 from minitorch_cnn.files.replacing import replacing
-from minitorch_cnn.runs.going_on import saying_what_is_kept
+from minitorch_cnn.network.sequential import Sequential
+from minitorch_cnn.parallel.ranks import Alone
+from minitorch_cnn.runs.continuing import report_last_checkpoint
 from minitorch_cnn.runs.stored_model import stored_model
 from minitorch_cnn.training import checkpoint
 
 NEVER_ZERO = ("batch_size", "size")
-LONGEST_PATH = 4096  # characters; no system takes longer ones
-LARGEST_CONFIG = 1 << 24  # bytes; the 18 layers of VGG16 take five thousand
+LONGEST_PATH = 4096  # characters; no operating system allows longer ones
+LARGEST_CONFIG = 1 << 24  # bytes; VGG16 takes about five thousand
+
+Settings = TypeVar("Settings")  # a dataclass
 
 
 class RunFolder:
     """The files of one run, by name."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.config, self.checkpoint = self.path / "config.json", self.path / "checkpoint.npz"
         self.history, self.model = self.path / "history.csv", self.path / "model.npz"
         self.report = self.path / "report.html"
 
     @classmethod
-    def fresh(cls, name, path=None):
-        """A new folder: `path`, or runs/NAME-DATE-TIME; CheckpointError when there is a run in it already."""
+    def fresh(cls, name: str, path: str | Path | None = None) -> "RunFolder":
+        """Return a new folder: `path`, or else runs/NAME-DATE-TIME; CheckpointError if it already holds a run."""
         if path is None:
             path = _unused(Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder = cls(path)
         if folder.config.exists():
             raise CheckpointError(
-                f"{folder.path}: holds a run already; go on with --resume {folder.path}, or name another --out"
+                f"{folder.path}: already holds a run; continue it with --resume {folder.path}, or choose another --out"
             )
         return folder
 
-    def write_config(self, settings, model):
-        """Keep the settings and the model's description."""
+    def write_config(self, settings: Any, model: Sequential) -> None:
+        """Write the settings (a dataclass) and the model's description."""
         text = json.dumps({"settings": asdict(settings), "model": model.config()}, indent=1)
         with replacing(self.config) as file:
             file.write(text.encode())
 
-    def read_settings(self, kind):
-        """The settings, of the dataclass `kind`, that the run was started with; CheckpointError when there are none."""
+    def read_settings(self, kind: Callable[..., Settings]) -> Settings:
+        """Return the settings that the run was started with, as the dataclass `kind`.
+
+        Raises CheckpointError if the folder holds no run, or one that cannot be read or was started by another command.
+        """
         try:
             stored = json.loads(read_small(self.config, LARGEST_CONFIG))["settings"]
-            fields = kind.__dataclass_fields__
+            fields = kind.__dataclass_fields__  # type: ignore[attr-defined]
             if not stored.keys() <= fields.keys() or any(
                 name not in stored and field.default is MISSING for name, field in fields.items()
             ):
-                raise CheckpointError(f"{self.path}: is the run of another command")
+                raise CheckpointError(f"{self.path}: this run was started by another command")
             return _checked(kind(**stored))
         except CheckpointError:
             raise
@@ -76,46 +84,49 @@ class RunFolder:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointError(f"{self.config}: cannot be read ({printable(error)[:300]})") from None
 
-    def save_model(self, model, class_names):
-        """Keep the trained model with the names of its classes."""
+    def save_model(self, model: Sequential, class_names: Sequence[str]) -> None:
+        """Save the trained model with the names of its classes."""
         arrays = {key: on_host(value) for key, value in model.state().items() if key[1] != "draws"}
         checkpoint.save(self.model, arrays, {"model": model.config(), "class_names": list(class_names)})
 
-    def load_model(self):
-        """(model, class names) of a finished run; CheckpointError when it is not finished."""
+    def load_model(self) -> tuple[Sequential, list[str]]:
+        """Return (model, class names) of a finished run; CheckpointError if it is not finished."""
         if self.config.exists() and not self.model.exists():
-            raise CheckpointError(f"{self.path}: the training is not finished; go on with --resume {self.path}")
+            raise CheckpointError(f"{self.path}: the training is not finished; continue it with --resume {self.path}")
         return stored_model(self.model, *checkpoint.load(self.model))
 
     @contextlib.contextmanager
-    def training(self, ranks, command, fresh, names=("checkpoint.npz",)):
-        """Context of a training in this folder, the only one; whatever ends it early, its user hears how to go on.
+    def training(
+        self, ranks: Alone, command: str, fresh: bool, names: Sequence[str] = ("checkpoint.npz",)
+    ) -> Iterator[None]:
+        """Context for a training in this folder: no other may run there, and an early end says how to continue.
 
-        `names` of its checkpoints, the later ones first.
+        Arguments: `command` continues the training; `fresh` says that it is new, not resumed; `names` of its
+        checkpoints, the later ones first.
         """
-        going_on = saying_what_is_kept(self, [self.path / name for name in names], command)
+        reporting = report_last_checkpoint(self, [self.path / name for name in names], command)
         if not ranks.reports:
-            with going_on:
+            with reporting:
                 yield
             return
         with contextlib.ExitStack() as around:
             around.enter_context(only_one(self.path))
-            if fresh and self.config.exists():  # somebody was faster
-                raise CheckpointError(f"{self.path}: holds a run already; go on with --resume {self.path}")
+            if fresh and self.config.exists():  # another process began a run there in the meantime
+                raise CheckpointError(f"{self.path}: already holds a run; continue it with --resume {self.path}")
             if ranks.size > 1:
-                killed = "minitorch-cnn: a process was killed", f"; go on with: {command}", self.config
+                killed = "minitorch-cnn: a process was killed", f"; continue with: {command}", self.config
                 around.enter_context(parallel.message_if_killed(*killed))
-            around.enter_context(going_on)
+            around.enter_context(reporting)
             try:
                 yield
             except BaseException:
                 with contextlib.suppress(OSError):
-                    self.path.rmdir()  # only where nothing is in it yet
+                    self.path.rmdir()  # succeeds only if the folder is still empty
                 raise
 
 
 def _unused(stem):
-    """The first of `stem`, `stem`-2, `stem`-3, ... that is not there, made now: two runs may begin in one second."""
+    """Make the first of `stem`, `stem`-2, `stem`-3, ... that does not exist: two runs may begin in one second."""
     path, number = stem, 2
     while True:
         try:
@@ -128,7 +139,7 @@ def _unused(stem):
 
 
 def _checked(settings):
-    """The settings themselves; ValueError where a value cannot be what was written."""
+    """The settings unchanged; ValueError if a value is not of its field's type or out of range."""
     for name, kind in get_type_hints(type(settings)).items():
         value = getattr(settings, name)
         if kind in (int, float):
@@ -137,5 +148,5 @@ def _checked(settings):
         else:
             good = isinstance(value, kind) and len(value or "") <= LONGEST_PATH
         if not good:
-            raise ValueError(f"{name}: {str(value)[:40]!r} is no setting")
+            raise ValueError(f"{name}: {str(value)[:40]!r} is not a valid value")
     return settings

@@ -1,17 +1,21 @@
-"""`minitorch-cnn train`: a training in its run folder, begun or taken up again."""
+"""`minitorch-cnn train`: start or resume a training in its run folder."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from minitorch_cnn import parallel
 from minitorch_cnn.arrays import library
 from minitorch_cnn.datasets import Augmentation
+from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.models.recipes import RECIPES
+from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.report.training_page import write_training_report
 from minitorch_cnn.runs.folder import RunFolder
 from minitorch_cnn.training import checkpoint
@@ -22,7 +26,7 @@ CHECKPOINT_SECONDS = 20.0
 
 @dataclass
 class Settings:
-    """What a run was asked for; all a resumed run needs to know."""
+    """The settings of a run, which are all that a resumed run needs."""
 
     dataset: str
     data: str | None
@@ -33,28 +37,28 @@ class Settings:
     backend: str = "numpy"
 
 
-def with_all_skipped(dataset, ranks):
-    """`dataset` with all damaged files that any rank has met: each looks at its share of the images alone."""
-    met = [path for paths in ranks.gather(list(dataset.skipped)) for path in paths]
-    return replace(dataset, skipped=list(dict.fromkeys(met)))
+def gather_skipped(dataset: Dataset, ranks: Alone) -> Dataset:
+    """Return `dataset` with the damaged files that any rank has found; each rank reads only its share of the images."""
+    found = [path for paths in ranks.gather(list(dataset.skipped)) for path in paths]
+    return replace(dataset, skipped=list(dict.fromkeys(found)))
 
 
-def command_line(ranks, command):
-    """`command` as it is to be typed to run it on as many processes as now."""
+def command_line(ranks: Alone, command: str) -> str:
+    """Return `command` as the user types it to run it on as many processes as now."""
     return f"mpiexec -n {ranks.size} {command}" if ranks.size > 1 else command
 
 
-def start(settings, out=None, progress=True):
-    """Begin a new training; returns the run folder when it is finished."""
+def start(settings: Settings, out: str | Path | None = None, progress: bool = True) -> RunFolder:
+    """Train in a new run folder (`out`, or else runs/NAME-DATE-TIME); returns the folder when training is finished."""
     ranks = parallel.world()
     folder = ranks.from_first(lambda: RunFolder.fresh(settings.dataset, out))
     return _train(folder, settings, progress, ranks, fresh=True)
 
 
-def resume(path, epochs=None, progress=True):
-    """Go on with a training that was interrupted, to the bits it would have reached; returns the run folder.
+def resume(path: str | Path, epochs: int | None = None, progress: bool = True) -> RunFolder:
+    """Continue an interrupted training to the same bits that it would have reached; returns the run folder.
 
-    On as many processes as there are now: how many there were makes a difference only in how sums were rounded.
+    The number of processes may differ from before; it changes only how sums are rounded.
     """
     ranks = parallel.world()
     folder = RunFolder(path)
@@ -63,7 +67,7 @@ def resume(path, epochs=None, progress=True):
         raise CheckpointError(f"{folder.config}: expected one of {', '.join(RECIPES)}, got {settings.dataset[:40]!r}")
     if epochs is not None and epochs != settings.epochs:
         raise ArgumentError(
-            f"--resume: this run goes over {settings.epochs} epochs and its learning rate with it; got {epochs}"
+            f"--resume: expected {settings.epochs} epochs, for which the learning rate is planned; got {epochs}"
         )
     return _train(folder, settings, progress, ranks, fresh=False)
 
@@ -76,10 +80,10 @@ def _train(folder, settings, progress, ranks, fresh):
 
 def _train_inside(folder, settings, progress, ranks, fresh, command):
     recipe = RECIPES[settings.dataset]
-    library(settings.backend)  # what is missing is said before anything is loaded
+    library(settings.backend)  # raises an error before the data is loaded if the backend is missing
     ranks.choose_device(settings.backend)
     dataset = ranks.in_turn(lambda: recipe.load(settings.data, progress))
-    say = print if progress else (lambda text: None)
+    say: Callable = print if progress else (lambda text: None)
     say(dataset)
     model = recipe.model(dataset, settings.seed).to(settings.backend)
     if fresh and ranks.reports:
@@ -88,9 +92,9 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     resume_from = ranks.from_first(lambda: not fresh and checkpoint.exists(folder.checkpoint)) and folder.checkpoint
     if not fresh:
         say(
-            f"going on from {printable(folder.checkpoint)}"
+            f"continuing from {printable(folder.checkpoint)}"
             if resume_from
-            else f"{printable(folder.path)}: no checkpoint yet, starting again"
+            else f"{printable(folder.path)}: no checkpoint yet, starting from the beginning"
         )
     steps = settings.epochs * -(-len(dataset.train_images) // settings.batch_size)
     history = model.fit(
@@ -106,7 +110,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
         resume=resume_from or None,
         ranks=ranks,
     )
-    dataset = with_all_skipped(dataset, ranks)
+    dataset = gather_skipped(dataset, ranks)
     if not ranks.reports:
         return folder
     folder.save_model(model, dataset.class_names)

@@ -1,12 +1,15 @@
-"""Training a model: begin with `loop.py`, what it does with a batch is in `step.py`.
+"""Training a model: start reading at `loop.py`; what happens to one batch is in `step.py`.
 
 loop            epochs, batches, validation, callbacks
-step            one training step; captured_step: the same as one CUDA graph; parallel/step.py: on several processes
-state, facts    what a checkpoint holds of a training, and how it is checked on the way back
-progress        what is shown meanwhile
+step            one training step; captured_step: as one CUDA graph; shared_step: on several processes
+callbacks       early stopping, learning rates, logs and checkpoints
+checkpoint      the file; state: what is in it; facts: how it is checked when it is read
+features        the output of a frozen base, computed once
+progress        the progress bar
 interrupts      Ctrl-C
-label_check     labels are looked at before
-diagnosis       where a number went wrong
+label_check     checks all labels before training begins
+diagnosis       finds the layer where NaN or infinity began
+gpu_memory      the message when a GPU runs out of memory
 """
 
 from minitorch_cnn.errors import TrainingError

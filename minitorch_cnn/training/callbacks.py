@@ -1,14 +1,19 @@
-"""Callbacks: what else happens while `fit` trains. Each is told when a batch or an epoch has ended.
+"""Callbacks: code that `fit` calls when training begins and ends, and after every batch and epoch.
 
-A callback is given the `Trainer` (`training/loop.py`), which has `model`, `optimizer`, `epoch`, `batch`, `history`, and
+Every method gets the `Trainer` (`training/loop.py`), which has `model`, `optimizer`, `epoch`, `batch`, `history` and
 `stop(reason)`.
 """
+
+from __future__ import annotations
 
 import csv
 import io
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.training import checkpoint
@@ -16,42 +21,49 @@ from minitorch_cnn.training.diagnosis import finite
 
 
 class Callback:
-    """Base: override what is of use. `state` and `load_state` let a resumed run go on where it was.
+    """Base class: override the methods you need. `state` and `load_state` let a resumed run continue exactly.
 
-    Where several processes train together, each has the callbacks; what writes or prints, `trainer.ranks.reports` does.
+    If several processes train together, each of them calls its callbacks; only the one whose `trainer.ranks.reports` is
+    true should write files or print.
     """
 
-    def on_train_begin(self, trainer):
-        """Before the first batch, after a checkpoint has been read."""
+    def on_train_begin(self, trainer: Any) -> None:
+        """Called before the first batch, after a checkpoint has been loaded."""
 
-    def on_batch_end(self, trainer):
-        """After the update of batch `trainer.batch - 1` of epoch `trainer.epoch`."""
+    def on_batch_end(self, trainer: Any) -> None:
+        """Called after the update of batch `trainer.batch - 1` of epoch `trainer.epoch`."""
 
-    def on_epoch_end(self, trainer, results):
-        """After an epoch; `results` is its row of the history."""
+    def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
+        """Called after an epoch; `results` is its row of the history."""
 
-    def on_interrupt(self, trainer):
-        """Ctrl-C: the batch at hand is finished, training ends. May return a line for the user."""
+    def on_interrupt(self, trainer: Any) -> str | None:
+        """Called at Ctrl-C after the current batch, before training ends; may return a line for the user."""
+        return None
 
-    def on_train_end(self, trainer):
-        """After the last epoch."""
+    def on_train_end(self, trainer: Any) -> None:
+        """Called after the last epoch."""
 
-    def state(self):
-        """({name: array}, {name: anything JSON can hold}) to be kept in a checkpoint."""
+    def state(self) -> tuple[dict, dict[str, Any]]:
+        """Return ({name: array}, {name: anything JSON can hold}), to be saved in a checkpoint."""
         return {}, {}
 
-    def load_state(self, arrays, facts):
-        """Take back what `state` returned."""
+    def load_state(self, arrays: dict, facts: dict[str, Any]) -> None:
+        """Restore what `state` returned."""
 
 
 class EarlyStopping(Callback):
-    """Stop when `monitor` was no better for `patience` epochs; then, with `restore_best`, take the best weights."""
+    """Stop when `monitor` has not improved for `patience` epochs; `restore_best` then restores the best weights.
 
-    def __init__(self, monitor="val_loss", patience=5, restore_best=True):
+    `monitor` is a name in the history. A name ending in "accuracy" should rise, and any other should fall.
+    """
+
+    def __init__(self, monitor: str = "val_loss", patience: int = 5, restore_best: bool = True) -> None:
         self.monitor, self.patience, self.restore_best = monitor, patience, restore_best
-        self.best, self.waited, self.weights = None, 0, {}
+        self.best: float | None = None
+        self.waited = 0
+        self.weights: dict[tuple[str, str], Array] = {}
 
-    def on_epoch_end(self, trainer, results):
+    def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
         if self.monitor not in results:
             raise ArgumentError(f"EarlyStopping: expected one of {', '.join(results)} to monitor, got {self.monitor!r}")
         value = results[self.monitor]
@@ -65,37 +77,37 @@ class EarlyStopping(Callback):
             if self.waited >= self.patience:
                 trainer.stop(f"{self.monitor} has not improved on {self.best:.4f} for {self.patience} epochs")
 
-    def on_train_end(self, trainer):
+    def on_train_end(self, trainer: Any) -> None:
         for (layer, name), array in self.weights.items():
             trainer.model.get_layer(layer).parameters[name] = array
 
-    def state(self):
+    def state(self) -> tuple[dict, dict[str, Any]]:
         return dict(self.weights), {"best": self.best, "waited": self.waited}
 
-    def load_state(self, arrays, facts):
+    def load_state(self, arrays: dict, facts: dict[str, Any]) -> None:
         self.weights, self.best, self.waited = dict(arrays), facts["best"], facts["waited"]
 
 
 class LearningRate(Callback):
     """Set the learning rate of each epoch: `schedule(epoch)`, epochs counted from 0."""
 
-    def __init__(self, schedule):
+    def __init__(self, schedule: Callable[[int], float]) -> None:
         self.schedule = schedule
 
-    def on_train_begin(self, trainer):
+    def on_train_begin(self, trainer: Any) -> None:
         trainer.optimizer.learning_rate = self.schedule(trainer.epoch)
 
-    def on_epoch_end(self, trainer, results):
+    def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
         trainer.optimizer.learning_rate = self.schedule(trainer.epoch + 1)
 
 
 class CSVLog(Callback):
-    """Keep the history in a CSV file, one row an epoch; the file is whole at every moment."""
+    """Write the history to a CSV file, one row per epoch; the file is complete at every moment."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def on_epoch_end(self, trainer, results):
+    def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         names = list(trainer.history)
@@ -109,39 +121,40 @@ class CSVLog(Callback):
 
 
 class Checkpoint(Callback):
-    """Save everything to `path` after each epoch and, within an epoch, every `seconds`, and at Ctrl-C.
+    """Save the whole state of the training to `path` after each epoch, every `seconds` within one, and at Ctrl-C.
 
-    `fit(..., resume=path)` goes on from there to the same bits. `resume_command` is what the message at Ctrl-C advises.
+    `fit(..., resume=path)` continues from there to the same bits. The message at Ctrl-C advises `resume_command`.
     """
 
-    def __init__(self, path, seconds=60.0, resume_command=None):
+    def __init__(self, path: str | Path, seconds: float = 60.0, resume_command: str | None = None) -> None:
         self.path, self.seconds = Path(path), seconds
         self.resume_command = resume_command or f"fit(..., resume={str(self.path)!r})"
         self.saved = time.monotonic()
 
-    def on_train_begin(self, trainer):
+    def on_train_begin(self, trainer: Any) -> None:
         self.saved = time.monotonic()
 
-    def on_batch_end(self, trainer):
+    def on_batch_end(self, trainer: Any) -> None:
         if time.monotonic() - self.saved >= self.seconds and trainer.batch < len(trainer.batches):
             self.save(trainer)
 
-    def on_epoch_end(self, trainer, results):
-        trainer.after_epoch = self  # saved when the epoch counter has moved on and every callback has been heard
+    def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
+        trainer.after_epoch = self  # saves once the epoch is counted and every callback has been called
 
-    def on_interrupt(self, trainer):
+    def on_interrupt(self, trainer: Any) -> str | None:
         self.save(trainer)
-        return f"saved {self.path}; go on with: {self.resume_command}"
+        return f"saved {self.path}; continue with: {self.resume_command}"
 
-    def save(self, trainer):
-        """Write the checkpoint now; not with weights that are no numbers any more, which the next step will report."""
+    def save(self, trainer: Any) -> None:
+        """Write the checkpoint now, unless the weights have become NaN, which the next step will report."""
         if trainer.ranks.reports and finite(trainer.model.vector.values):
-            checkpoint.save(self.path, *trainer.state(), keep_previous=True)
+            arrays, facts = trainer.state()
+            checkpoint.save(self.path, arrays, facts, keep_previous=True)
         self.saved = time.monotonic()
 
-    def on_train_end(self, trainer):
+    def on_train_end(self, trainer: Any) -> None:
         if trainer.ranks.reports:
-            checkpoint.previous(self.path).unlink(missing_ok=True)  # the last one is whole, and there will be no other
+            checkpoint.previous(self.path).unlink(missing_ok=True)  # the last one is good and stays
 
 
 def _weights(model):

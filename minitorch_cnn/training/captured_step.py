@@ -4,18 +4,22 @@
     for x, labels in batches:
         loss, correct = step(x, labels)         # arrays on the GPU: float(loss) waits for it
 
-The first steps run one operation after the other, and are steps like all others. Then the step is captured, and from
-there on a call copies the batch to where the graph reads it and launches the graph. The same kernels run in the same
-order, so the result has the same bits. What changes from step to step lies on the GPU and is written there before the
-launch: the batch, the learning rate, and which draw of random numbers a dropout is at.
+The first steps launch one operation after the other, as usual. Then one step is captured; from there on a call copies
+its batch to where the graph reads it and launches the graph. The same kernels run in the same order, so the result has
+the same bits. What changes from step to step lies in GPU memory and is written there before the launch: the batch, the
+learning rate, and how many times each dropout layer has drawn random numbers.
 
-A batch of another size, such as the last one of an epoch, runs one operation after the other; so does everything where
-the step cannot be captured, and `reason` then says why.
+A batch of another size, such as the last one of an epoch, runs one operation after the other. If the step cannot be
+captured, all batches do, and `reason` says why.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import moved
+from minitorch_cnn.arrays import Array, moved
 from minitorch_cnn.engine.losses import Loss, LossOfScores
 from minitorch_cnn.engine.metrics import right_classes
 from minitorch_cnn.errors import ArgumentError, BackendError
@@ -28,18 +32,18 @@ WARM_UP = 2  # steps before the one that is captured
 class CapturedStep(Step):
     """Training steps of `model` (on a GPU) with `loss` and `optimizer`; `learner` is the part that sees the batches."""
 
-    def __init__(self, model, loss, optimizer, learner=None):
+    def __init__(self, model: Any, loss: Loss, optimizer: Any, learner: Any = None) -> None:
         if model.backend == "numpy":
             raise ArgumentError('CapturedStep: expected a model on a GPU: model.to("cupy")')
         super().__init__(model, loss, optimizer, learner)
-        self.reason = self._what_forbids_it()
+        self.reason = self._why_not()
         self.recorder = None if self.reason else Recorder(model.xp)
-        self.counters = {}  # layer: (its count of draws on the device, what it is there)
-        self.graph = None
+        self.counters: dict = {}  # layer: (array on the GPU with its number of draws, the value in that array)
+        self.graph: Any = None
         self.warm = 0
 
-    def __call__(self, x, labels):
-        """(mean loss, number of right predictions) before the update, as arrays of no axis on the GPU."""
+    def __call__(self, x: Array, labels: Any) -> tuple[Any, Any]:
+        """Take a step; returns (mean loss, number of correct predictions) before it, as 0-d arrays on the GPU."""
         wanted = self.loss.check(self._like_a_prediction(len(x)), labels) if self._computes_on_arrays() else labels
         if self.reason is not None:
             return self._one_by_one(x, wanted)
@@ -61,7 +65,7 @@ class CapturedStep(Step):
     # As one graph.
 
     def _prepare(self, x, wanted):
-        """Room for what the graph reads, shaped like the first batch."""
+        """Allocate the arrays that the graph reads, shaped like the first batch."""
         xp = self.model.xp
         self.optimizer.prepare(self.model)
         self.x, self.wanted = xp.empty(x.shape, dtype=x.dtype), xp.empty(wanted.shape, dtype=wanted.dtype)
@@ -94,7 +98,7 @@ class CapturedStep(Step):
         return self.results
 
     def _work(self):
-        """The step itself, of what lies on the device; nothing of it may look at a result or bring a number along."""
+        """The step itself, on arrays of the GPU alone; it may neither read a result nor pass a number from the host."""
         for layer in self._random_layers():
             layer.draws = self.counters[layer][0]
         loss = _OnDevice(self.loss, self.wanted)
@@ -103,7 +107,7 @@ class CapturedStep(Step):
         return value, right_classes(self.learner.prediction, self.wanted).sum()
 
     def _finish_without(self, rates):
-        """The step whose capture failed, of which nothing has been computed yet."""
+        """Compute the step whose capture failed; nothing of it has been computed yet."""
         value = self.learner.loss_and_gradients(self.x, None, _OnDevice(self.loss, self.wanted), training=True)
         self.optimizer.apply(rates)
         return value, right_classes(self.learner.prediction, self.wanted).sum()
@@ -115,11 +119,11 @@ class CapturedStep(Step):
             there[...] = array
 
     def _random_layers(self):
-        """{layer: how often it has drawn} of those that do in training."""
+        """{layer: number of draws so far} for the layers that draw random numbers in training."""
         return {layer: layer.draws for layer in self.learner.layers if layer.random and getattr(layer, "rate", 1)}
 
     def _count_on_device(self, layer):
-        """Let the device's count of draws be the layer's own: it is, unless steps were made in between without it."""
+        """Make the number of draws on the GPU equal to the layer's own; they differ after steps without the graph."""
         counter, there = self.counters.get(layer, (None, None))
         if counter is None:
             counter = self.model.xp.empty(1, dtype="uint64")
@@ -127,27 +131,28 @@ class CapturedStep(Step):
             self._write(counter, np.asarray([layer.draws], "uint64"))
         self.counters[layer] = counter, layer.draws
 
-    def _what_forbids_it(self):
+    def _why_not(self):
+        """Why the step cannot be captured, or None if it can."""
         if self.optimizer.clip_norm is not None:
-            return "clip_norm: whether a gradient is too long is decided on the host"
+            return "clip_norm: the host decides whether a gradient is too long"
         if not self._computes_on_arrays():
-            return f"{type(self.loss).__name__}: a loss that does not stay on the device (of_scores, of_prediction)"
+            return f"{type(self.loss).__name__}: not computed on the GPU alone (by of_scores, of_prediction)"
         return None
 
     def _computes_on_arrays(self):
-        """Whether the loss is what its `of_scores` and `of_prediction` say, and not something written over them."""
+        """Whether the loss is computed by its `of_scores` and `of_prediction`, and no override replaces them."""
         kind = type(self.loss)
         own = kind.value_and_gradient is not Loss.value_and_gradient
         own |= getattr(kind, "from_scores", LossOfScores.from_scores) is not LossOfScores.from_scores
         return not own and hasattr(kind, "of_prediction")
 
     def _like_a_prediction(self, N):
-        """An array on the host of the prediction's shape and type, for checking labels against it."""
+        """An array on the host of the prediction's shape and dtype, to check labels against it."""
         return np.broadcast_to(self.model.dtype.type(0), (N, *self.model.output_shape))
 
 
 class _OnDevice:
-    """A loss for labels that are checked already, whose value stays on the device."""
+    """A loss for labels that have been checked already; its value stays on the GPU."""
 
     def __init__(self, loss, wanted):
         self.loss, self.follows, self.wanted = loss, loss.follows, wanted

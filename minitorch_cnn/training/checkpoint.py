@@ -1,12 +1,14 @@
-"""Checkpoints: everything a training needs to go on as if nothing had happened, in one file, replaced in one step.
+"""Checkpoints: all that a training needs to continue as if it had never stopped, in one file that is replaced at once.
 
-The file is a NumPy `.npz` without pickles: numbered arrays, and a JSON text that says what each is. It is written
-beside the old one and renamed over it when it is whole and on the disk, so whatever happens there is always one good
-checkpoint; the one before it can be kept as well, for a disk that loses what it had.
+The file is a NumPy `.npz` without pickles: numbered arrays, and a JSON text that says what each of them is. It is
+written beside the old file and renamed over it once it is complete and on the disk, so whatever happens, there is
+always one good checkpoint. The previous one can be kept as well, in case the disk damages the newest.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,23 +19,27 @@ from minitorch_cnn.files.replacing import replacing
 
 FORMAT = 1
 
+State: TypeAlias = "tuple[dict[tuple[str, ...], np.ndarray], dict[str, Any]]"  # (arrays, facts)
 
-def save(path, arrays, facts, keep_previous=False):
+
+def save(
+    path: str | Path, arrays: Mapping[Any, Any], facts: dict[str, Any], keep_previous: bool = False
+) -> None:
     """Write `arrays` ({tuple of strings: array}) and `facts` (anything JSON can hold) to `path`, all or nothing.
 
-    `keep_previous`: the file that is there now stays beside it, for `load_last`.
-    Raises CheckpointError, and leaves an older file as it was, when the folder or the disk does not allow it.
+    With `keep_previous` the file that it replaces is kept beside it, for `load_last`. Raises CheckpointError, and
+    leaves an older file as it was, if the file cannot be written.
     """
     path = Path(path)
     keys = list(arrays)
     text = json.dumps({"format": FORMAT, "keys": [list(key) for key in keys], "facts": facts}, allow_nan=True)
-    entries = {str(number): np.asarray(arrays[key]) for number, key in enumerate(keys)}
+    entries: dict[str, Any] = {str(number): np.asarray(arrays[key]) for number, key in enumerate(keys)}
     with replacing(path, previous(path) if keep_previous else None) as file:
         np.savez(file, description=np.frombuffer(text.encode(), np.uint8), **entries)
 
 
-def load(path):
-    """(arrays, facts) as they were saved; CheckpointError when the file is missing, damaged or of another kind."""
+def load(path: str | Path) -> State:
+    """Return (arrays, facts) as they were saved; CheckpointError if the file is missing, damaged or of another kind."""
     entries = read_npz(path, CheckpointError)
     try:
         description = json.loads(entries["description"].tobytes())
@@ -42,7 +48,7 @@ def load(path):
             raise CheckpointError(f"{path}: expected a checkpoint of format {FORMAT}, got {got!r}")
         keys, facts = [tuple(map(_text, key)) for key in description["keys"]], description["facts"]
         if not isinstance(facts, dict) or len(set(keys)) < len(keys):
-            raise ValueError("its description is not one")
+            raise ValueError("its description is damaged")
         return {key: entries[str(number)] for number, key in enumerate(keys)}, facts
     except CheckpointError:
         raise
@@ -50,10 +56,10 @@ def load(path):
         raise CheckpointError(f"{path}: not a readable checkpoint ({_first_line(error)})") from None
 
 
-def load_last(path):
-    """(arrays, facts, None), or where the file at `path` is gone or damaged the one before it and a line that says so.
+def load_last(path: str | Path) -> tuple[dict[tuple[str, ...], np.ndarray], dict[str, Any], str | None]:
+    """Return (arrays, facts, None), or the previous checkpoint and a line that says so if `path` is gone or damaged.
 
-    Raises the CheckpointError of the last one where there is no good one.
+    Raises CheckpointError if there is no good checkpoint.
     """
     try:
         return *load(path), None
@@ -62,19 +68,19 @@ def load_last(path):
         if not older.exists():
             raise
         try:
-            return *load(older), f"{error}; going on from the one before it, {older}"
+            return *load(older), f"{error}; continuing from the previous one, {older}"
         except CheckpointError as second:
             raise CheckpointError(f"{error}; and {second}") from None
 
 
-def previous(path):
-    """Where the checkpoint before the one at `path` is kept."""
+def previous(path: str | Path) -> Path:
+    """Return where the checkpoint before the one at `path` is kept."""
     path = Path(path)
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
-def exists(path):
-    """Whether there is something for `load_last`."""
+def exists(path: str | Path) -> bool:
+    """Return whether there is a checkpoint for `load_last` to read."""
     return Path(path).exists() or previous(path).exists()
 
 

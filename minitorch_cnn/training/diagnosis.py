@@ -1,4 +1,4 @@
-"""Where a number went wrong: the same batch once more, a layer at a time, until something is no longer finite."""
+"""Where NaN or infinity began: the batch is run again until the first layer with a number that is not finite."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import numpy as np
 from minitorch_cnn.arrays import Array, on_host
 from minitorch_cnn.engine import passes
 
-BATCH = 128  # images at once when all of them are looked at
+BATCH = 128  # images at once when all of them are examined
 INPUT, WEIGHTS, PASS, LOSS = "input", "weights", "pass", "loss"
 BEFORE_THE_FIRST_STEP = {
-    WEIGHTS: "look at the weights that the model began with",
-    PASS: "look at the images and at the weights that the model began with",
-    LOSS: "look at the labels and at the loss",
+    WEIGHTS: "check the initial weights",
+    PASS: "check the images and the initial weights",
+    LOSS: "check the labels and the loss",
 }
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where it began, in words; `kind` is INPUT, WEIGHTS (parameters as they are before the pass), PASS or LOSS."""
+    """Where it began, in words; `kind` is INPUT, WEIGHTS (the parameters before the pass), PASS or LOSS."""
 
     words: str
     kind: str = PASS
 
     def advice(self, steps: int, rate: float) -> str:
-        """What to try, after so many `steps` at a learning `rate`."""
+        """Return what to try, if this happened after `steps` steps at a learning rate of `rate`."""
         if self.kind == INPUT:
-            return "look at the images"
+            return "check the images"
         if not steps:
             return BEFORE_THE_FIRST_STEP[self.kind]
         return f"training has diverged; try a learning rate below {rate:g}, or clip_norm"
 
 
-NOWHERE = Place("nowhere when looked at again")
+NOWHERE = Place("at an unknown place: the same batch run again was finite")
 
 
 class NotFinite(ArithmeticError):
-    """The `loss` of a step, or where that is finite one of its gradients, is no number."""
+    """The `loss` of a step is not finite or, if the loss is finite, one of its gradients is not."""
 
     def __init__(self, loss: float) -> None:
         super().__init__(loss)
@@ -48,13 +48,13 @@ class NotFinite(ArithmeticError):
 
 
 def require_finite(loss: float, model: Any) -> None:
-    """Raise NotFinite unless the loss and all gradients of the model are numbers."""
+    """Raise NotFinite unless the loss and all gradients of the model are finite."""
     if not math.isfinite(loss) or not all(finite(segment.gradients) for segment in model.segments()):
         raise NotFinite(loss)
 
 
 def finite(array: Array) -> bool:
-    """Whether all numbers of an array are; one pass, and a second one only where the sum is not."""
+    """Return whether all numbers of an array are finite; examines each of them only if their sum is not finite."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(float(array.sum()))) or bool(np.isfinite(on_host(array)).all())
 
@@ -62,10 +62,10 @@ def finite(array: Array) -> bool:
 def where_it_began(
     model: Any, x: Any, labels: Any, loss: Any, first: int = 0, images: int | None = None
 ) -> Place | None:
-    """The first Place in the forward or backward pass where a number is not finite; None if all are.
+    """Return the first Place in the forward or backward pass where a number is not finite, or None if all are finite.
 
-    Arguments: the batch of the last step, `x` (N, ...) and `labels`; random layers repeat their last draw. If x is a
-    part of a batch of `images`, its first image is number `first` there, counted from 0.
+    Arguments: `x` (N, ...) and `labels`, the batch of the last step, whose random draws are repeated. If x is part of a
+    batch of `images`, `first` is the position of its first image there, counted from 0.
     """
     for layer in model.layers:
         if layer.draws:
@@ -82,9 +82,9 @@ def where_it_began(
 
 
 def where_a_prediction_began(model: Any, images: Any, layers: Any = None, first: int = 0) -> Place | None:
-    """As `where_it_began`, for a forward pass without training: `images` (N, ...) from number `first` on.
+    """Like `where_it_began`, but for predictions of `images` (N, ...), from position `first` on.
 
-    They go through `layers`, left out: all of them.
+    The images go through `layers`; left out, through all layers of the model.
     """
     nodes = passes.chain(layers or model.layers)
     for start in range(first, len(images), BATCH):
@@ -101,7 +101,7 @@ def where_a_prediction_began(model: Any, images: Any, layers: Any = None, first:
 
 
 class Found(Exception):
-    """Ends a pass at the first number that is not finite."""
+    """Raised to end a pass at the first number that is not finite."""
 
     def __init__(self, words: str, kind: str = PASS) -> None:
         super().__init__(words)
@@ -109,24 +109,24 @@ class Found(Exception):
 
 
 class Search(passes.Observer):
-    """Looks at every number of a pass, and raises Found at the first that is not finite."""
+    """Examines every number of a pass and raises Found at the first that is not finite."""
 
     def __init__(self, training: bool) -> None:
         self.training = training
         self.above = "the loss"  # where the gradient of the next node comes from
-        self.largest = 0.0  # of the numbers that the loss was computed from
+        self.largest = 0.0  # magnitude of the numbers that the loss is computed from
 
     def before_forward(self, node: passes.Node, x: Any) -> None:
         layer = node.layer
         for name, array in layer.parameters.items():
             set_by_this_pass = self.training and name in layer.statistics and layer.trainable
             if not set_by_this_pass and not finite(array):
-                raise Found(f"in {layer.name}: its {name} is not finite any more", WEIGHTS)
+                raise Found(f"in {layer.name}: its {name} is not finite", WEIGHTS)
 
     def after_forward(self, node: passes.Node, x: Any, y: Array, kept: Any) -> None:
         if not finite(y):
             largest = max(float(abs(array).max()) for array in (x if isinstance(x, list) else [x]))
-            raise Found(f"in {node.layer.name}, forwards, from inputs of up to {largest:.3g}")
+            raise Found(f"in the forward pass of {node.layer.name}, from inputs of up to {largest:.3g}")
         self.largest = float(abs(y).max())
 
     def after_loss(self, loss: float, dy: Array) -> None:
@@ -135,17 +135,17 @@ class Search(passes.Observer):
 
     def before_backward(self, node: passes.Node, dy: Array) -> None:
         if not finite(dy):
-            raise Found(f"in the gradient that {node.layer.name} gets from {self.above}", LOSS)
-        self.above = "above"
+            raise Found(f"in the gradient that {node.layer.name} receives from {self.above}", LOSS)
+        self.above = "the layer above"
 
     def after_backward(self, node: passes.Node, dy: Array, dx: Any, gradients: dict) -> None:
         for name, gradient in gradients.items():
             if not finite(gradient):
-                raise Found(f"in {node.layer.name}, backwards: the gradient of its {name}")
+                raise Found(f"in the backward pass of {node.layer.name}: the gradient of its {name}")
 
 
 def _bad_image(x: Array, before: int, of: str) -> Place | None:
-    """The Place of the first image that is not finite, counted after `before` others `of` all; or None."""
+    """The Place of the first image that is not finite, or None; images are numbered from `before` + 1 `of` all."""
     wrong = next((number for number, image in enumerate(x, before + 1) if not finite(image)), None)
-    words = f"in the input: image {wrong} of {of} holds numbers that are not finite"
+    words = f"in the input: image {wrong} of {of} contains numbers that are not finite"
     return None if wrong is None else Place(words, INPUT)

@@ -1,28 +1,29 @@
-"""The facts of a training's checkpoint, checked: the file may have been written by anybody."""
+"""Checks the facts read from a checkpoint, because the file may be damaged or come from somebody else."""
 
 from numbers import Real
+from typing import Any
 
 TOTALS = {"loss", "correct", "images", "seconds"}
 
 
-def check_facts(facts, batches):
-    """ValueError unless `facts` are such as `Trainer.state` writes, for a training with so many batches an epoch."""
+def check_facts(facts: dict[str, Any], batches: int) -> None:
+    """Raise ValueError unless `facts` are what `Trainer.state` writes; an epoch has so many `batches`."""
     whole = {"epoch": None, "batch": batches, "steps": None}
     for name, most in whole.items():
         if not _is_whole(facts[name]) or (most is not None and facts[name] > most):
-            raise ValueError(f"{name}: {str(facts[name])[:40]} is none")
+            raise ValueError(f"{name}: {str(facts[name])[:40]} is not valid")
     numbers = {"rate": facts["rate"], **facts["totals"]}
     if facts["totals"].keys() != TOTALS or not all(_is_number(value) for value in numbers.values()):
-        raise ValueError("its running sums are none")
+        raise ValueError("its running sums are not valid")
     if not all(_is_whole(count) for count in facts["draws"].values()):
-        raise ValueError("its counts of random draws are none")
+        raise ValueError("its numbers of random draws are not valid")
     rows = facts["history"]
     if not all(isinstance(name, str) and all(map(_is_number, values)) for name, values in rows.items()):
-        raise ValueError("its history is none")
+        raise ValueError("its history is not valid")
     if not all(len(values) == facts["epoch"] for values in rows.values()):
-        raise ValueError(f"its history is not one of {facts['epoch']} epochs")
+        raise ValueError(f"its history does not have {facts['epoch']} epochs")
     if not (facts["stopped"] is None or isinstance(facts["stopped"], str)):
-        raise ValueError("its reason to stop is none")
+        raise ValueError("its reason for stopping is not a text")
 
 
 def _is_number(value):

@@ -1,13 +1,16 @@
-"""Features once: what a frozen base makes of an image never changes, so it is computed one time and kept.
+"""Cached features: the output of a frozen base for an image never changes, so it is computed once.
 
-While the bottom of a model is frozen and its images are not augmented, an epoch would repeat the same forward pass
-through the base for every image. Training the layers above on the kept result gives the same gradients at a fraction of
-the time. Several processes each compute a part of the features, and then exchange them.
+While the bottom of a model is frozen and its images are not augmented, every epoch would repeat the same forward pass
+through the base. Training the layers above on the stored features gives the same gradients in a fraction of the time.
+If several processes train, each computes a part of the features, and then they exchange them.
 """
+
+from __future__ import annotations
 
 import math
 import os
 import tempfile
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -23,23 +26,30 @@ from minitorch_cnn.twins.stages import in_stages
 IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
 
 
-def fixed_depth(model):
-    """How many of the lowest layers are deterministic: frozen, and known to be without randomness."""
+def fixed_depth(model: Any) -> int:
+    """Return how many of the lowest layers are deterministic: frozen, and known to be without randomness."""
     frozen = model.layers[: model.lowest_trainable()]
     return next((depth for depth, layer in enumerate(frozen) if layer.random is not False), len(frozen))
 
 
-def worth_caching(model, augment):
-    """Whether there is a frozen base whose output can be kept."""
+def worth_caching(model: Any, augment: Any) -> bool:
+    """Return whether the model has a frozen base whose output can be stored (`augment` is None)."""
     return augment is None and any(layer.parameter_shapes() for layer in model.layers[: fixed_depth(model)])
 
 
-def base_features(model, images, batch_size=32, workers=2, progress=True, ranks=None):
-    """The output (N, ...) of the fixed layers for `images` (N, H, W, C) or a sequence that loads them.
+def base_features(
+    model: Any,
+    images: Any,
+    batch_size: int = 32,
+    workers: int = 2,
+    progress: bool = True,
+    ranks: Alone | None = None,
+) -> np.ndarray:
+    """Return the output (N, ...) of the fixed layers for `images`, (N, H, W, C) or a sequence that loads them.
 
-    In memory, or in a temporary file that goes away with the array when it would take more than 2 GiB. Each of `ranks`
-    computes its share of the batches, cut as one process would cut them, so all have one process's features to the bit.
-    Raises TrainingError, naming the layer, where some of it is not finite, DataError where there is no room for it.
+    The result is in memory or, if it takes more than 2 GiB, in a temporary file that is deleted with the array. Each of
+    `ranks` computes some of the batches that one process would compute, so the features have the same bits. Raises
+    TrainingError, naming the layer, if a feature is not finite, and DataError if the disk has no room for them.
     """
     from tqdm import tqdm
 
@@ -61,7 +71,7 @@ def base_features(model, images, batch_size=32, workers=2, progress=True, ranks=
 
 
 def _compute(model, batches, features, bar):
-    """Fill `features` with what the fixed layers make of the images; for how many, before some is not finite."""
+    """Fill `features` with the fixed layers' output; returns how many rows there are before one is not finite."""
     base, done = in_stages(model.nodes()[: fixed_depth(model)]), 0
     for x, _ in batches if model.backend == "numpy" else sent_ahead(batches, model.xp):
         x, _ = passes.forward(base, [model.receive(x)])
@@ -74,11 +84,11 @@ def _compute(model, batches, features, bar):
     return done
 
 
-def _refuse(model, images, first):
-    """TrainingError where, of `images` from number `first` on, the base makes numbers that are not finite."""
+def _refuse(model: Any, images: Any, first: int) -> NoReturn:
+    """Raise TrainingError that says where the features of `images` stop being finite, from image `first` on."""
     base = model.layers[: fixed_depth(model)]
     place = diagnosis.where_a_prediction_began(model, images, base, first) or diagnosis.NOWHERE
-    what = "the features that the frozen base makes are not finite"
+    what = "the features computed by the frozen base are not finite"
     raise TrainingError(f"{what}; it began {place.words}: {place.advice(0, 0.0)}")
 
 
@@ -88,7 +98,7 @@ def _room(shape, dtype):
     size = math.prod(shape) * np.dtype(dtype).itemsize
     try:
         file = tempfile.TemporaryFile(prefix="minitorch_cnn_features_")  # noqa: SIM115  (lives as long as the array)
-        if hasattr(os, "posix_fallocate"):  # else a disk that is full later would end the process by a signal
+        if hasattr(os, "posix_fallocate"):  # otherwise a disk that fills up later would kill the process
             os.posix_fallocate(file.fileno(), 0, size)
         return np.memmap(file, dtype, "w+", shape=shape)
     except OSError as error:

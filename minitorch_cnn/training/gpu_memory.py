@@ -1,18 +1,19 @@
-"""What to say when a GPU's memory is too small: which batch would fit."""
+"""The message when a GPU runs out of memory, which says what batch size would fit."""
 
 import math
+from typing import Any
 
 from minitorch_cnn.errors import BackendError
 
-WORKING_MAPS = 4  # of the largest layer: its output, the gradient, and what a convolution lays out on the way
-COPIES = 4  # of the parameters: themselves, the gradients, and up to two vectors of an optimizer
-SHARE = 0.9  # of the memory: the rest goes to pieces between the arrays
+WORKING_MAPS = 4  # feature maps of the largest layer: its output, the gradient, and scratch memory of a convolution
+COPIES = 4  # vectors as long as the parameters: they, their gradients, and up to two of the optimizer
+SHARE = 0.9  # of the memory that can be used: the rest is lost to fragmentation
 
 
-def out_of_memory(model, batch_size):
-    """The BackendError for a batch that was too large: one line with the largest one that should fit.
+def out_of_memory(model: Any, batch_size: int) -> BackendError:
+    """Return the BackendError for a batch that was too large; it names the largest batch size that should fit.
 
-    An estimate from the shapes: what a step keeps for each image, and what it works with beside that.
+    That is an estimate from the shapes: what a step stores for each image, and its scratch memory.
     """
     xp = model.xp
     pool = xp.get_default_memory_pool()
@@ -23,13 +24,13 @@ def out_of_memory(model, batch_size):
     fits = min(int((room - fixed) // each), batch_size - 1)
     advice = f"a batch of {fits} should fit: --batch-size {fits}" if fits > 0 else "not even one image fits beside them"
     return BackendError(
-        f"the GPU's memory ({total / 2**30:.1f} GiB, {room / 2**30:.1f} GiB for us) is too small for a batch of"
+        f"the GPU's memory ({total / 2**30:.1f} GiB, {room / 2**30:.1f} GiB of it usable) is too small for a batch of"
         f" {batch_size}: parameters take {fixed / 2**30:.2f} GiB, an image {each / 2**20:.1f} MiB; {advice}"
     )
 
 
-def needs(model):
-    """(bytes whatever the batch, bytes for each image) of a training step."""
+def needs(model: Any) -> tuple[int, int]:
+    """Return how much memory a training step takes: (bytes for any batch size, bytes for each image)."""
     lowest, itemsize = model.lowest_trainable(), model.dtype.itemsize
     kept = sum(layer.kept_elements() for layer in model.layers[lowest:])
     maps = [math.prod(layer.output_shape) for layer in model.layers] + [math.prod(model.input_shape)]

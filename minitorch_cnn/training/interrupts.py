@@ -1,47 +1,52 @@
-"""Ctrl-C: a training is told, finishes the batch at hand, and is left by an exception that says how to go on."""
+"""Ctrl-C: training finishes the current batch, saves, and ends with an exception that says how to continue."""
 
 import contextlib
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after the batch at hand was finished and saved; the message says how to go on."""
+    """Raised at Ctrl-C once the current batch is finished and saved; the message says how to continue."""
 
     together = True  # on all ranks, if there are several
 
 
 class Interrupts:
-    """Context that counts Ctrl-C, and the polite kill of a job queue; true once there was one, which `say` is told.
+    """Context that counts Ctrl-C and a job queue's SIGTERM; it is true after the first, which `say` tells the user.
 
-    The second is an ordinary KeyboardInterrupt. Outside the main thread, where Python allows none, it does nothing.
+    The second raises an ordinary KeyboardInterrupt. Outside the main thread Python allows no signal handlers, so the
+    context does nothing there.
     """
 
-    def __init__(self, say):
-        self.say, self.count, self.before = say, 0, {}
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say, self.count = say, 0
+        self.before: dict[int, Any] = {}  # the signal handlers to restore
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.count > 0
 
-    def _react(self, number, frame):
+    def _react(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
         if self.count > 1:
             raise KeyboardInterrupt
         self.say("\nstopping after this batch (Ctrl-C again stops at once)")
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self.before[number] = signal.signal(number, self._react)
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
-def deaf():
-    """Context in which Ctrl-C is not heard: while an impatient user is told what the first one led to."""
+def ignore_interrupts() -> Iterator[None]:
+    """Context that ignores Ctrl-C, so that pressing it again cannot cut off the message about the first one."""
     before = None
     if threading.current_thread() is threading.main_thread():
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)

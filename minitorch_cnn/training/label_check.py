@@ -1,17 +1,19 @@
-"""Labels are looked at before a training begins, not in the batch that has the wrong one in it."""
+"""All labels are checked before training begins, so a wrong one does not stop it in the middle of an epoch."""
+
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.errors import LabelError, UserError
 from minitorch_cnn.training.diagnosis import finite
 
-AT_ONCE = 4096
+AT_ONCE = 4096  # labels checked at a time
 
 
-def check_labels(part, images, labels, loss, model):
-    """LabelError where `labels` (N,) or (N, K) are not for `images`, or where `loss` will not take them.
+def check_labels(part: str, images: Any, labels: Any, loss: Any, model: Any) -> None:
+    """Raise LabelError if `labels`, (N,) or (N, K), do not match `images` (N, ...) or if `loss` does not accept them.
 
-    `part` is what the images are called in the message: training, validation.
+    `part` is the name of the images in the message: "training" or "validation".
     """
     if len(images) != len(labels):
         raise LabelError(f"fit: expected a label for each of the {len(images)} {part} images, got {len(labels)}")
@@ -22,7 +24,7 @@ def check_labels(part, images, labels, loss, model):
             raise LabelError(f"fit: {part} labels: expected numbers, got some that are not finite")
         try:
             loss.check(np.empty((len(some), *model.output_shape), model.dtype), some)
-        except NotImplementedError:  # a loss of the user's own may take anything
+        except NotImplementedError:  # a user-defined loss may take any labels
             return
         except UserError as error:
             raise type(error)(f"fit: {part} labels: {error}") from None

@@ -4,12 +4,17 @@
         for each batch:   forward, loss, backward, update          (a `Step`: step.py)
         measure the validation images
 
-What is random in an epoch follows from (seed, epoch, batch) alone, so the loop can be left after any batch and taken up
-again: epoch, batch, weights, optimizer state and the running sums are all there is to remember.
+Random numbers depend on (seed, epoch, batch) alone, so the loop can stop after any batch and continue later: a
+checkpoint needs only the epoch, the batch, the weights, the optimizer's state and the running sums.
 """
+
+from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NoReturn
 
 from minitorch_cnn.arrays import is_array, namespace
 from minitorch_cnn.datasets.batches import Batches
@@ -17,6 +22,7 @@ from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.errors import ArgumentError, TrainingError
 from minitorch_cnn.parallel import Alone
 from minitorch_cnn.training import diagnosis, features
+from minitorch_cnn.training.callbacks import Callback
 from minitorch_cnn.training.captured_step import CapturedStep
 from minitorch_cnn.training.gpu_memory import out_of_memory
 from minitorch_cnn.training.interrupts import Interrupted, Interrupts
@@ -27,11 +33,11 @@ from minitorch_cnn.training.state import TrainingState
 from minitorch_cnn.training.step import Step
 
 
-def fit(model, x, labels=None, *, resume=None, **settings):
-    """Train `model`; returns the history {"loss": [of each epoch], "accuracy": ..., "val_loss": ..., ...}.
+def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = None, **settings: Any) -> dict:
+    """Train `model`; returns the history {"loss": [one value per epoch], "accuracy": ..., "val_loss": ..., ...}.
 
-    Arguments: as for `Trainer`; `resume` is the path of a checkpoint to go on from.
-    Raises Interrupted at Ctrl-C, TrainingError when the loss is no longer finite.
+    Arguments: those of `Trainer`; `resume` is the path of a checkpoint to continue from. Raises Interrupted at Ctrl-C
+    and TrainingError if the loss or a gradient is no longer finite.
     """
     trainer = Trainer(model, x, labels, **settings)
     if resume is not None:
@@ -40,36 +46,37 @@ def fit(model, x, labels=None, *, resume=None, **settings):
 
 
 class Trainer(TrainingState, Progress):
-    """One training: the loop, and where it is.
+    """One training: the loop and its state.
 
-    Arguments: `x` images (N, ...) or a sequence that loads them, uint8 ones go through the model's preprocessing;
-    `labels` (N,) or (N, K); `loss`, left out, is the one that belongs to the last activation; `validation` (x, labels),
-    measured after each epoch; `augment` an Augmentation; `seed` of the order and the augmentation, left out: the
-    model's; `workers` threads prepare batches ahead (0: none); `cache_features`: what a frozen base makes of the images
-    is computed once, where nothing changes them (`features.py`); `progress` shows a bar for each epoch; `ranks` are the
-    processes that train this model together (`parallel/`): each takes its share of every batch of `batch_size`.
+    Arguments: `x` are images (N, ...) or a sequence that loads them; uint8 images go through the model's preprocessing;
+    `labels` (N,) or (N, K); `loss` (left out: the one that belongs to the last activation); `validation` is a pair
+    (x, labels), evaluated after each epoch; `augment` is an Augmentation; `seed` decides the order of the images and
+    their augmentation (left out: the model's seed); `workers` threads prepare batches in advance (0: none);
+    `cache_features` computes the output of a frozen base only once, if the images are not augmented (`features.py`);
+    `progress` shows a bar for each epoch; `ranks` are the processes that train this model together (`parallel/`), each
+    with its share of every batch of `batch_size`.
     """
 
     def __init__(
         self,
-        model,
-        x,
-        labels,
+        model: Any,
+        x: Any,
+        labels: Any,
         *,
-        optimizer,
-        loss=None,
-        epochs=1,
-        batch_size=32,
-        validation=None,
-        callbacks=(),
-        augment=None,
-        shuffle=True,
-        seed=None,
-        workers=2,
-        cache_features=True,
-        progress=True,
-        ranks=None,
-    ):
+        optimizer: Any,
+        loss: Any = None,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation: tuple[Any, Any] | None = None,
+        callbacks: Iterable[Callback] = (),
+        augment: Callable | None = None,
+        shuffle: bool = True,
+        seed: int | None = None,
+        workers: int = 2,
+        cache_features: bool = True,
+        progress: bool = True,
+        ranks: Alone | None = None,
+    ) -> None:
         if len(x) == 0:
             raise ArgumentError("fit: expected at least one image to train on, got none")
         if labels is None or len(labels) != len(x):
@@ -80,9 +87,9 @@ class Trainer(TrainingState, Progress):
         if model.input_shape is None:
             model.build(x.shape[1:])
         if model.lowest_trainable() == len(model.layers):
-            raise ArgumentError("fit: every layer is frozen, there is nothing to train")
+            raise ArgumentError("fit: expected a trainable layer, but every layer is frozen; unfreeze some first")
         self.model, self.optimizer = model, optimizer
-        self.learner = model  # the part that sees the batches: all of it, or what lies above a frozen base
+        self.learner = model  # the part that sees the batches: the whole model, or the layers above a frozen base
         self.loss = loss or model.default_loss()
         self.ranks = ranks or Alone()
         self.epochs, self.validation, self.progress = int(epochs), validation, progress and self.ranks.reports
@@ -91,23 +98,23 @@ class Trainer(TrainingState, Progress):
         self.batches = Batches(
             x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
             transform=model.receive if model.backend == "numpy" else None, workers=workers,
-            rows=lambda images, ranks=self.ranks: ranks.share(images).rows,
+            rows=lambda images, ranks=self.ranks: ranks.share(images).rows,  # type: ignore[misc]
         )  # fmt: skip
         check_labels("training", x, labels, self.loss, model)
         if validation is not None:
             check_labels("validation", *validation, self.loss, model)
         self.cache_features = cache_features and features.worth_caching(model, augment)
         self.epoch, self.batch = 0, 0  # the next batch to train on
-        self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the epoch at hand
+        self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the current epoch
         self.rate = 0.0  # learning rate at the beginning of the epoch
-        self.history = {}
-        self.stopped = None
-        self.after_epoch = None
-        self.step = None  # how a batch is learned from here; chosen when the training runs
+        self.history: dict[str, list[float]] = {}
+        self.stopped: str | None = None  # why a callback has stopped the training
+        self.after_epoch: Any = None  # the Checkpoint that saves when the epoch has been counted
+        self.step: Any = None  # the Step that each batch goes through; chosen by `run`
         self.interrupts = Interrupts(say if self.ranks.reports else lambda text: None)
 
-    def run(self):
-        """Train until all epochs are done or somebody stops; returns the history."""
+    def run(self) -> dict[str, list[float]]:
+        """Train until all epochs are done or a callback stops the training; returns the history."""
         align(self.model, self.ranks)
         if self.cache_features and self.epoch < self.epochs:
             self._compute_features()
@@ -123,14 +130,14 @@ class Trainer(TrainingState, Progress):
         return self.history
 
     def _step_here(self):
-        """The plain step, or that of several processes, or on a GPU one CUDA graph."""
+        """The plain step, the step of several processes, or on a GPU one CUDA graph."""
         parts = self.model, self.loss, self.optimizer, self.learner
-        if self.ranks.size > 1:  # on a GPU as well: a graph holds no sum over other processes
+        if self.ranks.size > 1:  # on a GPU as well, because a CUDA graph cannot contain a sum over processes
             return SharedStep(*parts, self.ranks, self._images_in_batch)
         return Step(*parts) if self.model.backend == "numpy" else CapturedStep(*parts)
 
     def _compute_features(self):
-        """From here on train on what the frozen base made of the images."""
+        """Replace the images by the frozen base's output, and train only the layers above it from here on."""
 
         def compute(images):
             return features.base_features(
@@ -145,24 +152,24 @@ class Trainer(TrainingState, Progress):
         self.cache_features = False
 
     def _go_to_the_gpu(self):
-        """Train on images that lie on the GPU where they fit."""
+        """Move the images to the GPU if they fit there."""
         self.batches.images = resident(self.batches.images, self.model.xp)
         if self._images_are_there():
-            self.batches.workers = 0  # what makes a batch is launched by the host, and done by the GPU
+            self.batches.workers = 0  # the GPU prepares the batches, so threads on the host would only wait
 
     def _images_are_there(self):
-        """Whether the images lie where the model is."""
+        """Whether the images lie in the memory of the device that trains."""
         images = self.batches.images
         return is_array(images) and namespace(images) is self.model.xp
 
-    def _epoch_s_batches(self):
+    def _batches_of_epoch(self):
         batches = self.batches.epoch(self.epoch, self.batch)
         if self.model.backend == "numpy" or self._images_are_there():
             return batches
         return sent_ahead(batches, self.model.xp)
 
-    def stop(self, reason):
-        """Let the epoch at hand be the last one."""
+    def stop(self, reason: str) -> None:
+        """End the training after the current epoch, for `reason`."""
         self.stopped = reason
 
     def _run_epoch(self):
@@ -171,13 +178,13 @@ class Trainer(TrainingState, Progress):
         started = time.perf_counter() - self.totals["seconds"]
         with self._bar() as bar:
             if not self.optimizer.steps:
-                bar.set_postfix_str("the first step compiles, once on a machine")
-            batches = self._epoch_s_batches()
+                bar.set_postfix_str("the first step compiles, only once on each machine")
+            batches = self._batches_of_epoch()
             try:
                 batch = next(batches, None)
                 while batch is not None:
                     (x, labels), result = batch, self._begin_batch(*batch)
-                    batch = next(batches, None)  # made ready while a GPU works
+                    batch = next(batches, None)  # prepared while the GPU computes
                     images = self._count_batch(x, labels, *result)
                     self.totals["seconds"] = time.perf_counter() - started
                     bar.update(images)
@@ -207,7 +214,7 @@ class Trainer(TrainingState, Progress):
             self._leave()
 
     def _begin_batch(self, x, labels):
-        """(mean loss, right predictions) of a step; on a GPU it is only begun, and they are arrays to wait for."""
+        """Start a step: (mean loss, number of correct predictions), on a GPU as arrays still being computed."""
         try:
             return self.step(x, labels)
         except diagnosis.NotFinite as wrong:
@@ -218,7 +225,7 @@ class Trainer(TrainingState, Progress):
             raise out_of_memory(self.learner, self.batches.batch_size) from None
 
     def _count_batch(self, x, labels, loss, correct):
-        """Wait for the step and add it up; returns how many images it saw, on all ranks."""
+        """Wait for the step and add up its results; returns its number of images on all ranks."""
         images, loss, correct = self._images_in_batch(), float(loss), int(correct)
         if not math.isfinite(loss):
             raise self._diverged(loss, x, labels)
@@ -232,7 +239,7 @@ class Trainer(TrainingState, Progress):
         return min(self.batches.batch_size, len(self.batches.images) - self.batch * self.batches.batch_size)
 
     def _diverged(self, loss, x, labels):
-        """The error that says in which layer it began."""
+        """The TrainingError that says in which layer it began."""
         place = self.step.where_it_began(x, labels)
         what = f"a gradient is not finite, the loss is {loss:.4g}," if math.isfinite(loss) else f"the loss is {loss}"
         return self._not_finite(f"{what} in epoch {self.epoch + 1}, batch {self.batch + 1}", place)
@@ -241,11 +248,11 @@ class Trainer(TrainingState, Progress):
         place = place or diagnosis.NOWHERE
         advice = place.advice(self.optimizer.steps, float(self.optimizer.learning_rate))
         error = TrainingError(f"{what}; it began {place.words}: {advice}")
-        error.together = True  # on all ranks, if there are several
+        error.together = True  # type: ignore[attr-defined]  # all ranks raise it, if there are several
         return error
 
     def _validate(self):
-        """What is measured on the validation images, on all ranks; TrainingError where that is no number."""
+        """Evaluate the validation images on all ranks; TrainingError if the loss is not finite."""
         images, labels = self.validation
         measured = evaluate(self.learner, images, labels, self.loss, self.ranks)
         if not math.isfinite(measured["loss"]):
@@ -255,7 +262,7 @@ class Trainer(TrainingState, Progress):
             raise self._not_finite(what, place or diagnosis.Place("in the loss", diagnosis.LOSS))
         return measured
 
-    def _leave(self):
+    def _leave(self) -> NoReturn:
         lines = [line for line in (callback.on_interrupt(self) for callback in self.callbacks) if line]
         where = (
             f"interrupted in epoch {self.epoch + 1} of {self.epochs} after batch {self.batch} of {len(self.batches)}"

@@ -1,9 +1,13 @@
 """The training step of several processes: each takes its share of the batch, then the gradients are added up.
 
-Beside it what they do together around the steps. For one process alone each of these is the plain thing.
+The functions below are what the processes do together around the steps; with one process they change nothing.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -11,24 +15,26 @@ from minitorch_cnn.arrays import on_host
 from minitorch_cnn.engine.metrics import count_correct
 from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.parallel.share import Share, Weighted, part
-from minitorch_cnn.training.diagnosis import require_finite, where_it_began
+from minitorch_cnn.training.diagnosis import Place, require_finite, where_it_began
 from minitorch_cnn.training.step import Step
 
 
 class SharedStep(Step):
-    """Training steps that all `ranks` take together; `images()` is how many images the batch at hand has on all."""
+    """Training steps that all `ranks` take together; `images()` is the number of images in the whole current batch."""
 
-    def __init__(self, model, loss, optimizer, learner, ranks, images):
+    def __init__(
+        self, model: Any, loss: Any, optimizer: Any, learner: Any, ranks: Alone, images: Callable[[], int]
+    ) -> None:
         super().__init__(model, loss, optimizer, learner)
         self.ranks, self.images = ranks, images
 
-    def __call__(self, x, labels):
-        """(mean loss, number of right predictions) of the whole batch, for this rank's rows of it."""
+    def __call__(self, x: Any, labels: Any) -> tuple[float, float]:
+        """Take a step with this rank's rows; returns (mean loss, number of correct predictions) of the whole batch."""
         share = self.ranks.share(self.images())
         with taking(share, self.learner):
             value = self.learner.loss_and_gradients(x, labels, Weighted(self.loss, share), training=True)
         correct = count_correct(self.learner.prediction, labels)
-        for segment in self.model.segments():  # one, where nothing is frozen in between
+        for segment in self.model.segments():  # a single one, unless frozen layers lie in between
             share.total(segment.gradients)
         value, correct = share.total(np.array([value * share.images, correct])).tolist()
         value /= share.whole
@@ -36,8 +42,8 @@ class SharedStep(Step):
         self.optimizer.step(self.model)
         return value, correct
 
-    def where_it_began(self, x, labels):
-        """What the first rank finds that finds something, each in its own rows and with sums over them alone."""
+    def where_it_began(self, x: Any, labels: Any) -> Place | None:
+        """Return the Place of the first rank that finds one; each rank examines its own rows alone."""
         share, place = self.ranks.share(self.images()), None
         if share.images:
             with taking(Share(Alone(), share.first, share.stop, share.images), self.learner):
@@ -46,7 +52,7 @@ class SharedStep(Step):
 
 
 @contextlib.contextmanager
-def taking(share, model):
+def taking(share: Share, model: Any) -> Iterator[None]:
     """Context in which the layers know which part of the batch they see."""
     for layer in model.layers:
         layer.share = share
@@ -57,8 +63,8 @@ def taking(share, model):
             layer.share = None
 
 
-def align(model, ranks):
-    """Begin on every rank where the first one is: its weights, its random numbers."""
+def align(model: Any, ranks: Alone) -> None:
+    """Give every rank the weights and random streams of the first one."""
     if ranks.size == 1:
         return
     keys = ranks.from_first(lambda: [layer.key for layer in model.layers])
@@ -67,8 +73,8 @@ def align(model, ranks):
     model.load_state(ranks.from_first(lambda: {name: on_host(value) for name, value in model.state().items()}))
 
 
-def evaluate(model, images, labels, loss, ranks):
-    """`model.evaluate`, with each rank measuring its share of the images."""
+def evaluate(model: Any, images: Any, labels: Any, loss: Any, ranks: Alone) -> dict[str, float]:
+    """Return what `model.evaluate` returns; each rank evaluates its share of the images."""
     if ranks.size == 1:
         return model.evaluate(images, labels, loss=loss)
     share, sums = ranks.share(len(images)), np.zeros(2)

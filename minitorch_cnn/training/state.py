@@ -1,6 +1,8 @@
-"""Where a training is: what a checkpoint holds of it, and the way back there."""
+"""The state of a training: how it is collected for a checkpoint, and how it is restored from one."""
 
 import sys
+from pathlib import Path
+from typing import Any
 
 from minitorch_cnn.arrays import on_host
 from minitorch_cnn.errors import CheckpointError
@@ -11,10 +13,10 @@ from minitorch_cnn.training.progress import say
 
 
 class TrainingState:
-    """The part of a `Trainer` that writes down where it is and goes back there."""
+    """The part of a `Trainer` that saves and restores its state."""
 
-    def state(self):
-        """(arrays, facts) for a checkpoint."""
+    def state(self: Any) -> tuple[dict, dict[str, Any]]:
+        """Return (arrays, facts) for a checkpoint."""
         arrays, draws = {}, {}
         for (layer, name), value in self.model.state().items():
             if name == "draws":
@@ -44,8 +46,8 @@ class TrainingState:
         }
         return {key: on_host(value) for key, value in arrays.items()}, facts
 
-    def load(self, path):
-        """Go back to where the checkpoint at `path` was written; CheckpointError where it is of another training."""
+    def load(self: Any, path: str | Path) -> None:
+        """Restore the checkpoint at `path`; CheckpointError if it belongs to a different training."""
         arrays, facts, damage = self.ranks.from_first(lambda: checkpoint.load_last(path))
         if damage and self.ranks.reports:
             say(damage, sys.stderr)
@@ -62,7 +64,7 @@ class TrainingState:
         expected = {("model", *key): value.shape for key, value in self.model.state().items() if key[1] != "draws"}
         stored = {key: array.shape for key, array in arrays.items() if key[0] == "model"}
         if expected != stored:
-            raise CheckpointError(f"{path}: its layers are not this model's")
+            raise CheckpointError(f"{path}: its layers differ from this model's")
         try:
             check_facts(facts, len(self.batches))
             self._restore(arrays, facts, expected)

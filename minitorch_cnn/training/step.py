@@ -1,22 +1,24 @@
-"""One training step, as `fit` takes it with every batch.
+"""One training step, which `fit` takes with every batch.
 
-Several processes take it together in `parallel/step.py`; on a GPU it becomes one CUDA graph in `captured_step.py`.
+Several processes take it together in `shared_step.py`; on a GPU it becomes one CUDA graph in `captured_step.py`.
 """
+
+from typing import Any
 
 from minitorch_cnn.engine.metrics import count_correct
 from minitorch_cnn.training import diagnosis
 
 
 class Step:
-    """Training steps of `model` with `loss` and `optimizer`; `learner` is the part of it that sees the batches."""
+    """Training steps of `model` with `loss` and `optimizer`; `learner` is the part that sees the batches."""
 
-    def __init__(self, model, loss, optimizer, learner=None):
+    def __init__(self, model: Any, loss: Any, optimizer: Any, learner: Any = None) -> None:
         self.model, self.loss, self.optimizer, self.learner = model, loss, optimizer, learner or model
 
-    def __call__(self, x, labels):
-        """(mean loss, number of right predictions) before the update.
+    def __call__(self, x: Any, labels: Any) -> tuple[Any, Any]:
+        """Take a step with x (N, ...); returns (mean loss, number of correct predictions) before the update.
 
-        Raises NotFinite, and leaves the weights as they are, where the loss or a gradient is no number.
+        Raises NotFinite, and leaves the weights unchanged, if the loss or a gradient is not finite.
         """
         value = self.learner.loss_and_gradients(x, labels, self.loss, training=True)
         correct = count_correct(self.learner.prediction, labels)
@@ -24,6 +26,6 @@ class Step:
         self.optimizer.step(self.model)
         return value, correct
 
-    def where_it_began(self, x, labels):
-        """In which layer numbers of the step just taken with this batch stopped being finite, or None."""
+    def where_it_began(self, x: Any, labels: Any) -> diagnosis.Place | None:
+        """Return the Place where the step just taken with this batch stopped being finite, or None."""
         return diagnosis.where_it_began(self.learner, x, labels, self.loss)

@@ -91,7 +91,7 @@ def test_ctrl_c_ends_with_one_line_and_130(tmp_path):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"go on with: minitorch-cnn train --resume {folder}" in said
+    assert f"continue with: minitorch-cnn train --resume {folder}" in said
     assert "Traceback" not in said
 
 
@@ -131,8 +131,8 @@ MISTAKES = [
     (["train", "cifar10", "--data", "nowhere"], "nowhere"),
     (["train", "--resume", "nowhere"], "expected a run folder with a config.json"),
     (["train", "--resume", "{run}", "--seed", "4"], "takes its settings from the run folder; got seed too"),
-    (["train", "--resume", "{run}", "--epochs", "9"], "this run goes over 2 epochs"),
-    (["train", "--out", "{run}"], "holds a run already"),
+    (["train", "--resume", "{run}", "--epochs", "9"], "expected 2 epochs"),
+    (["train", "--out", "{run}"], "already holds a run"),
     (["predict", "nowhere", "x.png"], "there is no checkpoint here"),
     (["predict", "{run}", "nowhere.png"], "nowhere.png"),
     (["predict", "{run}", "{run}/history.csv"], "history.csv"),

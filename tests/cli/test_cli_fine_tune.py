@@ -106,7 +106,7 @@ MISTAKES = [
         "the history of a finished run",
     ),
     (["fine-tune", "--resume", "{tuned}", "--size", "40"], "got size too"),
-    (["train", "--resume", "{tuned}"], "is the run of another command"),
+    (["train", "--resume", "{tuned}"], "this run was started by another command"),
     (["fine-tune", "--weights", "{weights}", "--data", "{photos}", "--size", "20"], "20"),
 ]
 

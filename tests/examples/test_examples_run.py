@@ -115,7 +115,7 @@ def test_cifar10_interrupted_and_taken_up_again(noise, tmp_path):
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "go on with: the same command" in error and "Traceback" not in error
+    assert "continue with: the same command" in error and "Traceback" not in error
     code, out, error = run(CIFAR10, *arguments, folder=tmp_path)
     assert code == 0, error[-2000:]
     assert "going on from runs" in out and "after epoch 8" in out
@@ -183,7 +183,7 @@ def test_transfer_learning_interrupted_in_its_second_phase(photos, untrained, tm
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "go on with: the same command" in error and "Traceback" not in error
+    assert "continue with: the same command" in error and "Traceback" not in error
     code, out, error = run(TRANSFER, *arguments, folder=tmp_path)
     assert code == 0, error[-2000:]
     assert out.count("going on from runs") == 2  # the first phase is over: nothing of it is done again

@@ -27,7 +27,7 @@ import numpy as np
 from small_tuning import write_inputs
 
 from minitorch_cnn import checkpoint
-from minitorch_cnn.runs import going_on
+from minitorch_cnn.runs import continuing
 
 HERE = Path(__file__).parent
 FAULTS = []  # (name, how it is injected, function)
@@ -96,7 +96,7 @@ class Work:
         path = next(self.run / name for name in self.checkpoints if (self.run / name).exists())
         _, facts, damage = checkpoint.load_last(path)
         which = "the previous checkpoint" if damage else "the checkpoint"
-        return f"{which} ({going_on.place(facts)}); resumed to the same bits"
+        return f"{which} ({continuing.place(facts)}); resumed to the same bits"
 
     def shown(self, message):
         """Return a message without the paths of this machine."""
@@ -407,7 +407,7 @@ def diverged(work):
     arrays = checkpoint.load(work.run / "checkpoint.npz")[0]
     assert all(np.isfinite(array).all() for array in arrays.values())
     work.resume()
-    kept = f"the checkpoint ({going_on.place(facts)}), all of its weights finite; resumed to the same bits"
+    kept = f"the checkpoint ({continuing.place(facts)}), all of its weights finite; resumed to the same bits"
     return Outcome(kept, message)
 
 

@@ -45,12 +45,12 @@ def test_a_killed_process_ends_all_and_any_number_resumes(train, tmp_path, one):
     run = tmp_path / "run"
     code, _, errors = train(2, "--out", run, "--quiet", act=("kill_last_rank", 1, 2))
     assert code != 0
-    advice = f"minitorch-cnn: a process was killed; go on with: mpiexec -n 2 minitorch-cnn train --resume {run}"
+    advice = f"minitorch-cnn: a process was killed; continue with: mpiexec -n 2 minitorch-cnn train --resume {run}"
     assert errors.count("minitorch-cnn:") == 1 and advice in errors
     facts = checkpoint.load_last(run / "checkpoint.npz")[1]
     assert facts["epoch"] == 1 and facts["batch"] in (1, 2)  # the first rank may not have saved the second in time
     code, _, errors = train(3, "--resume", run, "--quiet", act=("ctrl_c", 2, 2))
-    assert code == 130 and f"go on with: mpiexec -n 3 minitorch-cnn train --resume {run}" in errors
+    assert code == 130 and f"continue with: mpiexec -n 3 minitorch-cnn train --resume {run}" in errors
     assert errors.count("minitorch-cnn: interrupted") == 1
     assert train(1, "--resume", run, "--quiet")[0] == 0
     assert_same(weights(run), one)
@@ -67,7 +67,7 @@ def test_an_error_of_all_processes_is_printed_once(train, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.json").write_text("{}")
     code, _, errors = train(2, "--out", tmp_path / "run", "--quiet")
-    assert code == 2 and errors.count("holds a run already") == 1
+    assert code == 2 and errors.count("already holds a run") == 1
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def weights(folder):
     ids=["a batch", "validation", "features", "validation while fine-tuning"],
 )
 def test_one_of_three_is_killed_and_one_or_two_resume(ends, whole, tmp_path, command, where, rank):
-    run, advice = tmp_path / "run", "minitorch-cnn: a process was killed; go on with: mpiexec -n 3 minitorch-cnn"
+    run, advice = tmp_path / "run", "minitorch-cnn: a process was killed; continue with: mpiexec -n 3 minitorch-cnn"
     code, errors = ends(3, "killed", where, rank, *command, "--out", run)
     assert code != 0 and errors.count("minitorch-cnn: ") == 1
     assert f"{advice} {command[0]} --resume {run}" in errors
@@ -66,19 +66,19 @@ def test_one_of_three_is_killed_and_one_or_two_resume(ends, whole, tmp_path, com
 
 
 KEPT = "kept: {run}/checkpoint.npz, epoch 2 after batch "
-GO_ON = "go on with: mpiexec -n 3 minitorch-cnn train --resume {run}"
+CONTINUE = "continue with: mpiexec -n 3 minitorch-cnn train --resume {run}"
 
 
 @pytest.mark.parametrize(
     "what, where, rank, code, said",
     [
-        ("exception", "batch", 2, 1, ["process 3 of 3", "ValueError: an unexpected error", KEPT, GO_ON]),
-        ("memory", "batch", 1, 2, ["process 2 of 3: minitorch-cnn: too little memory", KEPT, GO_ON]),
-        ("damaged", "batch", 1, 2, ["process 2 of 3: minitorch-cnn: photo.jpg: cannot be read", KEPT, GO_ON]),
+        ("exception", "batch", 2, 1, ["process 3 of 3", "ValueError: an unexpected error", KEPT, CONTINUE]),
+        ("memory", "batch", 1, 2, ["process 2 of 3: minitorch-cnn: too little memory", KEPT, CONTINUE]),
+        ("damaged", "batch", 1, 2, ["process 2 of 3: minitorch-cnn: photo.jpg: cannot be read", KEPT, CONTINUE]),
         ("interrupted", "loading", 1, 130, ["process 2 of 3: minitorch-cnn: interrupted"]),
-        ("terminated", "batch", 1, 130, ["in epoch 2 of 3 after batch 2 of 4; saved {run}/checkpoint.npz", GO_ON]),
-        ("diverges", "batch", 1, 2, ["it began in conv2d_1: its kernel is not finite any more: training has diverged"]),
-        ("exception", "report", 0, 1, ["ValueError: an unexpected error", GO_ON]),
+        ("terminated", "batch", 1, 130, ["in epoch 2 of 3 after batch 2 of 4; saved {run}/checkpoint.npz", CONTINUE]),
+        ("diverges", "batch", 1, 2, ["it began in conv2d_1: its kernel is not finite: training has diverged"]),
+        ("exception", "report", 0, 1, ["ValueError: an unexpected error", CONTINUE]),
         ("killed", "loading", 0, 9, ["minitorch-cnn: a process was killed\n"]),
     ],
 )

@@ -10,7 +10,7 @@ from minitorch_cnn.datasets import Batches
 from minitorch_cnn.engine.layers.dropout import drop
 from minitorch_cnn.engine.philox import random_bits
 from minitorch_cnn.parallel import Alone, Part, Weighted
-from minitorch_cnn.runs.train import with_all_skipped
+from minitorch_cnn.runs.train import gather_skipped
 from minitorch_cnn.training.diagnosis import NotFinite
 from minitorch_cnn.training.shared_step import SharedStep
 
@@ -96,7 +96,7 @@ def test_damaged_files_are_those_that_any_rank_has_found():
     dataset = datasets.Dataset("d", images, labels, images, labels, ("cat",), ["before.jpg"])
     ranks = One(0, 2)
     ranks.gather = lambda own: [own, ["before.jpg", "found by the other.jpg"]]
-    assert with_all_skipped(dataset, ranks).skipped == ["before.jpg", "found by the other.jpg"]
+    assert gather_skipped(dataset, ranks).skipped == ["before.jpg", "found by the other.jpg"]
 
 
 def test_part_of_a_sequence_loads_only_the_requested_items():

@@ -66,10 +66,10 @@ def set_parameter(layer, name, value):
 
 
 BEGINNINGS = [
-    (set_parameter("dense_1", "kernel", np.nan), "in dense_1: its kernel is not finite any more"),
-    (set_parameter("batch_norm_1", "moving_mean", np.inf), "in batch_norm_1: its moving_mean is not finite any more"),
-    (set_parameter("conv2d_1", "kernel", 3e38), "in batch_norm_1, forwards, from inputs of up to"),
-    (set_parameter("batch_norm_1", "gamma", 3e38), "in batch_norm_1, forwards, from inputs of up to"),
+    (set_parameter("dense_1", "kernel", np.nan), "in dense_1: its kernel is not finite"),
+    (set_parameter("batch_norm_1", "moving_mean", np.inf), "in batch_norm_1: its moving_mean is not finite"),
+    (set_parameter("conv2d_1", "kernel", 3e38), "in the forward pass of batch_norm_1, from inputs of up to"),
+    (set_parameter("batch_norm_1", "gamma", 3e38), "in the forward pass of batch_norm_1, from inputs of up to"),
     (set_parameter("dense_1", "bias", 3e38), "in the loss, from outputs of up to"),
 ]
 
@@ -111,7 +111,7 @@ def test_a_loss_that_is_no_number():
         fit(small_model(), *some_data(), loss=Broken())
     x, labels = some_data()
     with pytest.raises(
-        TrainingError, match=r"in epoch 1, batch 1; .* in the loss, .*: look at the labels and at the loss"
+        TrainingError, match=r"in epoch 1, batch 1; .* in the loss, .*: check the labels and the loss"
     ):
         fit(small_model(), x, np.roll(labels, -1), loss=Broken())
 
@@ -137,7 +137,7 @@ def test_a_layer_in_the_middle_that_makes_no_numbers():
         seed=1,
     )
     with pytest.raises(
-        TrainingError, match=r"batch 1; it began in root_1, forwards, from inputs .*: look at the images and"
+        TrainingError, match=r"batch 1; it began in the forward pass of root_1, from inputs .*: check the images and"
     ):
         fit(model, *some_data())
 
@@ -153,32 +153,32 @@ def frozen_below_dense(kernel_value=None):
 
 def test_a_frozen_base_that_came_with_numbers_that_are_none():
     wanted = (
-        r"the features that the frozen base makes are not finite; it began in conv2d_1: its kernel is not finite any"
-        r" more: look at the weights that the model began with"
+        r"the features computed by the frozen base are not finite; it began in conv2d_1: its kernel is not finite:"
+        r" check the initial weights"
     )
     with pytest.raises(TrainingError, match=wanted):
         fit(frozen_below_dense(np.nan), *some_data())
-    with pytest.raises(TrainingError, match=r"began in conv2d_1: its kernel .*: look at the weights"):  # not once: each
+    with pytest.raises(TrainingError, match=r"began in conv2d_1: its kernel .*: check the initial weights"):
         fit(frozen_below_dense(np.nan), *some_data(), cache_features=False)
 
 
 def test_features_of_an_image_that_is_none():
     x, labels = some_data(40)
     x[33, 2, 2, 0] = np.nan
-    wanted = r"features .* it began in the input: image 34 of 40 holds numbers that are not finite: look at the images$"
+    wanted = r"features .* began in the input: image 34 of 40 contains numbers that are not finite: check the images$"
     with pytest.raises(TrainingError, match=wanted):
         fit(frozen_below_dense(), x, labels)
     x, labels = some_data()
     validation = x.copy()
     validation[7] = np.inf
-    with pytest.raises(TrainingError, match=r"features .* image 8 of 20 .*: look at the images"):
+    with pytest.raises(TrainingError, match=r"features .* image 8 of 20 .*: check the images"):
         fit(frozen_below_dense(), x, labels, validation=(validation, labels))
 
 
 def test_training_above_a_frozen_base_names_the_layer():
     model = frozen_below_dense()
     with pytest.raises(
-        TrainingError, match=r"batch 3; it began in dense_2: its kernel is not finite any more.*rate below"
+        TrainingError, match=r"batch 3; it began in dense_2: its kernel is not finite.*rate below"
     ):
         fit(model, *some_data(), callbacks=[Spoil(2, set_parameter("dense_2", "kernel", np.inf))])
 
@@ -204,7 +204,7 @@ def test_weights_that_were_none_before_the_first_step():
     model = small_model()
     set_parameter("dense_1", "kernel", np.nan)(model)
     with pytest.raises(
-        TrainingError, match=r"batch 1; it began in dense_1: its kernel .*look at the weights that the model"
+        TrainingError, match=r"batch 1; it began in dense_1: its kernel .*check the initial weights"
     ):
         fit(model, *some_data())
 

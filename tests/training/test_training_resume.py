@@ -75,7 +75,7 @@ def test_every_optimizer_resumes(tmp_path, make):
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, uninterrupted):
     ctrl_c = StopAt(3, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(Interrupted, match=r"epoch 4 of 6 after batch 2 of 4; saved .*checkpoint.npz; go on with: "):
+    with pytest.raises(Interrupted, match=r"epoch 4 of 6 after batch 2 of 4; saved .*checkpoint.npz; continue with: "):
         small_run.train(tmp_path, extra=[ctrl_c], seconds=1e9)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     model, _ = small_run.train(tmp_path, resume=True)
