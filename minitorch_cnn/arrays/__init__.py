@@ -1,6 +1,6 @@
 """Which array library an array belongs to, and where the faster twin of a definition is found."""
 
-from minitorch_cnn.arrays.dispatch import accelerated, definitions_only, run_definitions, say_once
+from minitorch_cnn.arrays.dispatch import accelerated, definitions_only, say_once
 from minitorch_cnn.arrays.libraries import BACKENDS, Array, is_array, library, library_name, moved, namespace, on_host
 
 __all__ = [
@@ -14,6 +14,5 @@ __all__ = [
     "moved",
     "namespace",
     "on_host",
-    "run_definitions",
     "say_once",
 ]

@@ -172,9 +172,10 @@ def _why_slower(library: str, error: ImportError) -> str:
     missing = [name for name in NEEDED[library] if not _is_installed(name)]
     if not missing:
         return f"{_first_line(error)}: the plain definitions run, slower"
+    names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
     are, where = "is" if len(missing) == 1 else "are", "" if "numba" in missing else " where it is needed"
     return (
-        f"{' and '.join(missing)} {are} not installed: the plain definitions run{where}, slower;"
+        f"{names} {are} not installed: the plain definitions run{where}, slower;"
         f" pip install {' '.join(missing)} makes it fast"
     )
 
@@ -206,9 +207,16 @@ def what_runs() -> str:
     return _here.get() or _everywhere["runs"]
 
 
-def run_definitions(on: bool = True) -> None:
-    """Let only definitions run in the whole process from now on; with on=False, twins again."""
-    _everywhere["runs"] = DEFINITIONS_ONLY if on else BOTH
+@contextlib.contextmanager
+def definitions_everywhere(on: bool = True) -> Iterator[None]:
+    """Inside this context only definitions run, in every thread of the process; with on=False nothing changes."""
+    before = _everywhere["runs"]
+    if on:
+        _everywhere["runs"] = DEFINITIONS_ONLY
+    try:
+        yield
+    finally:
+        _everywhere["runs"] = before
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import sys
 import traceback
 
 from minitorch_cnn import parallel
+from minitorch_cnn.arrays.dispatch import definitions_everywhere
 from minitorch_cnn.cli.exercise import add_exercise
 from minitorch_cnn.cli.explain import add_explain
 from minitorch_cnn.cli.export import add_export
@@ -16,6 +17,7 @@ from minitorch_cnn.cli.gradients import add_check_gradients
 from minitorch_cnn.cli.predict import add_predict
 from minitorch_cnn.cli.summary import add_summary
 from minitorch_cnn.cli.train import add_fine_tune, add_train
+from minitorch_cnn.cli.twins import add_twins
 from minitorch_cnn.cli.weights import add_weights
 from minitorch_cnn.errors import TooLittleMemory, UserError
 from minitorch_cnn.files.printable import printable
@@ -23,7 +25,7 @@ from minitorch_cnn.training.interrupts import ignore_interrupts
 
 COMMANDS = (
     add_train, add_fine_tune, add_predict, add_summary, add_weights, add_check_gradients, add_explain, add_exercise,
-    add_export,
+    add_export, add_twins,
 )  # fmt: skip
 EXAMPLES = """examples:
   minitorch-cnn train                                   the digits that come with the package; under a minute
@@ -46,7 +48,8 @@ def main(arguments=None):
     if not getattr(options, "together", False):
         parallel.continue_alone()
     try:
-        return options.run(options) or 0
+        with definitions_everywhere(getattr(options, "definitions", False)):
+            return options.run(options) or 0
     except UserError as error:
         return parallel.fail(f"minitorch-cnn: {printable(error)}", 2, together=getattr(error, "together", False))
     except KeyboardInterrupt as error:

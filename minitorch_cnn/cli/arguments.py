@@ -49,3 +49,10 @@ def positive(text):
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return number
+
+
+def add_definitions(parser: argparse.ArgumentParser) -> None:
+    """Add the option with which only definitions run."""
+    parser.add_argument(
+        "--definitions", action="store_true", help="run the definitions of engine/ alone, without their fast twins"
+    )

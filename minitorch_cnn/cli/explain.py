@@ -1,6 +1,6 @@
 """`minitorch-cnn explain`: one training step watched, on the terminal and as a page."""
 
-from minitorch_cnn.cli.arguments import positive
+from minitorch_cnn.cli.arguments import add_definitions, positive
 from minitorch_cnn.files.printable import printable
 
 
@@ -19,6 +19,7 @@ def add_explain(commands):
     explain.add_argument("--label", metavar="CLASS", help="what the images show; left out: what the network answers")
     explain.add_argument("--rate", type=positive, metavar="RATE", help="the learning rate of the step")
     explain.add_argument("--page", metavar="FILE", help="write it as a page too, with feature maps")
+    add_definitions(explain)
     explain.set_defaults(run=_explain)
 
 

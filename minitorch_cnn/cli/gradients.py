@@ -1,6 +1,6 @@
 """`minitorch-cnn check-gradients`: backward passes beside the definition of the derivative."""
 
-from minitorch_cnn.cli.arguments import named_model, positive_integer
+from minitorch_cnn.cli.arguments import add_definitions, named_model, positive_integer
 from minitorch_cnn.files.printable import printable
 
 
@@ -21,6 +21,7 @@ def add_check_gradients(commands):
         action="store_true",
         help="bugs put in on purpose: each has to be found; with --random N, on N random shapes each",
     )
+    add_definitions(check)
     check.add_argument("--page", metavar="FILE", help="write the charts and the gallery of bugs as a page")
     check.set_defaults(run=_check_gradients)
 
@@ -35,10 +36,17 @@ def _check_gradients(options):
     reports = [] if options.planted else _reports(options)
     bugs = _planted(options) if options.planted or options.page else []
     wrong = [report.subject for report in reports if not report.passed]
+    functions = [] if reports == [] or options.model or options.random or options.definitions else _functions()
     missed = [title for title, *_, report in bugs if report.passed]
     if reports:
         end = f"; wrong: {', '.join(wrong)}" if wrong else ""
-        print(f"{len(reports) - len(wrong)} of {len(reports)} agree{end}")
+        which = "in their definitions" if options.definitions else "in their definitions and in their compiled twins"
+        print(f"{len(reports) - len(wrong)} of {len(reports)} agree {which}{end}")
+    if functions:
+        faulty = [result.title for result in functions if not result.passed]
+        end = f"; wrong: {', '.join(faulty)}" if faulty else ""
+        print(f"{len(functions) - len(faulty)} of {len(functions)} functions agree with their twins{end}")
+        wrong += faulty
     if bugs:
         end = f"; missed: {', '.join(missed)}" if missed else ""
         print(f"{len(bugs) - len(missed)} of {len(bugs)} planted bugs found{end}")
@@ -99,6 +107,18 @@ def _reports(options):
         if options.random is None or not reports[-1].passed:
             print(reports[-1], flush=True)
     return reports
+
+
+def _functions():
+    """Every definition beside its twin, function by function; those with something to say are printed."""
+    from minitorch_cnn.gradients.twins import compare_twins
+
+    results = []
+    for result in compare_twins():
+        results.append(result)
+        if not result.passed or result.changed:
+            print(result, flush=True)
+    return results
 
 
 def _planted(options):

@@ -1,7 +1,7 @@
 """`minitorch-cnn train` and `minitorch-cnn fine-tune`: what makes a run folder, or goes on in one."""
 
 from minitorch_cnn.arrays import BACKENDS
-from minitorch_cnn.cli.arguments import positive, positive_integer, seed
+from minitorch_cnn.cli.arguments import add_definitions, positive, positive_integer, seed
 from minitorch_cnn.models.recipes import RECIPES
 
 
@@ -23,6 +23,7 @@ def add_train(commands):
     train.add_argument("--out", metavar="RUN", help="the run folder to make (runs/NAME-DATE-TIME)")
     train.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
     train.add_argument("--quiet", action="store_true", help="only the result")
+    add_definitions(train)
     train.set_defaults(run=_train, together=True)
 
 
