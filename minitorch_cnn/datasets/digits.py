@@ -12,6 +12,7 @@ import numpy as np
 
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.split import stratified_split
+from minitorch_cnn.errors import require
 
 SIZE = 32  # pixels: the input size of the CIFAR-10 ConvNet
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -33,8 +34,7 @@ def digits() -> Dataset:
 @functools.cache
 def _enlarged():
     """Return all digits, (1797, 32, 32, 3) uint8, and their labels, (1797,) int64."""
-    from PIL import Image
-
+    Image = require("PIL.Image", "enlarging the handwritten digits")
     # allow_pickle=False: the file may contain only numbers, never code.
     with np.load(pathlib.Path(__file__).with_name("digits.npz"), allow_pickle=False) as stored:
         small, labels = stored["images"], stored["labels"].astype(np.int64)

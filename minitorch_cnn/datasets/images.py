@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minitorch_cnn.errors import ArgumentError, DataError
+from minitorch_cnn.errors import ArgumentError, DataError, require
 
 MOST_PIXELS = 64_000_000  # a larger image is rejected before decoding, which would take 500 MB or more
 LARGE = 16_000_000  # pixels; larger images are decoded one at a time, because a few at once could fill the memory
@@ -14,6 +14,7 @@ LARGE = 16_000_000  # pixels; larger images are decoded one at a time, because a
 RESIZABLE_MODES = ("L", "LA", "RGB", "RGBA")
 # Raster formats, without those whose reader starts other programs (EPS) and those unusual in training.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+PURPOSE = "reading an image file"
 
 _one_large_image = threading.Lock()
 
@@ -29,8 +30,7 @@ def load_image(path: str | Path, height: int, width: int) -> np.ndarray:
     images become red-green-blue. Raises DataError, naming the file, when it is not an image, is damaged, or has more
     than 64 million pixels.
     """
-    from PIL import Image, ImageOps
-
+    Image, ImageOps = require("PIL.Image", PURPOSE), require("PIL.ImageOps", PURPOSE)
     size = image_size(height, width)
     with _opened(path) as image, _alone_if_large(image):
         # JPEG can be decoded at a half, a quarter or an eighth of its size. We keep at least twice the requested size,
@@ -77,8 +77,7 @@ def image_size(height: int, width: int) -> tuple[int, int]:
 @contextlib.contextmanager
 def _opened(path):
     """Context with an image of which only the header is read; any error inside becomes a DataError of one line."""
-    from PIL import Image, UnidentifiedImageError
-
+    Image = require("PIL.Image", PURPOSE)
     path = Path(path)
     if not is_file(path):  # this also excludes pipes, which could block for ever when opened
         raise DataError(f"{path}: expected an image file, found {'a folder' if is_folder(path) else 'no such file'}")
@@ -92,7 +91,7 @@ def _opened(path):
             yield image
     except DataError:
         raise
-    except UnidentifiedImageError:
+    except Image.UnidentifiedImageError:
         what = "an empty file" if path.stat().st_size == 0 else "something else"
         raise DataError(f"{path}: expected an image ({', '.join(FORMATS)}), got {what}") from None
     except Image.DecompressionBombError:
@@ -110,11 +109,9 @@ def _alone_if_large(image):
 
 def _plain(path, image):
     """Convert an image of any other mode to RGB, or to RGBA if it has transparency."""
-    from PIL import Image
-
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip at 255
         grey = np.clip(np.asarray(image), 0, 65535)
-        image = Image.fromarray((grey // 256).astype(np.uint8))
+        image = require("PIL.Image", PURPOSE).fromarray((grey // 256).astype(np.uint8))
     if image.mode == "F":
         raise DataError(f"{path}: expected 8 or 16 bits per channel, got an image of floating-point numbers")
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
@@ -122,9 +119,8 @@ def _plain(path, image):
 
 def _rgb(image):
     """Convert a grey or colour image to RGB, with white behind transparent parts."""
-    from PIL import Image
-
     if image.has_transparency_data:
+        Image = require("PIL.Image", PURPOSE)
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")

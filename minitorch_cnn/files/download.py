@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from minitorch_cnn.errors import ArgumentError, DataError
+from minitorch_cnn.errors import ArgumentError, DataError, require
+from minitorch_cnn.files.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     import requests
@@ -27,13 +28,13 @@ MIB = 1 << 20
 LARGEST = 2048 * MIB  # bytes; none of our files is larger, so a server that never stops sending is cut off here
 TIMEOUT = 30  # seconds without a byte
 PAUSE = 1  # seconds before the second attempt, doubled for each further one
+PURPOSE = "downloading a file"
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
     """Return the folder for downloads: `cache`, or $MINITORCH_CNN_CACHE, or the system's cache folder."""
-    import pooch
-
-    return Path(cache or os.environ.get("MINITORCH_CNN_CACHE") or pooch.os_cache("minitorch_cnn")).expanduser()
+    named = cache or os.environ.get("MINITORCH_CNN_CACHE")
+    return Path(named or require("pooch", PURPOSE).os_cache("minitorch_cnn")).expanduser()
 
 
 def fetch(
@@ -98,10 +99,8 @@ class _Failure(Exception):
 
 def _checksum(path: Path, like: str) -> str:
     """Return the file's checksum in the form of `like`: "md5:..." or "sha256:..."."""
-    import pooch
-
     algorithm, _, _ = like.partition(":")
-    return f"{algorithm}:{pooch.file_hash(str(path), algorithm)}"
+    return f"{algorithm}:{require('pooch', PURPOSE).file_hash(str(path), algorithm)}"
 
 
 def _check(path: Path, checksum: str, again: bool) -> None:
@@ -174,8 +173,7 @@ def _lock(file: BinaryIO) -> bool | None:
 
 def _download(url: str, path: Path, filename: str, progress: bool) -> None:
     """Request the bytes that `path` still lacks and append them; raises _Failure when that does not work."""
-    import requests
-
+    requests = require("requests", PURPOSE)
     have = path.stat().st_size
     # Ask for the raw bytes, because a server that treats .gz as an encoding must not unpack the archive.
     headers = {"Accept-Encoding": "identity"}
@@ -212,9 +210,7 @@ def _download(url: str, path: Path, filename: str, progress: bool) -> None:
 
 def _write(answer: requests.Response, path: Path, have: int, filename: str, progress: bool) -> None:
     """Write the body of the response to `path`, after its first `have` bytes."""
-    import urllib3
-    from tqdm import tqdm
-
+    urllib3 = require("urllib3", PURPOSE)
     length = answer.headers.get("Content-Length", "")
     expected = have + int(length) if length.isdigit() else None
     if expected is not None and expected > LARGEST:
@@ -222,7 +218,7 @@ def _write(answer: requests.Response, path: Path, have: int, filename: str, prog
     if expected is not None and expected - have > shutil.disk_usage(path.parent).free:
         raise OSError(errno.ENOSPC, "no space", str(path.parent))
     show = {"desc": filename, "unit": "B", "unit_scale": True, "leave": False, "disable": not progress}
-    with tqdm(total=expected, initial=have, **show) as bar, path.open("r+b") as file:
+    with progress_bar(total=expected, initial=have, **show) as bar, path.open("r+b") as file:
         file.seek(have)
         file.truncate()
         try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch_cnn.errors import ArgumentError, ShapeError, WeightsError
+from minitorch_cnn.errors import ArgumentError, ShapeError, WeightsError, require
 from minitorch_cnn.keras_h5.target import WEIGHT_ORDER, Target, TargetLayer, shape_text
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ def _float32(array: np.ndarray) -> np.ndarray:
 @contextmanager
 def _replacing(path: str) -> Iterator[h5py.File]:
     """Yield an HDF5 file that replaces `path` when the block ends without an error, and is deleted otherwise."""
-    import h5py  # only saving needs the library
-
+    h5py = require("h5py", "saving a Keras weight file")  # reading does not need it
     final = os.path.realpath(path)  # if `path` is a link, the file that it points to is replaced
     draft = f"{final}.{secrets.token_hex(4)}.part"
     try:

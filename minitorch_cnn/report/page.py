@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.errors import CheckpointError, require
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.report.svg import Drawing
 from minitorch_cnn.report.theme import style_variables
@@ -16,9 +16,10 @@ def render(template: str, **values: Any) -> str:
 
     Arguments: `template` is a file name, for example `"run.html"`; `values` must contain every name that the template
     uses. Values are escaped unless they are a `Drawing`, so any other string appears in the page as text.
-    """
-    import jinja2
 
+    Raises MissingPackage when Jinja2 is not installed.
+    """
+    jinja2 = require("jinja2", "writing a report")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.errors import ArgumentError, ShapeError, require
 from minitorch_cnn.report.svg import Drawing, element
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LARGEST_EXACT = 64  # pixels a side; images up to this size are stored as PNG, which keeps every pixel
 LARGEST_PHOTO = 192  # pixels a side; larger images are reduced to this size and stored as JPEG
+PURPOSE = "drawing the pictures of a report"
 
 
 def check_image(image: np.ndarray) -> np.ndarray:
@@ -45,15 +46,13 @@ def png_uri(image: np.ndarray) -> str:
 
     Raises ArgumentError or ShapeError for any other array, as `check_image` does.
     """
-    from PIL import Image
-
+    Image = require("PIL.Image", PURPOSE)
     return encoded(Image.fromarray(check_image(image)), "PNG", optimize=True)
 
 
 def photo_uri(image: np.ndarray) -> str:
     """Returns an image as a JPEG data URI of at most 192 pixels a side: about 10 kB instead of 100."""
-    from PIL import Image
-
+    Image = require("PIL.Image", PURPOSE)
     photo = Image.fromarray(check_image(image)).convert("RGB")
     photo.thumbnail((LARGEST_PHOTO, LARGEST_PHOTO))
     return encoded(photo, "JPEG", quality=86)

@@ -10,7 +10,7 @@ import numpy as np
 from minitorch_cnn import datasets, models
 from minitorch_cnn.datasets.preprocessing import Standardize
 from minitorch_cnn.engine import optimizers
-from minitorch_cnn.errors import ArgumentError, WeightsError
+from minitorch_cnn.errors import ArgumentError, WeightsError, require
 from minitorch_cnn.lessons.step import StepTrace
 from minitorch_cnn.lessons.trace import trace_step
 from minitorch_cnn.models.recipes import RECIPES
@@ -99,8 +99,7 @@ def _subject(name, files):
 
 
 def _scaled_digits(height, width):
-    from PIL import Image
-
+    Image = require("PIL.Image", "scaling the handwritten digits")
     images = datasets.digits().train_images[:SCALED]
     return np.stack(
         [np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)) for image in images]

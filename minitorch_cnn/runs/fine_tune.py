@@ -21,7 +21,7 @@ from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
 from minitorch_cnn.runs.folder import RunFolder
-from minitorch_cnn.runs.train import CHECKPOINT_SECONDS, command_line, gather_skipped
+from minitorch_cnn.runs.train import CHECKPOINT_SECONDS, command_line, gather_skipped, write_report
 from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.callbacks import Checkpoint, CSVLog
 
@@ -115,11 +115,14 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     folder.save_model(model, dataset.class_names)
     probabilities = class_probabilities(model.predict(dataset.test_images, batch_size=settings.batch_size))
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
-    write_transfer_training_report(
-        folder.report, settings, model, dataset, top, everything, probabilities, base, filters_before
-    )
     print(f"validation accuracy {top_accuracy:.4f} with the base frozen, {accuracy:.4f} after fine-tuning")
-    print(f"report: {printable(folder.report)}")
+    write_report(
+        folder,
+        command,
+        lambda: write_transfer_training_report(
+            folder.report, settings, model, dataset, top, everything, probabilities, base, filters_before
+        ),
+    )
     return folder
 
 

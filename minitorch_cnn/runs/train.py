@@ -1,6 +1,7 @@
 """`minitorch-cnn train`: start or resume a training in its run folder."""
 
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from minitorch_cnn.arrays import library
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.engine.metrics import class_probabilities
-from minitorch_cnn.errors import ArgumentError, CheckpointError
+from minitorch_cnn.errors import ArgumentError, CheckpointError, MissingPackage
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.models.recipes import RECIPES
 from minitorch_cnn.parallel.ranks import Alone
@@ -46,6 +47,22 @@ def gather_skipped(dataset: Dataset, ranks: Alone) -> Dataset:
 def command_line(ranks: Alone, command: str) -> str:
     """Return `command` as the user types it to run it on as many processes as now."""
     return f"mpiexec -n {ranks.size} {command}" if ranks.size > 1 else command
+
+
+def write_report(folder: RunFolder, command: str, write: Callable[[], object]) -> None:
+    """Call `write` and say where the report is; if a package is missing, say that instead, since the run is saved.
+
+    `command` is the one that continues the run, which also writes the report of a run that is finished.
+    """
+    try:
+        write()
+    except MissingPackage as error:
+        print(
+            f"{printable(folder.report)} was not written: {printable(error)}; then: {printable(command)}",
+            file=sys.stderr,
+        )
+    else:
+        print(f"report: {printable(folder.report)}")
 
 
 def start(settings: Settings, out: str | Path | None = None, progress: bool = True) -> RunFolder:
@@ -115,8 +132,11 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
         return folder
     folder.save_model(model, dataset.class_names)
     probabilities = class_probabilities(model.predict(dataset.test_images))
-    write_training_report(folder.report, recipe, settings, model, dataset, history, probabilities)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
     print(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images")
-    print(f"report: {printable(folder.report)}")
+    write_report(
+        folder,
+        command,
+        lambda: write_training_report(folder.report, recipe, settings, model, dataset, history, probabilities),
+    )
     return folder

@@ -19,6 +19,7 @@ from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import sent_ahead
 from minitorch_cnn.engine import passes
 from minitorch_cnn.errors import DataError, TrainingError
+from minitorch_cnn.files.progress_bar import progress_bar
 from minitorch_cnn.parallel import Alone, part
 from minitorch_cnn.training import diagnosis
 from minitorch_cnn.twins.stages import in_stages
@@ -51,13 +52,11 @@ def base_features(
     `ranks` computes some of the batches that one process would compute, so the features have the same bits. Raises
     TrainingError, naming the layer, if a feature is not finite, and DataError if the disk has no room for them.
     """
-    from tqdm import tqdm
-
     ranks = ranks or Alone()
     features = _room((len(images), *model.layers[fixed_depth(model) - 1].output_shape), model.dtype)
     cuts = [min(batch * batch_size, len(images)) for batch in ranks.cuts(-(-len(images) // batch_size))]
     first, stop = cuts[ranks.rank], cuts[ranks.rank + 1]
-    with tqdm(total=stop - first, unit=" images", desc="features", disable=not progress, dynamic_ncols=True) as bar:
+    with progress_bar(total=stop - first, unit=" images", desc="features", disable=not progress) as bar:
         if first < stop:
             transform = model.receive if model.backend == "numpy" else None
             share = part(images, first, stop)

@@ -1,11 +1,15 @@
 """What a training shows while it runs: a bar for each epoch, with the averages so far and the time that is left."""
 
+from __future__ import annotations
 
-def say(text, file=None):
-    """Print a line above the bar, on the output or another `file`."""
-    from tqdm import tqdm
+from typing import TextIO
 
-    tqdm.write(text, file)
+from minitorch_cnn.files.progress_bar import print_above, progress_bar
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Print a line above the bar, to the output or to another `file`."""
+    print_above(text, file)
 
 
 class Progress:
@@ -16,15 +20,12 @@ class Progress:
         return {"loss": self.totals["loss"] / images, "accuracy": self.totals["correct"] / images}
 
     def _bar(self):
-        from tqdm import tqdm
-
-        return tqdm(
+        return progress_bar(
             desc=f"epoch {self.epoch + 1}/{self.epochs}",
             total=len(self.batches.images),
             initial=self.totals["images"],
             unit=" images",
             disable=not self.progress,
-            dynamic_ncols=True,
             mininterval=0.2,
         )
 

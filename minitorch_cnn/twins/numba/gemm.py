@@ -25,12 +25,6 @@ _NO, _YES = ord("n"), ord("t")
 _SINGLE, _DOUBLE = ord("s"), ord("d")
 
 
-def one_type(*arrays):
-    """The arrays C-contiguous and of one dtype, as NumPy would promote them: `gemm` converts nothing."""
-    dtype = np.result_type(*arrays)
-    return [np.ascontiguousarray(array, dtype) for array in arrays]
-
-
 @njit(cache=True, nogil=True)
 def gemm(m, n, k, a, lda, transpose_a, b, ldb, transpose_b, beta, c, ldc):
     """c[m, n] = a[m, k] @ b[k, n] + beta * c, row-major; `a`, `b`, `c` are arrays that begin at the first element.

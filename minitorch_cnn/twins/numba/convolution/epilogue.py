@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit, prange, uintp
 
 from minitorch_cnn.engine.reductions import STRIPES
-from minitorch_cnn.twins.numba.gemm import one_type
+from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.simd import load, splat, store, store_bytes, take_larger
 
 SHORTEST = 64  # rows of a stripe

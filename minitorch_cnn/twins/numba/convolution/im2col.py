@@ -9,7 +9,8 @@ import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
 from minitorch_cnn.engine.convolution.geometry import output_size
-from minitorch_cnn.twins.numba.gemm import gemm, one_type
+from minitorch_cnn.twins.numba.gemm import gemm
+from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.workspace import workspace
 
 BLOCK_BYTES = 256 * 1024  # columns of one block: a fraction of a core's second-level cache

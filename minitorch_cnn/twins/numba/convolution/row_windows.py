@@ -8,11 +8,11 @@ bits do not depend on the threads.
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
+from minitorch_cnn.engine.convolution import im2col
 from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.twins.numba.block_product import WIDTHS, cut, fill_up, multiplier, panel_width, product
-from minitorch_cnn.twins.numba.convolution import im2col as im2col_numba
 from minitorch_cnn.twins.numba.convolution.epilogue import pool_rows
-from minitorch_cnn.twins.numba.gemm import one_type
+from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.simd import lanes
 from minitorch_cnn.twins.numba.workspace import workspace
 
@@ -38,7 +38,7 @@ def forward(x, kernel, strides, padding, bias=None, relu=False, pool=False):
 def backward_input(dy, kernel, input_shape, strides, padding):
     """See `row_windows.backward_input`."""
     if tuple(strides) != (1, 1):
-        return im2col_numba.backward_input(dy, kernel, input_shape, strides, padding)
+        return im2col.backward_input(dy, kernel, input_shape, strides, padding)  # its twin, unless SciPy is missing
     KH, KW, C, _ = kernel.shape
     dy, kernel = one_type(dy, kernel)
     corner = KH - 1 - padding[0][0], KW - 1 - padding[1][0]
@@ -121,7 +121,7 @@ def _turn(kernel, back):
 def copy_rows(to, x, size, n, first, last, left, width):
     """Rows first..last-1 of image n, from column -left on, `width` pixels of each, into `to`; zeros outside the image.
 
-    All flat, positions in unsigned integers: see `im2col_numba._fill`.
+    All flat, positions in unsigned integers: see `_fill` in im2col.py.
     """
     H, W, C = size
     before = min(max(left, 0), width) * C

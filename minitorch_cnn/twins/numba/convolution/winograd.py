@@ -22,7 +22,7 @@ from minitorch_cnn.twins.numba.convolution.epilogue import pool_rows
 from minitorch_cnn.twins.numba.convolution.row_windows import turn
 from minitorch_cnn.twins.numba.convolution.winograd_sums import kernel_gradient
 from minitorch_cnn.twins.numba.convolution.winograd_tiles import G, points_to_tile, transform_patch
-from minitorch_cnn.twins.numba.gemm import one_type
+from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.simd import lanes, load_all, store_all
 from minitorch_cnn.twins.numba.workspace import workspace
 
