@@ -1,14 +1,21 @@
-"""A model and Keras's weight files: what `keras_h5` has to know of the model, and where the arrays go.
+"""Keras weight files of a model: what `keras_h5` needs to know about the model, and where the arrays go.
 
-`keras_h5` reads and writes files and knows no layers; the layers know no files. This is the page where they meet.
+`keras_h5` knows files but no layers, and the layers know no files. This module connects them.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from minitorch_cnn import keras_h5
 from minitorch_cnn.arrays import on_host
 
-# Our classes whose name is another one in Keras.
+# Our layer classes that have a different name in Keras.
 KERAS_CLASSES = {
     "AveragePool2D": "AveragePooling2D",
     "BatchNorm": "BatchNormalization",
@@ -23,16 +30,17 @@ KERAS_CLASSES = {
 class KerasWeights:
     """The weight files of a `Sequential`."""
 
-    def load_weights(self, path, by_name=False, skip_mismatch=False, **options):
-        """Load a Keras weight file of any dialect: every array, or none.
+    def load_weights(
+        self: Any, path: str | Path, by_name: bool = False, skip_mismatch: bool = False, **options: Any
+    ) -> keras_h5.Loaded:
+        """Load a Keras weight file of any dialect: all arrays that fit the model, or none.
 
-        Layers are paired in order, or with `by_name` those of equal names only; `skip_mismatch` leaves layers alone
-        whose shapes differ. The other options, for old files that leave something open, are those of `keras_h5.load`.
+        Layers are paired in order, or with `by_name` by equal names; `skip_mismatch` skips layers whose shapes differ.
+        The other options are those of `keras_h5.load`, for old files that leave something open.
 
-        Returns what was loaded: `print(result.report)` says what came from where, with the fingerprints of the model's
-        weights before and after, `result.skipped` what was left out, `result.weights` are the model's own arrays.
-        Raises WeightsError, in one line, where the file is unsound or does not fit; the model then has the weights it
-        had.
+        Returns what was loaded: `result.report` says what came from where, with the fingerprints of the weights before
+        and after; `result.skipped` names what was left out; `result.weights` are the model's own arrays. Raises
+        WeightsError if the file is damaged or does not fit; the model's weights are then unchanged.
         """
         target, before = target_of(self), self.fingerprints_now()
         loaded = keras_h5.load(path, target, by_name, skip_mismatch, dtype=self.dtype, **options)
@@ -44,20 +52,20 @@ class KerasWeights:
                 row.before, row.fingerprint = before[row.goes_to], after[row.goes_to]
         return replace(loaded, weights={name: dict(self.get_layer(name).parameters) for name in loaded.weights})
 
-    def save_weights(self, path):
-        """Write the weights where Keras can load them, in float32.
+    def save_weights(self: Any, path: str | Path) -> None:
+        """Write the weights to a file that Keras can load, in float32.
 
-        A name ending in .weights.h5 gives the format of Keras 3, any other .h5 the one that all versions read. Raises
-        WeightsError where the file cannot be written, and leaves an older one as it was.
+        A name ending in .weights.h5 gives the format of Keras 3, any other .h5 the format that all versions read.
+        Raises WeightsError if the file cannot be written, and then leaves an older file unchanged.
         """
         keras_h5.save(path, target_of(self), self._host_weights(self.layers))
 
-    def fingerprints(self):
-        """{layer name: twelve hexadecimal digits} of every layer with weights, equal where all weights are equal."""
+    def fingerprints(self: Any) -> dict[str, str]:
+        """Return {layer name: twelve hexadecimal digits} for layers with weights; equal weights give equal digits."""
         return {name: keras_h5.fingerprint(arrays) for name, arrays in self._host_weights(self.layers).items()}
 
-    def fingerprints_now(self):
-        """As `fingerprints`, but weights that nobody has looked at are "initial", and are not drawn for this."""
+    def fingerprints_now(self: Any) -> dict[str, str]:
+        """Like `fingerprints`, but initial weights that have not been drawn yet are not drawn; they are "initial"."""
         self._require_built()
         drawn = [layer for layer in self.layers if layer._undrawn is None]
         arrays = self._host_weights(drawn)
@@ -67,12 +75,12 @@ class KerasWeights:
             if layer.parameter_shapes()
         }
 
-    def keras_target(self):
-        """The model as `keras_h5` sees it; so `keras_h5.inspect(path, model)` takes the model itself."""
+    def keras_target(self) -> keras_h5.Target:
+        """Return the model as `keras_h5` sees it; so `keras_h5.inspect(path, model)` accepts a model."""
         return target_of(self)
 
-    def _host_weights(self, layers):
-        """{layer name: {name: array}} of those of the layers with weights, as NumPy arrays."""
+    def _host_weights(self: Any, layers: Iterable) -> dict[str, dict[str, np.ndarray]]:
+        """{layer name: {name: NumPy array}} for those of the layers that have weights."""
         self._require_built()
         return {
             layer.name: {name: on_host(array) for name, array in layer.parameters.items()}
@@ -81,8 +89,8 @@ class KerasWeights:
         }
 
 
-def target_of(model):
-    """A `keras_h5.Target` of the model's names, classes and shapes; no weight is looked at."""
+def target_of(model: Any) -> keras_h5.Target:
+    """Return a `keras_h5.Target` with the model's layer names, classes and shapes; the weights are not read."""
     model._require_built()
     layers, flattened = [], None
     for layer in model.layers:
@@ -102,4 +110,4 @@ def target_of(model):
             flattened = layer.input_shape
         elif kind == "Dense":
             flattened = None
-    return keras_h5.Target(layers, model.input_shape)
+    return keras_h5.Target(tuple(layers), model.input_shape)

@@ -1,7 +1,7 @@
-"""The layers of a model, which can be read like a list and not be changed like one.
+"""The layers of a model, which can be read like a list but not changed like one.
 
-A layer put into a list would have no shapes and no place in the parameter vector: the summary would show it, and no
-step would train it. So each way to change the list is refused in a line that names the way that works.
+A layer put into a plain list would have no shapes and no place in the parameter vector: the summary would show it, but
+no step would train it. So every attempt to change the list raises an error that names the way that works.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class LayerList(tuple):
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise ArgumentError(
-            "model.layers cannot be changed: model.extend([...]) puts layers at the end, model.cut(after=...) takes"
-            " layers away, and each returns the model to go on with"
+            "model.layers cannot be changed: model.extend([...]) adds layers at the end, model.cut(after=...) removes"
+            " layers, and both return a new model"
         )
 
     append = extend = insert = pop = remove = clear = reverse = sort = _refuse

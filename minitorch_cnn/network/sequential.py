@@ -32,7 +32,7 @@ from minitorch_cnn.twins.stages import in_stages
 
 
 class LastPass(threading.local):
-    """What the last `forward` of each thread keeps for `backward`; copies and pickles begin empty."""
+    """What the last `forward` of each thread keeps for `backward`; copies and pickles start empty."""
 
     steps: list | None = None
 
@@ -41,13 +41,13 @@ class LastPass(threading.local):
 
 
 class Sequential(Surgery, KerasWeights, ModelState):
-    """A stack of named layers. Cutting, extending and freezing: `surgery.py`; weight files: `keras_weights.py`;
-    description, copies and state: `state.py`.
+    """A stack of named layers.
 
-    Arguments: `layers`; `input_shape` (H, W, C) or (D,) without the batch axis (left out: taken from the first input);
-    `seed` decides initial weights, shuffling, augmentation and dropout (left out: drawn, and kept in `model.seed`);
-    `dtype` "float32" or "float64"; `preprocessing` is applied to images of whole numbers.
-    Raises ShapeError, naming the layer, when a layer cannot take the output of the one before it.
+    Cutting, extending and freezing are in `surgery.py`, weight files in `keras_weights.py`, description, copies and
+    state in `state.py`. Arguments: `layers`; `input_shape` (H, W, C) or (D,) without the batch axis (left out: taken
+    from the first input); `seed` decides initial weights, shuffling, augmentation and dropout (left out: drawn at
+    random and stored in `model.seed`); `dtype` "float32" or "float64"; `preprocessing` is applied to uint8 images.
+    Raises ShapeError, naming the layer, if a layer does not accept the output of the one before it.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Sequential(Surgery, KerasWeights, ModelState):
         if self.dtype not in (np.float32, np.float64):
             raise ArgumentError(f"dtype: expected float32 or float64, got {dtype!r}")
         self.preprocessing = preprocessing
-        self.prediction: Any = None  # of the last batch that `loss_and_gradients` saw
+        self.prediction: Any = None  # for the last batch that `loss_and_gradients` computed
         self.backend = "numpy"
         self.input_shape: tuple | None = None
         self._last = LastPass()
@@ -77,13 +77,13 @@ class Sequential(Surgery, KerasWeights, ModelState):
 
     @property
     def layers(self) -> Any:
-        """The layers in order; `extend` and `cut` change them."""
+        """The layers in order; `extend` and `cut` make a model with other layers."""
         return self._layers
 
     # Building.
 
     def _name_layers(self) -> None:
-        """conv2d_1, conv2d_2, ...: the number counts the layers of a kind; names given by the user stay."""
+        """Name the layers conv2d_1, conv2d_2, ...: the number counts layers of a kind; the user's names stay."""
         taken = {layer.name for layer in self.layers if layer.named_by_user}
         counts: dict[str, int] = {}
         for layer in self.layers:
@@ -97,16 +97,16 @@ class Sequential(Surgery, KerasWeights, ModelState):
         seen = set()
         for layer in self.layers:
             if layer.name in seen:
-                raise ArgumentError(f"{layer.name}: two layers have this name; names must differ")
+                raise ArgumentError(f"{layer.name}: two layers have this name; give one of them another")
             seen.add(layer.name)
 
     def build(self, input_shape: tuple) -> None:
-        """Fix the shapes from the input to the prediction, and prepare the initial weights."""
+        """Compute all shapes from `input_shape` (without N) to the prediction, and prepare the initial weights."""
         if not self.layers:
             raise ArgumentError("Sequential: expected at least one layer, got none")
         for layer in self.layers:
             if layer.input_shape is not None:
-                raise ArgumentError(f"{layer.name}: belongs to a model already; make a new layer for this one")
+                raise ArgumentError(f"{layer.name}: already belongs to a model; make a new layer for this one")
         shape = tuple(int(size) for size in input_shape)
         for index, layer in enumerate(self.layers):
             layer.build(shape)
@@ -116,7 +116,7 @@ class Sequential(Surgery, KerasWeights, ModelState):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """Put the layers' parameters into one vector, where the model computes."""
+        """Put the layers' parameters into one vector, on the device where the model computes."""
         self.vector = ParameterVector(self.layers, self.dtype, self.seed)
         for layer in self.layers:
             layer.in_model = True
@@ -124,11 +124,11 @@ class Sequential(Surgery, KerasWeights, ModelState):
             self.to(self.backend)
 
     def to(self, backend: str) -> Sequential:
-        """Take the model to "cupy" (an NVIDIA GPU) or "numpy" (the host); returns the model.
+        """Move the model to "cupy" (an NVIDIA GPU) or "numpy" (the host); returns the model.
 
-        From then on it computes there, and images are sent there batch by batch. The weights stay the same to the bit;
-        those not drawn yet are drawn on the host. An optimizer in use follows with its state. Raises BackendError, in
-        one line that says what to install, if there is no CuPy or no GPU.
+        From then on it computes there, and images are sent there batch by batch. The weights keep their exact values;
+        those not drawn yet are drawn on the host. An optimizer in use moves its state at its next step. Raises
+        BackendError, which says what to install, if there is no CuPy or no GPU.
         """
         xp = library(backend)
         self.backend, self.prediction = backend, None
@@ -138,7 +138,7 @@ class Sequential(Surgery, KerasWeights, ModelState):
 
     @property
     def xp(self) -> ModuleType:
-        """The array library that the model computes with."""
+        """The array library that the model computes with: NumPy or CuPy."""
         return library(self.backend)
 
     @property
@@ -147,25 +147,25 @@ class Sequential(Surgery, KerasWeights, ModelState):
         return self.layers[-1].output_shape
 
     def get_layer(self, name: str) -> Any:
-        """The layer called `name`; ArgumentError, with the names there are, if there is none."""
+        """Return the layer called `name`; ArgumentError, which lists the names, if there is none."""
         for layer in self.layers:
             if layer.name == name:
                 return layer
         raise ArgumentError(f"no layer is called {name!r}; there are {', '.join(layer.name for layer in self.layers)}")
 
     def summary(self, batch_size: int = 32, file: Any = None) -> None:
-        """Print the table of layers: shapes, parameters, trainable or frozen, memory for a batch."""
+        """Print the table of layers: shapes, parameters, trainable or frozen, and the memory for a batch."""
         self._require_built()
         print(summary(self, batch_size), file=file)
 
     # The passes.
 
     def nodes(self) -> list[Node]:
-        """The layers at their places in the network, for the walk of `engine/passes.py`."""
+        """Return the layers at their places in the network, for the passes in `engine/passes.py`."""
         return chain(self.layers)
 
     def forward(self, x: Any, training: bool = False) -> Array:
-        """The prediction (N, ...) for x (N, *input_shape). Each thread keeps what its `backward` will need."""
+        """Return the prediction (N, ...) for x (N, *input_shape); each thread stores what its `backward` needs."""
         x = self.receive(x)
         nodes = in_stages(self.nodes())
         y, self._last.steps = passes.forward(nodes, [x], training, keep={node.output for node in nodes})
@@ -174,8 +174,8 @@ class Sequential(Surgery, KerasWeights, ModelState):
     def backward(self, dy: Any, input_gradient: bool | None = None) -> Array | None:
         """Fill `layer.gradients` from dy = dL/dprediction, after `forward`; returns dL/dinput, or None.
 
-        The backward pass stops at the lowest trainable layer. With `input_gradient` True it goes on to the input and
-        returns its gradient, with False it never does; left out, it does unless the bottom of the model is frozen.
+        The backward pass stops at the lowest trainable layer. With `input_gradient` True it continues to the input and
+        returns its gradient, with False it does not; left out, it does unless the bottom of the model is frozen.
         """
         self._require_built()
         nodes = self.nodes()
@@ -196,9 +196,9 @@ class Sequential(Surgery, KerasWeights, ModelState):
     def loss_and_gradients(
         self, x: Any, labels: Any, loss: Any, training: bool = True, observer: Observer | None = None
     ) -> float:
-        """The loss (float) of one batch; fills `layer.gradients` of the trainable layers.
+        """Return the loss (float) of one batch x (N, *input_shape); fills `layer.gradients` of the trainable layers.
 
-        Where the loss follows the last layer's activation (cross-entropy after softmax) the two are differentiated
+        If the loss belongs to the last layer's activation (cross-entropy after softmax), both are differentiated
         together, from the scores. An `observer` sees the layers one by one (`engine/passes.py`).
         """
         x = self.receive(x)
@@ -221,12 +221,12 @@ class Sequential(Surgery, KerasWeights, ModelState):
         return value
 
     def receive(self, x: Any) -> Array:
-        """The input as an array of the model's dtype: pixels through the preprocessing, floats as they are."""
+        """Return the input in the model's dtype: uint8 pixels go through the preprocessing, floats stay as they are."""
         x = self._here(x)
         if self.input_shape is None:
             self.build(x.shape[1:])
         if tuple(x.shape[1:]) != self.input_shape:
-            wanted = ", ".join(map(str, self.input_shape))
+            wanted = ", ".join(map(str, self.input_shape or ()))
             raise ShapeError(f"{self.layers[0].name}: expected input of shape (N, {wanted}), got {tuple(x.shape)}")
         if self.preprocessing is not None and x.dtype == np.uint8:
             return self.preprocessing(x, self.dtype)
@@ -235,40 +235,40 @@ class Sequential(Surgery, KerasWeights, ModelState):
         return x.astype(self.dtype, copy=False)
 
     def _here(self, x: Any) -> Array:
-        """An array, or a list of numbers, where the model is; ArgumentError where it is on a GPU and the model not."""
+        """An array or list on the model's device; ArgumentError if it is on a GPU and the model is on the host."""
         there = library_name(namespace(x)) if is_array(x) else "numpy"
         if there != self.backend and self.backend == "numpy":
-            raise ArgumentError(f'the model is on the host and got an array of {there}: model.to("{there}") moves it')
+            raise ArgumentError(f'the model is on the host, but got an array of {there}; move it: model.to("{there}")')
         if there != self.backend and getattr(x, "dtype", None) == np.float64:
-            x = x.astype(self.dtype, copy=False)  # half the bytes to send
+            x = x.astype(self.dtype, copy=False)  # halves the bytes to send
         return moved(x, self.xp)
 
     # Training.
 
     def lowest_trainable(self) -> int:
-        """The index of the lowest layer that learns; the number of layers if everything is frozen."""
+        """Return the index of the lowest layer that learns, or the number of layers if all are frozen."""
         self._require_built()
         return next((index for index, layer in enumerate(self.layers) if layer.learns), len(self.layers))
 
     def segments(self) -> list:
-        """The trainable parameters and their gradients as long vectors, for an optimizer."""
+        """Return the trainable parameters and their gradients as long vectors (`Segment`), for an optimizer."""
         self._require_built()
         return self.vector.segments()
 
     def train_step(self, x: Any, labels: Any, loss: Any, optimizer: Any) -> float:
-        """One step of what `fit` does: forward, backward, update; returns the loss before the update."""
+        """Take one step as in `fit`: forward, backward, update; returns the loss before the update."""
         value = self.loss_and_gradients(x, labels, loss, training=True)
         optimizer.step(self)
         return value
 
     def fit(self, x: Any, labels: Any = None, **options: Any) -> dict[str, list]:
-        """Train; see `training.fit` for the arguments. Returns the history, {name: [value of each epoch]}."""
+        """Train; `training.Trainer` lists the arguments. Returns the history, {name: [one value per epoch]}."""
         return fit(self, x, labels, **options)
 
     def predict(self, x: Any, batch_size: int = 128) -> Array:
-        """Predictions (N, ...) for x (N, *input_shape), a batch at a time; nothing is kept for a backward pass.
+        """Return predictions (N, ...) for x (N, *input_shape), computed batch by batch without storing anything.
 
-        They are NumPy's unless x is an array of another library. Several threads may predict at the same time.
+        They are NumPy arrays unless x is an array of another library. Several threads may predict at the same time.
         """
         if len(x) == 0:
             raise ShapeError("predict: expected at least one image, got none")
@@ -286,9 +286,9 @@ class Sequential(Surgery, KerasWeights, ModelState):
             raise out_of_memory(self, len(x)) from None
 
     def evaluate(self, x: Any, labels: Any, loss: Any = None, batch_size: int = 128) -> dict[str, float]:
-        """{"loss": mean loss, "accuracy": share of right classes} over x (N, ...) and its labels.
+        """Return {"loss": mean loss, "accuracy": share of correct classes} over x (N, ...) and its labels.
 
-        `loss` left out is the one that belongs to the last activation.
+        `loss` (left out: the one that belongs to the last activation).
         """
         if len(x) != len(labels) or len(x) == 0:
             raise LabelError(f"evaluate: expected a label for each image, got {len(x)} images and {len(labels)} labels")
@@ -303,19 +303,19 @@ class Sequential(Surgery, KerasWeights, ModelState):
         return {"loss": total / len(x), "accuracy": correct / len(x)}
 
     def default_loss(self) -> Any:
-        """Cross-entropy after softmax, binary cross-entropy after sigmoid, mean squared error otherwise."""
-        follows = getattr(self.layers[-1].activation, "name", None)
+        """Return cross-entropy after softmax, binary cross-entropy after sigmoid, mean squared error otherwise."""
+        follows: Any = getattr(self.layers[-1].activation, "name", None)
         return {"softmax": CrossEntropy, "sigmoid": BinaryCrossEntropy}.get(follows, MeanSquaredError)()
 
     def above(self, depth: int) -> Sequential:
-        """The model from layer `depth` on, for inputs that are that layer's: the same layers, the same weights."""
+        """Return a model of the layers from index `depth` on; the layers and their weights are shared."""
         upper = object.__new__(type(self))
         upper.__dict__.update(self.__dict__, _layers=LayerList(self.layers[depth:]), _last=LastPass())
         upper.input_shape, upper.preprocessing = upper.layers[0].input_shape, None
         return upper
 
     def forget(self) -> None:
-        """Drop what the last `forward` of this thread kept for `backward`."""
+        """Drop what the last `forward` of this thread stored for `backward`."""
         self._last.steps = None
 
     def _require_built(self) -> None:

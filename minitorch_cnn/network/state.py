@@ -1,4 +1,4 @@
-"""A model without its numbers, and its numbers: for JSON, for checkpoints, for copies and pickles."""
+"""The description of a model, for JSON, and its state, for checkpoints, copies and pickles."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from minitorch_cnn.errors import ArgumentError
 
 
 class ModelState:
-    """The part of a `Sequential` that describes it, and gives its state away and takes it back."""
+    """The part of a `Sequential` that describes it and saves and restores its state."""
 
-    def config(self) -> dict:
-        """The model without its weights, ready for JSON."""
+    def config(self: Any) -> dict:
+        """Return the description of the model without its weights, ready for JSON."""
         self._require_built()
         return {
             "input_shape": list(self.input_shape),
@@ -27,8 +27,11 @@ class ModelState:
         }
 
     @classmethod
-    def from_config(cls, config: dict, dtype: Any = None) -> Any:
-        """The model that `config()` described, with fresh weights. Only the layers of `layers/` can be named."""
+    def from_config(cls: Any, config: dict, dtype: Any = None) -> Any:
+        """Return the model that `config()` described, with initial weights; it may name only layers of `layers/`.
+
+        Raises ArgumentError for any other layer.
+        """
         stack = []
         for entry in config["layers"]:
             arguments = dict(entry)
@@ -39,9 +42,9 @@ class ModelState:
         preprocessing = preprocessings.from_config(config.get("preprocessing"))
         return cls(stack, config["input_shape"], config["seed"], dtype or config["dtype"], preprocessing)
 
-    def copy(self, dtype: Any = None) -> Any:
-        """An independent model with the same layers, weights and dropout counts, in another dtype if one is given."""
-        _ = self.layers[:1]  # a model that was used up says so
+    def copy(self: Any, dtype: Any = None) -> Any:
+        """Return an independent model with the same layers, weights and dropout counts, as `dtype` if it is given."""
+        _ = self.layers[:1]  # raises the error of a model that was used up
         twin = copy.deepcopy(self)
         if dtype is not None:
             twin.dtype = np.dtype(dtype)
@@ -49,16 +52,16 @@ class ModelState:
         return twin
 
     def __getstate__(self) -> dict:
-        """What a copy or a pickle holds: everything but the last pass and the vector, which is made anew from it."""
+        """What a copy or a pickle holds: everything but the prediction and the vector, which is built again from it."""
         return {key: value for key, value in self.__dict__.items() if key not in ("vector", "prediction")}
 
-    def __setstate__(self, state: dict) -> None:
+    def __setstate__(self: Any, state: dict) -> None:
         self.__dict__.update(state, prediction=None)
         if self.input_shape is not None and isinstance(self.layers, tuple):
             self._lay_out()
 
-    def state(self) -> dict[tuple[str, str], Any]:
-        """{(layer, name): array or number} of everything that training changes; the arrays are the model's own."""
+    def state(self: Any) -> dict[tuple[str, str], Any]:
+        """Return {(layer, name): array or number} of all that training changes; the arrays are the model's own."""
         state: dict[tuple[str, str], Any] = {}
         for layer in self.layers:
             for name, array in layer.parameters.items():
@@ -67,8 +70,8 @@ class ModelState:
                 state[layer.name, "draws"] = layer.draws
         return state
 
-    def load_state(self, state: dict[tuple[str, str], Any]) -> None:
-        """Copy the values of `state()` in; ArgumentError unless exactly this model's names are there."""
+    def load_state(self: Any, state: dict[tuple[str, str], Any]) -> None:
+        """Copy the values of `state()` into the model; ArgumentError unless the names are exactly this model's."""
         names = self.state().keys()
         if names != state.keys():
             different = sorted("/".join(name) for name in names ^ state.keys())

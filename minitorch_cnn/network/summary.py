@@ -1,4 +1,4 @@
-"""The table that `model.summary()` prints: what each layer makes of its input, and what that costs."""
+"""The table that `model.summary()` prints: each layer's output shape, its parameters, and the memory it takes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from minitorch_cnn.twins.stages import ConvPool, in_stages
 
 
 def summary(model: Any, batch_size: int = 32) -> str:
-    """The table as text. Memory is what a training step keeps for `batch_size` images.
+    """Return the table as text. Memory is what a training step stores for `batch_size` images.
 
-    *Activations* are what forward hands on and backward needs again; on the CPU the map between a convolution and the
-    2x2 pool behind it is never written (`layers/conv_pool.py`). *Columns* are what im2col would lay out if it were done
-    for the whole batch at once; the algorithms that "auto" takes on the CPU need a few hundred KiB instead.
+    *Activations* are the arrays of the forward pass that the backward pass needs. On the CPU the feature map between a
+    convolution and the 2x2 pool after it is never written (`twins/stages/conv_pool.py`). *Columns* are the size of the
+    im2col matrix for the whole batch; the algorithms that "auto" chooses on the CPU need only a few hundred KiB.
     """
     needed = need_gradients(model.nodes())
     rows = [("layer", "kind", "output", "parameters", "", "activations", "columns")]
@@ -41,14 +41,14 @@ def summary(model: Any, batch_size: int = 32) -> str:
     size = model.dtype.itemsize * batch_size
     footer = [
         f"input {'x'.join(map(str, model.input_shape))}, {totals['parameters']:,} parameters,"
-        f" {totals['trained']:,} trained, {totals['parameters'] - totals['trained']:,} not",
+        f" {totals['trained']:,} trained, {totals['parameters'] - totals['trained']:,} not trained",
         f"a training step with {batch_size} images keeps {mib(totals['kept'] * size)} of activations;"
         f" all its columns at once would be {mib(totals['columns'] * size)}",
     ]
     stages = [node for node in in_stages(model.nodes()) if isinstance(node.layer, ConvPool)]
     unwritten = sum(node.layer.conv.kept_elements() for node in stages if node.output in needed)
     if unwritten:
-        footer.append(f"{mib(unwritten * size)} of them are never written on the CPU: the convolution pools by itself")
+        footer.append(f"{mib(unwritten * size)} of them are never written on the CPU: convolution and pool run as one")
     if not needed.issuperset(node.output for node in model.nodes()):
         footer.append(
             "not visited: no layer at or below this one is trained, so the backward pass stops above it and nothing"
@@ -58,7 +58,7 @@ def summary(model: Any, batch_size: int = 32) -> str:
 
 
 def training_state(layer: Any, visited: bool) -> str:
-    """What training does with a layer: trained; frozen, the gradient passing through; or not visited at all."""
+    """Return what training does with a layer: trained, frozen with a gradient passing through, or not visited."""
     if not visited:
         return "not visited"
     if not layer.parameter_shapes():
@@ -67,7 +67,7 @@ def training_state(layer: Any, visited: bool) -> str:
 
 
 def mib(size: float) -> str:
-    """A number of bytes in MiB or GiB."""
+    """Return a number of bytes as text, in MiB or GiB."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
 
 

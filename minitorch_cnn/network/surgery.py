@@ -2,39 +2,50 @@
 
     base.cut(after="block5_pool")       block1_conv1 ... block5_pool | flatten ... predictions
     .extend([Flatten(), Dense(1)])      block1_conv1 ... block5_pool  flatten_1  dense_1
-    .freeze(through="block5_pool")      the layers up to there keep their weights while the others learn
+    .freeze(through="block5_pool")      the layers up to this one keep their weights while the others learn
 
-The layers stand in one flat row before and after: there is no model within a model, so every layer can be named, frozen
-and saved like any other.
+A model stays one flat list of layers; there is no model inside a model, so every layer can be named, frozen and saved
+like any other.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from minitorch_cnn.engine.layers.layer import Layer
 from minitorch_cnn.errors import ArgumentError
 
+if TYPE_CHECKING:
+    from minitorch_cnn.network.sequential import Sequential
+
 
 class Surgery:
-    """What can be done to a `Sequential` that has its shapes.
+    """What can be done to the layers of a `Sequential` whose shapes are known.
 
-    `cut` and `extend` return a new model and use the old one up: the layers and their weights move, so a large model is
-    never in memory twice, and whoever goes on with the old one is told so. `model.copy().cut(...)` keeps both.
+    `cut` and `extend` move the layers and their weights to a new model, so a large model is never in memory twice. The
+    old model is then used up: using it again is an error that says so. `model.copy().cut(...)` keeps both models.
     """
 
-    def cut(self, after):
-        """The model that ends with the layer called `after`, weights kept; the model itself is used up.
+    _layers: Any
+    vector: Any
 
-        Raises ArgumentError where no layer has that name.
+    def cut(self: Any, after: str) -> Sequential:
+        """Return the model that ends with the layer called `after`, with its weights; this model is used up.
+
+        Raises ArgumentError if no layer has that name.
         """
         self._require_built()
         last = self.get_layer(after)
         place = self.layers.index(last)
         return self._move(self.layers[: place + 1], [], "cut")
 
-    def extend(self, layers):
-        """The model with the list `layers` behind its own; the model itself is used up.
+    def extend(self: Any, layers: Layer | Sequence[Layer]) -> Sequential:
+        """Return the model with the list `layers` added at its end; this model is used up.
 
-        What was there keeps its weights to the bit, its names and what is frozen; the new layers draw theirs from the
-        model's seed, and get names that are not taken. Raises ArgumentError for what is not a new layer and for a name
-        that is taken, ShapeError where a layer does not fit; the model can then still be used.
+        The old layers keep their names, their exact weights and whether they are frozen. The new layers draw initial
+        weights from the model's seed and get names that are not taken. Raises ArgumentError for anything but new layers
+        and for a name that is taken, and ShapeError if a layer does not fit; this model can then still be used.
         """
         self._require_built()
         new = list(layers) if isinstance(layers, (list, tuple)) else [layers]
@@ -44,34 +55,34 @@ class Surgery:
             if not isinstance(layer, Layer):
                 raise ArgumentError(f"extend: expected a list of layers, got {type(layer).__name__}")
             if layer.input_shape is not None:
-                raise ArgumentError(f"{layer.name}: belongs to a model already; make a new layer for this one")
+                raise ArgumentError(f"{layer.name}: already belongs to a model; make a new layer for this one")
         return self._move(self.layers, new, "extend")
 
-    def freeze(self, *, through=None, layers=None):
-        """Keep weights as they are in training; returns the model.
+    def freeze(self: Any, *, through: str | None = None, layers: Iterable[str] | None = None) -> Sequential:
+        """Keep the weights of some layers unchanged in training; returns the model.
 
-        `through` names the last of the layers to freeze, from the input on; `layers` lists names instead; neither
-        freezes the whole model. What is not named stays as it was. A frozen layer gets no gradient, no update and no
-        weight decay, and a frozen BatchNorm keeps to its moving averages; where a trainable layer lies below, the
-        gradient passes through it.
+        `through` freezes all layers from the input up to the one of that name; `layers` instead lists the names of the
+        layers to freeze; without either, all layers are frozen. Other layers stay as they were. A frozen layer gets no
+        gradient, no update and no weight decay, and a frozen BatchNorm uses its moving averages. If a trainable layer
+        lies below, the gradient still passes through the frozen one.
 
-        Raises ArgumentError for a name that is not there or has no parameters, an empty list, and both arguments at
-        once: it never returns without having frozen what was asked for.
+        Raises ArgumentError for an unknown name, a layer without parameters, an empty list, or both arguments at once,
+        so it never returns without having frozen what was asked for.
         """
         return self._set_trainable(False, "freeze", through, layers)
 
-    def unfreeze(self, *, through=None, layers=None):
-        """Let weights learn again; the arguments are those of `freeze`. Returns the model.
+    def unfreeze(self: Any, *, through: str | None = None, layers: Iterable[str] | None = None) -> Sequential:
+        """Let layers learn again; the arguments are those of `freeze`. Returns the model.
 
-        To unfreeze from a layer on, unfreeze all and freeze through the layer before it. An optimizer already in use
-        starts the momentum of the unfrozen layers at zero and keeps that of the others.
+        To unfreeze all layers from some layer on, unfreeze all and freeze through the layer before it. An optimizer
+        already in use starts the momentum of the unfrozen layers at zero and keeps that of the others.
         """
         return self._set_trainable(True, "unfreeze", through, layers)
 
-    def _move(self, kept, new, act):
-        """The model of the layers `kept`, which move there, and `new`, which are checked first."""
+    def _move(self: Any, kept: Sequence[Layer], new: list[Layer], act: str) -> Sequential:
+        """A model of the layers `kept`, which are moved there, and `new`, which are checked first."""
         for layer in kept:
-            layer.named_by_user = True  # weight files and optimizers know it by this name
+            layer.named_by_user = True  # it must keep this name, by which weight files and optimizers know it
         model = type(self)([*kept, *new], seed=self.seed, dtype=self.dtype, preprocessing=self.preprocessing)
         _rehearse(new, kept[-1].output_shape)
         model.backend = self.backend
@@ -88,11 +99,11 @@ class Surgery:
         chosen = self._chosen(act, through, layers)
         for layer in chosen:
             layer.trainable = trainable
-        self.forget()  # a forward pass before now kept only what the old setting needs
+        self.forget()  # an earlier forward pass stored only what the old setting needs
         return self
 
     def _chosen(self, act, through, names):
-        """The layers with parameters that the arguments of `freeze` mean; ArgumentError where there are none."""
+        """The layers with parameters that the arguments of `freeze` select; ArgumentError if there are none."""
         self._require_built()
         with_parameters = [layer for layer in self.layers if layer.parameter_shapes()]
         choice = f"those with parameters are {', '.join(layer.name for layer in with_parameters) or 'none'}"
@@ -117,13 +128,13 @@ class Surgery:
 
 
 class UsedUp:
-    """Stands in the place of a model's layers when they have moved to another model."""
+    """Stands in for the layers of a model once they have moved to another model; any use of it raises an error."""
 
-    def __init__(self, act):
+    def __init__(self, act: str) -> None:
         self.act = act
 
-    def refuse(self, *_):
-        """Raise the ArgumentError that says where the layers are."""
+    def refuse(self, *_: Any) -> NoReturn:
+        """Raise the ArgumentError that says where the layers are now."""
         raise ArgumentError(
             f"this model was used up by {self.act}: its layers are in the model that {self.act} returned;"
             f" model.copy().{self.act}(...) keeps both"
@@ -134,7 +145,7 @@ class UsedUp:
 
 
 def _rehearse(layers, shape):
-    """Check that the layers fit behind a feature map of `shape` (H, W, C) or (D,), and leave them as they were."""
+    """Check that the layers accept an input of `shape`, (H, W, C) or (D,), and leave them unchanged."""
     try:
         for layer in layers:
             layer.build(shape)

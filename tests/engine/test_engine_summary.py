@@ -48,7 +48,7 @@ def test_the_cifar10_convnet(batch_size):
     assert [row[1] for row in rows[2:5]] == [
         "Conv2D 32 of 3x3, same, relu", "Conv2D 32 of 3x3, same, relu", "MaxPool2D 2x2",
     ]  # fmt: skip
-    assert "input 32x32x3, 1,676,842 parameters, 1,676,842 trained, 0 not" in text
+    assert "input 32x32x3, 1,676,842 parameters, 1,676,842 trained, 0 not trained" in text
     assert f"with {batch_size} images keeps {mib(sum(row[3] for row in CIFAR10) * batch_size)}" in text
     assert f"at once would be {mib(sum(row[4] for row in CIFAR10) * batch_size)}" in text
     fused = 32 * 32 * 32 + 14 * 14 * 64
