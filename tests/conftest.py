@@ -1,0 +1,13 @@
+"""What every run says at its end: how many slow tests (marked `campaign`) it left out, and how to run them."""
+
+left_out = []
+
+
+def pytest_deselected(items):
+    left_out.extend(item for item in items if item.get_closest_marker("campaign"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if left_out:
+        count = f"{len(left_out)} test{'s' * (len(left_out) > 1)}"
+        terminalreporter.write_line(f"NOT RUN: {count} marked campaign; pytest -m campaign runs them")
