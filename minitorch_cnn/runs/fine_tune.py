@@ -7,7 +7,6 @@ Each phase has its own checkpoint in the run folder, so `--resume` continues the
 """
 
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +67,7 @@ def _run(folder, settings, progress, ranks, fresh):
 
 
 def _run_inside(folder, settings, progress, ranks, fresh, command):
-    say: Callable = print if progress else (lambda text: None)
+    say = print if progress else (lambda text: None)
     library(settings.backend)  # raises an error before the data is loaded if the backend is missing
     ranks.choose_device(settings.backend)
 

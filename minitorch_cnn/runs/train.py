@@ -50,9 +50,9 @@ def command_line(ranks: Alone, command: str) -> str:
 
 
 def write_report(folder: RunFolder, command: str, write: Callable[[], object]) -> None:
-    """Call `write` and say where the report is; if a package is missing, say that instead, since the run is saved.
+    """Call `write` and print where the report is, or which package is missing; the run itself is saved by then.
 
-    `command` is the one that continues the run, which also writes the report of a run that is finished.
+    `command` continues the run; for a finished run it only writes the report.
     """
     try:
         write()
@@ -100,7 +100,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     library(settings.backend)  # raises an error before the data is loaded if the backend is missing
     ranks.choose_device(settings.backend)
     dataset = ranks.in_turn(lambda: recipe.load(settings.data, progress))
-    say: Callable = print if progress else (lambda text: None)
+    say = print if progress else (lambda text: None)
     say(dataset)
     model = recipe.model(dataset, settings.seed).to(settings.backend)
     if fresh and ranks.reports:
