@@ -1,58 +1,65 @@
 """Losses: one number for how wrong the model is, and its gradient. All are means over the batch.
 
-A loss that `follows` an activation can be differentiated together with it, from the scores that went into it: the
-result is exact for scores of any size, where taking the logarithm of a rounded probability is not.
+A loss that `follows` an activation can be differentiated together with it, from the scores, which are the input of the
+activation. That is exact for scores of any size, but the logarithm of a rounded probability is not.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import accelerated, moved, namespace, on_host
+from minitorch_cnn.arrays import Array, accelerated, moved, namespace, on_host
 from minitorch_cnn.errors import LabelError, ShapeError
 
 SMALLEST_PROBABILITY = 1e-7  # as in Keras: a given probability is kept this far from 0 and 1
 
 
 class Loss:
-    """Base: `value_and_gradient(prediction, labels)`, and `from_scores(scores, labels)` if it follows an activation.
+    """Base class: `value_and_gradient(prediction, labels)`, and `from_scores` in a loss that follows an activation.
 
-    Both check the labels and then compute with arrays alone, in `of_prediction` and `of_scores`, whose loss stays on
-    the device: what a CUDA graph can hold. A loss of one's own needs no more than `value_and_gradient`.
+    Both check the labels and then compute in `of_prediction` or `of_scores`, which use only arrays, so the loss stays
+    on the device and a CUDA graph can contain it. A loss of your own only needs to define `value_and_gradient`.
     """
 
-    follows = None
+    follows: str | None = None
+    of_prediction: Any
 
-    def value_and_gradient(self, prediction, labels):
-        """(loss, dL/dprediction) for what the model's last layer put out."""
+    def value_and_gradient(self, prediction: Array, labels: Any) -> tuple[float, Array]:
+        """Return (loss, dL/dprediction) for the model's prediction (N, ...)."""
         loss, gradient = self.of_prediction(prediction, self.check(prediction, labels))
         return float(loss), gradient
 
-    def check(self, prediction, labels):
-        """Labels as an array that fits the prediction (N, ...), on its device; LabelError or ShapeError otherwise."""
+    def check(self, prediction: Array, labels: Any) -> Array:
+        """Return the labels as an array that fits the prediction (N, ...); LabelError or ShapeError if they do not."""
         raise NotImplementedError
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
 class LossOfScores(Loss):
-    """Base of those that follow an activation."""
+    """Base class of the losses that follow an activation."""
 
-    def from_scores(self, scores, labels):
-        """(loss, dL/dscores) for the scores that go into the activation."""
+    of_scores: Any
+
+    def from_scores(self, scores: Array, labels: Any) -> tuple[float, Array]:
+        """Return (loss, dL/dscores) for the scores (N, ...) that go into the activation."""
         loss, gradient = self.of_scores(scores, self.check(scores, labels))
         return float(loss), gradient
 
 
 class CrossEntropy(LossOfScores):
-    """-log p(right class), for labels that are class numbers (N,) or rows of probabilities, one-hot or not (N, K)."""
+    """-log p(correct class); labels are class numbers (N,) or rows of probabilities (N, K), for example one-hot."""
 
     follows = "softmax"
 
-    def check(self, prediction, labels):
+    def check(self, prediction: Array, labels: Any) -> Array:
         if prediction.ndim != 2 or prediction.shape[1] < 2:
             raise ShapeError(
                 f"CrossEntropy: expected a model output of shape (N, classes) with two classes or more,"
-                f" got {tuple(prediction.shape)}; a single sigmoid output wants BinaryCrossEntropy"
+                f" got {tuple(prediction.shape)}; for a single sigmoid output use BinaryCrossEntropy"
             )
         N, K = prediction.shape
         xp = namespace(prediction)
@@ -71,12 +78,12 @@ class CrossEntropy(LossOfScores):
         one_hot[np.arange(N), whole] = 1
         return moved(one_hot, xp)
 
-    def of_scores(self, scores, wanted):
-        """L = mean(log sum exp(scores) - score of the right class), dscores = (softmax(scores) - one_hot) / N."""
+    def of_scores(self, scores: Array, wanted: Array) -> tuple[Any, Array]:
+        """L = mean(log sum exp(scores) - score of the correct class), dscores = (softmax(scores) - one_hot) / N."""
         losses, dscores = softmax_cross_entropy(scores, wanted)
         return losses.sum() / len(scores), dscores
 
-    def of_prediction(self, prediction, wanted):
+    def of_prediction(self, prediction: Array, wanted: Array) -> tuple[Any, Array]:
         """L = mean(-log p), dp = -wanted / p / N."""
         xp = namespace(prediction)
         p = xp.clip(prediction, SMALLEST_PROBABILITY, 1)
@@ -84,8 +91,8 @@ class CrossEntropy(LossOfScores):
 
 
 @accelerated
-def softmax_cross_entropy(scores, wanted):
-    """(losses (N,), dscores (N, K)) of scores (N, K) and rows of probabilities `wanted` (N, K).
+def softmax_cross_entropy(scores: Array, wanted: Array) -> tuple[Array, Array]:
+    """Return (losses (N,), dscores (N, K)) for scores (N, K) and rows of probabilities `wanted` (N, K).
 
     A row's loss is sum(wanted * (log sum exp(scores) - scores)); dscores = (softmax(scores) sum(wanted) - wanted) / N.
     """
@@ -103,7 +110,7 @@ class BinaryCrossEntropy(LossOfScores):
 
     follows = "sigmoid"
 
-    def check(self, prediction, labels):
+    def check(self, prediction: Array, labels: Any) -> Array:
         labels = _same_shape(type(self).__name__, prediction, labels)
         if not ((labels >= 0) & (labels <= 1)).all():
             raise LabelError(
@@ -111,7 +118,7 @@ class BinaryCrossEntropy(LossOfScores):
             )
         return moved(labels, namespace(prediction))
 
-    def of_scores(self, scores, y):
+    def of_scores(self, scores: Array, y: Array) -> tuple[Any, Array]:
         """L = mean(max(s, 0) - s y + log(1 + exp(-|s|))), dscores = (sigmoid(s) - y) / count."""
         xp = namespace(scores)
         small = xp.exp(-xp.abs(scores))
@@ -119,7 +126,7 @@ class BinaryCrossEntropy(LossOfScores):
         probability = xp.where(scores >= 0, 1 / (1 + small), small / (1 + small))
         return loss, (probability - y) / scores.size
 
-    def of_prediction(self, prediction, y):
+    def of_prediction(self, prediction: Array, y: Array) -> tuple[Any, Array]:
         """L = mean(-(y log p + (1 - y) log(1 - p))), dp = ((1 - y) / (1 - p) - y / p) / count."""
         xp = namespace(prediction)
         p = xp.clip(prediction, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
@@ -130,10 +137,10 @@ class BinaryCrossEntropy(LossOfScores):
 class MeanSquaredError(Loss):
     """mean((prediction - label)^2) over all elements; labels of the prediction's shape, or (N,) for (N, 1)."""
 
-    def check(self, prediction, labels):
+    def check(self, prediction: Array, labels: Any) -> Array:
         return moved(_same_shape(type(self).__name__, prediction, labels), namespace(prediction))
 
-    def of_prediction(self, prediction, labels):
+    def of_prediction(self, prediction: Array, labels: Array) -> tuple[Any, Array]:
         """dprediction = 2 (prediction - label) / count."""
         difference = prediction - labels
         return (difference * difference).sum() / difference.size, 2 * difference / difference.size
@@ -143,7 +150,7 @@ LOSSES = {loss.__name__: loss for loss in (CrossEntropy, BinaryCrossEntropy, Mea
 
 
 def _same_shape(name, prediction, labels):
-    """Labels on the host, in the prediction's dtype and shape: there they can be looked at without waiting."""
+    """The labels in the prediction's dtype and shape, on the host, where checking them waits for no GPU."""
     labels = on_host(labels).astype(prediction.dtype, copy=False)
     if labels.shape == prediction.shape:
         return labels

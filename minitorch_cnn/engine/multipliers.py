@@ -1,11 +1,11 @@
-"""Another learning rate for some layers: new layers learn fast while pretrained ones are only touched up.
+"""Different learning rates for different layers: new layers learn fast, and pretrained layers change only slightly.
 
     SGD(1e-3, multipliers={"block5": 0.1, "block5_conv3": 0.5})
 
     layer           dense_1   block5_conv3   block5_conv1   block4_conv3
     learning rate    1e-3         5e-4           1e-4           1e-3
 
-A name is that of a layer or what comes before an underscore in several; the longest one that fits a layer counts.
+A name is a layer's name, or its beginning up to an underscore; if several fit a layer, the longest one counts.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from minitorch_cnn.errors import ArgumentError
 
 
 def checked_multipliers(multipliers: dict | None) -> dict[str, float]:
-    """A copy of {name: factor}; ArgumentError where that is something else or a factor is below 0. None gives {}."""
+    """Return a copy of {name: factor}; None gives {}. Raises ArgumentError for anything else or a factor below 0."""
     if multipliers is None:
         return {}
     if not isinstance(multipliers, dict):
         raise ArgumentError(f"multipliers: expected {{layer name: factor}}, got {multipliers!r}")
     for name, factor in multipliers.items():
-        if not (isinstance(name, str) and isinstance(factor, Real) and 0 <= factor < math.inf):
+        if not (isinstance(name, str) and isinstance(factor, Real) and 0 <= factor < math.inf):  # type: ignore[operator]
             raise ArgumentError(f"multipliers: expected a name and a factor of at least 0, got {name!r}: {factor!r}")
     return {name: float(factor) for name, factor in multipliers.items()}
 
 
 def factors(multipliers: dict[str, float], layers: Iterable) -> dict[str, float]:
-    """{layer name: factor} for every layer with parameters, 1.0 where no name fits.
+    """Return {layer name: factor} for every layer with parameters, 1.0 if no name fits.
 
-    Raises ArgumentError for a name that fits no such layer: it would do nothing.
+    Raises ArgumentError for a name that fits no such layer, because it would have no effect.
     """
     names = [layer.name for layer in layers if layer.parameter_shapes()]
     for name in multipliers:

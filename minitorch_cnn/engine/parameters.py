@@ -1,31 +1,36 @@
 """All parameters of a model in one long vector; the layers hold views of it.
 
     vector:   | conv2d_1/kernel | conv2d_1/bias | conv2d_2/kernel | ... | dense_2/bias |
-                      ^ layer.parameters["kernel"] is this stretch, in the kernel's shape
+                      ^ layer.parameters["kernel"] is this part, in the kernel's shape
 
-So an optimizer's step is one pass over a few stretches, whatever the number of layers. What is trainable has a second
-vector for the gradients; what is frozen has none.
+So a step of an optimizer is one pass over a few long vectors, no matter how many layers there are. Trainable parameters
+have a second vector for their gradients; frozen parameters have none.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import moved, namespace, on_host
+from minitorch_cnn.arrays import Array, moved, namespace, on_host
 
 
 @dataclass
 class Segment:
-    """A stretch of neighbouring trainable parameters and, of the same length, their gradients."""
+    """A range of neighbouring trainable parameters and their gradients, which has the same length."""
 
-    parameters: np.ndarray  # 1-D, a view of the model's vector, in whatever library that is
-    gradients: np.ndarray  # 1-D
-    spans: dict  # (layer name, parameter name) -> (start, stop) within the stretch
+    parameters: Array  # 1-D, a view of the model's vector
+    gradients: Array  # 1-D
+    spans: dict[tuple[str, str], tuple[int, int]]  # (layer name, parameter name): (start, stop) within the segment
 
-    def split(self, label):
-        """[(label, Segment)]: the stretches in which `label` ({layer name: anything}) is the same, as views."""
+    def split(self, label: Mapping[str, Any]) -> list[tuple[Any, Segment]]:
+        """Return [(label, Segment)]: the parts in which `label` ({layer name: anything}) is the same, as views."""
         pieces = []
         for value, group in groupby(self.spans.items(), lambda item: label[item[0][0]]):
             spans = dict(group)
@@ -36,21 +41,21 @@ class Segment:
 
 
 class ParameterVector:
-    """The vector behind `layers` (built, in order); draws their initial values, layer i from `default_rng([seed, i])`.
+    """The vector behind `layers` (built, in order); layer i draws its initial values from `default_rng([seed, i])`.
 
-    A layer that comes with values of the right shapes, out of another model, keeps them.
+    A layer that has values of the right shapes already, because it was in another model, keeps them.
     """
 
-    def __init__(self, layers, dtype, seed):
+    def __init__(self, layers: Sequence[Any], dtype: Any, seed: int) -> None:
         self.layers = layers
-        self.spans = {}
+        self.spans: dict[tuple[str, str], tuple[int, int]] = {}
         size = 0
         for layer in layers:
             for name, shape in layer.parameter_shapes().items():
                 if name not in layer.statistics:
                     self.spans[layer.name, name] = (size, size + math.prod(shape))
                     size += math.prod(shape)
-        self._values = np.empty(size, dtype)
+        self._values: Array = np.empty(size, dtype)
         for index, layer in enumerate(layers):
             shapes = layer.parameter_shapes()
             storage = {
@@ -64,18 +69,18 @@ class ParameterVector:
                     layer.parameters.rebind(name, target)
             else:
                 layer.initialize(np.random.default_rng([seed, index]), dtype, storage)
-        self._trainable = None
-        self._segments = []
+        self._trainable: tuple | None = None
+        self._segments: list[Segment] = []
 
     @property
-    def values(self):
-        """The long vector, all of it drawn."""
+    def values(self) -> Array:
+        """The long vector, with all initial values drawn."""
         for layer in self.layers:
             _ = layer.parameters
         return self._values
 
-    def move(self, xp):
-        """Take the vector and what the layers keep beside it to the namespace `xp`; gradients begin anew there."""
+    def move(self, xp: ModuleType) -> None:
+        """Move the vector and the layers' other arrays to the namespace `xp`; the gradients are made again there."""
         self._values = moved(self.values, xp)
         for layer in self.layers:
             layer.move(xp)
@@ -88,12 +93,15 @@ class ParameterVector:
         start, stop = self.spans[layer, name]
         return self._values[start:stop].reshape(shape)
 
-    def segments(self):
-        """The trainable stretches, the same list until a layer's `trainable` changes; binds the layers' `gradients`."""
+    def segments(self) -> list[Segment]:
+        """Return the trainable segments, and bind the layers' `gradients` to them.
+
+        It is the same list until a layer's `trainable` changes.
+        """
         trainable = tuple(layer.trainable for layer in self.layers)
         if trainable == self._trainable:
             return self._segments
-        stretches = []  # [start, stop, {key: (start, stop)}] in the long vector
+        stretches: list = []  # [start, stop, {key: (start, stop)}] in the long vector
         for layer in self.layers:
             layer._gradients.clear()
             for name in layer.parameter_shapes():

@@ -1,7 +1,7 @@
 """Random bits by counting: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
 
-Block number i of a stream is a function of i and a key alone, so any backend and any number of threads draws the same
-bits, and a run that is resumed needs no more than the counter.
+Block i of a stream is a function of i and a key alone. So every backend and any number of threads draw the same bits,
+and a checkpoint needs to store only the counter.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ _LOW = 0xFFFFFFFF
 
 
 def philox(counter: tuple, key: tuple, xp: Any = np) -> tuple:
-    """Four uint32 arrays of random bits for a counter of four and a key of two numbers or uint32 arrays."""
+    """Return four uint32 arrays of random bits for a counter of four and a key of two numbers or uint32 arrays."""
     c0, c1, c2, c3 = (xp.asarray(c, dtype=xp.uint64) for c in counter)
     k0, k1 = key
     for _ in range(ROUNDS):
@@ -29,7 +29,7 @@ def philox(counter: tuple, key: tuple, xp: Any = np) -> tuple:
 
 
 def random_bits(size: int, key: tuple, draw: Any, xp: Any = np, first: int = 0) -> Array:
-    """`size` uint32 of stream `key` (two numbers) from number `first` on; `draw` counts the calls, each is fresh."""
+    """Return `size` uint32 of stream `key` (two numbers), from position `first` on; each `draw` is different."""
     index = xp.arange(first // 4, -(-(first + size) // 4), dtype=xp.uint64)
     counter = (index & xp.uint64(_LOW), index >> xp.uint64(32), draw & _LOW, draw >> 32)
     bits = xp.stack(xp.broadcast_arrays(*philox(counter, key, xp)), axis=1).reshape(-1)

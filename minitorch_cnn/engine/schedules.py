@@ -1,66 +1,69 @@
-"""Learning-rate schedules: the rate as a function of the step, so that a resumed run is where it was.
+"""Learning-rate schedules: the rate is a function of the step alone, so a resumed run continues with the right rate.
 
 Each is called with the number of the step about to be taken (0, 1, 2, ...) and returns the learning rate.
 """
 
 import math
+from typing import Any
 
 
 class Schedule:
-    """Base: fields are given to the constructor and come back from `config()`."""
+    """Base class; the constructor stores its arguments as attributes of the same names, which `config()` returns."""
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         raise NotImplementedError
 
-    def config(self):
-        """The constructor's arguments."""
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
         return dict(self.__dict__)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
 
 
 class Constant(Schedule):
     """Always `learning_rate`."""
 
-    def __init__(self, learning_rate):
+    def __init__(self, learning_rate: float) -> None:
         self.learning_rate = learning_rate
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return self.learning_rate
 
 
 class Step(Schedule):
     """`learning_rate`, multiplied by `factor` after every `every` steps."""
 
-    def __init__(self, learning_rate, every, factor=0.1):
+    def __init__(self, learning_rate: float, every: int, factor: float = 0.1) -> None:
         self.learning_rate, self.every, self.factor = learning_rate, every, factor
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return self.learning_rate * self.factor ** (step // self.every)
 
 
 class Cosine(Schedule):
     """From `learning_rate` down to `final` along half a cosine over `steps` (Loshchilov and Hutter 2017)."""
 
-    def __init__(self, learning_rate, steps, final=0.0):
+    def __init__(self, learning_rate: float, steps: int, final: float = 0.0) -> None:
         self.learning_rate, self.steps, self.final = learning_rate, steps, final
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         return _half_cosine(self.learning_rate, self.final, step / self.steps)
 
 
 class OneCycle(Schedule):
-    """Up to `maximum` in the first `warmup` of `steps`, then down to nearly nothing (Smith and Topin 2018).
+    """Up to `maximum` in the first part `warmup` of `steps`, then down to nearly zero (Smith and Topin 2018).
 
-    Both ways along half a cosine, from maximum / `start_divisor` and to that / `end_divisor`.
+    It starts at maximum / `start_divisor` and ends at that / `end_divisor`; both parts follow half a cosine.
     """
 
-    def __init__(self, maximum, steps, warmup=0.3, start_divisor=25.0, end_divisor=1e4):
+    def __init__(
+        self, maximum: float, steps: int, warmup: float = 0.3, start_divisor: float = 25.0, end_divisor: float = 1e4
+    ) -> None:
         self.maximum, self.steps, self.warmup = maximum, steps, warmup
         self.start_divisor, self.end_divisor = start_divisor, end_divisor
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> float:
         start = self.maximum / self.start_divisor
         peak = self.warmup * self.steps
         if step < peak:
