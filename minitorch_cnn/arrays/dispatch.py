@@ -173,7 +173,8 @@ def _why_slower(library: str, error: ImportError) -> str:
     if not missing:
         return f"{_first_line(error)}: the plain definitions run, slower"
     names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
-    are, where = "is" if len(missing) == 1 else "are", "" if "numba" in missing else " where it is needed"
+    are, it_is = ("is", "it is") if len(missing) == 1 else ("are", "they are")
+    where = "" if "numba" in missing else f" where {it_is} needed"
     return (
         f"{names} {are} not installed: the plain definitions run{where}, slower;"
         f" pip install {' '.join(missing)} makes it fast"

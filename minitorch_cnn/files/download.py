@@ -54,7 +54,8 @@ def fetch(
     whether to show a progress bar; `attempts`, how often each address is tried; `advice`, what the user can do if the
     download fails, appended to the error message.
 
-    Raises DataError when no address gives a complete file with the right checksum.
+    Raises DataError when no address gives a complete file with the right checksum; MissingPackage when Pooch, or one of
+    the packages that it needs, is not installed.
     """
     urls = [urls] if isinstance(urls, str) else list(urls)
     if not urls:
@@ -63,6 +64,8 @@ def fetch(
     present = _checksum(final, checksum) if final.is_file() else ""
     if present == checksum:
         return final
+    for package in ("pooch", "requests", "urllib3"):  # what is missing is said before anything is downloaded
+        require(package, PURPOSE)
     failures: dict[str, _Failure] = {}
     with _disk_errors(filename, final.parent):
         final.parent.mkdir(parents=True, exist_ok=True)
