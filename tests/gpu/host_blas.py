@@ -34,7 +34,7 @@ class HostBlas:
             if add:
                 result[...] += left @ right
             else:
-                result[...] = left @ right
+                np.matmul(left, right, out=result)
 
         self.calls += 1
         change(multiply)
