@@ -1,12 +1,15 @@
-"""The command line, `minitorch-cnn`: one command a file.
+"""The command line, `minitorch-cnn`: one command per file.
 
-Every mistake of a user ends in one line on the error output and exit code 2; Ctrl-C in 130; a check that fails in 1.
+A mistake of the user ends with one line on standard error and exit code 2, Ctrl-C with 130, a failed check with 1.
 """
+
+from __future__ import annotations
 
 import argparse
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 
 from minitorch_cnn import parallel
 from minitorch_cnn.arrays.dispatch import definitions_everywhere
@@ -42,8 +45,8 @@ EXAMPLES = """examples:
 """
 
 
-def main(arguments=None):
-    """Run the command line; returns the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line with `arguments` (left out: the program's own); returns the exit code."""
     options = parallel.parse_once(_parser(), arguments)
     if not getattr(options, "together", False):
         parallel.continue_alone()
@@ -58,8 +61,8 @@ def main(arguments=None):
             return parallel.fail(message, 130, together=getattr(error, "together", False))
     except BrokenPipeError:  # `minitorch-cnn summary cifar10 | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return parallel.fail("minitorch-cnn: nobody reads the output", 1) if parallel.launched() > 1 else 1
-    except OSError as error:  # a name that no file can have, a disk that fails where nobody thought of it
+        return parallel.fail("minitorch-cnn: the output was closed", 1) if parallel.launched() > 1 else 1
+    except OSError as error:  # for example an invalid file name, or a disk error
         return parallel.fail(f"minitorch-cnn: {printable(error.filename or 'error')}: {error.strerror or error}", 2)
     except MemoryError as error:
         return parallel.fail(f"minitorch-cnn: {printable(TooLittleMemory.describe(error))}", 2)
@@ -72,7 +75,7 @@ def main(arguments=None):
 def _parser():
     parser = argparse.ArgumentParser(
         prog="minitorch-cnn",
-        description="Convolutional networks written out by hand on NumPy.",
+        description="Convolutional networks written by hand on NumPy.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,10 +1,13 @@
-"""Arguments of the command line that are more than a word: numbers within bounds, networks by name."""
+"""Command-line arguments that several commands share: numbers within bounds, and networks by name."""
+
+from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-# What a network is called on the command line: (function of `models`, its arguments).
-NETWORKS = {
+# Name of a network on the command line: (function of `models`, its arguments).
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "cifar10": ("cifar10", {}),
     "cats-vs-dogs": ("cats_vs_dogs", {}),
     "vgg16": ("vgg16", {}),
@@ -14,8 +17,11 @@ NETWORKS = {
 }
 
 
-def named_model(name):
-    """The network that a name of the command line means: one of NETWORKS, or what is in a run folder."""
+def named_model(name: str) -> Any:
+    """Return the network that `name` stands for: one of NETWORKS, or the model in a run folder.
+
+    Raises ArgumentError if it is neither.
+    """
     from minitorch_cnn import models
     from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.runs import RunFolder
@@ -28,20 +34,23 @@ def named_model(name):
     raise ArgumentError(f"{name}: expected a run folder or one of {', '.join(NETWORKS)}")
 
 
-def positive_integer(text):
+def positive_integer(text: str) -> int:
+    """Return `text` as a whole number of at least 1."""
     number = int(text) if text.isascii() and text.isdigit() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return number
 
 
-def seed(text):
+def seed(text: str) -> int:
+    """Return `text` as a whole number of at least 0."""
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
     return int(text)
 
 
-def positive(text):
+def positive(text: str) -> float:
+    """Return `text` as a finite number above 0."""
     try:
         number = float(text)
     except ValueError:
@@ -52,7 +61,7 @@ def positive(text):
 
 
 def add_definitions(parser: argparse.ArgumentParser) -> None:
-    """Add the option with which only definitions run."""
+    """Add the option --definitions, with which no twin runs."""
     parser.add_argument(
         "--definitions", action="store_true", help="run the definitions of engine/ alone, without their fast twins"
     )

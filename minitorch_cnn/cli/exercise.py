@@ -1,23 +1,27 @@
 """`minitorch-cnn exercise`: a course of ten exercises, checked one by one or all at once."""
 
+from __future__ import annotations
+
+import argparse
+
 from minitorch_cnn.cli.arguments import positive
 from minitorch_cnn.files.printable import printable
 
 
-def add_exercise(commands):
-    """Put the command beside the others."""
+def add_exercise(commands: argparse._SubParsersAction) -> None:
+    """Add the command."""
     exercise = commands.add_parser(
         "exercise",
-        help="write the heart of a layer and be told what is wrong with it",
-        description="A course of ten exercises. Without a NAME it says how far you are; `start` copies the stubs; the"
-        " name of an exercise checks your file, `all` checks every one. Exit code 1 where one is not right.",
+        help="write the core of a layer yourself and see what is wrong with it",
+        description="A course of ten exercises. Without a NAME it shows your progress; `start` copies the files to fill"
+        " in; the name of an exercise checks your file, and `all` checks every file. Exit code 1 if one is wrong.",
     )
     exercise.add_argument(
         "name", nargs="?", metavar="NAME", help="start, all, or an exercise: dense, relu, ... or 1, 2, or your file"
     )
-    exercise.add_argument("folder", nargs="?", metavar="DIR", help="where your files are (exercises, or right here)")
-    exercise.add_argument("--seconds", type=positive, metavar="S", help="how long your code may run (20)")
-    exercise.add_argument("--solution", action="store_true", help="print ours instead of checking yours")
+    exercise.add_argument("folder", nargs="?", metavar="DIR", help="the folder of your files (exercises, or this one)")
+    exercise.add_argument("--seconds", type=positive, metavar="S", help="seconds that your code may run (20)")
+    exercise.add_argument("--solution", action="store_true", help="print the solution instead of checking your file")
     exercise.set_defaults(run=_exercise)
 
 
@@ -36,10 +40,10 @@ def _exercise(options):
     if options.name == "start":
         copied = mine.start()
         kept = len(course.EXERCISES) - len(copied)
-        stay = f", {kept} were there and stay" if kept else ""
-        print(f"{len(copied)} exercises put into {printable(mine.folder)}{stay}")
+        stay = f", {kept} existed already and were kept" if kept else ""
+        print(f"{len(copied)} exercises copied to {printable(mine.folder)}{stay}")
         first = printable(mine.file_of(course.EXERCISES[0]))
-        print(f"open {first}, then: minitorch-cnn exercise dense{_in_folder(mine)}")
+        print(f"open {first}, then run: minitorch-cnn exercise dense{_in_folder(mine)}")
         return 0
     if options.name == "all" and not options.solution:
         mine.require()
@@ -57,7 +61,7 @@ def _exercise(options):
 
 
 def _take_paths_apart(options):
-    """`minitorch-cnn exercise DIR`, `minitorch-cnn exercise DIR/06_conv2d.py`, and names of two words."""
+    """Accept `minitorch-cnn exercise DIR`, `minitorch-cnn exercise DIR/06_conv2d.py`, and names of two words."""
     from pathlib import Path
 
     from minitorch_cnn.exercises import course
@@ -84,7 +88,7 @@ def _check_one(mine, exercise, seconds):
 
 
 def _said(exercise, outcome, mine):
-    """What a check tells the learner, line by line."""
+    """The lines that a check prints."""
     for function in outcome.right:
         yield f"right  {function}"
     for index, words in enumerate(outcome.lines):

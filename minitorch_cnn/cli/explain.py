@@ -1,24 +1,28 @@
-"""`minitorch-cnn explain`: one training step watched, on the terminal and as a page."""
+"""`minitorch-cnn explain`: follow one training step, on the terminal and as a page."""
+
+from __future__ import annotations
+
+import argparse
 
 from minitorch_cnn.cli.arguments import add_definitions, positive
 from minitorch_cnn.files.printable import printable
 
 
-def add_explain(commands):
-    """Put the command beside the others."""
+def add_explain(commands: argparse._SubParsersAction) -> None:
+    """Add the command."""
     explain = commands.add_parser(
         "explain",
-        help="watch one training step, layer by layer",
-        description="Trace one forward and backward pass and one update: shapes, multiplications, bytes, time, what the"
-        " activations and gradients look like, which ReLUs are off, and how far each layer moves.",
+        help="follow one training step, layer by layer",
+        description="Trace one forward and backward pass and one update: shapes, multiplications, bytes, time, the"
+        " distributions of activations and gradients, the share of inactive ReLUs, and the size of each update.",
     )
     explain.add_argument("model", nargs="?", default="digits", metavar="MODEL",
-                         help="digits (left out), a network as for summary, or a run folder")  # fmt: skip
-    explain.add_argument("images", nargs="*", metavar="IMAGE", help="image files; left out: digits of the package")
+                         help="digits (the default), a network as for summary, or a run folder")  # fmt: skip
+    explain.add_argument("images", nargs="*", metavar="IMAGE", help="image files (default: digits of the package)")
     explain.add_argument("--weights", metavar="FILE", help="a Keras weight file for the network")
-    explain.add_argument("--label", metavar="CLASS", help="what the images show; left out: what the network answers")
+    explain.add_argument("--label", metavar="CLASS", help="the class of the images (default: the network's prediction)")
     explain.add_argument("--rate", type=positive, metavar="RATE", help="the learning rate of the step")
-    explain.add_argument("--page", metavar="FILE", help="write it as a page too, with feature maps")
+    explain.add_argument("--page", metavar="FILE", help="also write it as a page, with feature maps")
     add_definitions(explain)
     explain.set_defaults(run=_explain)
 
@@ -36,7 +40,7 @@ def _explain(options):
 
         page = StepPage(
             f"One step of {subject.title}", step, _in_words(step), subject.images, label_words(subject),
-            subject.class_names, [("The same again", _explained_by(options))], subject.notes,
+            subject.class_names, [("Run it again", _explained_by(options))], subject.notes,
         )  # fmt: skip
         print(f"page: {printable(write_step_page(page, options.page))}")
     return 0
@@ -45,7 +49,7 @@ def _explain(options):
 def _in_words(step):
     images = f"{step.images} images" if step.images > 1 else "One image"
     kind = step.optimizer.partition("(")[0] + (" with Nesterov momentum" if "nesterov=True" in step.optimizer else "")
-    return f"{images}, forwards and back, and one update by {kind} at a learning rate of {step.rate:g}"
+    return f"{images}, one forward and backward pass, and one update by {kind} at a learning rate of {step.rate:g}"
 
 
 def _explained_by(options):

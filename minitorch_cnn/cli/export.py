@@ -1,16 +1,20 @@
-"""`minitorch-cnn export`: a trained network as the files that another tool reads."""
+"""`minitorch-cnn export`: write a trained network as files for another tool."""
+
+from __future__ import annotations
+
+import argparse
 
 from minitorch_cnn.cli.arguments import named_model
 from minitorch_cnn.files.printable import printable
 
 
-def add_export(commands):
-    """Put the command beside the others."""
+def add_export(commands: argparse._SubParsersAction) -> None:
+    """Add the command."""
     export = commands.add_parser(
         "export",
         help="write a trained network for CNN Explainer",
-        description="Write a trained network as the files of poloclub's CNN Explainer; put them into"
-        " public/assets/data/ of a copy of it. It draws Tiny VGG (see: minitorch-cnn summary tiny-vgg) and no other.",
+        description="Write a trained network as the three data files of poloclub's CNN Explainer, which go into"
+        " public/assets/data/ of a copy of it. It can only draw Tiny VGG (see: minitorch-cnn summary tiny-vgg).",
     )
     export.add_argument("model", metavar="MODEL", help="a run folder, or tiny-vgg with --weights")
     export.add_argument("--weights", metavar="FILE", help="a Keras weight file for the network")
@@ -28,7 +32,7 @@ def _export(options):
     if options.weights is not None:
         model.load_weights(options.weights)
     elif not Path(options.model).is_dir():
-        raise ArgumentError(f"export: expected --weights FILE beside {options.model}, or a run folder in its place")
+        raise ArgumentError(f"export: expected --weights FILE with {options.model}, or a run folder instead of it")
     for path in cnn_explainer.export(model, options.cnn_explainer):
         print(f"{printable(path)}: {path.stat().st_size:,} bytes")
     return 0

@@ -1,13 +1,17 @@
-"""`minitorch-cnn predict`: name what is in an image."""
+"""`minitorch-cnn predict`: classify images with a trained network."""
+
+from __future__ import annotations
+
+import argparse
 
 from minitorch_cnn.files.printable import printable
 
 
-def add_predict(commands):
-    """Put the command beside the others."""
-    predict = commands.add_parser("predict", help="name what is in an image", description="Name what is in an image.")
+def add_predict(commands: argparse._SubParsersAction) -> None:
+    """Add the command."""
+    predict = commands.add_parser("predict", help="classify images", description="Classify images with a finished run.")
     predict.add_argument("run_folder", metavar="RUN", help="the folder of a finished run")
-    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files; scaled to the network's size")
+    predict.add_argument("images", nargs="+", metavar="IMAGE", help="image files, scaled to the network's input size")
     predict.set_defaults(run=_predict)
 
 

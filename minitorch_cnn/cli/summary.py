@@ -1,15 +1,21 @@
-"""`minitorch-cnn summary`: shapes, parameters and memory of a network."""
+"""`minitorch-cnn summary`: print the shapes, parameters and memory of a network."""
+
+from __future__ import annotations
+
+import argparse
 
 from minitorch_cnn.cli.arguments import NETWORKS, named_model, positive_integer
 
 
-def add_summary(commands):
-    """Put the command beside the others."""
+def add_summary(commands: argparse._SubParsersAction) -> None:
+    """Add the command."""
     summary = commands.add_parser(
-        "summary", help="shapes, parameters and memory of a network", description="Shapes, parameters and memory."
+        "summary",
+        help="print the shapes, parameters and memory of a network",
+        description="Print the shapes, parameters and memory of a network.",
     )
     summary.add_argument("model", metavar="MODEL", help=f"{', '.join(NETWORKS)}, or a run folder")
-    summary.add_argument("--batch-size", type=positive_integer, default=32, metavar="N", help="memory for N (32)")
+    summary.add_argument("--batch-size", type=positive_integer, default=32, metavar="N", help="images in a batch (32)")
     summary.set_defaults(run=_summary)
 
 

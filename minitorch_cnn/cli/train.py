@@ -1,54 +1,58 @@
-"""`minitorch-cnn train` and `minitorch-cnn fine-tune`: what makes a run folder, or goes on in one."""
+"""`minitorch-cnn train` and `minitorch-cnn fine-tune`: start a run folder, or resume the training in one."""
+
+from __future__ import annotations
+
+import argparse
 
 from minitorch_cnn.arrays import BACKENDS
 from minitorch_cnn.cli.arguments import add_definitions, positive, positive_integer, seed
 from minitorch_cnn.models.recipes import RECIPES
 
 
-def add_train(commands):
-    """Put the command beside the others."""
+def add_train(commands: argparse._SubParsersAction) -> None:
+    """Add the command."""
     train = commands.add_parser(
         "train",
         help="train a network of the slides; writes a run folder with a report",
-        description="Train the slides' network on a data set. Writes a run folder: settings, history, checkpoint, the"
-        " trained model, and report.html to open in a browser. Ctrl-C saves; --resume goes on to the same bits.",
+        description="Train the slides' network on a data set. Writes a run folder with settings, history, checkpoint,"
+        " the trained model, and a report.html to open in a browser. Ctrl-C saves; --resume continues exactly.",
     )
-    train.add_argument("dataset", nargs="?", choices=list(RECIPES), help="left out: the digits in the package")
-    train.add_argument("--data", metavar="DIR", help="the folder or archive with the data; left out: downloaded once")
+    train.add_argument("dataset", nargs="?", choices=list(RECIPES), help="default: the digits of the package")
+    train.add_argument("--data", metavar="DIR", help="the folder or archive with the data (default: downloaded once)")
     train.add_argument("--epochs", type=positive_integer, metavar="N", help="passes over the training images")
     train.add_argument("--batch-size", type=positive_integer, metavar="N", help="images in a training step")
-    train.add_argument("--learning-rate", type=positive, metavar="RATE", help="the top of the one-cycle schedule")
-    train.add_argument("--seed", type=seed, metavar="N", help="decides weights, order, augmentation, dropout (0)")
+    train.add_argument("--learning-rate", type=positive, metavar="RATE", help="highest rate of the one-cycle schedule")
+    train.add_argument("--seed", type=seed, metavar="N", help="for initial weights, order, augmentation, dropout (0)")
     train.add_argument("--backend", choices=BACKENDS, help="numpy (the processor) or cupy (an NVIDIA GPU)")
-    train.add_argument("--out", metavar="RUN", help="the run folder to make (runs/NAME-DATE-TIME)")
-    train.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
-    train.add_argument("--quiet", action="store_true", help="only the result")
+    train.add_argument("--out", metavar="RUN", help="the run folder to create (runs/NAME-DATE-TIME)")
+    train.add_argument("--resume", metavar="RUN", help="continue an interrupted run; no other settings allowed")
+    train.add_argument("--quiet", action="store_true", help="print only the result")
     add_definitions(train)
     train.set_defaults(run=_train, together=True)
 
 
-def add_fine_tune(commands):
-    """Put the command beside the others."""
+def add_fine_tune(commands: argparse._SubParsersAction) -> None:
+    """Add the command."""
     tune = commands.add_parser(
         "fine-tune",
-        help="VGG16's ImageNet weights, a new top, cats and dogs: the transfer-learning recipe in one go",
-        description="Cut the top off VGG16, put a new one on, train it with the base frozen (the base's features are"
-        " computed once), then unfreeze everything and train it gently. Writes a run folder with a report.",
+        help="the transfer-learning recipe: VGG16's ImageNet weights, a new top, cats and dogs",
+        description="Replace the top of VGG16, train the new top with the base frozen (the base's features are computed"
+        " once), then unfreeze everything and train it at a low learning rate. Writes a run folder with a report.",
     )
-    tune.add_argument("--weights", metavar="FILE", help="VGG16's weights; `minitorch-cnn weights fetch vgg16 --no-top`")
-    tune.add_argument("--data", metavar="DIR", help="the folder with the photos; left out: downloaded once")
+    tune.add_argument("--weights", metavar="FILE", help="VGG16's weights, see `minitorch-cnn weights fetch`")
+    tune.add_argument("--data", metavar="DIR", help="the folder with the photos (default: downloaded once)")
     tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (25)")
-    tune.add_argument("--all-epochs", type=positive_integer, metavar="N", help="epochs with everything trained (2)")
+    tune.add_argument("--all-epochs", type=positive_integer, metavar="N", help="epochs with all layers trained (2)")
     tune.add_argument("--batch-size", type=positive_integer, metavar="N", help="photos in a training step (32)")
     tune.add_argument("--size", type=positive_integer, metavar="N", help="photos are scaled to NxN (150)")
     tune.add_argument("--top-rate", type=positive, metavar="RATE", help="learning rate with the base frozen (1e-4)")
-    tune.add_argument("--all-rate", type=positive, metavar="RATE", help="learning rate of everything (2e-5)")
-    tune.add_argument("--seed", type=seed, metavar="N", help="decides the new weights, order, flips, dropout (0)")
+    tune.add_argument("--all-rate", type=positive, metavar="RATE", help="learning rate with all layers trained (2e-5)")
+    tune.add_argument("--seed", type=seed, metavar="N", help="for new weights, order, flips, dropout (0)")
     tune.add_argument("--backend", choices=BACKENDS, help="numpy (the processor) or cupy (an NVIDIA GPU)")
-    tune.add_argument("--beside", metavar="RUN", help="a run of `train cats-vs-dogs`, shown in the report to compare")
-    tune.add_argument("--out", metavar="RUN", help="the run folder to make (runs/fine-tune-DATE-TIME)")
-    tune.add_argument("--resume", metavar="RUN", help="go on with an interrupted run; takes no other settings")
-    tune.add_argument("--quiet", action="store_true", help="only the result")
+    tune.add_argument("--beside", metavar="RUN", help="a run of `train cats-vs-dogs` to compare with in the report")
+    tune.add_argument("--out", metavar="RUN", help="the run folder to create (runs/fine-tune-DATE-TIME)")
+    tune.add_argument("--resume", metavar="RUN", help="continue an interrupted run; no other settings allowed")
+    tune.add_argument("--quiet", action="store_true", help="print only the result")
     tune.set_defaults(run=_fine_tune, together=True)
 
 

@@ -1,4 +1,4 @@
-"""`minitorch-cnn twins`: do the fast twins compute what the definitions say, and what were they made for?"""
+"""`minitorch-cnn twins`: check that the fast twins compute what the definitions say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def add_twins(commands: argparse._SubParsersAction) -> None:
     twins = commands.add_parser(
         "twins",
         help="compare every definition with its compiled twin, function by function",
-        description="Hold every definition and its twin to an independent version in plain Python; exit code 1 where"
+        description="Compare every definition and its twin with an independent version in plain Python; exit code 1 if"
         " one is wrong. A twin runs only while its definition is as recorded.",
     )
     twins.add_argument("--record", action="store_true", help="record what the definitions say, if all agree")

@@ -1,34 +1,38 @@
-"""`minitorch-cnn weights`: fetch published weights, or say what is in a Keras weight file."""
+"""`minitorch-cnn weights`: download published weights, or show what a Keras weight file contains."""
+
+from __future__ import annotations
+
+import argparse
 
 from minitorch_cnn.cli.arguments import named_model
 
 
-def add_weights(commands):
-    """Put the command beside the others."""
+def add_weights(commands: argparse._SubParsersAction) -> None:
+    """Add the command."""
     weights = commands.add_parser(
         "weights",
-        help="fetch published weights, or say what is in a Keras weight file",
-        description="Fetch published weights, or say what is in a Keras weight file.",
+        help="download published weights, or show what a Keras weight file contains",
+        description="Download published weights, or show what a Keras weight file contains.",
     )
     actions = weights.add_subparsers(title="actions", required=True, metavar="ACTION")
     fetch = actions.add_parser(
         "fetch",
         help="download published weights once and check them",
-        description="Download published weights, unless they are there already; check their MD5; print where they are.",
+        description="Download published weights unless the file exists already, check their MD5, and print the path.",
     )
     fetch.add_argument("model", metavar="MODEL", help="vgg16: trained on ImageNet, 553 MB")
     fetch.add_argument("--no-top", action="store_true", help="without the dense layers: 59 MB, for any image size")
-    fetch.add_argument("--out", metavar="DIR", help="where to keep the file; left out: the cache folder")
-    fetch.add_argument("--quiet", action="store_true", help="only the path")
+    fetch.add_argument("--out", metavar="DIR", help="the folder for the file (default: the cache folder)")
+    fetch.add_argument("--quiet", action="store_true", help="print only the path")
     fetch.set_defaults(run=_fetch_weights)
     inspect = actions.add_parser(
         "inspect",
-        help="which dialect a weight file is written in, which layers it holds, what fits a network",
-        description="Say what a Keras weight file holds. With --model also what goes where; exit code 1 where it does"
+        help="show a weight file's dialect, its layers, and what fits a network",
+        description="Show what a Keras weight file contains and, with --model, what goes where; exit code 1 if it does"
         " not fit.",
     )
     inspect.add_argument("file", metavar="FILE", help=".h5, .weights.h5 or .keras")
-    inspect.add_argument("--model", metavar="MODEL", help="compare with this network: as for summary")
+    inspect.add_argument("--model", metavar="MODEL", help="compare with this network, named as for summary")
     inspect.set_defaults(run=_inspect_weights)
 
 

@@ -43,7 +43,7 @@ def test_start_keeps_existing_files(mine, capsys):
     mine.file_of(course.get("dense")).unlink()
     assert exercise(mine, "start") == 0
     said = capsys.readouterr().out
-    assert "1 exercises put into" in said and "9 were there and stay" in said
+    assert "1 exercises copied to" in said and "9 existed already and were kept" in said
     assert mine.file_of(course.get("relu")).read_text() == "mine"
     assert mine.file_of(course.get("dense")).read_bytes() == course.get("dense").stub.read_bytes()
 

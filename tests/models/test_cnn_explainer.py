@@ -245,7 +245,7 @@ def test_the_command_writes_what_a_weight_file_holds(tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["tiny-vgg"], "export: expected --weights FILE beside tiny-vgg, or a run folder"),
+        (["tiny-vgg"], "export: expected --weights FILE with tiny-vgg, or a run folder"),
         (["nonsense"], "nonsense: expected a run folder or one of cifar10,"),
         (["tiny-vgg", "--weights", "{folder}/gone.h5"], "gone.h5"),
         (
