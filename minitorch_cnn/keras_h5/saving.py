@@ -120,8 +120,12 @@ def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
 
 
 def _in_order(layer: TargetLayer) -> list[str]:
-    """Return the names of the layer's weights in the order in which Keras writes and reads them."""
-    return sorted(layer.weights, key=WEIGHT_ORDER.index)
+    """Return the names of the layer's weights in the order in which Keras writes and reads them.
+
+    Names that Keras does not have, of a layer written by a user, come last, in the layer's own order.
+    """
+    known = [name for name in WEIGHT_ORDER if name in layer.weights]
+    return known + [name for name in layer.weights if name not in known]
 
 
 def _float32(array: np.ndarray) -> np.ndarray:

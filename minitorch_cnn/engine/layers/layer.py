@@ -170,6 +170,7 @@ class Layer:
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y for x (N, *input_shape); the layer remembers what `backward` needs."""
+        self.check_input(x)
         y, self.cache = self.forward_pass(x, training)
         return y
 

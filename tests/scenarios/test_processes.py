@@ -1,0 +1,86 @@
+"""What importing does to a process, and what happens in processes that are started after the first use."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scenario_models import X, small_net
+
+from minitorch_cnn.arrays.dispatch import definitions_everywhere
+from minitorch_cnn.errors import BackendError
+
+MODEL = small_net()
+
+
+def predicted(seed):
+    return small_net(seed).predict(X)
+
+
+def predicted_by_definitions(seed):
+    with definitions_everywhere():
+        return small_net(seed).predict(X)
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+
+
+@needs_fork
+def test_a_forked_process_is_refused_in_a_line_that_names_spawn():
+    MODEL.predict(X)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        with pytest.raises(BackendError, match=r"forked.*spawn") as error:
+            pool.apply_async(predicted, [0]).get(timeout=30)
+        assert "\n" not in str(error.value)
+        by_definitions = pool.apply_async(predicted_by_definitions, [0]).get(timeout=30)
+    np.testing.assert_array_equal(by_definitions, predicted_by_definitions(0))
+
+
+@needs_fork
+def test_a_process_forked_before_the_first_use_works():
+    program = (
+        "import os, numpy as np, minitorch_cnn as mtc\n"
+        "from minitorch_cnn import layers\n"
+        "model = mtc.Sequential([layers.Conv2D(16, 3, activation='relu'), layers.MaxPool2D(2)], (9, 8, 3), seed=0)\n"
+        "child = os.fork()\n"
+        "total = float(model.predict(np.ones((2, 9, 8, 3))).sum())\n"
+        "print(total, flush=True)\n"
+        "os.waitpid(child, 0) if child else os._exit(0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    child, parent = done.stdout.split()
+    assert child == parent and float(child) > 0, done.stderr
+
+
+def test_a_spawned_process_gives_the_same_bits():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        np.testing.assert_array_equal(pool.apply_async(predicted, [3]).get(timeout=120), predicted(3))
+
+
+def test_importing_changes_nothing_in_the_process():
+    program = (
+        "import os, signal, sys, threading\n"
+        "before = dict(os.environ), threading.active_count(), signal.getsignal(signal.SIGINT)\n"
+        "import minitorch_cnn, minitorch_cnn.cli, minitorch_cnn.runs, minitorch_cnn.exercises, minitorch_cnn.report\n"
+        "assert before == (dict(os.environ), threading.active_count(), signal.getsignal(signal.SIGINT))\n"
+        "heavy = {'numba', 'llvmlite', 'scipy', 'h5py', 'PIL', 'tqdm', 'jinja2', 'pooch', 'mpi4py', 'cupy'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_the_first_use_leaves_the_environment_as_it_was():
+    program = (
+        "import os\n"
+        "before = dict(os.environ)\n"
+        "import numpy as np, minitorch_cnn as mtc\n"
+        "layer = mtc.layers.Conv2D(16, 3, activation='relu')\n"
+        "layer.backward(layer.forward(np.ones((1, 5, 6, 2))))\n"
+        "import numba\n"
+        "print(before == dict(os.environ), numba.threading_layer())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split()[0] == "True", done.stdout + done.stderr
