@@ -3,6 +3,7 @@
 import ast
 import pathlib
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -32,6 +33,20 @@ def run(script, *arguments, folder):
     process = start(script, *arguments, folder=folder)
     out, error = process.communicate()
     return process.returncode, out, error
+
+
+@pytest.fixture
+def run_here(tmp_path, monkeypatch, capsys):
+    """run(script, *arguments) in this process, for what ends before it has done anything."""
+
+    def run_here(script, *arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(script), run_name="__main__")
+        return ended.value.code, *capsys.readouterr()
+
+    return run_here
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +99,16 @@ def test_one_convolution_by_hand(tmp_path):
         assert line in out, line
 
 
-def test_digits_are_learned_and_the_page_is_written(tmp_path):
+@pytest.mark.parametrize("epochs, least", [(1, 0.6), pytest.param(6, 0.95, marks=pytest.mark.campaign)])
+def test_digits_are_learned_and_the_page_is_written(tmp_path, epochs, least):
     page = tmp_path / "pages" / "digits.html"
-    code, out, error = run(DIGITS, "--epochs", 6, "--report", page, folder=tmp_path)
+    code, out, error = run(DIGITS, "--epochs", epochs, "--report", page, folder=tmp_path)
     assert code == 0, error[-2000:]
-    assert float(re.search(r"test accuracy ([\d.]+)", out).group(1)) >= 0.95
+    assert float(re.search(r"test accuracy ([\d.]+)", out).group(1)) >= least
     assert f"report: {page}" in out
     assert len(re.findall(r"^conv2d_\d .* not visited", out, re.MULTILINE)) == 4  # the second summary: frozen
     text = page.read_text()
-    assert "Handwritten digits" in text and "python examples/02_digits.py --epochs 6" in text
+    assert "Handwritten digits" in text and f"python examples/02_digits.py --epochs {epochs}" in text
 
 
 def test_cifar10_from_a_folder(noise, tmp_path):
@@ -105,9 +121,9 @@ def test_cifar10_from_a_folder(noise, tmp_path):
 
 
 def test_cifar10_interrupted_and_taken_up_again(noise, tmp_path):
-    arguments = (noise.parent, "--epochs", 8, "--images", 256)
+    arguments = (noise.parent, "--epochs", 4, "--images", 256)
     process = start(CIFAR10, *arguments, folder=tmp_path)
-    checkpoint = tmp_path / "runs" / "03_cifar10-8-epochs-256-images.npz"
+    checkpoint = tmp_path / "runs" / "03_cifar10-4-epochs-256-images.npz"
     deadline = time.monotonic() + 300
     while not checkpoint.exists():
         assert process.poll() is None and time.monotonic() < deadline
@@ -118,8 +134,8 @@ def test_cifar10_interrupted_and_taken_up_again(noise, tmp_path):
     assert "continue with: the same command" in error and "Traceback" not in error
     code, out, error = run(CIFAR10, *arguments, folder=tmp_path)
     assert code == 0, error[-2000:]
-    assert "going on from runs" in out and "after epoch 8" in out
-    assert "epoch 1/8" not in error  # it did not begin again
+    assert "going on from runs" in out and "after epoch 4" in out
+    assert "epoch 1/4" not in error  # it did not begin again
     assert not checkpoint.exists()
 
 
@@ -129,12 +145,17 @@ def test_cifar10_without_data_is_one_line_and_exit_code_2(tmp_path):
     assert "nowhere" in error and len(error.splitlines()) == 1
 
 
+def every_state_is_shown(out):
+    for state in ("trained", "frozen, gradient passes", "not visited"):
+        assert re.search(rf"^block2_conv .* {state} ", out, re.MULTILINE), state
+
+
+@pytest.mark.campaign
 def test_the_transfer_on_digits_as_it_is(tmp_path):
     page = tmp_path / "pages" / "transfer.html"
     code, out, error = run(SMALL_TRANSFER, "--report", page, folder=tmp_path)
     assert code == 0, error[-2000:]
-    for state in ("trained", "frozen, gradient passes", "not visited"):
-        assert re.search(rf"^block2_conv .* {state} ", out, re.MULTILINE), state
+    every_state_is_shown(out)
     old, frozen, scratch, by_heart, gently, careless = map(float, re.findall(r"\b[01]\.\d{4}\b", out)[:6])
     assert old >= 0.95 and frozen >= scratch + 0.2 and by_heart >= scratch + 0.2 and gently >= careless + 0.05
     assert float(re.search(r"fine-tuning gains ([-\d.]+) in the mean", out).group(1)) >= 0.01
@@ -143,8 +164,12 @@ def test_the_transfer_on_digits_as_it_is(tmp_path):
 
 
 def test_a_quick_look_at_the_transfer_on_digits(tmp_path):
-    code, out, error = run(SMALL_TRANSFER, "--images", 1, "--epochs", 1, "--seed", 1, folder=tmp_path)
+    page = tmp_path / "pages" / "transfer.html"
+    arguments = ("--images", 1, "--epochs", 1, "--seed", 1, "--report", page)
+    code, out, error = run(SMALL_TRANSFER, *arguments, folder=tmp_path)
     assert code == 0, error[-2000:]
+    every_state_is_shown(out)
+    assert "the network of the digits 0 to 4" in page.read_text()
     assert "new: 5 images of the digits 5 to 9" in out
 
 
@@ -158,26 +183,13 @@ def test_cats_and_dogs_from_a_folder(photos, tmp_path):
     assert "--epochs 1 --images 10" in page.read_text()
 
 
-def test_transfer_learning_from_a_base_that_nobody_has_trained(photos, untrained, tmp_path):
-    arguments = ("--size", 32, "--images", 7, "--top-epochs", 2, "--all-epochs", 1)
-    code, out, error = run(TRANSFER, untrained, photos, *arguments, folder=tmp_path)
-    assert code == 0, error[-2000:]
-    assert "cats_vs_dogs: 7 training and 7 test images of 32x32x3" in out
-    assert "tossed: flatten, fc1, fc2, predictions   new: dense_1, dense_2" in out
-    assert "the fingerprints of all 13 base layers are those of the file" in out
-    assert re.search(r"validation accuracy [01]\.\d{4} with the base frozen, [01]\.\d{4} in the end", out)
-    folder = tmp_path / "runs" / "06_transfer_learning-32-pixels-7-photos"
-    assert {path.name for path in folder.iterdir()} == {"model.npz", "report.html"}
-    text = (folder / "report.html").read_text()
-    assert "base frozen" in text and "everything trained" in text and "block5_pool" in text
-
-
 def test_transfer_learning_interrupted_in_its_second_phase(photos, untrained, tmp_path):
-    arguments = (untrained, photos, "--size", 32, "--top-epochs", 1, "--all-epochs", 3)
+    """With a base that nobody has trained; what the second run prints and leaves is that of a whole one."""
+    arguments = (untrained, photos, "--size", 32, "--images", 7, "--top-epochs", 2, "--all-epochs", 3)
     process = start(TRANSFER, *arguments, folder=tmp_path)
-    checkpoint = tmp_path / "runs" / "06_transfer_learning-32-pixels-12-photos" / "checkpoint-all.npz"
+    folder = tmp_path / "runs" / "06_transfer_learning-32-pixels-7-photos"
     deadline = time.monotonic() + 300
-    while not checkpoint.exists():
+    while not (folder / "checkpoint-all.npz").exists():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
@@ -187,8 +199,14 @@ def test_transfer_learning_interrupted_in_its_second_phase(photos, untrained, tm
     code, out, error = run(TRANSFER, *arguments, folder=tmp_path)
     assert code == 0, error[-2000:]
     assert out.count("going on from runs") == 2  # the first phase is over: nothing of it is done again
-    assert "epoch 1/1:" not in error and "epoch 1/3:" not in error
+    assert "epoch 1/2:" not in error and "epoch 2/2:" not in error and "epoch 1/3:" not in error
+    assert "cats_vs_dogs: 7 training and 7 test images of 32x32x3" in out
+    assert "tossed: flatten, fc1, fc2, predictions   new: dense_1, dense_2" in out
     assert "the fingerprints of all 13 base layers are those of the file" in out
+    assert re.search(r"validation accuracy [01]\.\d{4} with the base frozen, [01]\.\d{4} in the end", out)
+    assert {path.name for path in folder.iterdir()} == {"model.npz", "report.html"}
+    text = (folder / "report.html").read_text()
+    assert "base frozen" in text and "everything trained" in text and "block5_pool" in text
 
 
 MISTAKES = [
@@ -211,8 +229,8 @@ MISTAKES = [
     MISTAKES,
     ids=[" ".join([script.stem, *arguments]) for script, arguments, _ in MISTAKES],
 )
-def test_a_number_out_of_range_is_a_mistake_and_exit_code_2(tmp_path, script, arguments, message):
-    code, out, error = run(script, *arguments, folder=tmp_path)
+def test_a_number_out_of_range_is_a_mistake_and_exit_code_2(run_here, script, arguments, message):
+    code, out, error = run_here(script, *arguments)
     assert code == 2 and not out
     assert message in error and "Traceback" not in error
 
@@ -228,9 +246,9 @@ MISSING = [
 @pytest.mark.parametrize(
     "script, arguments, message", MISSING, ids=[" ".join([script.stem, *arguments]) for script, arguments, _ in MISSING]
 )
-def test_what_is_not_there_is_one_line_and_exit_code_2(photos, untrained, tmp_path, script, arguments, message):
+def test_what_is_not_there_is_one_line_and_exit_code_2(photos, untrained, run_here, script, arguments, message):
     places = {"photos": photos, "untrained": untrained}
-    code, out, error = run(script, *(argument.format(**places) for argument in arguments), folder=tmp_path)
+    code, out, error = run_here(script, *(argument.format(**places) for argument in arguments))
     assert code == 2 and not out
     assert message in error and len(error.splitlines()) == 1
 
