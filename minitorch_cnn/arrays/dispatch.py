@@ -163,13 +163,18 @@ def _entrance(library: str, path: str, name: str) -> Callable | None:
         return None
 
 
+def missing_packages(library: str = "numba") -> list[str]:
+    """The packages that the twins in `library` need and that are not installed; nothing is imported to find out."""
+    return [name for name in NEEDED[library] if not _is_installed(name)]
+
+
 def _why_slower(library: str, error: ImportError) -> str:
     """One line that says why definitions run, and what would make them fast: whatever of the needed is missing.
 
     Only Numba is needed by every compiled twin. SciPy brings the BLAS for those that multiply whole matrices, and
     threadpoolctl keeps its threads off the cores where the twins' own work already.
     """
-    missing = [name for name in NEEDED[library] if not _is_installed(name)]
+    missing = missing_packages(library)
     if not missing:
         return f"{_first_line(error)}: the plain definitions run, slower"
     names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))

@@ -18,8 +18,10 @@ def add_twins(commands: argparse._SubParsersAction) -> None:
 
 
 def _twins(options: argparse.Namespace) -> int:
+    from minitorch_cnn.errors import require
     from minitorch_cnn.gradients.twins import compare_twins, record, stale
 
+    require("numba", "comparing the compiled twins with their definitions")
     wrong = []
     for result in compare_twins():
         print(result, flush=True)

@@ -20,24 +20,27 @@ import numpy as np
 from minitorch_cnn.arrays import library, on_host
 from minitorch_cnn.arrays.dispatch import (
     DEFINITIONS,
+    NEEDED,
     RECORD,
     TWINS,
     TWINS_ONLY,
     Dispatcher,
     Guard,
     definitions_only,
+    missing_packages,
     recorded,
     running,
 )
 from minitorch_cnn.engine import activations, convolution, layers, losses, passes
 from minitorch_cnn.engine.convolution.geometry import NO_PADDING
+from minitorch_cnn.errors import require
 from minitorch_cnn.gradients import oracles
 from minitorch_cnn.network.sequential import Sequential
 from minitorch_cnn.twins.stages import conv_pool, conv_relu, in_stages
 
 TOLERANCE = 1e-9  # relative, in float64
 PIXELS = 1e-6  # for what computes in float32 whatever it is given
-CONVOLUTIONS = {"forward": oracles.convolution, "backward_input": oracles.convolution_input,
+CONVOLUTIONS: dict[str, Callable] = {"forward": oracles.convolution, "backward_input": oracles.convolution_input,
                 "backward_kernel": oracles.convolution_kernel}  # fmt: skip
 STAGES = {guard.title: guard for guard in (conv_relu.GUARD, conv_pool.GUARD)}
 __all__ = ["Comparison", "compare_twins", "record"]
@@ -94,7 +97,7 @@ def compare_twins(backend: str = "numpy") -> Iterator[Comparison]:
             dispatcher.guard.look()
             result.changed = dispatcher.guard.changed if title in recorded()["twins"] else []
             yield result
-    if backend == "numpy":
+    if backend == "numpy" and "numba" not in missing_packages():
         yield from map(_compare_stage, STAGES.values())
 
 
@@ -109,8 +112,11 @@ def import_definitions() -> None:
 def record(checked: bool = False) -> list[str]:
     """Hold every twin to its definition, and record what the definitions say; the titles of those that do not agree.
 
-    Nothing is recorded where one disagrees. With `checked`, the comparison has just been made.
+    Nothing is recorded where one disagrees. With `checked`, the comparison has just been made. Raises MissingPackage
+    where a package is missing without which some twin cannot be compared.
     """
+    for package in NEEDED[TWINS["numpy"]]:
+        require(package, "recording what the twins are made for")
     wrong = [] if checked else [result.title for result in compare_twins() if not result.passed]
     if wrong:
         return wrong

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from minitorch_cnn.arrays.dispatch import missing_packages
 from minitorch_cnn.engine.passes import need_gradients
 from minitorch_cnn.twins.stages import ConvPool, in_stages
 
@@ -47,7 +48,7 @@ def summary(model: Any, batch_size: int = 32) -> str:
     ]
     stages = [node for node in in_stages(model.nodes()) if isinstance(node.layer, ConvPool)]
     unwritten = sum(node.layer.conv.kept_elements() for node in stages if node.output in needed)
-    if unwritten:
+    if unwritten and "numba" not in missing_packages():
         footer.append(f"{mib(unwritten * size)} of them are never written on the CPU: convolution and pool run as one")
     if not needed.issuperset(node.output for node in model.nodes()):
         footer.append(

@@ -156,8 +156,9 @@ def test_without_tqdm_an_epoch_is_a_line():
 def test_gradients_are_checked_on_the_command_line(missing):
     process = command(missing, "check-gradients", "--brief", "--most", 2)
     assert process.returncode == 0, process.stderr
-    assert re.search(r"^(\d+) of \1 agree", process.stdout, re.MULTILINE)
-    assert len(process.stderr.splitlines()) == 1
+    assert re.search(r"^(\d+) of \1 agree in their definitions$", process.stdout, re.MULTILINE)
+    assert "twin" not in process.stdout
+    assert process.stderr.splitlines() == [FASTER[tuple(missing)]]
 
 
 @pytest.mark.parametrize("missing", [["numba"], EVERYTHING], ids="+".join)
@@ -165,6 +166,7 @@ def test_the_summary_needs_nothing(missing):
     process = command(missing, "summary", "cifar10")
     assert process.returncode == 0, process.stderr
     assert "1,676,842 parameters" in process.stdout
+    assert "never written" not in process.stdout  # only the compiled twins run convolution and pool as one
     assert process.stderr == ""
 
 
@@ -176,6 +178,7 @@ NEEDED = [
     (["PIL"], "Pillow", "scaling the handwritten digits", ["explain", "cifar10"]),
     (["jinja2"], "jinja2", "writing a report", ["explain", "--page", "step.html"]),
     (["markupsafe"], "markupsafe", "writing a report", ["explain", "--page", "step.html"]),
+    (["numba"], "numba", "comparing the compiled twins with their definitions", ["twins"]),
     (["pooch"], "pooch", "downloading a file", ["weights", "fetch", "vgg16", "--no-top", "--out", "weights"]),
     (["requests"], "requests", "downloading a file", ["weights", "fetch", "vgg16", "--no-top", "--out", "weights"]),
     (["urllib3"], "urllib3", "downloading a file", ["weights", "fetch", "vgg16", "--no-top", "--out", "weights"]),
@@ -228,6 +231,16 @@ def test_cifar10_is_trained_without_any_package(tmp_path):
     assert (fast, epoch[:23]) == (FASTER[tuple(EVERYTHING)], "epoch 1/1: 20 images in")
     assert report.startswith(f"{tmp_path / 'run' / 'report.html'} was not written: drawing the pictures of a report")
     assert (tmp_path / "run" / "model.npz").is_file()
+
+
+def test_nothing_is_recorded_of_twins_that_cannot_run(tmp_path):
+    record = ROOT / "minitorch_cnn" / "twins" / "fingerprints.json"
+    before = record.read_bytes()
+    code = "from minitorch_cnn.gradients.twins import record\nrecord(checked=True)"
+    process = without(["scipy"], code)
+    assert process.returncode == 1
+    assert "recording what the twins are made for needs scipy, which is not installed" in process.stderr
+    assert record.read_bytes() == before
 
 
 KERAS = """
