@@ -6,7 +6,7 @@ Everything here is a definition in plain array expressions, forward beside backw
     convolution/     one algorithm a file: naive, im2col, row_windows, winograd
     activations      losses      metrics      initializers
     passes           the chain rule: forward over the layers, backward over them in reverse
-    optimizers       schedules   parameters
+    optimizers       schedules
 
 The faster twins of these definitions are in `minitorch_cnn/twins/`, each in a file of the same name.
 """

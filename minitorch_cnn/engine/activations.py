@@ -3,8 +3,6 @@
 The derivative of each can be written in terms of its result y, so a layer keeps y and forgets x.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from minitorch_cnn.arrays import Array, accelerated, namespace

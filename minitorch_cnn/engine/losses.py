@@ -4,8 +4,6 @@ A loss that `follows` an activation can be differentiated together with it, from
 activation. That is exact for scores of any size, but the logarithm of a rounded probability is not.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

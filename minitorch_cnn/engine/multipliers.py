@@ -8,8 +8,6 @@
 A name is a layer's name, or its beginning up to an underscore; if several fit a layer, the longest one counts.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from numbers import Real

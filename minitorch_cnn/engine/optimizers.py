@@ -5,8 +5,6 @@ An optimizer knows the layers only by name. The model gives it all trainable par
 state and no weight decay.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real

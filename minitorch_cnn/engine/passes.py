@@ -7,8 +7,6 @@ A node is a layer at its place: it reads values by number and writes one. The wa
 to see what happens on the way (a clock, a search for NaN, Grad-CAM) passes an `Observer`.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -113,7 +111,7 @@ def forward(
 
 
 def backward(
-    steps: list[Step], dy: Array, needed: Collection[int], observer: Observer | None = None, store: bool = True
+    steps: list[Step], dy: Array, needed: set[int], observer: Observer | None = None, store: bool = True
 ) -> dict[int, Array]:
     """Walk back through `steps`, which are used up, from dy = dL/d(last output); {number of a value: its gradient}.
 

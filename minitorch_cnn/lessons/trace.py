@@ -83,7 +83,8 @@ class _Watch(passes.Observer):
     """Notes what happens in each layer, in one of `rows` (a layer's row is as far down as its node)."""
 
     def __init__(self, rows: list) -> None:
-        self.rows, self.outputs = rows, {}
+        self.rows = rows
+        self.outputs: dict[str, np.ndarray] = {}
         self.started = 0.0
 
     def before_forward(self, node: passes.Node, x: Any) -> None:
@@ -128,11 +129,12 @@ def _note_output(row, layer, y):
         row.multiplications = row.performed = kernel.size * math.prod(layer.output_shape[:-1])
 
 
-def _note_algorithm(row: LayerTrace, layer: Conv2D, algorithm: Any) -> None:
+def _note_algorithm(row: LayerTrace, layer: Any, algorithm: Any) -> None:
     row.algorithm = algorithm.__name__.rpartition(".")[2]
     if algorithm is winograd and winograd.serves(layer.kernel_size, layer.strides):
         C, K = layer.parameters["kernel"].shape[2:]
-        row.performed = math.prod(winograd.tile_count(layer.output_shape[:2])) * winograd.PATCH**2 * C * K
+        TH, TW = winograd.tile_count(layer.output_shape[:2])
+        row.performed = TH * TW * winograd.PATCH**2 * C * K
 
 
 def _loss_only(model: Any, x: Array, labels: Any, loss: Any) -> tuple[float, np.ndarray]:

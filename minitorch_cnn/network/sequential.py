@@ -18,11 +18,11 @@ from minitorch_cnn.engine import layers as layer_classes
 from minitorch_cnn.engine import passes
 from minitorch_cnn.engine.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from minitorch_cnn.engine.metrics import count_correct
-from minitorch_cnn.engine.parameters import ParameterVector
 from minitorch_cnn.engine.passes import Node, Observer, chain, joint, need_gradients
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 from minitorch_cnn.network.keras_weights import KerasWeights
 from minitorch_cnn.network.layer_list import LayerList
+from minitorch_cnn.network.parameters import ParameterVector
 from minitorch_cnn.network.state import ModelState
 from minitorch_cnn.network.summary import summary
 from minitorch_cnn.network.surgery import Surgery

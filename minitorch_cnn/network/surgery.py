@@ -11,13 +11,10 @@ like any other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from minitorch_cnn.engine.layers.layer import Layer
 from minitorch_cnn.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from minitorch_cnn.network.sequential import Sequential
 
 
 class Surgery:
@@ -30,7 +27,7 @@ class Surgery:
     _layers: Any
     vector: Any
 
-    def cut(self: Any, after: str) -> Sequential:
+    def cut(self: Any, after: str) -> Any:
         """Return the model that ends with the layer called `after`, with its weights; this model is used up.
 
         Raises ArgumentError if no layer has that name.
@@ -40,7 +37,7 @@ class Surgery:
         place = self.layers.index(last)
         return self._move(self.layers[: place + 1], [], "cut")
 
-    def extend(self: Any, layers: Layer | Sequence[Layer]) -> Sequential:
+    def extend(self: Any, layers: Layer | Sequence[Layer]) -> Any:
         """Return the model with the list `layers` added at its end; this model is used up.
 
         The old layers keep their names, their exact weights and whether they are frozen. The new layers draw initial
@@ -58,7 +55,7 @@ class Surgery:
                 raise ArgumentError(f"{layer.name}: already belongs to a model; make a new layer for this one")
         return self._move(self.layers, new, "extend")
 
-    def freeze(self: Any, *, through: str | None = None, layers: Iterable[str] | None = None) -> Sequential:
+    def freeze(self: Any, *, through: str | None = None, layers: Iterable[str] | None = None) -> Any:
         """Keep the weights of some layers unchanged in training; returns the model.
 
         `through` freezes all layers from the input up to the one of that name; `layers` instead lists the names of the
@@ -71,7 +68,7 @@ class Surgery:
         """
         return self._set_trainable(False, "freeze", through, layers)
 
-    def unfreeze(self: Any, *, through: str | None = None, layers: Iterable[str] | None = None) -> Sequential:
+    def unfreeze(self: Any, *, through: str | None = None, layers: Iterable[str] | None = None) -> Any:
         """Let layers learn again; the arguments are those of `freeze`. Returns the model.
 
         To unfreeze all layers from some layer on, unfreeze all and freeze through the layer before it. An optimizer
@@ -79,7 +76,7 @@ class Surgery:
         """
         return self._set_trainable(True, "unfreeze", through, layers)
 
-    def _move(self: Any, kept: Sequence[Layer], new: list[Layer], act: str) -> Sequential:
+    def _move(self: Any, kept: Sequence[Layer], new: list[Layer], act: str) -> Any:
         """A model of the layers `kept`, which are moved there, and `new`, which are checked first."""
         for layer in kept:
             layer.named_by_user = True  # it must keep this name, by which weight files and optimizers know it

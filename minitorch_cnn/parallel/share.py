@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.arrays import Array, is_array
-
-if TYPE_CHECKING:
-    from minitorch_cnn.parallel.ranks import Alone
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,7 @@ class Share:
     sum over the ranks.
     """
 
-    ranks: Alone
+    ranks: Any  # Alone or Ranks
     first: int
     stop: int
     whole: int

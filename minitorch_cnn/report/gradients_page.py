@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minitorch_cnn.gradients.check import Report
 from minitorch_cnn.gradients.compare import Element
+from minitorch_cnn.lessons.planted_survey import Survey
 from minitorch_cnn.report.page import render, write_page
 from minitorch_cnn.report.step_chart import draw_step_curve
-
-if TYPE_CHECKING:
-    from minitorch_cnn.lessons.planted_survey import Survey
 
 
 @dataclass(frozen=True)

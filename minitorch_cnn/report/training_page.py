@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +17,13 @@ from minitorch_cnn.network.sequential import Sequential
 from minitorch_cnn.report.run import History, LayerRow, Run, Sample
 from minitorch_cnn.report.run_page import write_report
 
-if TYPE_CHECKING:
-    from minitorch_cnn.runs.train import Settings
-
 SAMPLES = 24  # correct predictions, and as many wrong ones
 
 
 def write_training_report(
     path: Path,
     recipe: Recipe,
-    settings: Settings,
+    settings: Any,
     model: Sequential,
     dataset: Dataset,
     history: History,

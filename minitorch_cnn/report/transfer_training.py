@@ -7,7 +7,7 @@ import io
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from minitorch_cnn.report.run import HISTORY_KEYS, History, LayerRow, Sample
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun
 from minitorch_cnn.report.transfer_page import write_transfer_report
-
-if TYPE_CHECKING:
-    from minitorch_cnn.runs.fine_tune import FineTuneSettings
 
 EXPLAINED = 6  # photos with a heat map: the most confident correct and wrong predictions
 LAST_MAP = "block5_conv3"  # the last convolution below the new top
@@ -43,7 +40,7 @@ TOSSED = [
 
 def write_transfer_training_report(
     path: Path,
-    settings: FineTuneSettings,
+    settings: Any,
     model: Sequential,
     dataset: Dataset,
     top: History,
@@ -127,7 +124,7 @@ def explanations(
     return found
 
 
-def commands(path: Path, settings: FineTuneSettings) -> list[tuple[str, str]]:
+def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
     """Returns the commands that repeat the run and that classify a photo with its model."""
     given = {
         "weights": settings.weights,

@@ -9,6 +9,7 @@ columns, `winograd` with a quarter of the multiplications. A new algorithm is a 
 changes.
 """
 
+from collections.abc import Sequence
 from types import ModuleType
 
 from minitorch_cnn.arrays import Array, library_name, namespace
@@ -26,7 +27,7 @@ def algorithms() -> list[str]:
     return list(ALGORITHMS)
 
 
-def overlap(window: tuple, strides: tuple) -> bool:
+def overlap(window: Sequence, strides: tuple) -> bool:
     """Whether neighbouring windows overlap at stride 1; then a GPU is faster without columns of their copies."""
     return tuple(strides) == (1, 1) and max(window) > 1
 

@@ -3,8 +3,6 @@
 OH = floor((H + top + bottom - KH) / SH) + 1          (and the same for columns)
 """
 
-from __future__ import annotations
-
 from numbers import Real
 from typing import Any
 

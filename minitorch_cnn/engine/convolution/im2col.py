@@ -17,8 +17,6 @@ Costs the N*OH*OW*KH*KW*C*K multiplications of the definition, at the full speed
 the columns: KH*KW times the input at stride 1. The compiled twin (`im2col_numba`) builds them block by block.
 """
 
-from __future__ import annotations
-
 from minitorch_cnn.arrays import Array, accelerated, namespace
 from minitorch_cnn.engine.convolution.geometry import crop, output_size, pad
 

@@ -8,8 +8,6 @@ The gradients follow from the same sum: each product x * kernel sends dy * kerne
 Costs N*OH*OW*KH*KW*C*K multiplications and no memory beyond the result; the loops over n, i, j run in Python.
 """
 
-from __future__ import annotations
-
 from itertools import product
 
 from minitorch_cnn.arrays import Array, namespace

@@ -16,8 +16,6 @@ It is im2col without the columns. Costs the N*OH*OW*KH*KW*C*K multiplications of
 the compiled twin (`row_windows_numba`), a few rows of the image with their padding.
 """
 
-from __future__ import annotations
-
 from minitorch_cnn.arrays import Array, accelerated, namespace
 from minitorch_cnn.engine.convolution import im2col
 from minitorch_cnn.engine.convolution.geometry import crop, output_size, pad

@@ -25,7 +25,7 @@ hold it below `ERROR`. Float64 is as exact as anybody needs.
 And a NaN or an infinity in a patch reaches all sixteen outputs of its tile, not only those that see it.
 """
 
-from __future__ import annotations
+from collections.abc import Sequence
 
 from minitorch_cnn.arrays import Array, accelerated, namespace
 from minitorch_cnn.engine.convolution import row_windows
@@ -58,7 +58,7 @@ AT = (
 )
 
 
-def serves(kernel_size: tuple, strides: tuple) -> bool:
+def serves(kernel_size: Sequence, strides: Sequence) -> bool:
     """Whether the algorithm can compute this convolution: 3x3 at stride 1."""
     return tuple(kernel_size) == (3, 3) and tuple(strides) == (1, 1)
 

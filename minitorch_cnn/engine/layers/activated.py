@@ -1,7 +1,5 @@
 """Layers that end in an activation: y = activation(scores(x))."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from minitorch_cnn.arrays import Array

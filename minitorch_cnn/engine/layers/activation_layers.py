@@ -1,7 +1,5 @@
 """Activations as separate layers: ReLU, Sigmoid, Tanh, Softmax."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from minitorch_cnn.arrays import Array

@@ -1,7 +1,5 @@
 """Average pooling: the mean of each window, or of the whole image."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -34,8 +32,8 @@ class AveragePool2D(Pool2D):
 
     def forward_pass(self, x: Array, training: bool = False) -> Forward:
         self.check_input(x)
-        padded = pad(x, self.pixels)
-        return sum(taps(padded, self.pool_size, self.strides, self.output_shape[:2])) * self.shares(x), ()
+        windows: Any = taps(pad(x, self.pixels), self.pool_size, self.strides, self.output_shape[:2])
+        return sum(windows) * self.shares(x), ()
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
         """dx: every pixel of a window gets an equal share of its dy; where windows overlap the shares add up."""

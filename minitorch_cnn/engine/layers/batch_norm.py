@@ -1,7 +1,5 @@
 """Batch normalisation (Ioffe and Szegedy 2015)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from minitorch_cnn.arrays import Array, namespace
@@ -24,14 +22,9 @@ class BatchNorm(Layer):
     random = False
 
     def __init__(
-        self,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        name: str | None = None,
-        trainable: bool = True,
-    ) -> None:
+        self, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True, scale: bool = True,
+        name: str | None = None, trainable: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(name, trainable)
         if not 0 <= momentum <= 1 or epsilon <= 0:
             raise ArgumentError(f"{self.name}: expected momentum in [0, 1] and epsilon > 0, got {momentum}, {epsilon}")

@@ -13,8 +13,6 @@ That is the shortest way to write a layer, and so is changing one method of a la
 only one pass, a model puts into it what this pass needs and takes it out again, one thread at a time.
 """
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Two-dimensional convolution layer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -25,17 +23,10 @@ class Conv2D(Activated):
     initializers = {"kernel": glorot_uniform, "bias": zeros}
 
     def __init__(
-        self,
-        filters: int,
-        kernel_size: int | tuple,
-        strides: int | tuple = 1,
-        padding: str | int | tuple = "valid",
-        activation: str | None = None,
-        use_bias: bool = True,
-        name: str | None = None,
-        trainable: bool = True,
+        self, filters: int, kernel_size: int | tuple, strides: int | tuple = 1, padding: str | int | tuple = "valid",
+        activation: str | None = None, use_bias: bool = True, name: str | None = None, trainable: bool = True,
         algorithm: str = "auto",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(name, trainable)
         self.filters = pair(filters, f"{self.name}: filters")[0]
         self.kernel_size = pair(kernel_size, f"{self.name}: kernel_size")

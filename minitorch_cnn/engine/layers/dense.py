@@ -1,7 +1,5 @@
 """Dense (fully connected) layer: y = x W + b."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from minitorch_cnn.arrays import Array
@@ -24,13 +22,9 @@ class Dense(Activated):
     initializers = {"kernel": glorot_uniform, "bias": zeros}
 
     def __init__(
-        self,
-        units: int,
-        activation: str | None = None,
-        use_bias: bool = True,
-        name: str | None = None,
+        self, units: int, activation: str | None = None, use_bias: bool = True, name: str | None = None,
         trainable: bool = True,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(name, trainable)
         self.units = pair(units, f"{self.name}: units")[0]
         self.activation = activations.get(activation)

@@ -1,7 +1,5 @@
 """Dropout (Srivastava et al. 2014): in training each number is set to zero with probability `rate`."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Flatten: a feature map as one long row."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

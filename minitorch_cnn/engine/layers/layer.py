@@ -20,8 +20,6 @@ A layer knows nothing of its neighbours. To write a layer of your own, subclass 
     forward_pass and backward_pass, or just forward and backward with `self.cache` in between (`by_hand.py`)
 """
 
-from __future__ import annotations
-
 import re
 import threading
 from collections.abc import Sequence
@@ -53,8 +51,8 @@ class Layer:
         self.named_by_user = name is not None
         self.in_model = False
         self.trainable = trainable
-        self.input_shape: tuple | None = None
-        self.output_shape: tuple | None = None
+        self.input_shape: Any = None  # a tuple once the layer is built, like the output's
+        self.output_shape: Any = None
         self.cache: Any = None  # what the last `forward` keeps for `backward`
         self.key, self.draws = (0, 0), 0  # random layers: the stream of random bits, and how often it was drawn from
         self.share: Any = None  # the part of the batch that this process has, where several share it
@@ -204,7 +202,7 @@ class Layer:
             self.initialize(np.random.default_rng(0), x.dtype)
             self.move(namespace(x))
         if tuple(x.shape[1:]) != self.input_shape:
-            wanted = ", ".join(map(str, self.input_shape or ()))
+            wanted = ", ".join(map(str, self.input_shape))
             raise ShapeError(f"{self.name}: expected input of shape (N, {wanted}), got {tuple(x.shape)}")
 
     def require_image(self, input_shape: tuple) -> None:
@@ -228,7 +226,7 @@ class Layer:
 
     def kept_elements(self) -> int:
         """How many numbers an image leaves in `kept`, not counting those that the layer below has passed on."""
-        return int(np.prod(self.output_shape or ()))
+        return int(np.prod(self.output_shape))
 
     def column_elements(self) -> int:
         """How many numbers im2col would lay out for one image."""

@@ -1,8 +1,7 @@
 """Max pooling: the largest number of each window."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ def max_pool(x: Array, window: tuple, strides: tuple, padding: tuple) -> tuple[A
     """
     xp = namespace(x)
     out = output_size(x.shape[1:3], window, strides, padding)
-    y, winner = None, None
+    y: Any = None
     for place, tap in enumerate(taps(pad(x, padding, -np.inf), window, strides, out)):
         if y is None:
             y, winner = tap.copy(), xp.zeros(tap.shape, dtype=place_type(window))

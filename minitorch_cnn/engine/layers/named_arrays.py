@@ -4,8 +4,6 @@ The arrays may be views of one long vector that the optimizer works on; another 
 from it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 

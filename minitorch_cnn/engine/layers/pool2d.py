@@ -1,7 +1,5 @@
 """What max and average pooling share: a window that slides over each channel separately."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from minitorch_cnn.arrays import Array
@@ -15,13 +13,9 @@ class Pool2D(Layer):
     random = False
 
     def __init__(
-        self,
-        pool_size: int | tuple = 2,
-        strides: int | tuple | None = None,
-        padding: str | int | tuple = "valid",
-        name: str | None = None,
-        trainable: bool = True,
-    ) -> None:
+        self, pool_size: int | tuple = 2, strides: int | tuple | None = None, padding: str | int | tuple = "valid",
+        name: str | None = None, trainable: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(name, trainable)
         self.pool_size = pair(pool_size, f"{self.name}: pool_size")
         self.strides = self.pool_size if strides is None else pair(strides, f"{self.name}: strides")

@@ -1,7 +1,5 @@
 """Zero padding as a separate layer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from minitorch_cnn.arrays import Array

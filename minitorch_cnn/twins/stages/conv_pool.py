@@ -19,10 +19,11 @@ from minitorch_cnn.engine.convolution import row_windows, winograd
 from minitorch_cnn.engine.layers.by_hand import passes_of
 from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.engine.layers.max_pool2d import MaxPool2D
-from minitorch_cnn.twins.stages.conv_relu import REPLACES, ConvReLU
+from minitorch_cnn.twins.stages import conv_relu
+from minitorch_cnn.twins.stages.conv_relu import ConvReLU
 from minitorch_cnn.twins.stages.stage import Stage
 
-REPLACES = (*REPLACES, (MaxPool2D, "forward_pass"), (MaxPool2D, "backward_pass"))
+REPLACES: tuple = (*conv_relu.REPLACES, (MaxPool2D, "forward_pass"), (MaxPool2D, "backward_pass"))
 GUARD = Guard("twins/stages/conv_pool.py: ConvPool", *(lambda place=place: place for place in REPLACES))
 POOLING = (row_windows, winograd)  # the algorithms whose compiled twins can pool what they have computed
 NOBODY = 4
@@ -67,5 +68,5 @@ class ConvPool(Stage):
         if whole is not None:
             dy, _ = self.pool.backward_pass(dy, (winner,))
             return self.in_two.backward_pass(dy, (*kept, whole), need_dx)
-        scatter = twin("convolution.pooled", "backward", dy)
+        scatter: Any = twin("convolution.pooled", "backward", dy)
         return self.conv.backward_convolution(*scatter(dy, winner, self.conv.output_shape[:2]), kept, need_dx)

@@ -13,7 +13,7 @@ from minitorch_cnn.engine.layers.conv2d import Conv2D
 from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.twins.stages.stage import Stage
 
-REPLACES = (
+REPLACES: tuple = (
     (Conv2D, "forward_pass"), (Conv2D, "backward_pass"), (Conv2D, "scores"), (Conv2D, "backward_scores"),
     (ReLU, "forward"), (ReLU, "backward"),
 )  # fmt: skip
