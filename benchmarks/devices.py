@@ -1,4 +1,4 @@
-"""Convolution algorithms on the processor and on the GPU, and how the GPU's time is taken."""
+"""Convolution algorithms on the processor and on the GPU, and how time is measured on the GPU."""
 
 import contextlib
 import platform
@@ -8,18 +8,19 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from conv_passes import forward_with_relu
 
 from minitorch_cnn import convolution, definitions_only
 from minitorch_cnn.arrays import library, moved, on_host
 from minitorch_cnn.errors import BackendError
 from minitorch_cnn.twins.cuda.cublas import tf32
 
-CALLS, SECONDS = 10, 0.05  # of a turn: so many calls, fewer once they took so long together
+CALLS, SECONDS = 10, 0.05  # a turn: at most so many calls, and no further one after so many seconds
 
 
 @contextlib.contextmanager
 def precision(on):
-    """Products of the GPU in TF32 or in full float32."""
+    """A context in which the GPU multiplies in TF32 (`on`) or in full float32."""
     before = tf32()
     tf32(on)
     try:
@@ -46,7 +47,7 @@ GPU = {
 
 
 def calls_of(entry, layer, xp):
-    """{pass: function without arguments} of one line of the tables, on arrays of the library `xp`."""
+    """{pass: function without arguments} for one row of the tables, on arrays of the library `xp`."""
     algorithm, context = entry
     x, kernel, bias, dy = (moved(array, xp) for array in layer.arrays())
     where = layer.strides, layer.padding
@@ -56,14 +57,14 @@ def calls_of(entry, layer, xp):
             return call(*arguments)
 
     return {
-        "forward": partial(within, algorithm.forward, x, kernel, *where, bias, True),
+        "forward": partial(within, forward_with_relu, algorithm, x, kernel, *where, bias),
         "backward_input": partial(within, algorithm.backward_input, dy, kernel, x.shape, *where),
         "backward_kernel": partial(within, algorithm.backward_kernel, x, dy, kernel.shape, *where),
     }
 
 
 def gpu_or_reason():
-    """(CuPy, None), or (None, why it cannot be used)."""
+    """(CuPy, None), or (None, the reason why it cannot be used)."""
     try:
         return library("cupy"), None
     except BackendError as error:
@@ -71,7 +72,7 @@ def gpu_or_reason():
 
 
 class Gpu:
-    """Times of a GPU."""
+    """Measures times on a GPU."""
 
     def __init__(self, xp):
         self.xp = xp
@@ -82,7 +83,7 @@ class Gpu:
         )
 
     def timed(self, call):
-        """How long each of a few calls took on the GPU, in seconds; the host's part is not in it while it is ahead."""
+        """Seconds that each of a few calls took on the GPU; the host's work is hidden while the host is ahead."""
         times = []
         while len(times) < CALLS and sum(times) < SECONDS:
             start, end = self.xp.cuda.Event(), self.xp.cuda.Event()
@@ -94,7 +95,7 @@ class Gpu:
         return times
 
     def transfers(self, layer, direction):
-        """Seconds for the arrays of a pass to the GPU and its result back, from ordinary memory; the median of five."""
+        """Seconds to send a pass's arrays to the GPU and its result back, in pageable memory; the median of five."""
         x, kernel, bias, dy = layer.arrays()
         there, back = {
             "forward": ((x, kernel, bias), dy),
@@ -113,7 +114,7 @@ class Gpu:
 
 
 def processor_name():
-    """What the processor calls itself; on systems other than Linux its kind."""
+    """The processor's model name; on systems other than Linux, its architecture."""
     information = Path("/proc/cpuinfo")
     text = information.read_text() if information.exists() else ""
     found = re.search(r"model name\s*: (.*)", text)

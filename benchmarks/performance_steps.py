@@ -1,52 +1,54 @@
-"""How it became fast: from the definition's loops to the whole step compiled, and what each step gains.
+"""How it became fast: from the definition's loops to the fully compiled step, and what each stage gains.
 
     python benchmarks/performance_steps.py [--cases layer cifar10] [--layer block3_conv2] [--rounds 7]
 
     the definition, in loops      `naive`
-    im2col, plain NumPy           one matrix product, by NumPy's BLAS; memory for all the columns
-    im2col in blocks              compiled: columns that never leave the cache, one set of threads
-    row windows in registers      compiled: no columns at all, results that stay in registers
-    Winograd                      compiled: a quarter of the multiplications, where the rule of "auto" takes it
-    the whole step                what surrounds the convolutions compiled too: ReLU and bias on the way back, pools,
-                                  dropout, dense layers, the optimizer
-    pools fused                   the convolution pools what it has just computed and never writes the map between
+    im2col, plain NumPy           one matrix product by NumPy's BLAS; needs memory for all the columns
+    im2col in blocks              compiled: the columns never leave the cache, and all cores share the images
+    row windows in registers      compiled: no columns at all, and the sums stay in registers
+    Winograd                      compiled: a quarter of the multiplications, where "auto" chooses it
+    the whole step                everything else compiled as well: ReLU (fused with the convolution), pools, dropout,
+                                  dense layers, the optimizer
+    pools fused                   the convolution pools its result at once and never writes the feature map
 
-All but the last two run the plain definitions around the convolution. Cases: one layer of VGG16, forward and all three
-passes, for one image; the training steps of the CIFAR-10 ConvNet, batch 128, and of the Cats vs Dogs ConvNet, batch 32.
-The loops run once, for one image, and are multiplied by the batch. All stages must agree before they are timed, and run
-in turn, round after round.
+In all but the last two, whatever surrounds the convolution runs as plain NumPy. The cases are one layer of VGG16 for
+one image (the forward pass, and all three passes), the training step of the CIFAR-10 ConvNet with 128 images, and that
+of the Cats vs Dogs ConvNet with 32. The loops run once, for one image, and their time is multiplied by the batch size.
+All stages must give the same results before any is timed; then they take turns, round after round.
 """
 
 import argparse
 import contextlib
-import importlib
 import os
 import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import charts
 import numba
 import numpy as np
+from engines.conv_layer import PASSES
 from engines.minitorch import Network
 from measure import PAUSE, in_turn, timed
-from minitorch_cnn.layers import Conv2D
 from tables import RESULTS, figures, print_table, write_rows
 from works import WORKS, Work, make_problem, vgg16
 
 import minitorch_cnn as mtc
 from minitorch_cnn import convolution
+from minitorch_cnn.engine.layers import Conv2D
+from minitorch_cnn.twins.stages import ConvPool
 
-TURN = 0.5  # seconds at most: a stage's first call after another stage's runs with a cold cache
-AGREE = 5e-3  # length of the difference of two results over their length; why not the largest one, see `versus.py`
+TURN = 0.5  # seconds at most; several calls, because the first one after another stage's runs with a cold cache
+AGREE = 5e-3  # norm of the difference of two results over their norm; `versus.py` explains why not the largest element
 
 
 @dataclass(frozen=True)
 class Stage:
-    """`algorithm` for every convolution; whether that is compiled, whether everything else is, and pools are fused."""
+    """The `algorithm` of every convolution; whether it is compiled, everything else is, and pools are fused."""
 
     title: str
     algorithm: str
@@ -87,15 +89,17 @@ def single(name):
 
 
 def compiled(name):
-    """The name under which the twin of an algorithm is called directly, whatever runs around it."""
+    """The name of an algorithm that runs the compiled twins of `name` even where only definitions run otherwise."""
     direct = f"{name}, compiled"
     if direct not in convolution.ALGORITHMS:
-        convolution.ALGORITHMS[direct] = importlib.import_module(convolution.ALGORITHMS[name].TWIN)
+        definitions = convolution.ALGORITHMS[name]
+        twins = {direction: getattr(definitions, direction).find("numba") for direction in PASSES}
+        convolution.ALGORITHMS[direct] = SimpleNamespace(**twins)
     return direct
 
 
 def algorithm_of(stage, layer, images):
-    """What `layer` is to use in a stage, for so many images."""
+    """The name of the algorithm that `layer` uses in a stage, for so many images."""
     if stage.algorithm != "auto":
         return compiled(stage.algorithm) if stage.compiled else stage.algorithm
     x = np.empty((images, *layer.input_shape), np.float32)
@@ -105,15 +109,15 @@ def algorithm_of(stage, layer, images):
 
 
 def run_stage(stage, network, what):
-    """Call `what` with the network's convolutions and everything around them as the stage has them."""
+    """Call `what` while the network's convolutions, and everything around them, run as the stage says."""
     for layer in network.model.layers:
         if isinstance(layer, Conv2D):
             layer.algorithm = "auto" if stage.everything else algorithm_of(stage, layer, len(network.x))
     with contextlib.ExitStack() as stack:
         if not stage.everything:
             stack.enter_context(mtc.definitions_only())
-        if not stage.fused:
-            stack.enter_context(mock.patch("minitorch_cnn.network.sequential.in_stages", list))
+        elif not stage.fused:
+            stack.enter_context(mock.patch.object(ConvPool, "fits", staticmethod(lambda before, pool: False)))
         return what()
 
 
@@ -132,7 +136,7 @@ def check_agreement(network, title, stages):
 
 def measure(case, title, work, make, rounds):
     """Rows of the table, a dictionary for each stage."""
-    left_out = {Network: 0, OneLayer: 1}[make] if work.loss else 2  # no pool behind one layer, nothing else forwards
+    left_out = {Network: 0, OneLayer: 1}[make] if work.loss else 2  # one layer has no pool, and its forward no more
     stages = STAGES[: len(STAGES) - left_out]
     one = make(make_problem(work, 1))
     check_agreement(one, title, stages)
