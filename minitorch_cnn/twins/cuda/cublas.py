@@ -1,23 +1,24 @@
 """Matrix products on the GPU: one function of cuBLAS, called directly.
 
-CuPy's own products refuse to run while a stream captures a CUDA graph, and the engine's training step is one. The
-library itself does not mind; so the one function that does all of it, `cublasGemmStridedBatchedEx`, is called here.
+CuPy's own products refuse to run while a stream captures a CUDA graph, as the training step does. cuBLAS itself allows
+it, so its function for all matrix products, `cublasGemmStridedBatchedEx`, is called here.
 
-TF32: tensor cores multiply float32 numbers that were rounded to 10 bits behind the point, and add up in float32; an
-H100 does so about seven times faster than in full precision, and a result is off by about 1e-3 of its size. It is on,
-as it is for PyTorch's convolutions; `tf32(False)` switches it off. Products of float64, and so every gradient check,
-never use it.
+TF32: tensor cores round float32 numbers to 10 bits of mantissa, multiply them, and add up in float32. An H100 does that
+about seven times faster than in full precision, with a relative error of about 1e-3. TF32 is on by default, as for
+PyTorch's convolutions; `tf32(False)` turns it off. Products of float64, as in every gradient check, never use it.
 """
 
 import ctypes
 import functools
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays.libraries import namespace
+from minitorch_cnn.arrays.libraries import Array, namespace
 from minitorch_cnn.errors import BackendError
 
-WORKSPACE = 32 << 20  # bytes; of our own, so that nothing is allocated within a captured graph
+WORKSPACE = 32 << 20  # bytes; allocated here, so that a captured graph allocates nothing
 REAL = {np.dtype("float32"): 0, np.dtype("float64"): 1}  # CUDA_R_32F, CUDA_R_64F
 EXACT = {np.dtype("float32"): 68, np.dtype("float64"): 70}  # CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_64F
 FAST_TF32 = 77  # CUBLAS_COMPUTE_32F_FAST_TF32
@@ -26,22 +27,26 @@ DEFAULT_ALGORITHM = -1
 _state = {"tf32": True}
 
 
-def tf32(on=None):
-    """Whether float32 products on the GPU may use TF32; True or False sets it. A step captured before keeps its own."""
+def tf32(on: bool | None = None) -> bool:
+    """Return whether float32 products on the GPU may use TF32, after setting it to `on` unless that is None.
+
+    A step that has been captured already keeps the setting of that time.
+    """
     if on is not None:
         _state["tf32"] = bool(on)
     return _state["tf32"]
 
 
 def gemm(
-    a, b, c, sizes, leading, *, transposed=(False, False), batch=1, strides=(0, 0, 0), offsets=(0, 0, 0), add=False
-):
-    """c = a @ b, or c += a @ b with `add`: for each of a `batch` of matrices within the arrays a, b and c.
+    a: Array, b: Array, c: Array, sizes: tuple, leading: tuple, *, transposed: tuple = (False, False), batch: int = 1,
+    strides: tuple = (0, 0, 0), offsets: tuple = (0, 0, 0), add: bool = False,
+) -> None:  # fmt: skip
+    """Compute c = a @ b, or c += a @ b with `add`, for each of a `batch` of matrices inside the arrays a, b and c.
 
-    Arguments: `sizes` (M, N, K) of c (M, N), a (M, K) and b (K, N); `leading`, how many numbers it is from one row to
-    the next, in each of a, b and c; `transposed`, whether a lies there as (K, M), b as (N, K); `strides`, how many
-    numbers it is from one matrix to the next; `offsets`, where the first ones begin. Matrices to be read may overlap,
-    but the rows of one may not: `leading` is at least a row's length, as cuBLAS demands.
+    Arguments: `sizes` (M, N, K) of c (M, N), a (M, K) and b (K, N); for each of a, b and c, `leading` is the distance
+    from one row to the next, `strides` the distance from one matrix to the next, and `offsets` the position of the
+    first, all in elements; `transposed` says whether a is stored as (K, M) and b as (N, K). Matrices that are read may
+    overlap, but the rows of one matrix may not: `leading` is at least a row's length, as cuBLAS requires.
     """
     M, N, K = sizes
     for name, number, least in zip("abc", leading, (M if transposed[0] else K, K if transposed[1] else N, N)):
@@ -50,8 +55,8 @@ def gemm(
         library(namespace(c)).gemm(a, b, c, sizes, leading, transposed, batch, strides, offsets, add)
 
 
-def product(a, b, out=None, add=False):
-    """(M, N) = a (M, K) @ b (K, N), of one type; either may be a transposed view."""
+def product(a: Array, b: Array, out: Array | None = None, add: bool = False) -> Array:
+    """Return a (M, K) @ b (K, N), written to `out` (M, N) if given, or added to it; either may be a transposed view."""
     xp = namespace(a)
     (a, turned_a), (b, turned_b) = _as_stored(a), _as_stored(b)
     (M, K), N = (a.shape[::-1] if turned_a else a.shape), b.shape[0 if turned_b else 1]
@@ -65,7 +70,7 @@ def product(a, b, out=None, add=False):
 
 
 def _as_stored(x):
-    """(array as it lies in memory, row by row; whether that is transposed)."""
+    """(C-contiguous array as it is stored, whether that is the transpose)."""
     if x.flags.c_contiguous:
         return x, False
     if x.flags.f_contiguous:
@@ -74,16 +79,17 @@ def _as_stored(x):
 
 
 @functools.cache
-def library(xp):
-    """The library behind `gemm` for the arrays of a namespace."""
+def library(xp: ModuleType) -> Any:
+    """Return the library that `gemm` calls for arrays of the namespace `xp`."""
     return Cublas(xp)
 
 
 class Cublas:
-    """cuBLAS through ctypes, a handle with a workspace for every stream."""
+    """cuBLAS, called through ctypes; every stream has its own handle and workspace."""
 
-    def __init__(self, cupy):
-        self.cupy, self.handles = cupy, {}
+    def __init__(self, cupy: Any) -> None:
+        self.cupy = cupy
+        self.handles: dict = {}
         cupy.cuda.device.get_cublas_handle()  # CuPy finds and loads the library
         name = f"libcublas.so.{cupy.cuda.runtime.runtimeGetVersion() // 1000}"
         try:
@@ -100,8 +106,11 @@ class Cublas:
             for dtype, kind in ((np.dtype("float32"), ctypes.c_float), (np.dtype("float64"), ctypes.c_double))
         }
 
-    def gemm(self, a, b, c, sizes, leading, transposed, batch, strides, offsets, add):
-        """See `cublas.gemm`. cuBLAS counts along columns, so it is given c.T = b.T @ a.T, which is the same memory."""
+    def gemm(
+        self, a: Any, b: Any, c: Any, sizes: tuple, leading: tuple, transposed: tuple, batch: int, strides: tuple,
+        offsets: tuple, add: bool,
+    ) -> None:  # fmt: skip
+        """See `cublas.gemm`. cuBLAS is column-major, so it computes c.T = b.T @ a.T, which is the same memory."""
         (M, N, K), dtype = sizes, c.dtype
         real, scalar = REAL[dtype], self.scalars[dtype]
         compute = FAST_TF32 if tf32() and dtype == np.float32 else EXACT[dtype]
@@ -129,4 +138,4 @@ class Cublas:
 
 def _check(status):
     if status:
-        raise BackendError(f"cuBLAS: status {status}; out of memory is 3, a failed launch 13")
+        raise BackendError(f"cuBLAS: status {status}; 3 means out of memory, 13 a failed launch")

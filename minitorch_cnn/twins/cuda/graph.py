@@ -1,39 +1,48 @@
-"""CUDA graphs: a long row of launches, put down once and then started as one.
+"""CUDA graphs: a long sequence of kernel launches, recorded once and then started as one.
 
-A small network's step is bound by its launches: each costs the host some ten microseconds, and the GPU is done sooner.
-While a stream captures, the launches are written into a graph and not run; the graph then runs all of them for the
-price of one. What it cannot hold is anything that lets the host look at a result or send a number along.
+The time of a small network's step is the time of its launches: each costs the host about ten microseconds, and the GPU
+finishes sooner. While a stream captures, launches are recorded in a graph instead of being run; the graph then runs all
+of them for the price of one. But it cannot contain anything that makes the host read a result or send a number.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from minitorch_cnn.errors import BackendError
 
+T = TypeVar("T")
+
 
 class Recorder:
-    """Runs work on a stream and in memory of its own, so that it can be captured there.
+    """Runs work on its own stream and in its own memory pool, so that the work can be captured there.
 
-    The memory stays with the graph: what the work frees must not be given to anybody else, since the graph goes on
-    writing it. For the same reason the work is to be run here a few times before it is captured: that compiles its
-    kernels, opens cuBLAS and fills the memory.
+    The memory belongs to the graph: memory that the work frees must not be reused elsewhere, because the graph keeps
+    writing to it. Run the work here a few times before it is captured, which compiles its kernels, initializes cuBLAS
+    and fills the pool.
     """
 
-    def __init__(self, xp):
+    def __init__(self, xp: Any) -> None:
         self.xp = xp
         self.stream, self.pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
 
-    def run(self, work):
-        """What `work()` returns, computed now; waits for what was begun before, and for the result."""
+    def run(self, work: Callable[[], T]) -> T:
+        """Run `work()` now and return its result; waits for all earlier GPU work and for the result."""
         self.xp.cuda.Device().synchronize()
         with self._here():
             result = work()
             self.stream.synchronize()
         return result
 
-    def capture(self, work):
-        """(graph, what `work()` returns), computed by `graph.launch()`; BackendError where it cannot be captured."""
+    def capture(self, work: Callable[[], T]) -> tuple[Any, T]:
+        """Return (graph, result of `work()`); each `graph.launch()` computes the result.
+
+        Raises BackendError if the work cannot be captured.
+        """
         self.xp.cuda.Device().synchronize()
-        graph = None
+        graph: Any = None
         with self._here():
             self.stream.begin_capture()
             try:
@@ -41,7 +50,7 @@ class Recorder:
                 graph = self.stream.end_capture()
             except Exception as error:
                 if graph is None:
-                    with contextlib.suppress(Exception):  # the capture is void already; its own error says no more
+                    with contextlib.suppress(Exception):  # the capture has failed already; a second error adds nothing
                         self.stream.end_capture()
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 raise BackendError(f"the step cannot be captured as a CUDA graph: {reason}") from error

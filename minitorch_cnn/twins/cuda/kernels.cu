@@ -1,10 +1,10 @@
-// The GPU's kernels. Each is the twin of a definition in Python, named above it, and does the same in the same order.
+// The GPU's kernels. Each is the twin of a Python definition, named above it, and computes the same in the same order.
 //
-// One thread makes one element of the result (or one column of sums) and reads what it needs; nobody writes where
-// another does, so there are no atomics and a result has the same bits every time. Nothing is shared between threads
-// either, which lets a C++ compiler build this file and run the grid in two loops: so it is tested where no GPU is.
+// One thread computes one element of the result (or one column of sums) and reads what it needs. No two threads write to
+// the same place, so there are no atomics and a result has the same bits every time. Threads share no memory either, so
+// a C++ compiler can build this file and run the grid as two loops; that is how it is tested without a GPU.
 //
-// Images are (N, H, W, C), kernels (KH, KW, C, K). `size` is always the number of threads that have something to do.
+// Images are (N, H, W, C), kernels (KH, KW, C, K). `size` is always the number of threads that have work.
 
 #ifndef REAL
 #define REAL float
@@ -13,7 +13,7 @@ typedef REAL real;
 
 __device__ inline unsigned element() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
-// convolution/im2col.py: im2col. columns (N*OH*OW, KH*KW*C), one thread for each of its numbers.
+// convolution/im2col.py: im2col. columns (N*OH*OW, KH*KW*C), one thread per element.
 extern "C" __global__ void im2col(unsigned size, const real* x, real* columns, int H, int W, int C, int OH, int OW,
                                   int KH, int KW, int SH, int SW, int top, int left) {
   unsigned at = element();
@@ -26,7 +26,7 @@ extern "C" __global__ void im2col(unsigned size, const real* x, real* columns, i
   columns[at] = inside ? x[(((size_t)n * H + h) * W + w) * C + c] : real(0);
 }
 
-// convolution/im2col.py: col2im. dx (N, H, W, C): each pixel looks up its copies in the columns and adds them.
+// convolution/im2col.py: col2im. dx (N, H, W, C): each pixel finds its copies in the columns and adds them up.
 extern "C" __global__ void col2im(unsigned size, const real* columns, real* dx, int H, int W, int C, int OH, int OW,
                                   int KH, int KW, int SH, int SW, int top, int left) {
   unsigned at = element();
@@ -45,8 +45,8 @@ extern "C" __global__ void col2im(unsigned size, const real* columns, real* dx, 
   dx[at] = sum;
 }
 
-// convolution/row_windows_cuda.py: lay_out. x row by row with `S` pixels a row and `T` rows an image, zeros after each
-// and `lead` pixels of zeros before the first.
+// convolution/row_windows.py: lay_out. x with `S` pixels per row and `T` rows per image, with zeros after each row and
+// image, and `lead` pixels of zeros first.
 extern "C" __global__ void lay_out(unsigned size, const real* x, real* flat, int N, int H, int W, int C, int T, int S,
                                    int lead) {
   unsigned at = element();
@@ -57,8 +57,8 @@ extern "C" __global__ void lay_out(unsigned size, const real* x, real* flat, int
   flat[at] = inside ? x[(((size_t)n * H + h) * W + w) * C + c] : real(0);
 }
 
-// convolution/row_windows_cuda.py: strip. Of an output in such rows, without a lead, the pixels that belong to y, with
-// bias and ReLU (convolution/epilogue.py: bias_relu).
+// convolution/row_windows.py: strip. Copies the pixels of y from an output in such rows (without lead), with bias and
+// ReLU (convolution/epilogue.py: bias_relu).
 extern "C" __global__ void strip(unsigned size, const real* flat, real* y, const real* bias, int OH, int OW, int K,
                                  int T, int S, int has_bias, int relu) {
   unsigned at = element();
@@ -66,7 +66,7 @@ extern "C" __global__ void strip(unsigned size, const real* flat, real* y, const
   int k = at % K, j = at / K % OW, i = at / K / OW % OH, n = at / K / OW / OH;
   real value = flat[(((size_t)n * T + i) * S + j) * K + k];
   if (has_bias) value += bias[k];
-  y[at] = relu && value < 0 ? real(0) : value;  // a NaN stays one
+  y[at] = relu && value < 0 ? real(0) : value;  // NaN stays NaN
 }
 
 // convolution/epilogue.py: bias_relu, in place on y (..., K).
@@ -78,8 +78,8 @@ extern "C" __global__ void bias_relu(unsigned size, real* y, const real* bias, i
   y[at] = relu && value < 0 ? real(0) : value;
 }
 
-// convolution/epilogue.py: bias_relu_backward. Masks `length` rows of dy (rows, K) and adds them up, a thread for each
-// stripe of rows and each channel: sums (stripes, K).
+// convolution/epilogue.py: bias_relu_backward. Masks `length` rows of dy (rows, K) and adds them up; one thread per
+// stripe of rows and channel: sums (stripes, K).
 extern "C" __global__ void bias_relu_backward(unsigned size, const real* dy, const real* y, real* dscores, real* sums,
                                               int rows, int length, int K) {
   unsigned at = element();
@@ -95,7 +95,7 @@ extern "C" __global__ void bias_relu_backward(unsigned size, const real* dy, con
   sums[at] = sum;
 }
 
-// backend/reductions.py: channel_sum. One stage of it: `length` rows of x (rows, K) become one of sums (stripes, K).
+// reductions.py: channel_sum. One stage: `length` rows of x (rows, K) become one row of sums (stripes, K).
 extern "C" __global__ void sum_rows(unsigned size, const real* x, real* sums, int rows, int length, int K) {
   unsigned at = element();
   if (at >= size) return;
@@ -112,8 +112,8 @@ extern "C" __global__ void relu_backward(unsigned size, const real* dy, const re
   dx[at] = y[at] > 0 ? dy[at] : real(0);
 }
 
-// layers/max_pool2d.py: max_pool. y and the winner's place in the window; the first of equal ones, a NaN before all.
-// `outside` is what the padding holds: minus infinity.
+// layers/max_pool2d.py: max_pool. y and the winner's place in the window; of equal ones the first, and NaN before all
+// numbers. `outside` is the value of the padding, minus infinity.
 extern "C" __global__ void max_pool(unsigned size, const real* x, real* y, unsigned char* winner, int H, int W, int C,
                                     int OH, int OW, int KH, int KW, int SH, int SW, int top, int left, real outside) {
   unsigned at = element();
@@ -136,7 +136,7 @@ extern "C" __global__ void max_pool(unsigned size, const real* x, real* y, unsig
   winner[at] = place;
 }
 
-// layers/max_pool2d.py: max_pool_backward. Each pixel looks at the windows it lies in and adds up what it has won.
+// layers/max_pool2d.py: max_pool_backward. Each pixel adds up dy of the windows in which it is the winner.
 extern "C" __global__ void max_pool_backward(unsigned size, const real* dy, const unsigned char* winner, real* dx,
                                              int H, int W, int C, int OH, int OW, int KH, int KW, int SH, int SW,
                                              int top, int left) {
@@ -157,7 +157,7 @@ extern "C" __global__ void max_pool_backward(unsigned size, const real* dy, cons
   dx[at] = sum;
 }
 
-// losses.py: softmax_cross_entropy. One thread a row of scores (N, K): for few classes.
+// losses.py: softmax_cross_entropy. One thread per row of scores (N, K), which suits few classes.
 extern "C" __global__ void softmax_cross_entropy(unsigned size, const real* scores, const real* wanted, real* losses,
                                                  real* dscores, int K) {
   unsigned row = element();
@@ -176,8 +176,8 @@ extern "C" __global__ void softmax_cross_entropy(unsigned size, const real* scor
   losses[row] = loss;
 }
 
-// optimizers.py: sgd_update, rmsprop_update, adam_update. In place over the parameters' long vector. What changes from
-// step to step, the learning rate, lies on the device, so that a captured step reads the present one.
+// optimizers.py: sgd_update, rmsprop_update, adam_update. In place on the long vector of parameters. The learning rate
+// changes from step to step, so it is in GPU memory, where a captured step reads the current one.
 extern "C" __global__ void sgd_update(unsigned size, real* w, const real* g, real* m, const real* rate, real momentum,
                                       real decay, int has_momentum, int nesterov) {
   unsigned at = element();
@@ -210,7 +210,7 @@ extern "C" __global__ void adam_update(unsigned size, real* w, const real* g, re
   w[at] = fma(-rate[0], decay, real(1)) * w[at] - corrected_rate[0] * mean / (sqrt(square) + epsilon);
 }
 
-// backend/philox.py: philox. Four words of random bits for a counter of four and a key of two.
+// philox.py: philox. Four words of random bits for a counter of four and a key of two.
 __device__ inline void philox(unsigned* c, unsigned key0, unsigned key1) {
   for (int round = 0; round < 10; ++round) {
     unsigned high0 = __umulhi(0xD2511F53u, c[0]), low0 = 0xD2511F53u * c[0];
@@ -224,8 +224,8 @@ __device__ inline void philox(unsigned* c, unsigned key0, unsigned key1) {
   }
 }
 
-// layers/dropout.py: drop. A thread for every four numbers of x, as one count of Philox gives four words; `draw`, the
-// number of the call, lies on the device for the sake of captured steps.
+// layers/dropout.py: drop. One thread per four numbers of x, because one counter of Philox gives four words; `draw`, the
+// number of the call, is in GPU memory for captured steps.
 extern "C" __global__ void drop(unsigned size, const real* x, real* y, bool* keep, const unsigned long long* draw,
                                 unsigned numbers, unsigned threshold, real factor, unsigned key0, unsigned key1) {
   unsigned at = element();
@@ -246,7 +246,7 @@ extern "C" __global__ void scale(unsigned size, const real* x, const bool* keep,
   y[at] = keep[at] ? x[at] * factor : real(0);
 }
 
-// datasets/affine.py: _into_image. Which pixel answers for `index`; -1 where there is none.
+// datasets/affine.py: _into_image. The pixel that stands in for `index`; -1 if there is none.
 // fill: 0 the nearest pixel of the edge, 1 zero, 2 reflected.
 __device__ inline int into_image(int index, int length, int fill) {
   if (index >= 0 && index < length) return index;
@@ -256,7 +256,7 @@ __device__ inline int into_image(int index, int length, int fill) {
   return place < length ? place : period - place;
 }
 
-// datasets/affine.py: move. Images (N, H, W, bytes of a pixel), mirrored and shifted by whole pixels.
+// datasets/affine.py: move. Images (N, H, W, bytes per pixel), mirrored and shifted by whole pixels.
 extern "C" __global__ void move(unsigned size, const unsigned char* images, unsigned char* moved, const bool* flips,
                                 const long long* shifts, int H, int W, int bytes, int fill) {
   unsigned at = element();
@@ -268,7 +268,7 @@ extern "C" __global__ void move(unsigned size, const unsigned char* images, unsi
   moved[at] = inside ? images[(((size_t)n * H + row) * W + column) * bytes + b] : (unsigned char)0;
 }
 
-// preprocessing.py: standardize. Pixels to floats, each channel by its own scale and shift.
+// datasets/preprocessing.py: standardize. Pixels to floats, with a scale and a shift for each channel.
 extern "C" __global__ void standardize(unsigned size, const unsigned char* images, real* x, const real* scale,
                                        const real* shift, int C) {
   unsigned at = element();

@@ -2,30 +2,32 @@
 
     launch("relu_backward", dx.size, dy, y, dx)
 
-The file is compiled for the arrays' element type when its first kernel is called (and kept on disk by CuPy). A GPU
-takes arguments as bytes, without asking what they are; so each is turned here into what the kernel declares for it.
+The file is compiled for the arrays' element type when the first kernel is called; CuPy caches the result on disk. A GPU
+takes arguments as plain bytes and does not check their types, so each is converted here to the type that the kernel
+declares.
 """
 
 import functools
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays.libraries import namespace
+from minitorch_cnn.arrays.libraries import Array, namespace
 from minitorch_cnn.errors import BackendError
 
 SOURCE = Path(__file__).with_name("kernels.cu")
-BLOCK = 256  # threads
+BLOCK = 256  # threads per block
 MOST = 2**32 - BLOCK  # elements: the kernels count them in 32 bits
 REALS = {np.dtype("float32"): "float", np.dtype("float64"): "double"}
 NUMBERS = {"int": np.int32, "unsigned": np.uint32}
 
 
-def launch(name, size, *arguments, dtype=None):
-    """Run kernel `name` with `size` threads; `arguments` are arrays of the GPU and numbers.
+def launch(name: str, size: int, *arguments: Any, dtype: Any = None) -> None:
+    """Run kernel `name` with `size` threads; `arguments` are GPU arrays and numbers.
 
-    `dtype` is that of the kernel's `real`, left out: the first array's. Raises BackendError beyond 2^32 elements.
+    `dtype` is the type of the kernel's `real` (left out: the first array's). Raises BackendError beyond 2^32 elements.
     """
     first = next(argument for argument in arguments if hasattr(argument, "dtype"))
     dtype = np.dtype(dtype or first.dtype)
@@ -38,13 +40,13 @@ def launch(name, size, *arguments, dtype=None):
     function((-(-size // BLOCK),), (BLOCK,), tuple(typed))
 
 
-def contiguous(array, dtype=None):
-    """The array row by row, which the kernels expect; a copy only where it is not."""
+def contiguous(array: Array, dtype: Any = None) -> Array:
+    """Return the array C-contiguous, as the kernels expect it; a copy only if it is not."""
     return namespace(array).ascontiguousarray(array, dtype=dtype)
 
 
-def one_type(*arrays):
-    """The arrays row by row in the type that holds them all: float32 only if every one is."""
+def one_type(*arrays: Array) -> list[Array]:
+    """Return the arrays C-contiguous and of one dtype, which is float32 only if all of them are."""
     dtype = namespace(arrays[0]).result_type(*arrays)
     return [contiguous(array, dtype) for array in arrays]
 
@@ -67,8 +69,8 @@ def _module(xp, dtype):
 
 
 @functools.cache
-def signatures():
-    """{kernel: [type of each parameter]}, as the file declares them; a pointer's type ends in *."""
+def signatures() -> dict[str, list[str]]:
+    """Return {kernel: [type of each parameter]}, as the file declares them; a pointer's type ends in *."""
     found = {}
     for name, parameters in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', SOURCE.read_text()):
         found[name] = [re.sub(r"const |\s*\w+$", "", parameter.strip()) for parameter in parameters.split(",")]

@@ -1,13 +1,13 @@
-"""The twin of `losses.softmax_cross_entropy` on a GPU: one thread a row, so for few classes."""
+"""The twin of `losses.softmax_cross_entropy` on a GPU: one thread per row, which suits few classes."""
 
-from minitorch_cnn.arrays import namespace
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine import losses
 from minitorch_cnn.twins.cuda.kernels import launch, one_type
 
-MOST_CLASSES = 64  # with more, a row is work for many threads, and CuPy's reductions do it better
+MOST_CLASSES = 64  # with more, a row needs many threads, and CuPy's reductions are better
 
 
-def softmax_cross_entropy(scores, wanted):
+def softmax_cross_entropy(scores: Array, wanted: Array) -> tuple[Array, Array]:
     """See `losses.softmax_cross_entropy`."""
     N, K = scores.shape
     if K > MOST_CLASSES:

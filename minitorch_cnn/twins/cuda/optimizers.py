@@ -1,24 +1,31 @@
 """The twins of the updates in `optimizers` on a GPU: one launch for all parameters.
 
-A rate may be an array of one number on the device: a captured step reads the present rate there.
+A rate may be an array of one number on the GPU, from which a captured step reads the current rate.
 """
 
-from minitorch_cnn.arrays import namespace
+from typing import Any
+
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.twins.cuda.kernels import launch
 
 
-def sgd_update(w, g, m, rate, momentum, nesterov, decay):
+def sgd_update(
+    w: Array, g: Array, m: Array | None, rate: Any, momentum: float, nesterov: bool, decay: float
+) -> None:
     """See `optimizers.sgd_update`."""
     velocity = w if m is None else m
     launch("sgd_update", w.size, w, g, velocity, _number(w, rate), momentum, decay, m is not None, nesterov)
 
 
-def rmsprop_update(w, g, v, rate, rho, epsilon, decay):
+def rmsprop_update(w: Array, g: Array, v: Array, rate: Any, rho: float, epsilon: float, decay: float) -> None:
     """See `optimizers.rmsprop_update`."""
     launch("rmsprop_update", w.size, w, g, v, _number(w, rate), rho, 1 - rho, epsilon, decay)
 
 
-def adam_update(w, g, m, v, rate, beta_1, beta_2, epsilon, decay, corrected_rate):
+def adam_update(
+    w: Array, g: Array, m: Array, v: Array, rate: Any, beta_1: float, beta_2: float, epsilon: float, decay: float,
+    corrected_rate: Any,
+) -> None:  # fmt: skip
     """See `optimizers.adam_update`."""
     rates = _number(w, rate), _number(w, corrected_rate)
     launch("adam_update", w.size, w, g, m, v, *rates, 1 - beta_1, 1 - beta_2, epsilon, decay)

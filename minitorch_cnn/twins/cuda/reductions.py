@@ -1,12 +1,12 @@
-"""The twin of `reductions.channel_sum`: stages, in each of which a thread adds up a stripe of rows of one channel."""
+"""The twin of `reductions.channel_sum`: in each stage, a thread adds up a stripe of rows of one channel."""
 
-from minitorch_cnn.arrays import namespace
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.twins.cuda.kernels import contiguous, launch
 
 LENGTH = 64  # rows of a stripe
 
 
-def channel_sum(x):
+def channel_sum(x: Array) -> Array:
     """See `reductions.channel_sum`."""
     K = x.shape[-1]
     sums = contiguous(x).reshape(-1, K)

@@ -1,4 +1,4 @@
-"""Twins compiled by Numba. The first one that runs sets up the threads that they share; importing this does nothing."""
+"""Twins compiled by Numba. The first one that runs starts the threads that all share; importing this does nothing."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 
 def entrance(path: str, name: str) -> Callable | None:
-    """The twin called `name` in the file `path` ("convolution.im2col"), ready to be called; None where there is none.
+    """Return the twin called `name` in the file `path` ("convolution.im2col"), ready to be called, or None.
 
-    Raises ImportError where a package that it needs is missing.
+    Raises ImportError if a package that it needs is missing.
     """
     from minitorch_cnn.twins.numba import threads
 
@@ -18,7 +18,7 @@ def entrance(path: str, name: str) -> Callable | None:
     try:
         if importlib.util.find_spec(where) is None:
             return None
-    except ModuleNotFoundError:  # not even the folder
+    except ModuleNotFoundError:  # the folder does not exist either
         return None
     threads.start()
     module = importlib.import_module(where)

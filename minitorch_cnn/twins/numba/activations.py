@@ -3,10 +3,12 @@
 import numpy as np
 from numba import njit, prange, uintp
 
-BLOCK = 16384  # elements
+from minitorch_cnn.arrays import Array
+
+BLOCK = 16384  # elements that a worker takes at a time
 
 
-def relu_backward(dy, y):
+def relu_backward(dy: Array, y: Array) -> Array:
     """See `activations.relu_backward`."""
     dx = np.empty_like(dy, order="C")
     _relu_backward(np.ascontiguousarray(dy).reshape(-1), np.ascontiguousarray(y).reshape(-1), dx.reshape(-1))

@@ -1,20 +1,20 @@
-"""The matrix product that the fast convolutions are made of: a block of results stays in registers until it is done.
+"""The matrix product behind the fast convolutions: a block of results stays in registers until it is finished.
 
     m[r, k] = max(floor, start[r, k] + sum over o, i of v[r, o, i] * u[o, i, k])
 
-The sum begins at zero and `start` is added to it at the end: where a long sum comes in pieces, each `start`ing from
-what the last one left, the rounding errors of a piece stay in proportion to the piece.
+The sum begins at zero, and `start` is added at the end. So if a long sum is computed in pieces, each of which `start`s
+from the result of the one before, the rounding errors of a piece stay in proportion to the piece.
 
-k runs along vectors; r, o and i may lie in `v` with any distance between one and the next, so that one function
-multiplies the rows of a matrix, the overlapping windows of an image row (the distance from one window to the next is
-C, not KW*C: nothing is copied) and a transposed matrix. The sum has two levels, o and i, because the KH rows of a
-window lie apart while the KW*C numbers of each row are neighbours.
+k runs along vectors. The distances in `v` between consecutive r, o and i are free, so the same function multiplies the
+rows of a matrix, a transposed matrix, and the overlapping windows of an image row (the distance from one window to the
+next is C, not KW*C, so nothing is copied). The sum has two levels, o and i, because the KH rows of a window lie apart,
+while the KW*C numbers of each row are neighbours.
 
-Why it is fast: one step of the sum loads a few vectors of `u` and a few numbers of `v` and multiplies each with each.
-With AVX-512 that is 4 vectors and 6 numbers, 24 multiply-adds for 10 loads, and the 24 results wait in 24 of the 32
-registers. A loop that goes back to memory after each step makes one multiply-add for two loads and a store.
+Why it is fast: one step of the sum loads a few vectors of `u` and a few numbers of `v`, and multiplies each vector with
+each number. With AVX-512 these are 4 vectors and 6 numbers: 24 multiply-adds for 10 loads, and the 24 results stay in
+24 of the 32 registers. A loop that goes to memory at each step does one multiply-add for two loads and a store.
 
-The Python below runs while Numba compiles: its loops over rows and vectors write out the block, one instruction each.
+The Python code below runs while Numba compiles: its loops over rows and vectors emit one instruction at a time.
 """
 
 import functools
@@ -36,34 +36,34 @@ from minitorch_cnn.twins.numba.simd import (
     llvm_vector,
 )
 
-WIDTHS = (4, 2, 1) if REGISTERS >= 32 else (2, 1)  # vectors side by side in a block
-ARRAYS = (4, 9, 13, 17)  # which arguments of a product are arrays
+WIDTHS = (4, 2, 1) if REGISTERS >= 32 else (2, 1)  # possible numbers of vectors side by side in a block
+ARRAYS = (4, 9, 13, 17)  # the positions of the arrays among the arguments of a product
 INDEX = ir.IntType(64)
 
 
-def heights(width):
-    """The rows of a block of `width` vectors: as many as the registers hold, then less for what is left over.
+def heights(width: int) -> tuple[int, int, int]:
+    """Return the numbers of rows of blocks of `width` vectors: as many as fit the registers, then fewer for the rest.
 
-    rows x width results, `width` vectors of u and one number of v.
+    The registers hold rows x width results, `width` vectors of u and one number of v.
     """
     tallest = min((REGISTERS - 1 - width) // width // 2 * 2, 16)
     return (tallest, 4 if tallest > 8 else 2, 1)
 
 
-def fill_up(array, multiple):
-    """`array` (..., K) with zeros behind K, so that its length is whole vectors; itself where it is."""
+def fill_up(array: np.ndarray, multiple: int) -> np.ndarray:
+    """Return `array` (..., K), padded with zeros until K is a multiple of `multiple`; a copy only if needed."""
     missing = -array.shape[-1] % multiple
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]) if missing else array
 
 
-def cut(array, K):
-    """The first K numbers of the last axis, without what `fill_up` put behind them."""
+def cut(array: np.ndarray, K: int) -> np.ndarray:
+    """Return the first K elements of the last axis, without the zeros that `fill_up` has added."""
     return array if array.shape[-1] == K else np.ascontiguousarray(array[..., :K])
 
 
 @njit(cache=True, nogil=True)
 def panel_width(left):
-    """How many vectors to multiply at a time where `left` of them are left: the widest block that fits."""
+    """The widest block, in vectors, that fits if `left` vectors are left."""
     for width in WIDTHS:
         if width <= left:
             return width
@@ -75,12 +75,12 @@ def product(
     typingctx, multiplier, rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner,
     start, start_at, start_row, floor, m, m_at, m_row,
 ):  # fmt: skip
-    """See the formula above: r < rows, k < width vectors (one of WIDTHS), o < outer, i < inner.
+    """Compute the formula above: r < rows, k < width vectors (one of WIDTHS), o < outer, i < inner.
 
-    `multiplier` is `multiplier(dtype)`; `v`, `u`, `start` and `m` are flat arrays of that dtype. `x_at` is the position
-    of a matrix's first element in its array, `x_row`, `x_outer` and `x_inner` are the distances from one r, o or i to
-    the next, in elements. `start` may be a bias (start_row 0) or `m` itself, to add to what is there. A `floor` of 0 is
-    a ReLU, of minus infinity nothing.
+    `multiplier` is `multiplier(dtype)`; `v`, `u`, `start` and `m` are flat arrays of that dtype. For each of them,
+    `x_at` is the position of the matrix's first element, and `x_row`, `x_outer` and `x_inner` are the distances between
+    consecutive r, o and i, in elements. `start` may be a bias (start_row 0), or `m` itself, to add to it. A `floor` of
+    0 applies a ReLU; minus infinity has no effect.
     """
     n = types.uintp
     signature = types.void(n, n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, m.dtype, m, n, n)
@@ -97,10 +97,10 @@ def product(
 
 
 @functools.cache
-def multiplier(dtype):
-    """The address of the machine code that `product` calls for arrays of `dtype`.
+def multiplier(dtype: np.dtype) -> int:
+    """Return the address of the machine code that `product` calls for arrays of `dtype`.
 
-    It is compiled once by itself; built into every function that multiplies it would be compiled again with each.
+    It is compiled only once; if it were inlined, it would be compiled again with every function that multiplies.
     """
     return _MULTIPLIERS[np.dtype(dtype)]().address
 
@@ -145,7 +145,7 @@ def _blocks(
 
 
 def _rows(builder, width, vector, arguments):
-    """Write out: as many of the tallest blocks as fit, then the smaller ones."""
+    """Emit code for as many of the tallest blocks as fit, then for the smaller ones."""
     (rows, _, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at, start_row,
      floor, m, m_at, m_row) = arguments  # fmt: skip
     done = INDEX(0)
@@ -165,7 +165,7 @@ def _block(
     builder, height, width, vector, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start,
     start_at, start_row, floor, m, m_at, m_row,
 ):  # fmt: skip
-    """Write out one block of `height` rows and `width` vectors."""
+    """Emit code for one block of `height` rows and `width` vectors."""
     block = [(r, k) for r in range(height) for k in range(width)]
 
     def element(position, r, row, k):

@@ -1,23 +1,24 @@
-"""The twin of `matmul.matmul`: the result in pieces for the workers to share, each multiplied in registers.
+"""The twin of `matmul.matmul`: the workers share the result in pieces, and each piece is multiplied in registers.
 
-`block_product` reads its second factor along vectors, so that one must lie row by row. Where it comes transposed,
-either it is laid out anew, or the whole product is transposed, (a b)^T = b^T a^T, whichever moves less: a dense
-layer's dx multiplies by a large kernel, transposed, and only the small batch has to be turned.
+`block_product` reads its second factor along vectors, so that factor must be stored row by row. If it comes transposed,
+either it is copied, or the whole product is transposed, (a b)^T = b^T a^T, whichever moves less data. For example, a
+dense layer's dx multiplies by a large transposed kernel, and then only the small batch has to be transposed.
 """
 
 import numpy as np
 from numba import njit, prange, uintp
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.twins.numba.block_product import WIDTHS, fill_up, multiplier, panel_width, product
 from minitorch_cnn.twins.numba.gemm import gemm
 from minitorch_cnn.twins.numba.simd import lanes
 
-ROWS, DEPTH = 96, 1024  # of a piece, so that both its factors stay in a core's cache
-FEW = 8  # rows: a product with so few reads each number of b hardly more than once, and BLAS does that best
+ROWS, DEPTH = 96, 1024  # of a piece, small enough for both of its factors to stay in a core's cache
+FEW = 8  # rows: with so few, each number of b is hardly used more than once, and BLAS is best at that
 PIECES = 16
 
 
-def matmul(a, b):
+def matmul(a: Array, b: Array) -> Array:
     """See `matmul.matmul`."""
     (M, K), N = a.shape, b.shape[1]
     dtype = np.result_type(a, b)

@@ -1,4 +1,4 @@
-"""How the operands of a compiled twin have to lie in memory."""
+"""Brings the operands of a compiled twin into the form that it needs in memory."""
 
 from typing import Any
 

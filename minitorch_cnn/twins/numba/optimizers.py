@@ -3,23 +3,30 @@
 import numpy as np
 from numba import njit, prange, uintp
 
-BLOCK = 16384  # elements a worker takes at a time
+from minitorch_cnn.arrays import Array
+
+BLOCK = 16384  # elements that a worker takes at a time
 
 
-def sgd_update(w, g, m, rate, momentum, nesterov, decay):
+def sgd_update(
+    w: Array, g: Array, m: Array | None, rate: float, momentum: float, nesterov: bool, decay: float
+) -> None:
     """See `optimizers.sgd_update`."""
     real = w.dtype.type
     m = g[:0] if m is None else m
     _sgd(w, g, m, real(rate), real(momentum), nesterov, real(1 - rate * decay))
 
 
-def rmsprop_update(w, g, v, rate, rho, epsilon, decay):
+def rmsprop_update(w: Array, g: Array, v: Array, rate: float, rho: float, epsilon: float, decay: float) -> None:
     """See `optimizers.rmsprop_update`."""
     real = w.dtype.type
     _rmsprop(w, g, v, real(rate), real(rho), real(1 - rho), real(epsilon), real(1 - rate * decay))
 
 
-def adam_update(w, g, m, v, rate, beta_1, beta_2, epsilon, decay, corrected_rate):
+def adam_update(
+    w: Array, g: Array, m: Array, v: Array, rate: float, beta_1: float, beta_2: float, epsilon: float, decay: float,
+    corrected_rate: float,
+) -> None:  # fmt: skip
     """See `optimizers.adam_update`."""
     real = w.dtype.type
     _adam(w, g, m, v, real(1 - beta_1), real(1 - beta_2), real(epsilon), real(1 - rate * decay), real(corrected_rate))

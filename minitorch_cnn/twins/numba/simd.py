@@ -1,7 +1,7 @@
-"""Vectors in Numba: several numbers that are loaded, added, multiplied and stored with one instruction each.
+"""Vectors in Numba: several numbers that one instruction loads, adds, multiplies or stores.
 
 A compiler turns simple loops into vector instructions by itself, but it does not keep a block of results in registers
-while a long sum runs. With vectors as a type of their own the twins say so:
+during a long sum. With a type for vectors the twins can ask for that:
 
     total = splat(zero)
     for c in range(C):
@@ -10,10 +10,11 @@ while a long sum runs. With vectors as a type of their own the twins say so:
 
 A vector is as wide as the machine's registers: `lanes(dtype)` numbers (16 of float32 with AVX-512, 8 with AVX2, 4 with
 NEON). `+` and `-` work on two vectors, `*` on a number and a vector. Positions are counted in elements of a flat array
-and not checked, as in C: whoever calls `load` or `store` makes sure that `lanes` elements are there.
+and are not checked, as in C: the caller of `load` or `store` ensures that `lanes` elements exist there.
 """
 
 import operator
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -31,15 +32,15 @@ else:
     REGISTER_BYTES, REGISTERS = 16, 32 if _features.get("neon") else 16
 
 
-def lanes(dtype):
-    """How many numbers of `dtype` a vector holds."""
+def lanes(dtype: np.dtype) -> int:
+    """Return how many numbers of `dtype` a vector holds."""
     return REGISTER_BYTES // np.dtype(dtype).itemsize
 
 
 class Vector(types.Type):
-    """Numba's name for a vector of `dtype`."""
+    """The Numba type of a vector of `dtype`."""
 
-    def __init__(self, dtype):
+    def __init__(self, dtype: types.Type) -> None:
         self.dtype = dtype
         super().__init__(f"Vector({dtype})")
 
@@ -50,45 +51,49 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(data_model_manager, vector, llvm_vector(vector.dtype))
 
 
-def llvm_vector(dtype):
-    """LLVM's type for a vector of Numba's `dtype`."""
+def llvm_vector(dtype: types.Type) -> ir.VectorType:
+    """Return the LLVM type of a vector of Numba's `dtype`."""
     element = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}[dtype]
     return ir.VectorType(element, REGISTER_BYTES * 8 // dtype.bitwidth)
 
 
-# What the compiler writes for each operation; `builder` is LLVM's.
+# The LLVM instructions of each operation, emitted through LLVM's `builder`; all results are `ir.Value`s.
 
 
-def llvm_data(context, builder, array_type, array):
-    """The address of an array's first element."""
+def llvm_data(context: Any, builder: ir.IRBuilder, array_type: types.Type, array: ir.Value) -> ir.Value:
+    """Return the address of an array's first element."""
     return context.make_array(array_type)(context, builder, array).data
 
 
-def llvm_load(builder, data, position, vector):
+def llvm_load(builder: ir.IRBuilder, data: ir.Value, position: ir.Value, vector: ir.VectorType) -> ir.Value:
+    """Load the `vector` that begins at `position` of `data`."""
     address = builder.bitcast(builder.gep(data, [position]), vector.as_pointer())
     return builder.load(address, align=_itemsize(vector))
 
 
-def llvm_store(builder, value, data, position):
+def llvm_store(builder: ir.IRBuilder, value: ir.Value, data: ir.Value, position: ir.Value) -> None:
+    """Store the vector `value` at `position` of `data`."""
     address = builder.bitcast(builder.gep(data, [position]), value.type.as_pointer())
     builder.store(value, address, align=_itemsize(value.type))
 
 
-def llvm_splat(builder, number, vector):
+def llvm_splat(builder: ir.IRBuilder, number: ir.Value, vector: ir.VectorType) -> ir.Value:
+    """Return the `vector` whose elements are all `number`."""
     zero = ir.Constant(ir.IntType(32), 0)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, zero)
     return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
 
 
-def llvm_multiply_add(builder, a, b, c):
+def llvm_multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+    """Return a * b + c, rounded once."""
     kind = a.type
     name = f"llvm.fma.v{kind.count}f{_itemsize(kind) * 8}"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
     return builder.call(function, [a, b, c])
 
 
-def llvm_at_least(builder, value, floor):
-    """The larger of the two; NaN stays NaN."""
+def llvm_at_least(builder: ir.IRBuilder, value: ir.Value, floor: ir.Value) -> ir.Value:
+    """Return the larger of the two vectors, element by element; NaN stays NaN."""
     return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
 
 
@@ -96,7 +101,7 @@ def _itemsize(vector):
     return 4 if isinstance(vector.element, ir.FloatType) else 8
 
 
-# The same as functions of compiled Python.
+# The same operations as functions of compiled Python.
 
 
 @intrinsic
@@ -184,7 +189,7 @@ def at_least(typingctx, vector, floor):
 
 @intrinsic
 def take_larger(typingctx, best, place, value, number):
-    """(best, place) with `value` and `number` in them where value > best; a NaN is larger than everything but a NaN."""
+    """(best, place), replaced by `value` and `number` where value > best; NaN counts as larger than all numbers."""
 
     def generate(context, builder, signature, arguments):
         best, place, value, number = arguments
@@ -201,7 +206,7 @@ def take_larger(typingctx, best, place, value, number):
 
 @intrinsic
 def where_equal(typingctx, place, number, value):
-    """`value` where `place` is `number`, 0 elsewhere."""
+    """`value` where `place` equals `number`, 0 elsewhere."""
 
     def generate(context, builder, signature, arguments):
         place_, number_, value_ = arguments
@@ -228,7 +233,7 @@ def store_bytes(typingctx, array, position, vector):
 
 @intrinsic
 def load_bytes(typingctx, array, position, like):
-    """The bytes from `position` on as a vector of numbers of the type of `like`, one of them."""
+    """The bytes from `position` on, as a vector of numbers of the type of the number `like`."""
 
     def generate(context, builder, signature, arguments):
         vector = llvm_vector(like)
@@ -240,7 +245,7 @@ def load_bytes(typingctx, array, position, like):
     return Vector(like)(array, types.uintp, like), generate
 
 
-# A sum of products may be computed with one rounding less ("contract"), as multiply_add does.
+# With "contract", a sum of products may be computed with one rounding instead of two, as in multiply_add.
 
 
 def _operation(instruction):

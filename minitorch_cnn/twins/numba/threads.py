@@ -1,22 +1,22 @@
-"""One set of threads: Numba's workers share out the work, and each calls BLAS on its own block with one thread.
+"""One set of threads: Numba's workers divide the work, and each of them calls BLAS on its own block with one thread.
 
-What this changes in the process, when the first twin runs and not before:
+This changes the following in the process, but only when the first twin runs:
 
-- While Numba's threads are started, `OMP_WAIT_POLICY` is "passive" (unless it is set already), so an idle worker
-  sleeps instead of spinning. On a machine that does something else as well, spinning would take time away from the
-  worker that the others wait for. Afterwards the variable is as it was.
-- SciPy's BLAS, which compiled code calls, is set to one thread once the first twin that needs it is loaded. Its own
-  threads would compete with the workers for the same cores, and switching to and fro around each call costs more than
-  it gains, because the threads wake up each time. NumPy's BLAS, usually another copy, is not changed.
-- In each Python thread that calls a twin, Numba uses as many workers as `NUMBA_NUM_THREADS` says, or else
-  `OMP_NUM_THREADS`, or else one for each core that the process may use. `numba.set_num_threads` lowers it later on.
+- While Numba's threads start, `OMP_WAIT_POLICY` is "passive" (unless it is set already), so an idle worker sleeps
+  instead of spinning. If the machine is also busy with something else, a spinning worker would take time away from the
+  one that the others are waiting for. Afterwards the variable is restored.
+- SciPy's BLAS, which compiled code calls, is limited to one thread once the first twin that needs it is loaded. Its own
+  threads would compete with the workers for the same cores, and changing the limit around each call would cost more
+  than it gains, because the threads wake up each time. NumPy's BLAS, usually another copy, is not changed.
+- In each Python thread that calls a twin, Numba uses `NUMBA_NUM_THREADS` workers, or else `OMP_NUM_THREADS`, or else
+  one for each core that the process may use. `numba.set_num_threads` can lower the number later.
 
-The number of workers changes how long something takes, but not the result: work is split and sums are ordered by the
-shapes alone, so every twin gives the same bits with one worker and with many.
+The number of workers changes the time but not the result: the shapes alone decide how work is divided and in what order
+numbers are summed, so every twin gives the same bits with one worker and with many.
 
-Threads and processes: Python threads may call twins at the same time. Where Numba has neither OpenMP nor TBB its own
-scheduler cannot do that, and they take turns. A process that was forked after a twin has run cannot use the threads of
-its parent; there a twin ends in an error that says so.
+Python threads may call twins at the same time. If Numba has neither OpenMP nor TBB, its own scheduler does not allow
+that, so the threads take turns. A process that was forked after a twin has run cannot use its parent's threads; a twin
+called there raises an error that says so.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _process: dict[str, Any] = {"started": False, "forked": False, "turns": None}
 
 
 def start() -> None:
-    """Start Numba's threads, once; ImportError where Numba is missing."""
+    """Start Numba's threads, once; ImportError if Numba is missing."""
     if _process["started"]:
         return
     with _starting:
@@ -47,7 +47,7 @@ def start() -> None:
 
         with _passive_waiting():
             parallel._launch_threads()
-        if numba.threading_layer() == "workqueue":  # ends the process if two threads use it at once
+        if numba.threading_layer() == "workqueue":  # aborts the process if two threads use it at once
             _process["turns"] = threading.RLock()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=lambda: _process.update(forked=True))
@@ -55,7 +55,7 @@ def start() -> None:
 
 
 def guarded(twin: Callable) -> Callable:
-    """The twin, for threads that may call it at the same time, and for processes that may not call it."""
+    """Return the twin, made safe for threads that call it at the same time; it raises BackendError after a fork."""
 
     @functools.wraps(twin)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -73,13 +73,13 @@ def guarded(twin: Callable) -> Callable:
 
 def _refuse_after_fork() -> None:
     raise BackendError(
-        "this process was forked from one that had computed already, so it lacks its threads; start processes with"
-        ' multiprocessing.get_context("spawn"), or set MINITORCH_CNN_DEFINITIONS=1 to do without compiled code'
+        "this process was forked from one that had already computed, so it lacks its threads; start processes with"
+        ' multiprocessing.get_context("spawn"), or set MINITORCH_CNN_DEFINITIONS=1 to run without compiled code'
     )
 
 
 def _set_workers() -> None:
-    """In this thread, use no more workers than OMP_NUM_THREADS says, where NUMBA_NUM_THREADS says nothing."""
+    """In this thread, use at most OMP_NUM_THREADS workers, unless NUMBA_NUM_THREADS is set."""
     import numba
 
     limit = _limit_of_openmp()
@@ -89,7 +89,7 @@ def _set_workers() -> None:
 
 
 def _limit_of_openmp() -> int | None:
-    """The number in OMP_NUM_THREADS (the first, where there is one for each level), or None."""
+    """The number in OMP_NUM_THREADS, or None; if it lists one number for each level, the first."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) > 0 else None
 
@@ -109,8 +109,8 @@ def _passive_waiting() -> Iterator[None]:
 
 @functools.cache
 def one_blas_thread() -> None:
-    """Let the BLAS behind Numba use one thread from now on."""
-    import scipy.linalg.cython_blas  # noqa: F401  (loads the library that is to be limited)
+    """Limit the BLAS that Numba calls to one thread from now on."""
+    import scipy.linalg.cython_blas  # noqa: F401  (loads the library to limit)
     import threadpoolctl
 
     libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers

@@ -1,16 +1,17 @@
-"""Scratch memory that is allocated once and used again: fresh memory costs a page fault every 4 KiB."""
+"""Scratch memory that is allocated once and reused, because new memory costs a page fault every 4 KiB."""
 
 import threading
+from typing import Any
 
 import numpy as np
 
 _kept = threading.local()
 
 
-def workspace(name, shape, dtype):
-    """An array of `shape` with undefined contents, the same memory at every call with this `name` in this thread.
+def workspace(name: str, shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Return an array of `shape` with undefined contents; calls with the same `name` in a thread share the memory.
 
-    Valid until the next call with the same name; it grows to the largest shape asked for.
+    It is valid until the next call with that name. The memory grows to the largest shape requested.
     """
     arrays = _kept.__dict__.setdefault("arrays", {})
     elements = int(np.prod(shape))

@@ -1,11 +1,11 @@
-"""Stages: neighbouring layers that run as one, while their numbers are in the cache.
+"""Stages: neighbouring layers that run as one, while their numbers are still in the cache.
 
-    conv_relu     a convolution and the ReLU it ends in: the bias is added and the result cut at zero in one pass
-    conv_pool     the same with a 2x2 max pool behind it: the map between them is never written
+    conv_relu     a convolution and its ReLU: one pass adds the bias and sets negative results to zero
+    conv_pool     the same with a 2x2 max pool after it: the feature map between them is never written
 
-A stage stands in the place of its layers in the walk of `engine/passes.py`, and gives the same bits. It has nothing of
-its own: parameters and gradients are the layers'. As for every twin, it is used only while the methods that it replaces
-are what it was made for.
+In the passes of `engine/passes.py` a stage takes the place of its layers and gives the same bits. It has no parameters
+or gradients of its own; they belong to the layers. Like every twin, it is used only as long as the methods that it
+replaces have not been changed since it was made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["ConvPool", "ConvReLU", "in_stages"]
 
 
 def in_stages(nodes: Sequence[Node]) -> list[Node]:
-    """`nodes` with a stage in the place of every group of them that one can run."""
+    """Return `nodes` with a stage in place of every group of nodes that a stage can run."""
     if what_runs() == DEFINITIONS_ONLY:
         return list(nodes)
     readers = Counter(number for node in nodes for number in node.inputs)

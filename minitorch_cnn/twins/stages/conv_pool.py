@@ -1,11 +1,13 @@
-"""A Conv2D with ReLU and the 2x2 max pool behind it, run as one: the map between them is never written.
+"""A Conv2D with ReLU and the 2x2 max pool after it, run as one: the feature map between them is never written.
 
-That map is four times as large as what is left of it, and the largest array of most networks: written, read by the
-pool, kept for the ReLU's mask, read again by the backward pass. A window of the pool needs only four numbers, which are
-in the cache together (with Winograd even in one tile) when the convolution has computed them.
+That map is four times as large as the pooled one, and the largest array of most networks. As separate layers, the
+convolution writes it, the pool reads it, and the backward pass reads it again for the ReLU's mask. But a window of the
+pool needs only four numbers, which are in the cache together when the convolution has computed them (with Winograd even
+in one tile).
 
-What the backward pass has to know of the map is `winner`, a byte for each window: the place, in reading order, of its
-largest number, which alone gets the gradient; or `NOBODY` where none of the four was above zero, so the ReLU cut all.
+All that the backward pass needs from the map is `winner`, one byte per window: the place, in reading order, of the
+window's largest number, which alone gets the gradient, or `NOBODY` if none of the four was above zero, because then the
+ReLU set all of them to zero.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from minitorch_cnn.twins.stages.stage import Stage
 
 REPLACES: tuple = (*conv_relu.REPLACES, (MaxPool2D, "forward_pass"), (MaxPool2D, "backward_pass"))
 GUARD = Guard("twins/stages/conv_pool.py: ConvPool", *(lambda place=place: place for place in REPLACES))
-POOLING = (row_windows, winograd)  # the algorithms whose compiled twins can pool what they have computed
+POOLING = (row_windows, winograd)  # the algorithms whose compiled twins can also pool
 NOBODY = 4
 
 
@@ -39,7 +41,7 @@ class ConvPool(Stage):
 
     @staticmethod
     def fits(before: Any, pool: Any) -> bool:
-        """Whether a ConvReLU stage `before` and the layer `pool` are such a pair."""
+        """Return whether a ConvReLU stage `before` and the layer `pool` after it are such a pair."""
         return (
             type(before) is ConvReLU
             and type(pool) is MaxPool2D
@@ -50,7 +52,7 @@ class ConvPool(Stage):
         )
 
     def forward_pass(self, x: Array, training: bool = False) -> Forward:
-        """(y, kept): y is what the two layers give one after the other, to the bit."""
+        """Return (y, kept); y has the same bits as from the two layers one after the other."""
         conv = self.conv
         conv.check_input(x)
         algorithm = conv.algorithm_for(x)
@@ -63,7 +65,7 @@ class ConvPool(Stage):
         return y, (x if conv.trainable else None, algorithm, None, winner)
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
-        """(dx, gradients) of the two layers; the bias's gradient up to rounding, the others to the bit."""
+        """Return (dx, gradients) of the two layers, bit for bit, except for the rounding of the bias's gradient."""
         *kept, whole, winner = kept
         if whole is not None:
             dy, _ = self.pool.backward_pass(dy, (winner,))

@@ -1,4 +1,4 @@
-"""A Conv2D that ends in a ReLU, run as one: bias and ReLU are applied while the sums are still in registers."""
+"""A Conv2D with ReLU, run as one: bias and ReLU are applied while the sums are still in registers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class ConvReLU(Stage):
 
     @staticmethod
     def fits(layer: Any) -> bool:
-        """Whether `layer` is such a convolution, its methods as they were when this was made."""
+        """Return whether `layer` is such a convolution and its methods are those that this stage was made for."""
         relu = type(layer) is Conv2D and type(layer.activation) is ReLU
         return relu and passes_of(layer) is layer and GUARD.holds()
 
     def forward_pass(self, x: Array, training: bool = False) -> Forward:
-        """(y, kept) of `conv.forward_pass`, to the bit."""
+        """Return what `conv.forward_pass` returns, bit for bit."""
         conv = self.conv
         conv.check_input(x)
         algorithm = conv.algorithm_for(x)
@@ -41,9 +41,9 @@ class ConvReLU(Stage):
         return y, (x if conv.trainable else None, algorithm, y)
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
-        """(dx, gradients) of `conv.backward_pass`; the bias's gradient up to rounding, the others to the bit.
+        """Return what `conv.backward_pass` returns, bit for bit, except for the rounding of the bias's gradient.
 
-        The ReLU's mask and the bias's sum take one pass over the array instead of two.
+        One pass over the array instead of two applies the ReLU's mask and sums up the bias's gradient.
         """
         fast = twin("convolution.epilogue", "bias_relu_backward", dy)
         if fast is None:

@@ -1,4 +1,4 @@
-"""What the stages share: a convolution at their beginning, whose parameters and gradients are theirs."""
+"""The base class of the stages: each begins with a convolution, which owns the parameters and gradients."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Stage:
 
     @property
     def learns(self) -> bool:
-        """Whether the convolution learns; nothing else in a stage has parameters."""
+        """Whether the convolution learns; no other layer of a stage has parameters."""
         return self.conv.learns
 
     def take_gradients(self, gradients: dict[str, Array], add: bool = False) -> None:
-        """Hand the gradients to the convolution."""
+        """Give the gradients to the convolution."""
         self.conv.take_gradients(gradients, add)

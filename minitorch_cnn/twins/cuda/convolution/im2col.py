@@ -1,11 +1,12 @@
-"""The twins of `im2col`: kernels lay the columns out and gather them again, cuBLAS multiplies.
+"""The twins of `im2col`: kernels write the columns and gather them again, and cuBLAS multiplies.
 
-As many images at a time as have their columns in `COLUMN_BYTES`: one at 224x224 with 64 channels takes 115 MB.
+As many images are processed at a time as have columns that fit `COLUMN_BYTES`; the columns of one image of 224x224 with
+64 channels take 115 MB.
 """
 
 import math
 
-from minitorch_cnn.arrays import namespace
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu
 from minitorch_cnn.twins.cuda.cublas import product
@@ -14,10 +15,12 @@ from minitorch_cnn.twins.cuda.kernels import launch, one_type
 COLUMN_BYTES = 1 << 30
 
 
-def forward(x, kernel, strides, padding, bias=None, relu=False):
+def forward(
+    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, relu: bool = False
+) -> Array:
     """See `im2col.forward`."""
     x, kernel = one_type(x, kernel)
-    *window, C, K = kernel.shape
+    window, K = kernel.shape[:2], kernel.shape[3]
     out = output_size(x.shape[1:3], window, strides, padding)
     y = namespace(x).empty((len(x), *out, K), dtype=x.dtype)
     for images in _parts(x, out, window):
@@ -26,10 +29,10 @@ def forward(x, kernel, strides, padding, bias=None, relu=False):
     return bias_relu(y, bias, relu)
 
 
-def backward_input(dy, kernel, input_shape, strides, padding):
+def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `im2col.backward_input`."""
     dy, kernel = one_type(dy, kernel)
-    *window, C, K = kernel.shape
+    window, K = kernel.shape[:2], kernel.shape[3]
     dx = namespace(dy).empty(input_shape, dtype=dy.dtype)
     for images in _parts(dx, dy.shape[1:3], window):
         dcolumns = product(dy[images].reshape(-1, K), kernel.reshape(-1, K).T)
@@ -37,10 +40,10 @@ def backward_input(dy, kernel, input_shape, strides, padding):
     return dx
 
 
-def backward_kernel(x, dy, kernel_shape, strides, padding):
+def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `im2col.backward_kernel`."""
     x, dy = one_type(x, dy)
-    *window, C, K = kernel_shape
+    window, (C, K) = kernel_shape[:2], kernel_shape[2:]
     dkernel = namespace(x).empty((math.prod(window) * C, K), dtype=x.dtype)
     for number, images in enumerate(_parts(x, dy.shape[1:3], window)):
         columns = im2col(x[images], window, strides, padding)
@@ -48,8 +51,8 @@ def backward_kernel(x, dy, kernel_shape, strides, padding):
     return dkernel.reshape(kernel_shape)
 
 
-def im2col(x, window, strides, padding):
-    """See `im2col.im2col`; x lies row by row."""
+def im2col(x: Array, window: tuple, strides: tuple, padding: tuple) -> Array:
+    """See `im2col.im2col`; x must be C-contiguous."""
     N, H, W, C = x.shape
     OH, OW = output_size((H, W), window, strides, padding)
     if tuple(window) == (1, 1) and (OH, OW) == (H, W) and tuple(strides) == (1, 1):
@@ -60,8 +63,8 @@ def im2col(x, window, strides, padding):
     return columns
 
 
-def col2im(columns, dx, window, strides, padding):
-    """See `im2col.col2im`; every element of dx (N, H, W, C) is written."""
+def col2im(columns: Array, dx: Array, window: tuple, strides: tuple, padding: tuple) -> Array:
+    """See `im2col.col2im`; writes every element of dx (N, H, W, C) and returns it."""
     _, H, W, C = dx.shape
     out = output_size((H, W), window, strides, padding)
     corner = padding[0][0], padding[1][0]
@@ -70,7 +73,7 @@ def col2im(columns, dx, window, strides, padding):
 
 
 def _parts(x, out, window):
-    """Slices of the batch whose columns fit."""
+    """Slices of the batch whose columns fit `COLUMN_BYTES`."""
     each = math.prod(out) * math.prod(window) * x.shape[3] * x.itemsize
     images = max(1, COLUMN_BYTES // max(each, 1))
     return [slice(first, first + images) for first in range(0, len(x), images)]

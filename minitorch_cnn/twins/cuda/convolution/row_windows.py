@@ -1,24 +1,25 @@
-"""The twins of `row_windows`: the windows of all rows of all images at once, as one batched product for a kernel row.
+"""The twins of `row_windows`: the windows of all rows of all images at once, one batched product per kernel row.
 
-The input is laid out as one long list of pixels, with zeros after each image row and after each image: what pads one
-row on the right pads the next one on the left. With S pixels a row and T rows an image,
+The input is laid out as one long list of pixels, with zeros after each image row and after each image: the zeros that
+pad one row on the right also pad the next one on the left. With S pixels per row and T rows per image,
 
     pixel (n, h, w)                 is number  (n T + h) S + w
     output (n, i, j), kernel row p  sees KW pixels from number  (n T + i + p) S + j  on (before which `lead` zeros lie)
 
-so window m + 1 begins one pixel after window m, everywhere, and kernel row p looks p S pixels further. Windows overlap,
-and cuBLAS wants the rows of a matrix apart; so every KW-th of them makes a matrix, and a product has KW of those:
+so window m + 1 always begins one pixel after window m, and kernel row p begins p S pixels further on. These windows
+overlap, but cuBLAS does not allow the rows of a matrix to overlap. So every KW-th window belongs to the same matrix,
+and a product has KW matrices:
 
-    matrix r:  windows r, r + KW, r + 2 KW, ...      rows of KW C numbers, KW C apart: they just touch
+    matrix r:  windows r, r + KW, r + 2 KW, ...      rows of KW C numbers, KW C apart, so they just touch
 
-The output is as long as the input, with pixels between rows and images that mean nothing; what adds the bias leaves
-them out. dx is the same with dy and the turned kernel. For dkernel[p] the windows are multiplied with dy, laid out
-alike: in SPLIT pieces, so that all of the GPU has something to do, which are added up.
+The output is as long as the input and has meaningless pixels between rows and images, which are left out when the bias
+is added. dx is the same with dy and the turned kernel. For dkernel[p] the windows are multiplied by dy, which is laid
+out in the same way, in SPLIT pieces that keep the whole GPU busy and are then added up.
 
-No columns: an image is read KH times where im2col writes and reads KH KW copies. Serves stride 1.
+There are no columns: each image is read KH times, where im2col writes and reads KH KW copies. For stride 1 only.
 """
 
-from minitorch_cnn.arrays import namespace
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.twins.cuda.convolution import im2col as im2col_cuda
 from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu
@@ -30,35 +31,37 @@ SPLIT = 48  # pieces of the sum for dkernel
 
 
 class Layout:
-    """Where the pixels of N images of `size` (H, W) lie, padded for a `window`: S pixels a row, T rows an image."""
+    """Where the pixels of N padded images of `size` (H, W) lie: S pixels per row, T rows per image."""
 
-    def __init__(self, N, size, window, padding):
+    def __init__(self, N: int, size: tuple, window: tuple, padding: tuple) -> None:
         (self.N, (self.H, self.W)), (self.KH, self.KW) = (N, size), window
         (self.top, bottom), (self.left, right) = padding
         self.out = output_size(size, window, (1, 1), padding)
         self.T, self.S = self.H + max(self.top, bottom), self.W + max(self.left, right)
-        self.outputs = N * self.T * self.S  # those that mean nothing included
+        self.outputs = N * self.T * self.S  # including the meaningless ones
         self.lead = self.top * self.S + self.left
 
-    def lay_out(self, x, lead, pixels):
-        """x (N, H', W', C) as (pixels, C), zeros wherever there is no pixel of x."""
+    def lay_out(self, x: Array, lead: int, pixels: int) -> Array:
+        """Return x (N, H', W', C) as (pixels, C), with `lead` zeros first and zeros wherever x has no pixel."""
         _, H, W, C = x.shape
         flat = namespace(x).empty((pixels, C), dtype=x.dtype)
         launch("lay_out", flat.size, x, flat, self.N, H, W, C, self.T, self.S, lead)
         return flat
 
-    def input(self, x, count):
-        """x laid out for `count` windows."""
+    def input(self, x: Array, count: int) -> Array:
+        """Return x laid out for `count` windows."""
         return self.lay_out(x, self.lead, count + (self.KH - 1) * self.S + self.KW - 1)
 
 
-def serves(window, strides, padding):
-    """Whether the padding of one row and the next can be the same zeros: at stride 1, below the window's size."""
+def serves(window: tuple, strides: tuple, padding: tuple) -> bool:
+    """Return whether consecutive rows can share their padding: at stride 1, if it is smaller than the window."""
     least = tuple(min(side) for side in padding)
     return tuple(strides) == (1, 1) and 0 <= least[0] < window[0] and 0 <= least[1] < window[1]
 
 
-def forward(x, kernel, strides, padding, bias=None, relu=False):
+def forward(
+    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, relu: bool = False
+) -> Array:
     """See `row_windows.forward`."""
     window = kernel.shape[:2]
     if not serves(window, strides, padding):
@@ -67,7 +70,7 @@ def forward(x, kernel, strides, padding, bias=None, relu=False):
     return _convolve(x, kernel, Layout(len(x), x.shape[1:3], window, padding), bias, relu)
 
 
-def backward_input(dy, kernel, input_shape, strides, padding):
+def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `row_windows.backward_input`."""
     window = KH, KW = kernel.shape[:2]
     (top, bottom), (left, right) = padding
@@ -78,7 +81,7 @@ def backward_input(dy, kernel, input_shape, strides, padding):
     return _convolve(dy, turned, Layout(len(dy), dy.shape[1:3], window, back), None, False)
 
 
-def backward_kernel(x, dy, kernel_shape, strides, padding):
+def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `row_windows.backward_kernel`."""
     KH, KW, C, K = kernel_shape
     if not serves((KH, KW), strides, padding):
@@ -108,7 +111,7 @@ def _convolve(x, kernel, layout, bias, relu):
             flat, kernel, y_flat, (each, K, KW * C), (KW * C, K, KW * K), batch=KW, strides=(C, 0, K),
             offsets=(p * layout.S * C, p * KW * C * K, 0), add=p > 0,
         )  # fmt: skip
-    if layout.out == (layout.T, layout.S):  # nothing between the rows
+    if layout.out == (layout.T, layout.S):  # no meaningless pixels
         return bias_relu(y_flat[: layout.outputs].reshape(len(x), *layout.out, K), bias, relu)
     y = xp.empty((len(x), *layout.out, K), dtype=x.dtype)
     bias_or_any = y if bias is None else bias.astype(y.dtype, copy=False)

@@ -1,1 +1,1 @@
-"""."""
+"""GPU twins of the definitions in `datasets/`."""

@@ -1,12 +1,12 @@
-"""The twin of `affine.move` on a GPU; `affine.resample` runs there as it is defined."""
+"""The twin of `affine.move` on a GPU; `affine.resample` has none, so there its definition runs."""
 
-from minitorch_cnn.arrays import namespace
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.datasets.affine import FILLS
 from minitorch_cnn.twins.cuda.kernels import contiguous, launch
 
 
-def move(images, flips, shifts, fill):
-    """See `affine.move`; a pixel of any type is moved as its bytes."""
+def move(images: Array, flips: Array, shifts: Array, fill: str) -> Array:
+    """See `affine.move`; pixels of any dtype are moved as bytes."""
     images = contiguous(images)
     moved = namespace(images).empty_like(images)
     _, H, W, C = images.shape

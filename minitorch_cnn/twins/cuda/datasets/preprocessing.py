@@ -1,11 +1,11 @@
 """The twin of `preprocessing.standardize` on a GPU: pixels to floats in one pass."""
 
-from minitorch_cnn.arrays import namespace
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.datasets.preprocessing import standardize as definition
 from minitorch_cnn.twins.cuda.kernels import contiguous, launch
 
 
-def standardize(images, scale, shift):
+def standardize(images: Array, scale: Array, shift: Array) -> Array:
     """See `preprocessing.standardize`."""
     if images.dtype != "uint8":
         return definition.definition(images, scale, shift)

@@ -1,13 +1,15 @@
-"""The twins of `dropout.drop` and `dropout.scale` on a GPU; the same bits as on the host."""
+"""The twins of `dropout.drop` and `dropout.scale` on a GPU, with the same bits as on the host."""
 
-from minitorch_cnn.arrays import namespace
+from typing import Any
+
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.layers import dropout
 from minitorch_cnn.twins.cuda.kernels import contiguous, launch
 
 
-def drop(x, rate, key, draw, first=0):
+def drop(x: Array, rate: float, key: tuple, draw: Any, first: int = 0) -> tuple[Array, Array]:
     """See `dropout.drop`; `draw` may be an array of one number on the device, as in a captured step."""
-    if first:  # a part of a batch that several processes share
+    if first:  # x is a part of a batch that several processes share
         return dropout.drop.definition(x, rate, key, draw, first)
     x, xp = contiguous(x), namespace(x)
     y, keep = xp.empty_like(x), xp.empty(x.shape, dtype="bool")
@@ -17,7 +19,7 @@ def drop(x, rate, key, draw, first=0):
     return y, keep
 
 
-def scale(x, keep, rate):
+def scale(x: Array, keep: Array, rate: float) -> Array:
     """See `dropout.scale`."""
     x = contiguous(x)
     y = namespace(x).empty_like(x)

@@ -2,13 +2,13 @@
 
 import math
 
-from minitorch_cnn.arrays import namespace
+from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.engine.layers import max_pool2d
 from minitorch_cnn.twins.cuda.kernels import contiguous, launch
 
 
-def max_pool(x, window, strides, padding):
+def max_pool(x: Array, window: tuple, strides: tuple, padding: tuple) -> tuple[Array, Array]:
     """See `max_pool2d.max_pool`."""
     if not _fits_a_byte(window):
         return max_pool2d.max_pool.definition(x, window, strides, padding)
@@ -21,7 +21,9 @@ def max_pool(x, window, strides, padding):
     return y, winner
 
 
-def max_pool_backward(dy, winner, input_shape, window, strides, padding):
+def max_pool_backward(
+    dy: Array, winner: Array, input_shape: tuple, window: tuple, strides: tuple, padding: tuple
+) -> Array:
     """See `max_pool2d.max_pool_backward`."""
     if not _fits_a_byte(window):
         return max_pool2d.max_pool_backward.definition(dy, winner, input_shape, window, strides, padding)

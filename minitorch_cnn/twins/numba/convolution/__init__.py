@@ -1,1 +1,1 @@
-"""."""
+"""Compiled twins of the definitions in `engine/convolution/`."""

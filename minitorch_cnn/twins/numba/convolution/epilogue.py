@@ -1,19 +1,20 @@
-"""For the stages: the backward pass through a ReLU and the bias in one pass, and how fast algorithms pool."""
+"""For the stages: one pass that computes the gradients of ReLU and bias, and the pooling inside fast algorithms."""
 
 import numpy as np
 from numba import njit, prange, uintp
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.reductions import STRIPES
 from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.simd import load, splat, store, store_bytes, take_larger
 
-SHORTEST = 64  # rows of a stripe
+SHORTEST = 64  # rows of a stripe at least
 
 
-def bias_relu_backward(dy, y):
-    """(dscores, dbias): dscores = dy where y > 0, else 0; dbias (K,) is its sum over images and pixels.
+def bias_relu_backward(dy: Array, y: Array) -> tuple[Array, Array]:
+    """Return (dscores, dbias): dscores = dy where y > 0, else 0; dbias (K,) is its sum over images and pixels.
 
-    Sums of stripes come first, which do not depend on the threads.
+    Stripes of fixed length are summed first, so the bits do not depend on the threads.
     """
     dy, y = one_type(dy, y)
     K, dscores = dy.shape[-1], np.empty_like(dy)
@@ -42,10 +43,10 @@ def _bias_relu_backward(dy, y, dscores, partial, length):
 
 @njit(cache=True, nogil=True)
 def pool_rows(rows, at, row, pixel, y, winner, to, window, windows, channels, lanes):
-    """`windows` 2x2 windows of two rows that begin at `at` of `rows`: the largest of each to y, its place to winner.
+    """Pool `windows` 2x2 windows in two rows from `at` of `rows`: the largest number goes to y, its place to winner.
 
-    `row`, `pixel` and `window` are the distances from one to the next, in elements; whatever is not above zero loses to
-    zero itself, whose place is `conv_pool.NOBODY`.
+    `row`, `pixel` and `window` are the distances between consecutive ones, in elements. If no number of a window is
+    above zero, the result is zero and its place is `conv_pool.NOBODY`.
     """
     zero, nobody = splat(rows.dtype.type(0)), splat(rows.dtype.type(4))
     for j in range(windows):

@@ -1,13 +1,14 @@
-"""im2col in blocks: the twin of `im2col` whose columns never leave the cache.
+"""im2col in blocks: the twin of `im2col`, whose columns never leave the cache.
 
-Each worker lays out the windows of a few output rows (a few hundred KiB), multiplies them at once and forgets them.
-Memory stays bounded whatever the image size and the batch. The work is divided by the shapes alone, never by the
+Each worker lays out the windows of a few output rows (a few hundred KiB), multiplies them, and reuses the memory. So
+the memory does not grow with the image size or the batch. The shapes alone decide how the work is divided, never the
 number of threads, so the result has the same bits on one core and on many.
 """
 
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.twins.numba.gemm import gemm
 from minitorch_cnn.twins.numba.operands import one_type
@@ -15,10 +16,12 @@ from minitorch_cnn.twins.numba.workspace import workspace
 
 BLOCK_BYTES = 256 * 1024  # columns of one block: a fraction of a core's second-level cache
 CHUNKS = 16  # independent partial sums of the kernel's gradient
-PARTIAL_BYTES = 64 * 1024 * 1024  # at most this for all of them
+PARTIAL_BYTES = 64 * 1024 * 1024  # at most, for all of them
 
 
-def forward(x, kernel, strides, padding, bias=None, relu=False):
+def forward(
+    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, relu: bool = False
+) -> Array:
     """See `im2col.forward`; bias and ReLU are applied to each block while it is in the cache."""
     KH, KW, C, K = kernel.shape
     OH, OW = output_size(x.shape[1:3], (KH, KW), strides, padding)
@@ -29,8 +32,8 @@ def forward(x, kernel, strides, padding, bias=None, relu=False):
     return y
 
 
-def backward_input(dy, kernel, input_shape, strides, padding):
-    """See `im2col.backward_input`; one image is one piece of work, so no two workers add to the same pixel."""
+def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
+    """See `im2col.backward_input`; a worker computes whole images, so no two workers add to the same pixel."""
     KH, KW, C, _ = kernel.shape
     dy, kernel = one_type(dy, kernel)
     dx = np.zeros(input_shape, dy.dtype)
@@ -41,8 +44,8 @@ def backward_input(dy, kernel, input_shape, strides, padding):
     return dx
 
 
-def backward_kernel(x, dy, kernel_shape, strides, padding):
-    """See `im2col.backward_kernel`; partial sums over chunks of the batch, added up in a fixed order."""
+def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
+    """See `im2col.backward_kernel`; partial sums over chunks of the batch are added up in a fixed order."""
     KH, KW, C, K = kernel_shape
     x, dy = one_type(x, dy)
     N, OH, OW, _ = dy.shape
@@ -57,12 +60,12 @@ def backward_kernel(x, dy, kernel_shape, strides, padding):
 
 
 def _scratch(elements, dtype):
-    """One row of `elements` for each worker: the columns of the block it is at."""
+    """A row of `elements` for each worker: the columns of its current block."""
     return workspace("im2col", (get_num_threads(), elements), dtype)
 
 
 def _corner(padding):
-    """How many rows above and columns left of the image the first window begins."""
+    """How far above and left of the image the first window begins, in pixels."""
     return padding[0][0], padding[1][0]
 
 
@@ -72,11 +75,11 @@ def _rows_per_block(elements_per_row, all_rows, itemsize):
 
 @njit(cache=True, nogil=True)
 def _fill(columns, x, size, first, last, out, window, strides, corner):
-    """Windows of the output rows first..last-1 (row r is row r % OH of image r // OH) into `columns`.
+    """Write the windows of the output rows first..last-1 (row r is row r % OH of image r // OH) to `columns`.
 
-    Both arrays are flat and every position is counted by hand, in unsigned integers: a slice per window would make
-    the workers take turns at the array's reference count, and a signed index might count from the end, which keeps
-    the compiler from copying 16 floats at a time. Together they are six times as fast.
+    Both arrays are flat, and positions are unsigned integers computed by hand, because that is six times as fast: with
+    a slice per window the workers would wait for each other at the array's reference count, and a signed index might
+    count from the end, which keeps the compiler from copying 16 floats at a time.
     """
     (H, W, C), (OH, OW), (KH, KW), (SH, SW), (top, left) = size, out, window, strides, corner
     span = KW * C  # the KW taps of a kernel row are neighbours in memory

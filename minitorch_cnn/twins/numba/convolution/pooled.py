@@ -1,20 +1,22 @@
 """The backward pass through a 2x2 max pool and the ReLU before it, for `stages/conv_pool.py`.
 
-The forward pass is in the algorithms' own twins, which pool what they have just computed.
+The forward pass is in the twins of the convolution algorithms, which pool their results at once.
 """
 
 import numpy as np
 from numba import njit, prange, uintp
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.reductions import STRIPES
 from minitorch_cnn.twins.numba.block_product import cut, fill_up
 from minitorch_cnn.twins.numba.simd import lanes, load, load_bytes, store, where_equal
 
 
-def backward(dy, winner, out):
-    """(dscores, dbias): dscores (N, OH, OW, K) for `out` = (OH, OW) has each dy at its window's winner, 0 elsewhere.
+def backward(dy: Array, winner: Array, out: tuple) -> tuple[Array, Array]:
+    """Return (dscores, dbias): dscores (N, *out, K) has each dy at its window's winner, and 0 elsewhere.
 
-    dbias (K,) is its sum over images and pixels: sums of stripes first, which do not depend on the threads.
+    dbias (K,) is its sum over images and pixels. Stripes of fixed length are summed first, so the bits do not depend on
+    the threads.
     """
     K, L = dy.shape[3], lanes(dy.dtype)
     dy, winner = fill_up(np.ascontiguousarray(dy), L), fill_up(np.ascontiguousarray(winner), L)
@@ -42,7 +44,7 @@ def _backward(dy, winner, dscores, partial, length, lanes):
                     dscores[at] = zero
                 continue
             source = (n * PH + i // 2) * PW * K
-            first = i % 2 * 2  # the place of the left of the two
+            first = i % 2 * 2  # the place of the left one of the two pixels
             for j in range(PW):
                 for k in range(0, K, lanes):
                     at = uintp(source + j * K + k)

@@ -1,13 +1,16 @@
 """The twin of `row_windows`: each worker copies a band of image rows with its padding, then multiplies in registers.
 
-A band is small enough to stay in the core's second-level cache. Every number of the result is summed up in the same
-order whatever the bands and the number of threads, in `backward_kernel` in chunks that the shapes alone decide: the
-bits do not depend on the threads.
+A band is small enough to stay in the core's second-level cache. The bits do not depend on the threads, because every
+number of the result is summed in the same order however the bands are divided, and `backward_kernel` sums in chunks
+that the shapes alone decide.
 """
+
+from typing import Any
 
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.convolution import im2col
 from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.twins.numba.block_product import WIDTHS, cut, fill_up, multiplier, panel_width, product
@@ -16,18 +19,21 @@ from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.simd import lanes
 from minitorch_cnn.twins.numba.workspace import workspace
 
-BAND_BYTES = 192 * 1024  # rows of the image that a worker holds
-KERNEL_BYTES = 512 * 1024  # of the kernel, multiplied with a whole band before the next part
-UNITS = 8  # pieces of work at least, where the shapes allow it
+BAND_BYTES = 192 * 1024  # of image rows that a worker holds
+KERNEL_BYTES = 512 * 1024  # of the kernel, multiplied with the whole band before the next part
+UNITS = 8  # pieces of work at least, if the shapes allow it
 CHUNKS = 16  # independent partial sums of the kernel's gradient
-PARTIAL_BYTES = 64 * 1024 * 1024  # at most this for all of them
+PARTIAL_BYTES = 64 * 1024 * 1024  # at most, for all of them
 WIDEST = WIDTHS[0]
 
 
-def forward(x, kernel, strides, padding, bias=None, relu=False, pool=False):
+def forward(
+    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, relu: bool = False,
+    pool: bool = False,
+) -> Any:  # fmt: skip
     """See `row_windows.forward`; bias and ReLU are applied while the result is still in registers.
 
-    With `pool` what `pooled.forward` returns.
+    With `pool` it returns (pooled y, winner).
     """
     KH, KW, _, K = kernel.shape
     out = output_size(x.shape[1:3], (KH, KW), strides, padding)
@@ -35,7 +41,7 @@ def forward(x, kernel, strides, padding, bias=None, relu=False, pool=False):
     return convolve(x, kernel, out, strides, (padding[0][0], padding[1][0]), bias, relu, pool)
 
 
-def backward_input(dy, kernel, input_shape, strides, padding):
+def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `row_windows.backward_input`."""
     if tuple(strides) != (1, 1):
         return im2col.backward_input(dy, kernel, input_shape, strides, padding)  # its twin, unless SciPy is missing
@@ -45,10 +51,12 @@ def backward_input(dy, kernel, input_shape, strides, padding):
     return convolve(dy, turn(kernel), input_shape[1:3], strides, corner, np.zeros(C, dy.dtype), False)
 
 
-def convolve(x, kernel, out, strides, corner, bias, relu, pool=False):
-    """y (N, OH, OW, K): window (i, j) begins at pixel (i*SH, j*SW) - `corner` of x; outside x there are zeros.
+def convolve(
+    x: Array, kernel: Array, out: tuple, strides: tuple, corner: tuple, bias: Array, relu: bool, pool: bool = False
+) -> Any:
+    """Return y (N, OH, OW, K): window (i, j) begins at pixel (i*SH, j*SW) - `corner` of x; outside x there are zeros.
 
-    With `pool` a band's results are held until two rows of them are one of y.
+    With `pool` a band's results are held until two rows of them become one row of y.
     """
     N, _, _, C = x.shape
     KH, KW, _, K = kernel.shape
@@ -74,7 +82,7 @@ def convolve(x, kernel, out, strides, corner, bias, relu, pool=False):
     return (cut(y, K), cut(winner, K)) if pool else cut(y, K)
 
 
-def backward_kernel(x, dy, kernel_shape, strides, padding):
+def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `row_windows.backward_kernel`."""
     KH, KW, C, K = kernel_shape
     x, dy = one_type(x, dy)
@@ -95,8 +103,8 @@ def backward_kernel(x, dy, kernel_shape, strides, padding):
     return cut(dkernel, K)
 
 
-def turn(kernel):
-    """See `row_windows.turned`, as a fresh array."""
+def turn(kernel: Array) -> Array:
+    """See `row_windows.turned`; the result is a new array."""
     KH, KW, C, K = kernel.shape
     back = np.empty((KH, KW, K, C), kernel.dtype)
     _turn(kernel.reshape(KH * KW, C, K), back.reshape(KH * KW, K, C))
@@ -105,7 +113,7 @@ def turn(kernel):
 
 @njit(cache=True, parallel=True)
 def _turn(kernel, back):
-    """In squares of 16, so that what is read along one axis and written along the other stays in the cache."""
+    """In squares of 16, which stay in the cache while they are read along one axis and written along the other."""
     taps, C, K = kernel.shape
     squares = (C + 15) // 16
     for piece in prange(taps * squares):
@@ -119,9 +127,9 @@ def _turn(kernel, back):
 
 @njit(cache=True, nogil=True)
 def copy_rows(to, x, size, n, first, last, left, width):
-    """Rows first..last-1 of image n, from column -left on, `width` pixels of each, into `to`; zeros outside the image.
+    """Copy `width` pixels, from column -left on, of rows first..last-1 of image n to `to`; zeros outside the image.
 
-    All flat, positions in unsigned integers: see `_fill` in im2col.py.
+    All arrays are flat, and positions are unsigned integers, for the reasons given at `_fill` in im2col.py.
     """
     H, W, C = size
     before = min(max(left, 0), width) * C
@@ -221,7 +229,7 @@ def _backward_kernel(multiply, x, dy, partial, scratch, window_size, strides, co
 
 @njit(cache=True, parallel=True)
 def add_up(partial, total):
-    """total (D,) = the sum of partial (chunks, D), in order."""
+    """total (D,) = the sum of the rows of partial (chunks, D), in order."""
     chunks, D = partial.shape
     block = 4096
     for piece in prange((D + block - 1) // block):

@@ -1,19 +1,22 @@
-"""The twin of `winograd`: a worker takes a few tiles through all three steps before their numbers leave its cache.
+"""The twin of `winograd`: a worker takes a few tiles through all three steps while their numbers are in its cache.
 
     few tiles:   patches -> V   (36, tiles, C)        additions, a vector of channels at a time
                  V @ U   -> M   (36, tiles, filters)  `block_product`, a panel of filters at a time
                  M -> y                               additions, bias and ReLU
 
-Three steps over whole arrays would move 36 numbers for every 16 to memory and back, twice. Where a layer has many
-filters and few tiles, that split would leave most workers idle and bring all of U to each of them; there V is computed
-first, and each worker takes its own filters (`_by_filters`). The gradient of the kernel is in `winograd_sums_numba`.
+Three steps over whole arrays would move 36 numbers for every 16 outputs to memory and back, twice. If a layer has many
+filters and few tiles, dividing the tiles would leave most workers idle and bring all of U to each of them; so then V is
+computed first, and each worker takes its own filters (`_by_filters`). The gradient of the kernel is in `winograd_sums`.
 
-Every output is summed up in the same order however the work is split: the bits do not depend on the threads.
+Every output is summed in the same order however the work is divided, so the bits do not depend on the threads.
 """
+
+from typing import Any
 
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.engine.convolution.winograd import PATCH, TILE, serves, tile_count
 from minitorch_cnn.twins.numba.block_product import WIDTHS, cut, fill_up, heights, multiplier, panel_width, product
@@ -27,13 +30,16 @@ from minitorch_cnn.twins.numba.simd import lanes, load_all, store_all
 from minitorch_cnn.twins.numba.workspace import workspace
 
 CACHE_BYTES = 512 * 1024  # for V and M of the tiles that a worker holds
-LEAST_TILES = 12  # at least so many, or U passes through the cache for too little
+LEAST_TILES = 12  # with fewer, all of U would pass through the cache for too little work
 WIDEST = WIDTHS[0]
 POINTS, OUTPUTS = PATCH * PATCH, TILE * TILE
 
 
-def forward(x, kernel, strides, padding, bias=None, relu=False, pool=False):
-    """See `winograd.forward`; with `pool` what `pooled.forward` returns."""
+def forward(
+    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, relu: bool = False,
+    pool: bool = False,
+) -> Any:  # fmt: skip
+    """See `winograd.forward`; with `pool` it returns (pooled y, winner)."""
     if not serves(kernel.shape[:2], strides):
         return row_windows_numba.forward(x, kernel, strides, padding, bias, relu, pool)
     out = output_size(x.shape[1:3], (3, 3), strides, padding)
@@ -41,7 +47,7 @@ def forward(x, kernel, strides, padding, bias=None, relu=False, pool=False):
     return convolve(x, kernel, out, (padding[0][0], padding[1][0]), bias, relu, pool)
 
 
-def backward_input(dy, kernel, input_shape, strides, padding):
+def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `winograd.backward_input`."""
     if not serves(kernel.shape[:2], strides):
         return row_windows_numba.backward_input(dy, kernel, input_shape, strides, padding)
@@ -50,13 +56,15 @@ def backward_input(dy, kernel, input_shape, strides, padding):
     return convolve(dy, turn(kernel), input_shape[1:3], corner, np.zeros(kernel.shape[2], dy.dtype), False)
 
 
-def convolve(x, kernel, out, corner, bias, relu, pool=False):
-    """See `winograd.convolve`, with bias, ReLU and pool."""
+def convolve(
+    x: Array, kernel: Array, out: tuple, corner: tuple, bias: Array, relu: bool, pool: bool = False
+) -> Any:
+    """See `winograd.convolve`; this also applies bias, ReLU and the pool."""
     N, _, _, C = x.shape
     K, L = kernel.shape[3], lanes(x.dtype)
     kernel, bias = fill_up(kernel, L), fill_up(bias, L)
     filled = kernel.shape[3]
-    bias = np.append(bias, np.zeros(WIDEST * L, x.dtype))  # what `product` starts from
+    bias = np.append(bias, np.zeros(WIDEST * L, x.dtype))  # zeros that `product` starts from
     y = np.empty((N, out[0] // 2, out[1] // 2, filled) if pool else (N, *out, filled), x.dtype)
     winner = np.empty(y.shape if pool else (0,) * 4, np.uint8)
     TH, TW = tile_count(out)
@@ -69,7 +77,7 @@ def convolve(x, kernel, out, corner, bias, relu, pool=False):
     held = CACHE_BYTES // (POINTS * (room + panel) * x.itemsize)
     height = heights(min(WIDEST, filled // L))[0]
     held = max(LEAST_TILES, held // height * height)
-    tile = POINTS * (room + L) + OUTPUTS * panel  # a patch, a half-transformed vector of it, outputs to be pooled
+    tile = POINTS * (room + L) + OUTPUTS * panel  # a patch, half-transformed vectors of it, outputs to be pooled
     if 2 * tiles > K:
         scratch = workspace("winograd", (get_num_threads(), POINTS * held * (room + panel) + tile), x.dtype)
         _by_tiles(multiplier(x.dtype), x, U, bias, y, winner, scratch, out, (TH, TW), corner, floor, held, L)
@@ -80,7 +88,7 @@ def convolve(x, kernel, out, corner, bias, relu, pool=False):
     return (cut(y, K), cut(winner, K)) if pool else cut(y, K)
 
 
-def backward_kernel(x, dy, kernel_shape, strides, padding):
+def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `winograd.backward_kernel`."""
     if not serves(kernel_shape[:2], strides):
         return row_windows_numba.backward_kernel(x, dy, kernel_shape, strides, padding)
@@ -92,7 +100,7 @@ def backward_kernel(x, dy, kernel_shape, strides, padding):
 def _multiply_and_finish(
     multiply, V, held, first, count, room, U, C, k, vectors, M, bias, floor, temporary, y, winner, out, tiles_of, lanes
 ):  # fmt: skip
-    """M = V U for `vectors` vectors of filters from k on, and from there to y, for the tiles first..first+count-1."""
+    """M = V U and then y from M, for `vectors` vectors of filters from k on and the tiles first..first+count-1."""
     OH, OW = out
     PH, PW, K = y.shape[1:]
     TH, TW = tiles_of
@@ -123,7 +131,7 @@ def _multiply_and_finish(
                 pool_rows(square, 8 * p * panel, row, pixel, y, winner, to, K, columns // 2, panel, lanes)
 
 
-# The convolution, split by tiles or by filters.
+# The convolution, divided by tiles or by filters.
 
 
 @njit(cache=True, parallel=True)
@@ -171,7 +179,7 @@ def _by_filters(multiply, x, U, bias, y, winner, V, scratch, out, tiles_of, corn
         while k < end:
             vectors = panel_width((end - k) // lanes)
             _multiply_and_finish(
-                multiply, V, tiles, 0, tiles, room, U, C, k, vectors, M, bias, floor, temporary, y, winner, out,
+                multiply, V, tiles, k - k, tiles, room, U, C, k, vectors, M, bias, floor, temporary, y, winner, out,
                 tiles_of, lanes,
             )  # fmt: skip
             k += vectors * lanes

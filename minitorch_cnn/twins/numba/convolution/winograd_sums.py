@@ -1,13 +1,14 @@
-"""The gradient of the kernel for `winograd_numba`: for each of the 36 points a sum over all tiles, dU = V^T dM.
+"""The gradient of the kernel for `winograd`: for each of the 36 points a sum over all tiles, dU = V^T dM.
 
-Where the sums of all points fit a worker's cache, each worker takes its own tiles through transform and product
-(`_sum_by_tiles`). Where they do not, all transform some tiles together, and then each multiplies its own points
-(`_sum_by_points`). Both add up in pieces that the shapes alone decide: the bits do not depend on the threads.
+If the sums of all points fit a worker's cache, each worker transforms and multiplies its own tiles (`_sum_by_tiles`).
+If they do not, all workers transform some tiles together, and then each multiplies its own points (`_sum_by_points`).
+Both add up in pieces that the shapes alone decide, so the bits do not depend on the threads.
 """
 
 import numpy as np
 from numba import get_num_threads, get_thread_id, njit, prange, uintp
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.convolution.winograd import PATCH, tile_count
 from minitorch_cnn.twins.numba.block_product import cut, fill_up, multiplier, panel_width, product
 from minitorch_cnn.twins.numba.convolution.row_windows import CHUNKS, add_up
@@ -16,11 +17,11 @@ from minitorch_cnn.twins.numba.simd import lanes, load_all, store_all
 from minitorch_cnn.twins.numba.workspace import workspace
 
 CACHE_BYTES = 512 * 1024  # for V and dM of the tiles that a worker holds; twice as much for its sums
-SUMMED_TILES = 512  # that are transformed before they are multiplied
+SUMMED_TILES = 512  # tiles that are transformed before they are multiplied
 POINTS = PATCH * PATCH
 
 
-def kernel_gradient(x, dy, corner):
+def kernel_gradient(x: Array, dy: Array, corner: tuple) -> Array:
     """dkernel (3, 3, C, K) of x (N, H, W, C) and dy (N, OH, OW, K); the first window begins at -`corner` of x."""
     C, K, L = x.shape[3], dy.shape[3], lanes(x.dtype)
     dy = fill_up(dy, L)
@@ -65,7 +66,7 @@ def _add_products(multiply, V, dM, held, count, room, C, K, dU, dU_at, point, la
 
 @njit(cache=True, parallel=True)
 def _sum_by_tiles(multiply, x, dy, partial, scratch, tiles_of, corner, held, lanes):
-    """Each worker sums up its own tiles, few enough at a time to stay in its cache beside the sums."""
+    """Each worker sums over its own tiles, few enough at a time to stay in its cache beside the sums."""
     N, K, C = dy.shape[0], dy.shape[3], x.shape[3]
     size = x.shape[1:]
     dy_size = dy.shape[1:]
@@ -95,7 +96,7 @@ def _sum_by_tiles(multiply, x, dy, partial, scratch, tiles_of, corner, held, lan
 
 @njit(cache=True, parallel=True)
 def _sum_by_points(multiply, x, dy, V, dM, dU, scratch, tiles_of, corner, held, lanes):
-    """The sums are too large for that: all transform tiles together, then each worker multiplies its own points."""
+    """For sums too large for that: all workers transform tiles together, then each multiplies its own points."""
     N, K, C = dy.shape[0], dy.shape[3], x.shape[3]
     size = x.shape[1:]
     dy_size = dy.shape[1:]
@@ -114,7 +115,7 @@ def _sum_by_points(multiply, x, dy, V, dM, dU, scratch, tiles_of, corner, held, 
             if first == 0:
                 for at in range(uintp(point * C * K), uintp((point + 1) * C * K)):
                     dU[at] = 0
-            _add_products(multiply, V, dM, held, count, room, C, K, dU, 0, point, lanes)
+            _add_products(multiply, V, dM, held, count, room, C, K, dU, point - point, point, lanes)
 
 
 @njit(cache=True, parallel=True)

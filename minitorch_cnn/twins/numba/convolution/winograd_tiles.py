@@ -1,13 +1,14 @@
-"""Single tiles for `winograd_numba`: from a patch, an output tile or its gradient to the 36 points and back.
+"""Single tiles for `winograd`: from a patch, an output tile or its gradient to the 36 points and back.
 
-One row or column of vectors at a time, a vector of channels side by side; the matrices stand in `winograd.py`.
+One row or column is transformed at a time, for a vector of channels at once; the matrices are in `engine/`'s
+`winograd.py`.
 """
 
 from numba import njit, uintp
 
 from minitorch_cnn.twins.numba.simd import at_least, load, load_all, splat, store, store_all
 
-# The transforms of one row or column of vectors; the matrices stand in `winograd.py`.
+# The transforms of one row or column of vectors, each named like its matrix.
 
 
 @njit(cache=True, nogil=True)
@@ -41,12 +42,12 @@ def A(y0, y1, y2, y3):
     return y0, a + b, a - b, c + d, c - d, y3
 
 
-# Steps for one tile or one input channel. `temporary` holds a patch that is transformed one way and not yet the other.
+# Steps for one tile. `temporary` holds a patch that has been transformed along one axis but not yet along the other.
 
 
 @njit(cache=True, nogil=True)
 def patch_to_points(x, at, row, pixel, channels, temporary, V, V_at, point, lanes):
-    """V = B^T d B, for the patch d that begins at `at` of x; its rows lie `row` elements apart, the points `point`."""
+    """V = B^T d B for the patch d at position `at` of x; its rows are `row` elements apart, the points of V `point`."""
     for c in range(0, channels, lanes):
         for q in range(6):
             store_all(temporary, q * lanes, 6 * lanes, BT(*load_all(x, at + q * pixel + c, row, 6)))
@@ -56,7 +57,7 @@ def patch_to_points(x, at, row, pixel, channels, temporary, V, V_at, point, lane
 
 @njit(cache=True, nogil=True)
 def tile_to_points(dy, at, row, pixel, filters, temporary, dM, dM_at, point, lanes):
-    """dM = A dy A^T, for the 4x4 tile that begins at `at` of dy."""
+    """dM = A dy A^T for the 4x4 tile at position `at` of dy."""
     for k in range(0, filters, lanes):
         for j in range(4):
             store_all(temporary, j * lanes, 4 * lanes, A(*load_all(dy, at + j * pixel + k, row, 4)))
@@ -66,7 +67,7 @@ def tile_to_points(dy, at, row, pixel, filters, temporary, dM, dM_at, point, lan
 
 @njit(cache=True, nogil=True)
 def points_to_tile(M, M_at, point, filters, bias, k_first, floor, temporary, y, at, row, pixel, rows, columns, lanes):
-    """y = A^T M A + bias, not below `floor`, for the `rows` x `columns` outputs of the tile that lie in the image."""
+    """y = max(floor, A^T M A + bias) for the `rows` x `columns` outputs of the tile that lie in the image."""
     least = splat(floor)
     for k in range(0, filters, lanes):
         b = load(bias, k_first + k)
@@ -86,7 +87,7 @@ def points_to_tile(M, M_at, point, filters, bias, k_first, floor, temporary, y, 
 
 @njit(cache=True, nogil=True)
 def copy_square(x, size, n, first_row, first_column, edge, room, to):
-    """The square of `edge` pixels at a place of image n into `to`, `room` elements a pixel; zeros outside the image."""
+    """Copy a square of `edge` pixels of image n to `to`, with `room` elements per pixel and zeros outside the image."""
     H, W, C = size
     for p in range(edge):
         for q in range(edge):
@@ -104,7 +105,7 @@ def copy_square(x, size, n, first_row, first_column, edge, room, to):
 
 @njit(cache=True, nogil=True)
 def transform_patch(x, size, tile, tiles_of, corner, room, patch, temporary, V, V_at, point, lanes):
-    """Tile number `tile` to its points; where it reaches over the edge of the image, by way of a copy with zeros."""
+    """Transform patch number `tile` to its points; at the image's edge, by way of a copy padded with zeros."""
     H, W, C = size
     TH, TW = tiles_of
     n, t = tile // (TH * TW), tile % (TH * TW)
@@ -112,13 +113,14 @@ def transform_patch(x, size, tile, tiles_of, corner, room, patch, temporary, V, 
     if h >= 0 and w >= 0 and h + 6 <= H and w + 6 <= W and room == C:
         patch_to_points(x, ((n * H + h) * W + w) * C, W * C, C, C, temporary, V, V_at, point, lanes)
     else:
-        copy_square(x, size, n, h, w, 6, room, patch)
-        patch_to_points(patch, 0, 6 * room, room, room, temporary, V, V_at, point, lanes)
+        zero = tile - tile  # Numba would compile the functions once more for a literal 0 or 6
+        copy_square(x, size, n, h, w, zero + 6, room, patch)
+        patch_to_points(patch, zero, 6 * room, room, room, temporary, V, V_at, point, lanes)
 
 
 @njit(cache=True, nogil=True)
 def transform_tile(dy, size, tile, tiles_of, patch, temporary, dM, dM_at, point, lanes):
-    """The gradient of tile number `tile` to its points; what reaches over the edge of the output counts as zero."""
+    """Transform the gradient of tile number `tile` to its points; outside the output it counts as zero."""
     OH, OW, K = size
     TH, TW = tiles_of
     n, place = tile // (TH * TW), tile % (TH * TW)
@@ -126,5 +128,6 @@ def transform_tile(dy, size, tile, tiles_of, patch, temporary, dM, dM_at, point,
     if i + 4 <= OH and j + 4 <= OW:
         tile_to_points(dy, ((n * OH + i) * OW + j) * K, OW * K, K, K, temporary, dM, dM_at, point, lanes)
     else:
-        copy_square(dy, size, n, i, j, 4, K, patch)
-        tile_to_points(patch, 0, 4 * K, K, K, temporary, dM, dM_at, point, lanes)
+        zero = tile - tile
+        copy_square(dy, size, n, i, j, zero + 4, K, patch)
+        tile_to_points(patch, zero, 4 * K, K, K, temporary, dM, dM_at, point, lanes)

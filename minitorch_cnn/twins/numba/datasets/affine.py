@@ -1,6 +1,6 @@
-"""The moves of affine.py compiled: the same arithmetic, one pixel after the other, without the index arrays.
+"""The twins of `affine.move` and `affine.resample`: the same arithmetic pixel by pixel, without index arrays.
 
-They run in the threads that prepare batches, so each keeps to its own thread (no `parallel=True`) and lets the others
+They run in the threads that prepare batches, so each uses only its own thread (no `parallel=True`) and lets the others
 run (`nogil=True`).
 """
 
@@ -9,19 +9,22 @@ import math
 import numpy as np
 from numba import njit
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.datasets.affine import FILLS, rounding
 
-PARALLEL = False  # each call keeps to its own thread
+PARALLEL = False  # each call uses only its own thread
 NEAREST, ZERO, REFLECT = (FILLS.index(fill) for fill in ("nearest", "zero", "reflect"))
 
 
-def move(images, flips, shifts, fill):
+def move(images: Array, flips: Array, shifts: Array, fill: str) -> Array:
+    """See `affine.move`."""
     moved = np.empty(images.shape, images.dtype)
     _move(np.ascontiguousarray(images), flips, shifts, FILLS.index(fill), moved)
     return moved
 
 
-def resample(images, matrices, fill):
+def resample(images: Array, matrices: Array, fill: str) -> Array:
+    """See `affine.resample`."""
     sampled = np.empty(images.shape, images.dtype)
     _resample(np.ascontiguousarray(images), matrices, FILLS.index(fill), rounding(images.dtype), sampled)
     return sampled
@@ -29,7 +32,7 @@ def resample(images, matrices, fill):
 
 @njit(cache=True, nogil=True)
 def _into_image(index, size, fill):
-    """Which pixel answers for `index`; -1 where there is none."""
+    """The pixel that stands in for `index`; -1 if there is none."""
     if 0 <= index < size:
         return index
     if fill == ZERO:
@@ -78,7 +81,7 @@ def _resample(images, matrices, fill, half, sampled):
                 weight_above, weight_left = one - weight_below, one - weight_right
                 below, right = _into_image(above + 1, H, fill), _into_image(left + 1, W, fill)
                 above, left = _into_image(above, H, fill), _into_image(left, W, fill)
-                # A pixel that does not exist counts nothing; which one is read in its place then does not matter.
+                # A pixel that does not exist has weight zero, so it does not matter which one is read instead.
                 if above < 0:
                     above, weight_above = 0, zero
                 if below < 0:

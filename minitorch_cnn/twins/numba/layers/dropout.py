@@ -3,17 +3,18 @@
 import numpy as np
 from numba import njit, prange, uint32, uint64, uintp
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.layers.dropout import threshold
 from minitorch_cnn.engine.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 
 M0, M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
 W0, W1 = np.uint32(KEY_STEPS[0]), np.uint32(KEY_STEPS[1])
-BLOCK = 4096  # counters of a piece of work; each gives four numbers
-TOGETHER = 64  # counters that go through the rounds side by side
+BLOCK = 4096  # counters in a piece of work; each gives four numbers
+TOGETHER = 64  # counters that go through the rounds together
 
 
-def drop(x, rate, key, draw, first=0):
-    """See `dropout.drop`; the same bits."""
+def drop(x: Array, rate: float, key: tuple, draw: int, first: int = 0) -> tuple[Array, Array]:
+    """See `dropout.drop`; the bits are the same."""
     x = np.ascontiguousarray(x)
     y, keep = np.empty_like(x), np.empty(x.shape, np.bool_)
     factor = x.dtype.type(1 / (1 - rate))
@@ -23,7 +24,7 @@ def drop(x, rate, key, draw, first=0):
     return y, keep
 
 
-def scale(x, keep, rate):
+def scale(x: Array, keep: Array, rate: float) -> Array:
     """See `dropout.scale`."""
     x = np.ascontiguousarray(x)
     y = np.empty_like(x)
@@ -33,7 +34,7 @@ def scale(x, keep, rate):
 
 @njit(cache=True, parallel=True)
 def _drop(x, y, keep, limit, factor, key0, key1, draw0, draw1, start, skip):
-    """The first `skip` numbers of counter `start` belong to what lies before x."""
+    """The first `skip` numbers of counter `start` belong to elements that lie before x."""
     size = x.size + skip
     zero = x.dtype.type(0)
     counters = (size + 3) // 4
@@ -53,7 +54,7 @@ def _drop(x, y, keep, limit, factor, key0, key1, draw0, draw1, start, skip):
 
 @njit(cache=True, nogil=True)
 def _random(bits, first, key0, key1, draw0, draw1):
-    """Philox for `TOGETHER` counters side by side: each round is a loop that the compiler turns into vectors."""
+    """Philox for `TOGETHER` counters at once: the compiler turns the loop of each round into vector instructions."""
     for i in range(TOGETHER):
         index = uint64(first) + uint64(i)
         bits[0, i], bits[1, i], bits[2, i], bits[3, i] = uint32(index), uint32(index >> uint64(32)), draw0, draw1

@@ -3,11 +3,12 @@
 import numpy as np
 from numba import njit, prange, uintp
 
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.engine.layers.max_pool2d import place_type
 
 
-def max_pool(x, window, strides, padding):
+def max_pool(x: Array, window: tuple, strides: tuple, padding: tuple) -> tuple[Array, Array]:
     """See `max_pool2d.max_pool`."""
     OH, OW = output_size(x.shape[1:3], window, strides, padding)
     y = np.empty((len(x), OH, OW, x.shape[3]), x.dtype)
@@ -16,8 +17,10 @@ def max_pool(x, window, strides, padding):
     return y, winner
 
 
-def max_pool_backward(dy, winner, input_shape, window, strides, padding):
-    """See `max_pool2d.max_pool_backward`; one image is one piece of work, so no two workers add to the same pixel."""
+def max_pool_backward(
+    dy: Array, winner: Array, input_shape: tuple, window: tuple, strides: tuple, padding: tuple
+) -> Array:
+    """See `max_pool2d.max_pool_backward`; a worker computes whole images, so no two add to the same pixel."""
     dx = np.zeros(input_shape, dy.dtype)
     _max_pool_backward(np.ascontiguousarray(dy), winner, dx, window, strides, (padding[0][0], padding[1][0]))
     return dx
