@@ -23,7 +23,7 @@ from minitorch_cnn.preprocessing import Standardize
 from small_tuning import small_transfer_net
 
 from minitorch_cnn import Sequential, cli, datasets, layers, models, runs, training
-from minitorch_cnn.arrays import definitions_only
+from minitorch_cnn.arrays.dispatch import definitions_everywhere
 from minitorch_cnn.models import recipes
 from minitorch_cnn.runs import fine_tune, train
 
@@ -206,7 +206,7 @@ def main():
     train.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0
     if name != "none":
         watch(globals()[name], epoch, batch)
-    with definitions_only():  # nothing to compile
+    with definitions_everywhere():  # nothing to compile
         return cli.main(arguments)
 
 

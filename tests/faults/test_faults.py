@@ -10,13 +10,16 @@ from faults import FAULTS, NotHere, Tuning, happen, uninterrupted
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 IN_WORDS = {name: function for name, _, function in FAULTS}
 
+KILL_LOOPS = {"Ctrl-C at any point", "Ctrl-C twice at any point"}  # eight random moments each
+MARKED = [pytest.param(name, marks=[pytest.mark.campaign] * (name in KILL_LOOPS)) for name in IN_WORDS]
+
 
 @pytest.fixture(scope="module")
 def expected():
     return uninterrupted()
 
 
-@pytest.mark.parametrize("name", IN_WORDS)
+@pytest.mark.parametrize("name", MARKED)
 def test_fault(name, expected):
     if "processes killed" in name:
         pytest.importorskip("mpi4py")
@@ -30,6 +33,7 @@ def test_fault(name, expected):
 def test_the_page_has_every_fault_as_it_is_injected():
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)[1:]
     assert rows == [(name, injected) for name, injected, _ in FAULTS]
+    assert set(IN_WORDS) >= KILL_LOOPS
 
 
 def test_a_new_fine_tuning_does_not_resume_from_files_in_its_folder(tmp_path):

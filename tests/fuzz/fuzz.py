@@ -28,7 +28,7 @@ from mutations import mutated
 from targets import TARGETS
 from watching import Guard, Hang, Lines, Memory, time_limit
 
-from minitorch_cnn.arrays import definitions_only
+from minitorch_cnn.arrays.dispatch import definitions_everywhere
 from minitorch_cnn.errors import UserError
 
 FOUND = Path(__file__).parent / "found"
@@ -50,7 +50,7 @@ def trouble(target, data, folder, guard, lines, memory):
     traced = lines.traced() if lines else contextlib.nullcontext()
     guarded = guard.watching(folder, target.named) if guard else contextlib.nullcontext()
     try:
-        with memory.measured(), definitions_only(), guarded, time_limit(), traced:
+        with memory.measured(), definitions_everywhere(), guarded, time_limit(), traced:
             target.use(data, folder)
     except UserError as error:
         if not str(error).isprintable() or len(str(error)) > LONGEST_MESSAGE:

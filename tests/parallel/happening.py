@@ -15,7 +15,7 @@ from minitorch_cnn.callbacks import Checkpoint
 from minitorch_cnn.preprocessing import Standardize
 
 from minitorch_cnn import Sequential, cli, datasets, features, layers, models, parallel, runs
-from minitorch_cnn.arrays import definitions_only
+from minitorch_cnn.arrays.dispatch import definitions_everywhere
 from minitorch_cnn.errors import DataError
 from minitorch_cnn.models import recipes
 from minitorch_cnn.parallel import launch
@@ -121,7 +121,7 @@ def main():
     datasets.cats_vs_dogs, models.transfer_net = small_data, small_transfer_net
     train.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0
     launch.PATIENCE = 0.5
-    with definitions_only():  # nothing to compile
+    with definitions_everywhere():  # nothing to compile
         return cli.main(arguments)
 
 
