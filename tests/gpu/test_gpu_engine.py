@@ -44,7 +44,7 @@ def test_definition_of_an_algorithm(xp, name, case):
     results = []
     with mtc.definitions_only():
         for a, k, b, d in ((x, kernel, bias, dy), there):
-            y = algorithm.forward(a, k, strides, padding, b, True)
+            y = algorithm.forward(a, k, strides, padding, b)
             dx = algorithm.backward_input(d, k, x.shape, strides, padding)
             results.append((y, dx, algorithm.backward_kernel(a, d, kernel.shape, strides, padding)))
     for wanted, got in zip(*results):
