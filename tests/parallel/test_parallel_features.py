@@ -1,5 +1,6 @@
 """Several processes divide the computation of a frozen base's features, and each of them gets all features."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ PROGRAM = Path(__file__).with_name("shared_features.py")
 
 @pytest.fixture(scope="module")
 def computed(run, tmp_path_factory):
+    @functools.cache
     def computed(ranks):
         folder = tmp_path_factory.mktemp("features")
         code, _, errors = run(ranks, PROGRAM, folder)

@@ -1,5 +1,6 @@
 """Several processes on the stand-in for GPUs reach the weights of one process on the host, up to rounding."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ PROGRAM = Path(__file__).with_name("on_standin.py")
 
 @pytest.fixture(scope="module")
 def trained(run, tmp_path_factory):
+    @functools.cache
     def trained(ranks, gpus):
         path = tmp_path_factory.mktemp("gpus") / "w"
         code, _, errors = run(ranks, PROGRAM, gpus, path)

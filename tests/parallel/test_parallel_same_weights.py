@@ -1,5 +1,6 @@
 """Any number of processes trains the weights of one process, up to the rounding of sums."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,18 @@ PROGRAM = Path(__file__).with_name("same_weights.py")
 
 @pytest.fixture(scope="module")
 def trained(run, tmp_path_factory):
-    kept = {}
+    @functools.cache
+    def folder(ranks):
+        folder = tmp_path_factory.mktemp("weights")
+        code, _, errors = run(ranks, PROGRAM, folder)
+        assert code == 0, errors
+        return folder
 
     def trained(ranks, case):
-        if (ranks, case) not in kept:
-            path = tmp_path_factory.mktemp("weights") / "w.npz"
-            code, _, errors = run(ranks, PROGRAM, case, path)
-            assert code == 0, errors
-            with np.load(path) as file:
-                kept[ranks, case] = dict(file)
-            assert kept[ranks, case].pop("ranks") == ranks
-        return kept[ranks, case]
+        with np.load(folder(ranks) / f"{case}.npz") as file:
+            weights = dict(file)
+        assert weights.pop("ranks") == ranks
+        return weights
 
     return trained
 
