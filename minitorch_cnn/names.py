@@ -1,15 +1,16 @@
-"""Public module names: `minitorch_cnn.layers` stands in the room `engine`, and is importable by either name.
+"""Public module names: `minitorch_cnn.layers` is a short name for `minitorch_cnn.engine.layers`.
 
     import minitorch_cnn.layers as layers               the short name, which users type
-    import minitorch_cnn.engine.layers as layers        the place where it is read; the same module
+    import minitorch_cnn.engine.layers as layers        the same module, named after its file
 
-A finder at the head of Python's list gives the module itself for the short name, so there is never a second copy.
+A finder at the front of Python's list returns the same module for both names, so it is never loaded twice.
 """
 
 import importlib
 import importlib.abc
 import importlib.machinery
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -35,8 +36,10 @@ PLACES = {
 class ShortNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds `minitorch_cnn.NAME...` for the names in `PLACES`."""
 
-    def find_spec(self, fullname: str, path=None, target=None) -> importlib.machinery.ModuleSpec | None:
-        """A spec whose module is the one in the room, or None for any other name."""
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return a spec that leads to the module itself, or None if `fullname` is not a short name."""
         package, _, rest = fullname.partition(".")
         first, _, inner = rest.partition(".")
         if package != PACKAGE or first not in PLACES:
@@ -45,13 +48,13 @@ class ShortNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(fullname, self, loader_state=place)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        """The module of the room."""
+        """Import the module by its long name and return it."""
         module = importlib.import_module(spec.loader_state)
         spec.loader_state = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """The module has run already. Python has just given it the short name's spec; it gets its own back."""
+        """Give the module its own spec back, because Python has just replaced it; its code has run already."""
         spec: Any = module.__spec__
         module.__spec__ = spec.loader_state
 

@@ -1,54 +1,58 @@
-"""Which array library a model lives in: NumPy on the host, CuPy on an NVIDIA GPU; and the way from one to the other.
+"""Which array library a model computes with: NumPy on the host or CuPy on an NVIDIA GPU; and copies between them.
 
-CuPy is imported here and nowhere else, and only when somebody asks for it. What can be missing on the way to a GPU is
-found out then, all of it: the package, a version that is too old, the driver, a device, CUDA's own libraries. Each is a
-BackendError of one line that says what to install.
+CuPy is imported only here, and only when somebody asks for it. Then everything that may be missing is checked: the
+package, its version, the driver, a device, CUDA's own libraries. Whatever is missing raises a BackendError of one line
+that says what to install.
 """
 
 import functools
 import importlib
 import sys
-from typing import TypeAlias
+from types import ModuleType
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError, BackendError
 
-Array: TypeAlias = np.ndarray  # NumPy's, or CuPy's, which has the same methods
+Array: TypeAlias = np.ndarray  # of NumPy, or of CuPy, whose arrays have the same methods
 BACKENDS = ("numpy", "cupy")
 OLDEST = (14, 0)
 NO_DEVICE, DRIVER_TOO_OLD = 100, 35  # cudaErrorNoDevice, cudaErrorInsufficientDriver
 
 
-def library(name):
-    """The module called `name`, "numpy" or "cupy", ready to be used; BackendError where it is not."""
+def library(name: str) -> ModuleType:
+    """Return the module called `name`, "numpy" or "cupy"; BackendError if it cannot be used here."""
     if name not in BACKENDS:
         raise ArgumentError(f"backend: expected one of {', '.join(BACKENDS)}, got {name!r}")
     return np if name == "numpy" else _cupy()
 
 
-def library_name(xp):
-    """What a namespace is called in `BACKENDS`."""
+def library_name(xp: ModuleType) -> str:
+    """Return the name of the namespace `xp`, one of `BACKENDS`."""
     return xp.__name__.partition(".")[0]
 
 
-def namespace(array):
-    """The module that made `array` (numpy or cupy), called `xp` by convention: `xp.exp(array)` runs where it lives."""
+def namespace(array: Any) -> ModuleType:
+    """Return the module that `array` belongs to (numpy or cupy), by convention called `xp`.
+
+    `xp.exp(array)` is computed on the device where the array is stored.
+    """
     return np if isinstance(array, np.ndarray) else sys.modules[_root(array)]  # CuPy's have no `__array_namespace__`
 
 
-def is_array(thing):
-    """Whether `thing` is an array of one of the libraries."""
+def is_array(thing: Any) -> bool:
+    """Return whether `thing` is an array of one of the libraries."""
     return isinstance(thing, np.ndarray) or _root(thing) in BACKENDS
 
 
-def on_host(array):
-    """`array` as a NumPy array; one of CuPy's is copied from the GPU, which waits for what is still computed there."""
+def on_host(array: Any) -> np.ndarray:
+    """Return `array` as a NumPy array; an array on a GPU is copied, once all work before that is finished there."""
     return array.get() if _root(array) == "cupy" else np.asarray(array)
 
 
-def moved(array, xp, dtype=None):
-    """`array`, or a list of numbers, as an array of `xp`; copied only where it is in another library or dtype."""
+def moved(array: Any, xp: ModuleType, dtype: Any = None) -> Array:
+    """Return `array`, or a list of numbers, as an array of `xp`; copied only if its library or dtype changes."""
     if not is_array(array):
         array = np.asarray(array)
     if namespace(array) is not xp:

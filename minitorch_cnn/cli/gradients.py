@@ -1,11 +1,13 @@
-"""`minitorch-cnn check-gradients`: backward passes beside the definition of the derivative."""
+"""`minitorch-cnn check-gradients`: backward passes compared with the definition of the derivative."""
+
+from typing import Any
 
 from minitorch_cnn.cli.arguments import add_definitions, named_model, positive_integer
 from minitorch_cnn.files.printable import printable
 
 
-def add_check_gradients(commands):
-    """Put the command beside the others."""
+def add_check_gradients(commands: Any) -> None:
+    """Add the command to `commands`, the subparsers of argparse."""
     check = commands.add_parser(
         "check-gradients",
         help="compare every backward pass with the definition of the derivative",

@@ -1,36 +1,38 @@
-"""The numbers of one gradient beside the difference quotients: which of them agrees least, and whether it is a kink.
+"""Compares a gradient with difference quotients: which number agrees least, and is the disagreement only a kink?
 
-At a kink (a ReLU's zero, a tie of two numbers in a pool) the function has two one-sided slopes and no derivative; one
-is recognised by comparing the slopes to the left and to the right, and is not called a bug.
+At a kink (the zero of a ReLU, a tie in a pool) the function has no derivative, only a slope to the left and another to
+the right. Comparing these two slopes tells a kink from a bug.
 
-Of a large array a sample is compared one by one. The others are moved all at once, each to one side or the other by
-chance: what backward says of that direction is the sum of its numbers, and a single wrong one spoils it. Halving the
-numbers that were moved leads to it.
+Of a large array only a sample is compared number by number. The rest is moved all at once, each number up or down at
+random. The slope in that direction must be the sum of the gradient's numbers with these signs, so a single wrong number
+shows. Halving the set of numbers that move, again and again, finds it.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.gradients.problem import slope, slope_along
+from minitorch_cnn.arrays import Array
+from minitorch_cnn.gradients.problem import Problem, slope, slope_along
 
 KINK_STEPS = (1e-6, 1e-7, 1e-8)
-KINK_NOISE = 1e-6  # of the largest gradient: what backward may be off the slope beside a kink
+KINK_NOISE = 1e-6  # of the largest gradient: how far backward may be from the slope beside a kink
 
 
 @dataclass
 class Element:
-    """One number of one array: what backward says its derivative is, and what the difference quotient says."""
+    """One number of one array: its derivative according to backward, and according to the difference quotient."""
 
     name: str
     index: tuple
     backward: float
     numerical: float
-    error: float  # |backward - numerical| / the largest gradient in the array, or what L's rounding lets one see of it
+    error: float  # |backward - numerical| / scale
     kink: bool = False
-    scale: float = 1.0  # what the error is measured in
+    scale: float = 1.0  # the array's largest gradient, or the smallest one visible in spite of L's rounding if larger
 
-    def __str__(self):
+    def __str__(self) -> str:
         if not self.index:
             return f"{self.name}: no gradient of its shape"
         place = f"{self.name}[{', '.join(map(str, self.index))}]"
@@ -38,11 +40,17 @@ class Element:
         return f"{place}: backward {self.backward:+.9e}, numerical {self.numerical:+.9e}, error {self.error:.1e}{note}"
 
 
-def compare(report, problem, name, array, gradient, step, most, rng):
-    """Compare up to `most` numbers of one array and put the worst into the report."""
+def compare(
+    report: Any, problem: Problem, name: str, array: Array, gradient: np.ndarray, step: float, most: int,
+    rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """Compare up to `most` numbers of the array called `name`, and the rest together; the worst goes into `report`.
+
+    `gradient` has the shape of `array`; `step` is the h of the difference quotient; `rng` draws the sample.
+    """
     chosen = range(array.size) if array.size <= most else np.sort(rng.choice(array.size, most, replace=False))
     largest = max(float(np.abs(gradient[np.isfinite(gradient)]).max(initial=0)), 1e-8)
-    visible = max(largest, problem.rounding / step / report.tolerance)  # below it a quotient is all rounding
+    visible = max(largest, problem.rounding / step / report.tolerance)  # below this a quotient is nothing but rounding
     rest = np.setdiff1d(np.arange(array.size), chosen)
     hidden = _disagreeing(problem, array, gradient, rest, step, report.tolerance * visible, rng) if len(rest) else []
     report.together += len(rest)
@@ -62,9 +70,9 @@ def compare(report, problem, name, array, gradient, step, most, rng):
 
 
 def _disagreeing(problem, array, gradient, places, step, least, rng):
-    """[the flat index] of a number among `places` whose gradient seems wrong, or []: whoever asks looks at it closely.
+    """[the flat index] of a number among `places` whose gradient seems wrong, or [].
 
-    A direction across a kink may lead to a number that is right; a bug that spoils many is found all the same.
+    If the direction crosses a kink, the number found may be right; the caller compares it by itself.
     """
     signs = rng.choice((-1.0, 1.0), len(places))
 
@@ -83,10 +91,11 @@ def _disagreeing(problem, array, gradient, places, step, least, rng):
 
 
 def _is_kink(problem, array, index, element, largest):
-    """Whether backward's value is explained by a kink at or near the point.
+    """Whether a kink at or near the point explains the value of backward.
 
-    At a kink the slopes to the two sides stay apart however small the step, and backward gives one of them or one in
-    between; near a kink the slopes move to what backward says once the step no longer reaches it. A bug does neither.
+    At a kink the two one-sided slopes stay apart however small the step is, and backward gives one of them or a value
+    in between. Near a kink the slopes agree with backward as soon as the step no longer reaches the kink. With a bug
+    neither happens.
     """
     stays_apart = True
     for step in KINK_STEPS:

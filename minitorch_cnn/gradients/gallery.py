@@ -1,16 +1,22 @@
-"""One of every kind of layer, on shapes that hide nothing: not square, strides with a remainder, overlapping pools.
+"""Layers to check: one of every kind, and layers of random kinds, options and shapes.
 
-And layers of every kind on shapes drawn at random, for a check that does not know what it will meet.
+The shapes are chosen so that they hide no mistake: images that are not square, strides with a remainder, pools that
+overlap.
 """
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from minitorch_cnn.engine import layers
 from minitorch_cnn.engine.convolution import algorithms
 
+Subject: TypeAlias = "tuple[Any, np.ndarray, bool]"  # a layer, its input (N, ...), and whether it is training
 
-def every_layer():
-    """(layer, input, training) for each kind; inputs without ties and away from kinks."""
+
+def every_layer() -> list[Subject]:
+    """Return (layer, input, training) for every kind of layer; the inputs have no ties and lie away from kinks."""
     image, row = (2, 7, 5, 3), (3, 6)
     cases = [
         (layers.Conv2D(4, (3, 2), strides=(2, 1), padding="same"), image, False),
@@ -35,8 +41,8 @@ def every_layer():
     return [(layer, distinct(shape), training) for layer, shape, training in cases]
 
 
-def random_layer(seed):
-    """(layer, input, training): a layer of some kind with options and a shape drawn by `seed`."""
+def random_layer(seed: int) -> Subject:
+    """Return (layer, input, training), where `seed` decides the kind of layer, its options and the input's shape."""
     rng = np.random.default_rng(seed)
 
     def size(low, high):
@@ -53,6 +59,7 @@ def random_layer(seed):
     activation = draw(None, "relu", "tanh", "sigmoid")
     use_bias = draw(True, False)
     kind = draw("conv", "conv", "conv", "max pool", "average pool", "dense", "batch norm", "dropout", "other")
+    layer: Any
     if kind == "conv":
         algorithm = draw(*algorithms())
         layer = layers.Conv2D(size(1, 4), window, strides, padding, activation, use_bias, algorithm=algorithm)
@@ -70,10 +77,10 @@ def random_layer(seed):
     return layer, distinct(row if kind == "dense" else image, rng), draw(True, False)
 
 
-def distinct(shape, seed=0):
-    """An array of `shape` whose numbers all differ by far more than the check's step and none of which is near 0.
+def distinct(shape: Sequence[int], seed: int | np.random.Generator = 0) -> np.ndarray:
+    """Return an array of `shape` whose numbers differ by far more than the check's step, and none of which is near 0.
 
-    `seed` decides their order; a generator in its place is drawn from.
+    Their order is random: `seed` is a number, or the generator to draw it from.
     """
     size = int(np.prod(shape))
     return np.random.default_rng(seed).permutation(np.linspace(-1, 1, size) + 0.3 / size).reshape(shape)

@@ -1,14 +1,16 @@
-"""What a gradient check works on: a function from many numbers to one, L, and the gradient backward claims for it.
+"""What a gradient check works on: a function L of many numbers, and its gradient according to the backward pass.
 
-The numbers are the parameters of a model and its input; L is the loss, or sum(y * r) with a random r where there are no
-labels. `slope` is the difference quotient of L in one of the numbers.
+The numbers are the parameters of a model and its input. L is the loss, or, without labels, sum(y * r) with a random r.
+`slope` is the difference quotient of L with respect to one of the numbers.
 """
+
+from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import moved, namespace, on_host
+from minitorch_cnn.arrays import Array, moved, namespace, on_host
 from minitorch_cnn.engine import passes
 from minitorch_cnn.network.sequential import Sequential
 
@@ -16,7 +18,7 @@ ROUNDING = 2e-15  # of L in float64, relative to the numbers that add up to it
 
 
 def model_of(layer: Any, input_shape: tuple) -> Sequential:
-    """A float64 model of a copy of one layer, with its values."""
+    """Return a float64 model that consists of a copy of `layer`, with the same parameters."""
     twin = type(layer)(**layer.config())
     twin.draws = layer.draws
     twin.named_by_user = True
@@ -29,38 +31,43 @@ def model_of(layer: Any, input_shape: tuple) -> Sequential:
 
 
 class Problem:
-    """L as a function of every number of `model` and `x`; `upstream` is r, needed only without labels."""
+    """L as a function of every number of `model` and of x (N, *input_shape).
 
-    def __init__(self, model, x, labels, loss, training, upstream=None):
+    With `labels`, L is `loss` (None: the model's default loss); without, `upstream` is the r of sum(y * r).
+    """
+
+    def __init__(
+        self, model: Sequential, x: Array, labels: Any, loss: Any, training: bool, upstream: Array | None = None
+    ) -> None:
         self.model, self.x, self.training = model, x, training
         self.labels, self.loss = labels, (loss or model.default_loss()) if labels is not None else None
         self.state = {key: np.array(on_host(value)) for key, value in model.state().items()}
-        self.upstream = upstream
+        self.upstream: Any = upstream
         self.rounding = ROUNDING * self.size()
 
-    def in_dtype(self, dtype):
-        """The same problem, computed in another dtype."""
+    def in_dtype(self, dtype: str) -> Problem:
+        """Return the same problem, computed in another dtype."""
         upstream = None if self.upstream is None else self.upstream.astype(dtype)
         self._rewind()
         model = self.model.copy(dtype)
         return Problem(model, self.x.astype(dtype), self.labels, self.loss, self.training, upstream)
 
-    def value(self):
-        """L at the present numbers; random layers and moving averages begin as at the first call."""
+    def value(self) -> float:
+        """Return L for the current numbers; random layers and moving averages start as in the first call."""
         self._rewind()
         if self.loss is not None:
             return self.model.loss_and_gradients(self.x, self.labels, self.loss, self.training)
         return float((self.model.forward(self.x, self.training) * self.upstream).sum())
 
-    def size(self):
-        """The sum of the numbers that add up to L, all taken as positive: L is rounded in proportion to it."""
+    def size(self) -> float:
+        """Return the sum of the absolute values of L's terms; the rounding error of L is proportional to it."""
         if self.loss is not None:
             return abs(self.value())
         self._rewind()
         return float(abs(self.model.forward(self.x, self.training) * self.upstream).sum())
 
-    def arrays(self):
-        """(name, array, gradient) for every trained parameter and for the input."""
+    def arrays(self) -> list[tuple[str, Array, np.ndarray]]:
+        """Return (name, array, gradient) for every trained parameter, and for the input if there are no labels."""
         self._rewind()
         model = self.model
         if self.loss is not None:
@@ -73,7 +80,7 @@ class Problem:
         return found if self.loss is not None else [*found, ("input", self.x, np.array(on_host(dx)))]
 
     def outcome(self) -> dict[str, np.ndarray]:
-        """Everything that one forward and one backward pass compute, by name, on the host."""
+        """Return all that one forward and one backward pass compute, by name, on the host."""
         found = {name: gradient for name, _, gradient in self.arrays()}
         self._rewind()
         y = self.model.forward(self.x, self.training)
@@ -81,7 +88,7 @@ class Problem:
         return {"prediction": np.array(on_host(y)), **found}
 
     def walk(self, observer: passes.Observer) -> None:
-        """One forward and one backward pass, seen by `observer`."""
+        """Run one forward and one backward pass that `observer` watches."""
         self._rewind()
         if self.loss is not None:
             self.model.loss_and_gradients(self.x, self.labels, self.loss, self.training, observer)
@@ -91,8 +98,8 @@ class Problem:
         _, steps = passes.forward(nodes, [self.x], self.training, needed, observer)
         passes.backward(steps, self.upstream, needed, observer)
 
-    def array(self, name):
-        """The array that `arrays` calls `name`, to be changed in place."""
+    def array(self, name: str) -> Array:
+        """Return the array that `arrays` calls `name`; changing it in place changes L."""
         if name == "input":
             return self.x
         layer, _, parameter = name.rpartition("/")
@@ -108,8 +115,8 @@ class Problem:
                 layer.draws = int(self.state[layer.name, "draws"])
 
 
-def slope(problem, array, index, ahead, behind):
-    """(L(w + ahead) - L(w + behind)) / (ahead - behind)."""
+def slope(problem: Problem, array: Array, index: tuple, ahead: float, behind: float) -> float:
+    """Return (L(w + ahead) - L(w + behind)) / (ahead - behind) for the number w = array[index] of the problem."""
     before = float(array[index])
     array[index] = before + ahead
     high = problem.value()
@@ -119,8 +126,8 @@ def slope(problem, array, index, ahead, behind):
     return (high - low) / (ahead - behind)
 
 
-def slope_along(problem, array, places, signs, step):
-    """The derivative of L when the numbers at the flat indices `places` all move, each by `signs` times the same."""
+def slope_along(problem: Problem, array: Array, places: np.ndarray, signs: np.ndarray, step: float) -> float:
+    """Return the difference quotient of L when the numbers at the flat indices `places` all move by `signs` * step."""
     flat, signs = array.reshape(-1), moved(signs, namespace(array))
     places = moved(places, namespace(array))
     before, values = flat[places].copy(), []

@@ -1,30 +1,33 @@
-"""How far the difference quotient lies from a derivative, over the step h: the curve that shows why h is chosen so.
+"""Which step h should a gradient check take? The error of the difference quotient over h answers it.
 
     (L(w + h) - L(w - h)) / 2h   =   dL/dw  +  h^2/6 d3L/dw3  +  rounding of L / h
 
-A large h cuts the curve of L off (the first error), a small one drowns in the rounding of L (the second), so a right
-gradient shows a V in a double logarithmic chart: its valley lies at h ~ 1e-5 in float64 and is shallow in float32,
-which is why gradients are checked in float64. Where L has no third derivative in w the right arm is missing. A wrong
-gradient shows a floor: no step brings the quotient nearer.
+With a large h the curvature of L causes the error (the first term), with a small h the rounding of L does (the second).
+So in a chart with two logarithmic axes a right gradient gives a V. Its minimum lies at h ~ 1e-5 in float64 and is
+shallow in float32, which is why gradients are checked in float64. If L has no third derivative with respect to w, the
+right arm of the V is missing. A wrong gradient gives a floor: no step brings the quotient closer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.gradients.problem import slope
+from minitorch_cnn.gradients.compare import Element
+from minitorch_cnn.gradients.problem import Problem, slope
 
 STEPS = tuple(10.0**-power for power in range(13))
 DTYPES = ("float32", "float64")
-FLOOR = 1e-5  # a valley in float64 that is not even this deep is the floor of a wrong gradient
-CLIFF = 1e5  # an error that falls by so much from one step to the next does not follow h^2, which falls by 100
+FLOOR = 1e-5  # if the smallest error in float64 is above this, the gradient is wrong
+CLIFF = 1e5  # an error that falls by so much from one step to the next cannot be h^2, which falls by 100
 
 
 @dataclass
 class StepCurve:
-    """The errors of one number's difference quotients, in each dtype over each of `steps`.
+    """The errors of one number's difference quotients, for each dtype and each of `steps`.
 
-    An error is the distance to what backward says, in the units of the check; NaN where it is no number.
+    An error is the distance from backward's value, relative to the scale of the check; NaN if there is no quotient.
     """
 
     name: str
@@ -32,15 +35,15 @@ class StepCurve:
     errors: dict  # dtype -> [error of each step]
     kink: bool = False
 
-    def best(self, dtype="float64"):
-        """(step, error) of the valley; NaN where no step gave a number."""
+    def best(self, dtype: str = "float64") -> tuple[float, float]:
+        """Return (step, error) with the smallest error; NaN if no step gave a number."""
         finite = [(error, step) for error, step in zip(self.errors[dtype], self.steps) if np.isfinite(error)]
         error, step = min(finite, default=(float("nan"), float("nan")))
         return step, error
 
     @property
-    def verdict(self):
-        """What the curve says, in a few words."""
+    def verdict(self) -> str:
+        """What the curve shows, in a few words."""
         step, error = self.best()
         if self.kink:
             return "a kink: the quotient depends on which side the step reaches"
@@ -54,8 +57,8 @@ class StepCurve:
             return "no right arm: L is linear or quadratic in this number, only rounding is left"
         return f"a V: cut off on the right, rounded on the left, best at h = {step:.0e}"
 
-    def lines(self):
-        """The table as text."""
+    def lines(self) -> list[str]:
+        """Return the table and the verdict as lines of text."""
         head = "  ".join(f"{step:5.0e}" for step in self.steps)
         rows = [f"step h   {head}"]
         for dtype in DTYPES:
@@ -63,9 +66,9 @@ class StepCurve:
         return [*rows, self.verdict]
 
 
-def step_curve(problem, element, steps=STEPS):
-    """The StepCurve of one element of a gradient check, by two evaluations of L for every step and dtype."""
-    errors = {}
+def step_curve(problem: Problem, element: Element, steps: Sequence[float] = STEPS) -> StepCurve:
+    """Return the StepCurve of one element of a gradient check; L is evaluated twice for every step and dtype."""
+    errors: dict[str, list[Any]] = {}
     for dtype in DTYPES:
         here = problem.in_dtype(dtype)
         array = here.array(element.name)
@@ -76,7 +79,7 @@ def step_curve(problem, element, steps=STEPS):
 
 
 def _quotient(problem, array, index, step):
-    """The central difference over the distance that was really made: w + h is rounded too. NaN where h vanishes."""
+    """The central difference, divided by the distance actually moved, as w + h is rounded too; NaN if h vanishes."""
     before = array[index]
     ahead, behind = (float(array.dtype.type(float(before) + move)) for move in (step, -step))
     if ahead == behind:
