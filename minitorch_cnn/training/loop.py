@@ -31,6 +31,7 @@ from minitorch_cnn.training.progress import Progress, say
 from minitorch_cnn.training.shared_step import SharedStep, align, evaluate
 from minitorch_cnn.training.state import TrainingState
 from minitorch_cnn.training.step import Step
+from minitorch_cnn.twins.numba import ahead
 
 
 def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = None, **settings: Any) -> dict:
@@ -122,6 +123,8 @@ class Trainer(TrainingState, Progress):
         if self.model.backend != "numpy":
             self._go_to_the_gpu()
         self.step = self._step_here()
+        if self.ranks.size == 1:
+            ahead.begin(self.learner, self.optimizer, self.batches.batch_size)
         self._tell("on_train_begin")
         with self.interrupts:
             while self.epoch < self.epochs and not self.stopped:

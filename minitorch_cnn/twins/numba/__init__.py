@@ -23,4 +23,4 @@ def entrance(path: str, name: str) -> Callable | None:
     threads.start()
     module = importlib.import_module(where)
     twin = getattr(module, name, None)
-    return twin if twin is None or not getattr(module, "PARALLEL", True) else threads.guarded(twin)
+    return twin if twin is None or not getattr(module, "PARALLEL", True) else threads.guarded(twin, f"{path}.{name}")

@@ -32,7 +32,7 @@ from minitorch_cnn.errors import BackendError
 
 _starting = threading.Lock()
 _mine = threading.local()
-_process: dict[str, Any] = {"started": False, "forked": False, "turns": None}
+_process: dict[str, Any] = {"started": False, "forked": False, "turns": None, "wait_for": None}
 
 
 def start() -> None:
@@ -54,7 +54,7 @@ def start() -> None:
         _process["started"] = True
 
 
-def guarded(twin: Callable) -> Callable:
+def guarded(twin: Callable, name: str) -> Callable:
     """Return the twin, made safe for threads that call it at the same time; it raises BackendError after a fork."""
 
     @functools.wraps(twin)
@@ -63,12 +63,19 @@ def guarded(twin: Callable) -> Callable:
             _refuse_after_fork()
         if not getattr(_mine, "ready", False):
             _set_workers()
+        if _process["wait_for"] is not None:
+            _process["wait_for"](name)
         if _process["turns"] is None:
             return twin(*args, **kwargs)
         with _process["turns"]:
             return twin(*args, **kwargs)
 
     return run
+
+
+def before_each_twin(wait_for: Callable[[str], None] | None) -> None:
+    """Call `wait_for` with the name of each twin before it runs, from now on; None: call nothing."""
+    _process["wait_for"] = wait_for
 
 
 def _refuse_after_fork() -> None:

@@ -151,7 +151,7 @@ def _by_tiles(multiply, x, U, bias, y, winner, scratch, out, tiles_of, corner, f
             transform_patch(
                 x, size, first + t, tiles_of, corner, room, patch, temporary, V, t * room, held * room, lanes
             )
-        k = 0
+        k = first - first  # Numba would compile the function once more for a literal 0
         while k < K:
             vectors = panel_width((K - k) // lanes)
             _multiply_and_finish(
