@@ -116,9 +116,9 @@ def test_the_whole_folder_is_checked(mine, capsys):
 
 
 MISBEHAVING = {
-    "loops": ("def dense_backward(dy, x, kernel):\n    while True: pass", "dense_backward: still running after 2"
+    "loops": ("def dense_backward(dy, x, kernel):\n    while True: pass", "dense_backward: still running after 1"
     " seconds"),
-    "loops on import": ("while True: pass", "01_dense.py: still running after 2 seconds"),
+    "loops on import": ("while True: pass", "01_dense.py: still running after 1 seconds"),
     "sleeps": ("import time\ndef dense_backward(*a):\n    time.sleep(1000)", "dense_backward: still running"),
     "exits": ("import os\ndef dense_backward(*a):\n    os._exit(3)", "exited (exit code 3)"),
     "is killed": ("import os\ndef dense_backward(*a):\n    os.kill(os.getpid(), 9)", "exited (exit code -9)"),
@@ -141,7 +141,7 @@ MISBEHAVING = {
 def test_code_that_misbehaves_gives_one_line(mine, capfd, name):
     source, words = MISBEHAVING[name]
     write(mine, "dense", source)
-    assert main(["exercise", "dense", str(mine.folder), "--seconds", "2"]) == 1
+    assert main(["exercise", "dense", str(mine.folder), "--seconds", "1"]) == 1
     out, error = capfd.readouterr()
     lines = [line for line in out.splitlines() if line.startswith("wrong")]
     assert len(lines) == 1 and words in lines[0] and lines[0].count(", line ") <= 1, out

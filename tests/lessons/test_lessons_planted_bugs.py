@@ -16,14 +16,14 @@ from minitorch_cnn.lessons.frozen_check import frozen_check
 from minitorch_cnn.lessons.planted_bugs import PLANTED_BUGS, PlantedBug
 from minitorch_cnn.lessons.planted_survey import survey
 
-SHAPES = 8
 TITLES = {bug.title: bug for bug in PLANTED_BUGS}
 
 
+@pytest.mark.parametrize("shapes", [2, pytest.param(8, marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("bug", PLANTED_BUGS, ids=lambda bug: bug.planted.__name__)
-def test_a_bug_is_found_and_named_on_every_shape_and_the_correct_class_passes(bug):
-    found = survey(bug, SHAPES, seed=1)
-    assert (found.found, found.named, found.false_alarms) == (SHAPES, SHAPES, 0) and found.passed, found
+def test_a_bug_is_found_and_named_on_every_shape_and_the_correct_class_passes(bug, shapes):
+    found = survey(bug, shapes, seed=1)
+    assert (found.found, found.named, found.false_alarms) == (shapes, shapes, 0) and found.passed, found
 
 
 def test_a_shape_that_hides_a_bug_is_counted_separately():
