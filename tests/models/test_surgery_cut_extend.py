@@ -1,4 +1,4 @@
-"""Cutting and extending: the same layers in one flat row, the same weights, and no way to continue with the old model."""
+"""Cutting and extending: the same layers in one flat row, the same weights, and the old model is used up."""
 
 import gc
 import weakref
