@@ -40,11 +40,11 @@ def _check_gradients(options):
     reports = [] if options.planted else _reports(options)
     bugs = _planted(options) if options.planted or options.page else []
     wrong = [report.subject for report in reports if not report.passed]
-    functions = [] if reports == [] or options.model or options.random or what_runs() == DEFINITIONS_ONLY else _functions()
+    compiled = what_runs() != DEFINITIONS_ONLY and "numba" not in missing_packages()
+    functions = _functions() if reports and compiled and not (options.model or options.random) else []
     missed = [title for title, *_, report in bugs if report.passed]
     if reports:
         end = f"; wrong: {', '.join(wrong)}" if wrong else ""
-        compiled = not what_runs() == DEFINITIONS_ONLY and "numba" not in missing_packages()
         which = "in their definitions and in their compiled twins" if compiled else "in their definitions"
         print(f"{len(reports) - len(wrong)} of {len(reports)} agree {which}{end}")
     if functions:
