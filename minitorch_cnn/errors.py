@@ -50,7 +50,7 @@ class TooLittleMemory(UserError, MemoryError):
 
     @staticmethod
     def describe(error: MemoryError) -> str:
-        """Return one line that explains a MemoryError raised by Python or NumPy."""
+        """One line that explains a MemoryError raised by Python or NumPy."""
         reason = str(error).partition("\n")[0]
         return f"too little memory{f' ({reason})' if reason else ''}; a smaller batch size takes less"
 

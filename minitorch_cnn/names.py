@@ -39,7 +39,7 @@ class ShortNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Return a spec that leads to the module itself, or None if `fullname` is not a short name."""
+        """A spec that leads to the module itself, or None if `fullname` is not a short name."""
         package, _, rest = fullname.partition(".")
         first, _, inner = rest.partition(".")
         if package != PACKAGE or first not in PLACES:

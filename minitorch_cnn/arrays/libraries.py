@@ -22,19 +22,19 @@ NO_DEVICE, DRIVER_TOO_OLD = 100, 35  # cudaErrorNoDevice, cudaErrorInsufficientD
 
 
 def library(name: str) -> ModuleType:
-    """Return the module called `name`, "numpy" or "cupy"; BackendError if it cannot be used here."""
+    """The module called `name`, "numpy" or "cupy"; BackendError if it cannot be used here."""
     if name not in BACKENDS:
         raise ArgumentError(f"backend: expected one of {', '.join(BACKENDS)}, got {name!r}")
     return np if name == "numpy" else _cupy()
 
 
 def library_name(xp: ModuleType) -> str:
-    """Return the name of the namespace `xp`, one of `BACKENDS`."""
+    """The name of the namespace `xp`, one of `BACKENDS`."""
     return xp.__name__.partition(".")[0]
 
 
 def namespace(array: Any) -> ModuleType:
-    """Return the module that `array` belongs to (numpy or cupy), by convention called `xp`.
+    """The module that `array` belongs to (numpy or cupy), by convention called `xp`.
 
     `xp.exp(array)` is computed on the device where the array is stored.
     """
@@ -42,17 +42,17 @@ def namespace(array: Any) -> ModuleType:
 
 
 def is_array(thing: Any) -> bool:
-    """Return whether `thing` is an array of one of the libraries."""
+    """Whether `thing` is an array of one of the libraries."""
     return isinstance(thing, np.ndarray) or _root(thing) in BACKENDS
 
 
 def on_host(array: Any) -> np.ndarray:
-    """Return `array` as a NumPy array; an array on a GPU is copied, once all work before that is finished there."""
+    """`array` as a NumPy array; an array on a GPU is copied, once all work before that is finished there."""
     return array.get() if _root(array) == "cupy" else np.asarray(array)
 
 
 def moved(array: Any, xp: ModuleType, dtype: Any = None) -> Array:
-    """Return `array`, or a list of numbers, as an array of `xp`; copied only if its library or dtype changes."""
+    """`array`, or a list of numbers, as an array of `xp`; copied only if its library or dtype changes."""
     if not is_array(array):
         array = np.asarray(array)
     if namespace(array) is not xp:

@@ -18,7 +18,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def named_model(name: str) -> Any:
-    """Return the network that `name` stands for: one of NETWORKS, or the model in a run folder.
+    """The network that `name` stands for: one of NETWORKS, or the model in a run folder.
 
     Raises ArgumentError if it is neither.
     """
@@ -35,7 +35,7 @@ def named_model(name: str) -> Any:
 
 
 def positive_integer(text: str) -> int:
-    """Return `text` as a whole number of at least 1."""
+    """`text` as a whole number of at least 1."""
     number = int(text) if text.isascii() and text.isdigit() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
@@ -43,14 +43,14 @@ def positive_integer(text: str) -> int:
 
 
 def seed(text: str) -> int:
-    """Return `text` as a whole number of at least 0."""
+    """`text` as a whole number of at least 0."""
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {text!r}")
     return int(text)
 
 
 def positive(text: str) -> float:
-    """Return `text` as a finite number above 0."""
+    """`text` as a finite number above 0."""
     try:
         number = float(text)
     except ValueError:

@@ -46,7 +46,7 @@ class Augmentation:
         self.fill = fill
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Return a new array of randomly transformed images, of the shape and dtype of `images`.
+        """A new array of randomly transformed images, of the shape and dtype of `images`.
 
         Arguments: `images` (N, H, W, C), uint8 or float32, of any array library; `rng` the only source of randomness,
         so the same state gives the same images. Raises ArgumentError for images of another shape or dtype.
@@ -78,7 +78,7 @@ class Augmentation:
         return resample(images, moved(maps, namespace(images)), self.fill)
 
     def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain values, so that `Augmentation(**config)` is an equal object."""
+        """The constructor's arguments as plain values, so that `Augmentation(**config)` is an equal object."""
         return {
             "flip": self.flip,
             "shift": self.shift,
@@ -95,7 +95,7 @@ class Augmentation:
 def inverse_maps(
     flips: np.ndarray, shifts: np.ndarray, angles: np.ndarray, zooms: np.ndarray, slants: np.ndarray
 ) -> np.ndarray:
-    """Return the maps (N, 2, 3) that `resample` takes, from each pixel of the result back to its source.
+    """The maps (N, 2, 3) that `resample` takes, from each pixel of the result back to its source.
 
     Arguments: `flips` (N,) bool; `shifts` (N, 2), pixels down and to the right; `angles` (N,), radians,
     counter-clockwise as the image is seen; `zooms` (N,), factors; `slants` (N,), radians.

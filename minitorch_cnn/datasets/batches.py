@@ -70,7 +70,7 @@ class Batches:
         return full + (rest > 0 and not self.drop_last)
 
     def epoch(self, epoch: int, start: int = 0) -> Generator[tuple[Array, np.ndarray | None], None, None]:
-        """Return a generator of the (images, labels) of an epoch, from batch `start` on.
+        """A generator of the (images, labels) of an epoch, from batch `start` on.
 
         Arguments: `epoch` its number, from 0; `start` the number of the first batch, from 0 to `len(self)`, which gives
         no batches. The worker threads stop when the generator is closed or exhausted, or when an exception leaves it.
@@ -103,14 +103,14 @@ class Batches:
         return images, None if self.labels is None else self.labels[indices]
 
     def _augmented(self, indices, rows, rng):
-        """Return `rows` of the augmented batch of images `indices`, and the indices of these rows."""
+        """`rows` of the augmented batch of images `indices`, and the indices of these rows."""
         part = getattr(self.augment, "part", None)
         if part is None:
             return self.augment(self.images[self._beside_images(indices)], rng)[rows], indices[rows]
         return part(self.images[self._beside_images(indices[rows])], rng, rows.start, len(indices)), indices[rows]
 
     def _beside_images(self, indices):
-        """Return `indices` as an array of the images' library, so on the GPU if the images are there."""
+        """`indices` as an array of the images' library, so on the GPU if the images are there."""
         return moved(indices, namespace(self.images)) if is_array(self.images) else indices
 
     def _ahead(self, order, epoch, numbers):
@@ -150,7 +150,7 @@ class _WorkerDied(Exception):
 
 
 def _result(future, threads):
-    """Return the result of `future`; raises _WorkerDied if no thread is left, or if its thread was killed midway."""
+    """The result of `future`; raises _WorkerDied if no thread is left, or if its thread was killed midway."""
     while not future.done():
         dead = threads and not any(thread.is_alive() for thread in threads)
         if dead and not future.done():  # checked in this order, since the last thread may have finished this batch

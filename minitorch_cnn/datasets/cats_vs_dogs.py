@@ -38,7 +38,7 @@ def cats_vs_dogs(
     cache: str | Path | None = None, progress: bool = True, urls: str | list[str] | None = None,
     test_fraction: float = 0.2, seed: int = 0, workers: int = WORKERS,
 ) -> Dataset:  # fmt: skip
-    """Return Cats vs Dogs as a Dataset of images (N, height, width, 3), decoded on demand; label 0 is a cat, 1 a dog.
+    """Cats vs Dogs as a Dataset of images (N, height, width, 3), decoded on demand; label 0 is a cat, 1 a dog.
 
     Arguments: `folder` with train/cats, train/dogs, validation/cats and validation/dogs; or with PetImages/Cat and
     PetImages/Dog, as in Microsoft's archive; or with files cat.0.jpg, dog.0.jpg ... directly inside or in train/, as in
@@ -65,7 +65,7 @@ def cats_vs_dogs(
 
 
 def _cached(cache, download, progress, urls):
-    """Return the folder PetImages in the cache; downloads and unpacks it if it is missing."""
+    """The folder PetImages in the cache; downloads and unpacks it if it is missing."""
     cache = cache_folder(cache)
     folder = cache / FOLDER
     if classes(folder):  # the folder gets this name only when it is complete
@@ -84,7 +84,7 @@ def _cached(cache, download, progress, urls):
 
 
 def _flat_files(folder):
-    """Return the files cat.0.jpg, dog.0.jpg ... by class; empty unless both classes are there."""
+    """The files cat.0.jpg, dog.0.jpg ... by class; empty unless both classes are there."""
     found = {}
     for path in listed(folder):
         if (match := FLAT.fullmatch(path.name)) and is_file(path):

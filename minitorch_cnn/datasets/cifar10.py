@@ -40,7 +40,7 @@ def cifar10(
     folder: str | Path | None = None, download: bool = True, cache: str | Path | None = None, progress: bool = True,
     urls: str | list[str] | None = None,
 ) -> Dataset:  # fmt: skip
-    """Return CIFAR-10 as a Dataset: 50,000 images (N, 32, 32, 3) for training and 10,000 for testing.
+    """CIFAR-10 as a Dataset: 50,000 images (N, 32, 32, 3) for training and 10,000 for testing.
 
     Arguments: `folder` the folder with the .bin files, the one that contains `cifar-10-batches-bin`, or the downloaded
     .tar.gz, or None for the cache, with a download if it is empty (162 MiB); `download` False never uses the network;
@@ -63,7 +63,7 @@ def cifar10(
 
 
 def _cached(cache, download, progress, urls):
-    """Return the folder with the .bin files in the cache; downloads and unpacks it if it is incomplete."""
+    """The folder with the .bin files in the cache; downloads and unpacks it if it is incomplete."""
     cache = cache_folder(cache)
     folder = cache / FOLDER
     if all(_size(folder / name) == LARGEST for name in (*TRAIN_FILES, TEST_FILE)):
@@ -125,7 +125,7 @@ def _read(folder):
 
 
 def _records(path):
-    """Return the records of a file, (n, 3073) uint8."""
+    """The records of a file, (n, 3073) uint8."""
     size = path.stat().st_size
     if size == 0 or size % RECORD:
         raise DataError(f"cifar10: {path}: expected a whole number of records of {RECORD} bytes, got {size} bytes")
@@ -151,7 +151,7 @@ def _images_and_labels(batches):
 
 
 def _class_names(folder):
-    """Return the ten names in batches.meta.txt, or the known names if there is no such file."""
+    """The ten names in batches.meta.txt, or the known names if there is no such file."""
     path = folder / NAMES_FILE
     if not path.is_file():
         return CLASS_NAMES

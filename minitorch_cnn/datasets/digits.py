@@ -19,7 +19,7 @@ CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "e
 
 
 def digits() -> Dataset:
-    """Return the UCI handwritten digits as a Dataset of 32x32x3 images, 1,347 for training and 450 for testing.
+    """The UCI handwritten digits as a Dataset of 32x32x3 images, 1,347 for training and 450 for testing.
 
     The images are grey, so the three channels are equal; the shape is that of CIFAR-10 so that the same network can be
     trained on them. The split is fixed: each class is shuffled with seed 0, and every fourth image is a test image. The
@@ -33,7 +33,7 @@ def digits() -> Dataset:
 
 @functools.cache
 def _enlarged():
-    """Return all digits, (1797, 32, 32, 3) uint8, and their labels, (1797,) int64."""
+    """All digits, (1797, 32, 32, 3) uint8, and their labels, (1797,) int64."""
     Image = require("PIL.Image", "enlarging the handwritten digits")
     # allow_pickle=False: the file may contain only numbers, never code.
     with np.load(pathlib.Path(__file__).with_name("digits.npz"), allow_pickle=False) as stored:

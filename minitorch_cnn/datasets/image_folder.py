@@ -65,7 +65,7 @@ class ImageFolder:
         return len(self.paths)
 
     def __getitem__(self, indices: Any) -> np.ndarray:
-        """Return decoded images; `indices` (integers, a slice, a mask) as for the first axis of an array."""
+        """Decoded images; `indices` (integers, a slice, a mask) as for the first axis of an array."""
         chosen = np.arange(len(self.paths))[indices]
         if chosen.ndim == 0:
             return self._image(int(chosen)).copy()
@@ -88,7 +88,7 @@ class ImageFolder:
         return images
 
     def sample(self, count: int, seed: int = 0) -> "ImageFolder":
-        """Return an ImageFolder of `count` of the images (all if there are fewer), drawn at random from `seed`.
+        """An ImageFolder of `count` of the images (all if there are fewer), drawn at random from `seed`.
 
         The images keep their order, and none is decoded.
         """
@@ -98,7 +98,7 @@ class ImageFolder:
         return ImageFolder(paths, labels, self.height, self.width, self.workers, self.skipped)
 
     def _image(self, index):
-        """Return image `index`, from memory if it has been kept."""
+        """Image `index`, from memory if it has been kept."""
         image = self._kept.get(index)
         if image is None:
             image = self._decoded(index)
@@ -108,7 +108,7 @@ class ImageFolder:
         return image
 
     def _decoded(self, index):
-        """Return image `index`, or the next image with the same label that can be decoded."""
+        """Image `index`, or the next image with the same label that can be decoded."""
         if self.labels is None:
             return load_image(self.paths[index], self.height, self.width)
         for candidate in self._same_label(index):
@@ -135,7 +135,7 @@ class ImageFolder:
 def image_folder(
     folder: str | Path, height: int, width: int, *, test_fraction: float = 0.2, seed: int = 0, workers: int = WORKERS
 ) -> Dataset:
-    """Return a Dataset of the images (N, height, width, 3) in a folder that has one subfolder for each class.
+    """A Dataset of the images (N, height, width, 3) in a folder that has one subfolder for each class.
 
     Arguments: `folder` with train/<class>/... and validation/<class>/... (or val, valid, test), or with <class>/...
     alone, from which the share `test_fraction` is then set aside for testing, chosen by `seed`; `height` and `width` in
@@ -152,7 +152,7 @@ def image_folder(
 
 
 def existing_folder(name: str, folder: str | Path) -> Path:
-    """Return `folder` as a Path; raises DataError, which begins with `name`, if there is no such folder."""
+    """`folder` as a Path; raises DataError, which begins with `name`, if there is no such folder."""
     folder = Path(folder).expanduser()
     if not is_folder(folder):
         found = "a file (unpack an archive first)" if is_file(folder) else "nothing there"
@@ -161,7 +161,7 @@ def existing_folder(name: str, folder: str | Path) -> Path:
 
 
 def labelled_parts(name: str, folder: Path) -> tuple[dict[str, list[Path]], dict[str, list[Path]] | None]:
-    """Return the files for training and for testing, each as {class name: paths}.
+    """The files for training and for testing, each as {class name: paths}.
 
     The second is None if `folder` has no part for testing. Raises DataError for fewer than two classes, or when the two
     parts differ in their classes.
@@ -185,7 +185,7 @@ def labelled_parts(name: str, folder: Path) -> tuple[dict[str, list[Path]], dict
 
 
 def classes(folder: Path) -> dict[str, list[Path]]:
-    """Return the folders inside `folder` with the files in each, both sorted by name; hidden ones are skipped."""
+    """The folders inside `folder` with the files in each, both sorted by name; hidden ones are skipped."""
     return {
         printable(inner.name): [path for path in listed(inner) if is_file(path) and not path.name.startswith(".")]
         for inner in listed(folder)
@@ -194,7 +194,7 @@ def classes(folder: Path) -> dict[str, list[Path]]:
 
 
 def listed(folder: Path) -> list[Path]:
-    """Return the entries of a folder, sorted by name; empty if it is not a folder, DataError if it is unreadable."""
+    """The entries of a folder, sorted by name; empty if it is not a folder, DataError if it is unreadable."""
     try:
         return sorted(folder.iterdir()) if is_folder(folder) else []
     except OSError as error:
@@ -205,7 +205,7 @@ def lazy_dataset(
     name: str, train: dict[str, list[Path]], test: dict[str, list[Path]] | None, height: int, width: int, *,
     test_fraction: float, seed: int, workers: int,
 ) -> Dataset:  # fmt: skip
-    """Return a Dataset of image files that are decoded on demand; only their headers are checked now.
+    """A Dataset of image files that are decoded on demand; only their headers are checked now.
 
     Arguments: `train` and `test` {class name: paths}; if `test` is None, `train` is split; the others as for
     `image_folder`. Raises DataError when a class has no images.
@@ -225,7 +225,7 @@ def lazy_dataset(
 
 
 def _checked_files(name, files, names, skipped, workers):
-    """Return the paths of the files that are images and their labels (N,) int64; appends the others to `skipped`."""
+    """The paths of the files that are images and their labels (N,) int64; appends the others to `skipped`."""
     labelled = [(path, names.index(class_name)) for class_name, paths in files.items() for path in paths]
 
     def is_image(item):

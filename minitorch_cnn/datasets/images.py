@@ -51,7 +51,7 @@ def check_image(path: str | Path) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Return whether `path` is a regular file; False if it is not a valid path at all."""
+    """Whether `path` is a regular file; False if it is not a valid path at all."""
     try:
         return path.is_file()
     except OSError:
@@ -59,7 +59,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether `path` is a folder; False if it is not a valid path at all."""
+    """Whether `path` is a folder; False if it is not a valid path at all."""
     try:
         return path.is_dir()
     except OSError:
@@ -67,7 +67,7 @@ def is_folder(path: Path) -> bool:
 
 
 def image_size(height: int, width: int) -> tuple[int, int]:
-    """Return (width, height), which is Pillow's order; raises ArgumentError unless both are from 1 to 10000."""
+    """(width, height), which is Pillow's order; raises ArgumentError unless both are from 1 to 10000."""
     for name, value in (("height", height), ("width", width)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 1 <= value <= 10_000:
             raise ArgumentError(f"image size: {name}: expected an integer from 1 to 10000, got {value!r}")

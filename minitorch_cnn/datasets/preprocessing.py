@@ -17,7 +17,7 @@ from minitorch_cnn.errors import ArgumentError, ShapeError
 
 @accelerated
 def standardize(images: Array, scale: Array, shift: Array) -> Array:
-    """Return images (..., C) * scale (C,) + shift (C,) for each channel, in the dtype of `scale` and `shift`."""
+    """Images (..., C) * scale (C,) + shift (C,) for each channel, in the dtype of `scale` and `shift`."""
     result = images.astype(scale.dtype)
     result *= scale
     result += shift
@@ -26,7 +26,7 @@ def standardize(images: Array, scale: Array, shift: Array) -> Array:
 
 @functools.cache
 def _constants(xp, dtype, *rows):
-    """Return each tuple as an array of `xp`, cached because a captured step on a GPU cannot upload arrays."""
+    """Each tuple as an array of `xp`, cached because a captured step on a GPU cannot upload arrays."""
     return [xp.asarray(row, dtype=dtype) for row in rows]
 
 
@@ -38,19 +38,19 @@ class Standardize:
 
     @classmethod
     def of(cls, images: Array) -> Standardize:
-        """Return a Standardize with the mean and deviation of `images` (N, H, W, C); constant channels get std 1."""
+        """A Standardize with the mean and deviation of `images` (N, H, W, C); constant channels get std 1."""
         pixels = on_host(images).reshape(-1, images.shape[-1])
         std = pixels.std(axis=0, dtype=np.float64)
         return cls(pixels.mean(axis=0, dtype=np.float64), np.where(std > 0, std, 1.0))
 
     def __call__(self, images: Array, dtype: str = "float32") -> Array:
-        """Return the preprocessed images (N, H, W, C) in `dtype`."""
+        """The preprocessed images (N, H, W, C) in `dtype`."""
         scale = [1 / s for s in self.std]
         shift = [-m / s for m, s in zip(self.mean, self.std)]
         return standardize(images, *_constants(namespace(images), np.dtype(dtype), tuple(scale), tuple(shift)))
 
     def config(self) -> dict[str, Any]:
-        """Return a description as plain values, from which `from_config` builds an equal object."""
+        """A description as plain values, from which `from_config` builds an equal object."""
         return {"kind": "standardize", "mean": self.mean, "std": self.std}
 
 
@@ -58,11 +58,11 @@ class Unit:
     """pixel / 255, which gives numbers from 0 to 1."""
 
     def __call__(self, images: Array, dtype: str = "float32") -> Array:
-        """Return the preprocessed images (N, H, W, C) in `dtype`."""
+        """The preprocessed images (N, H, W, C) in `dtype`."""
         return images.astype(dtype) / np.dtype(dtype).type(255)
 
     def config(self) -> dict[str, Any]:
-        """Return a description as plain values, from which `from_config` builds an equal object."""
+        """A description as plain values, from which `from_config` builds an equal object."""
         return {"kind": "unit"}
 
 
@@ -72,14 +72,14 @@ class Caffe:
     MEAN_BGR = (103.939, 116.779, 123.68)
 
     def __call__(self, images: Array, dtype: str = "float32") -> Array:
-        """Return RGB images (N, H, W, 3) as BGR of `dtype`; raises ShapeError for another number of channels."""
+        """RGB images (N, H, W, 3) as BGR of `dtype`; raises ShapeError for another number of channels."""
         if images.shape[-1] != len(self.MEAN_BGR):
             raise ShapeError(f"preprocessing: expected colour images (N, H, W, 3), got {tuple(images.shape)}")
         (mean,) = _constants(namespace(images), np.dtype(dtype), self.MEAN_BGR)
         return images[..., ::-1].astype(dtype) - mean
 
     def config(self) -> dict[str, Any]:
-        """Return a description as plain values, from which `from_config` builds an equal object."""
+        """A description as plain values, from which `from_config` builds an equal object."""
         return {"kind": "caffe"}
 
 
@@ -88,7 +88,7 @@ KINDS: dict[str, type] = {"standardize": Standardize, "unit": Unit, "caffe": Caf
 
 
 def from_config(config: dict[str, Any] | None) -> Preprocessing | None:
-    """Return the preprocessing that `config()` describes; None for None. Raises ArgumentError for an unknown kind."""
+    """The preprocessing that `config()` describes; None for None. Raises ArgumentError for an unknown kind."""
     if config is None:
         return None
     arguments = dict(config)

@@ -18,7 +18,7 @@ RESIDENT_SHARE = 0.5  # of the free memory; the rest is left for training itself
 
 
 def resident(images: Any, xp: ModuleType) -> Any:
-    """Return the images (N, ...) as one GPU array if they take at most half of its free memory, else unchanged.
+    """The images (N, ...) as one GPU array if they take at most half of its free memory, else unchanged.
 
     This applies only to arrays; a folder of images is decoded batch by batch.
     """
@@ -73,7 +73,7 @@ class Buffer:
         return self
 
     def arrived(self) -> Array:
-        """Return the images on the GPU; work started from now on waits for the copy, but the host does not."""
+        """The images on the GPU; work started from now on waits for the copy, but the host does not."""
         self.xp.cuda.get_current_stream().wait_event(self.copied)
         return self.part
 

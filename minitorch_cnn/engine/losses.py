@@ -25,12 +25,12 @@ class Loss:
     of_prediction: Any
 
     def value_and_gradient(self, prediction: Array, labels: Any) -> tuple[float, Array]:
-        """Return (loss, dL/dprediction) for the model's prediction (N, ...)."""
+        """(loss, dL/dprediction) for the model's prediction (N, ...)."""
         loss, gradient = self.of_prediction(prediction, self.check(prediction, labels))
         return float(loss), gradient
 
     def check(self, prediction: Array, labels: Any) -> Array:
-        """Return the labels as an array that fits the prediction (N, ...); LabelError or ShapeError if they do not."""
+        """The labels as an array that fits the prediction (N, ...); LabelError or ShapeError if they do not."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -43,7 +43,7 @@ class LossOfScores(Loss):
     of_scores: Any
 
     def from_scores(self, scores: Array, labels: Any) -> tuple[float, Array]:
-        """Return (loss, dL/dscores) for the scores (N, ...) that go into the activation."""
+        """(loss, dL/dscores) for the scores (N, ...) that go into the activation."""
         loss, gradient = self.of_scores(scores, self.check(scores, labels))
         return float(loss), gradient
 
@@ -90,7 +90,7 @@ class CrossEntropy(LossOfScores):
 
 @accelerated
 def softmax_cross_entropy(scores: Array, wanted: Array) -> tuple[Array, Array]:
-    """Return (losses (N,), dscores (N, K)) for scores (N, K) and rows of probabilities `wanted` (N, K).
+    """(losses (N,), dscores (N, K)) for scores (N, K) and rows of probabilities `wanted` (N, K).
 
     A row's loss is sum(wanted * (log sum exp(scores) - scores)); dscores = (softmax(scores) sum(wanted) - wanted) / N.
     """

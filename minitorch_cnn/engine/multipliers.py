@@ -16,7 +16,7 @@ from minitorch_cnn.errors import ArgumentError
 
 
 def checked_multipliers(multipliers: dict | None) -> dict[str, float]:
-    """Return a copy of {name: factor}; None gives {}. Raises ArgumentError for anything else or a factor below 0."""
+    """A copy of {name: factor}; None gives {}. Raises ArgumentError for anything else or a factor below 0."""
     if multipliers is None:
         return {}
     if not isinstance(multipliers, dict):
@@ -28,7 +28,7 @@ def checked_multipliers(multipliers: dict | None) -> dict[str, float]:
 
 
 def factors(multipliers: dict[str, float], layers: Iterable) -> dict[str, float]:
-    """Return {layer name: factor} for every layer with parameters, 1.0 if no name fits.
+    """{layer name: factor} for every layer with parameters, 1.0 if no name fits.
 
     Raises ArgumentError for a name that fits no such layer, because it would have no effect.
     """

@@ -112,7 +112,7 @@ class Optimizer:
         self.apply(self.next_rates())
 
     def follows(self, model: Any) -> bool:
-        """Return whether the state matches the parameters that `model` trains now."""
+        """Whether the state matches the parameters that `model` trains now."""
         return model.segments() is self._segments
 
     def next_rates(self) -> list[tuple]:
@@ -127,11 +127,11 @@ class Optimizer:
             self.update(segment.parameters, segment.gradients, state, *numbers)
 
     def rate_shape(self) -> tuple[int, int]:
-        """Return how many pieces `next_rates` returns, and how many numbers for each."""
+        """How many pieces `next_rates` returns, and how many numbers for each."""
         return len(self._pieces), self.rate_count
 
     def rates(self, rate: float) -> tuple:
-        """Return the last arguments of `update`, for the learning rate of the step that was just counted."""
+        """The last arguments of `update`, for the learning rate of the step that was just counted."""
         return (rate,)
 
     def update(self, w: Array, g: Array, state: dict[str, Array], rate: Any) -> None:
@@ -156,7 +156,7 @@ class Optimizer:
         self.load_state(before)
 
     def state(self) -> dict[tuple[str, ...], Array]:
-        """Return {(slot, layer, parameter): array}, views of the state of each trained parameter."""
+        """{(slot, layer, parameter): array}, views of the state of each trained parameter."""
         return {
             (slot, *key): state[slot][start:stop]
             for segment, state, _ in self._pieces
@@ -175,7 +175,7 @@ class Optimizer:
         self._follow(model)
 
     def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments except the learning rate, ready for JSON."""
+        """The constructor's arguments except the learning rate, ready for JSON."""
         names = ("momentum", "nesterov", "rho", "beta_1", "beta_2", "epsilon", "weight_decay")
         options = {name: getattr(self, name) for name in names if hasattr(self, name)}
         only_if_given = {"clip_norm": self.clip_norm, "multipliers": self.multipliers}

@@ -17,7 +17,7 @@ _LOW = 0xFFFFFFFF
 
 
 def philox(counter: tuple, key: tuple, xp: Any = np) -> tuple:
-    """Return four uint32 arrays of random bits for a counter of four and a key of two numbers or uint32 arrays."""
+    """Four uint32 arrays of random bits for a counter of four and a key of two numbers or uint32 arrays."""
     c0, c1, c2, c3 = (xp.asarray(c, dtype=xp.uint64) for c in counter)
     k0, k1 = key
     for _ in range(ROUNDS):
@@ -29,7 +29,7 @@ def philox(counter: tuple, key: tuple, xp: Any = np) -> tuple:
 
 
 def random_bits(size: int, key: tuple, draw: Any, xp: Any = np, first: int = 0) -> Array:
-    """Return `size` uint32 of stream `key` (two numbers), from position `first` on; each `draw` is different."""
+    """`size` uint32 of stream `key` (two numbers), from position `first` on; each `draw` is different."""
     index = xp.arange(first // 4, -(-(first + size) // 4), dtype=xp.uint64)
     counter = (index & xp.uint64(_LOW), index >> xp.uint64(32), draw & _LOW, draw >> 32)
     bits = xp.stack(xp.broadcast_arrays(*philox(counter, key, xp)), axis=1).reshape(-1)

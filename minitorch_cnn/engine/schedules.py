@@ -14,7 +14,7 @@ class Schedule:
         raise NotImplementedError
 
     def config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
+        """The constructor's arguments."""
         return dict(self.__dict__)
 
     def __repr__(self) -> str:

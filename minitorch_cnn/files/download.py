@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import requests
 
 MIB = 1 << 20
+BLOCK = 1 << 16  # bytes written at a time; a download that is killed loses at most so many
 LARGEST = 2048 * MIB  # bytes; none of our files is larger, so a server that never stops sending is cut off here
 TIMEOUT = 30  # seconds without a byte
 PAUSE = 1  # seconds before the second attempt, doubled for each further one
@@ -32,7 +33,7 @@ PURPOSE = "downloading a file"
 
 
 def cache_folder(cache: str | Path | None = None) -> Path:
-    """Return the folder for downloads: `cache`, or $MINITORCH_CNN_CACHE, or the system's cache folder."""
+    """The folder for downloads: `cache`, or $MINITORCH_CNN_CACHE, or the system's cache folder."""
     named = cache or os.environ.get("MINITORCH_CNN_CACHE")
     return Path(named or require("pooch", PURPOSE).os_cache("minitorch_cnn")).expanduser()
 
@@ -101,7 +102,7 @@ class _Failure(Exception):
 
 
 def _checksum(path: Path, like: str) -> str:
-    """Return the file's checksum in the form of `like`: "md5:..." or "sha256:..."."""
+    """The file's checksum in the form of `like`: "md5:..." or "sha256:..."."""
     algorithm, _, _ = like.partition(":")
     return f"{algorithm}:{require('pooch', PURPOSE).file_hash(str(path), algorithm)}"
 
@@ -225,7 +226,7 @@ def _write(answer: requests.Response, path: Path, have: int, filename: str, prog
         file.seek(have)
         file.truncate()
         try:
-            for block in answer.raw.stream(MIB, decode_content=False):
+            for block in answer.raw.stream(BLOCK, decode_content=False):
                 file.write(block)
                 bar.update(len(block))
                 if file.tell() > LARGEST:

@@ -32,7 +32,7 @@ def only_one(folder: str | Path) -> Iterator[None]:
 
 
 def _lock(folder: Path) -> int | None:
-    """Return the file descriptor that holds the lock, to be closed at the end; None where there are no such locks."""
+    """The file descriptor that holds the lock, to be closed at the end; None where there are no such locks."""
     try:
         import fcntl
 

@@ -22,7 +22,7 @@ LARGEST_HEADER = 10_000  # characters
 
 
 def read_npz(path: str | Path, error: Callable[[str], Exception]) -> dict[str, np.ndarray]:
-    """Return the arrays of the `.npz` file at `path` by name.
+    """The arrays of the `.npz` file at `path` by name.
 
     Raises `error`, an exception class, with one line that names the file, when it is missing or not such a file.
     """

@@ -2,7 +2,7 @@
 
 
 def printable(text: object) -> str:
-    """Return `str(text)` with control characters escaped (`\\x1b`), and bytes that are not UTF-8 as `\\xff`.
+    """`str(text)` with control characters escaped (`\\x1b`), and bytes that are not UTF-8 as `\\xff`.
 
     Without this, a file name could contain codes that clear the screen, overwrite the line above or retitle the window.
     """

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 
 def progress_bar(**settings: Any) -> Any:
-    """Return a new bar, a context manager with tqdm's methods.
+    """A new bar, a context manager with tqdm's methods.
 
     Arguments: those of `tqdm`, of which a `PlainBar` uses `desc`, `total`, `initial`, `unit`, `unit_scale`, `disable`.
     """
@@ -69,7 +69,7 @@ class PlainBar:
 
     @staticmethod
     def format_interval(seconds: float) -> str:
-        """Return a time as minutes and seconds, or hours, minutes and seconds: "02:07", "1:02:07"."""
+        """A time as minutes and seconds, or hours, minutes and seconds: "02:07", "1:02:07"."""
         minutes, seconds = divmod(int(seconds), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes:02}:{seconds:02}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def size_of(path: str | Path) -> int:
-    """Return the size of the file at `path` in bytes; raises OSError, with a readable reason, unless it is regular."""
+    """The size of the file at `path` in bytes; raises OSError, with a readable reason, unless it is regular."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
@@ -15,7 +15,7 @@ def size_of(path: str | Path) -> int:
 
 
 def read_small(path: str | Path, limit: int) -> bytes:
-    """Return the bytes of a regular file; raises OSError, with a readable reason, when it has more than `limit`."""
+    """The bytes of a regular file; raises OSError, with a readable reason, when it has more than `limit`."""
     size = size_of(path)
     if size > limit:
         raise OSError(errno.EFBIG, f"expected at most {limit:,} bytes, got {size:,}")

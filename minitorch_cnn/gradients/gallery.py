@@ -16,7 +16,7 @@ Subject: TypeAlias = "tuple[Any, np.ndarray, bool]"  # a layer, its input (N, ..
 
 
 def every_layer() -> list[Subject]:
-    """Return (layer, input, training) for every kind of layer; the inputs have no ties and lie away from kinks."""
+    """(layer, input, training) for every kind of layer; the inputs have no ties and lie away from kinks."""
     image, row = (2, 7, 5, 3), (3, 6)
     cases = [
         (layers.Conv2D(4, (3, 2), strides=(2, 1), padding="same"), image, False),
@@ -42,7 +42,7 @@ def every_layer() -> list[Subject]:
 
 
 def random_layer(seed: int) -> Subject:
-    """Return (layer, input, training), where `seed` decides the kind of layer, its options and the input's shape."""
+    """(layer, input, training), where `seed` decides the kind of layer, its options and the input's shape."""
     rng = np.random.default_rng(seed)
 
     def size(low, high):
@@ -78,7 +78,7 @@ def random_layer(seed: int) -> Subject:
 
 
 def distinct(shape: Sequence[int], seed: int | np.random.Generator = 0) -> np.ndarray:
-    """Return an array of `shape` whose numbers differ by far more than the check's step, and none of which is near 0.
+    """An array of `shape` whose numbers differ by far more than the check's step, and none of which is near 0.
 
     Their order is random: `seed` is a number, or the generator to draw it from.
     """

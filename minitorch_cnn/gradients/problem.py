@@ -18,7 +18,7 @@ ROUNDING = 2e-15  # of L in float64, relative to the numbers that add up to it
 
 
 def model_of(layer: Any, input_shape: tuple) -> Sequential:
-    """Return a float64 model that consists of a copy of `layer`, with the same parameters."""
+    """A float64 model that consists of a copy of `layer`, with the same parameters."""
     twin = type(layer)(**layer.config())
     twin.draws = layer.draws
     twin.named_by_user = True
@@ -46,28 +46,28 @@ class Problem:
         self.rounding = ROUNDING * self.size()
 
     def in_dtype(self, dtype: str) -> Problem:
-        """Return the same problem, computed in another dtype."""
+        """The same problem, computed in another dtype."""
         upstream = None if self.upstream is None else self.upstream.astype(dtype)
         self._rewind()
         model = self.model.copy(dtype)
         return Problem(model, self.x.astype(dtype), self.labels, self.loss, self.training, upstream)
 
     def value(self) -> float:
-        """Return L for the current numbers; random layers and moving averages start as in the first call."""
+        """L for the current numbers; random layers and moving averages start as in the first call."""
         self._rewind()
         if self.loss is not None:
             return self.model.loss_and_gradients(self.x, self.labels, self.loss, self.training)
         return float((self.model.forward(self.x, self.training) * self.upstream).sum())
 
     def size(self) -> float:
-        """Return the sum of the absolute values of L's terms; the rounding error of L is proportional to it."""
+        """The sum of the absolute values of L's terms; the rounding error of L is proportional to it."""
         if self.loss is not None:
             return abs(self.value())
         self._rewind()
         return float(abs(self.model.forward(self.x, self.training) * self.upstream).sum())
 
     def arrays(self) -> list[tuple[str, Array, np.ndarray]]:
-        """Return (name, array, gradient) for every trained parameter, and for the input if there are no labels."""
+        """(name, array, gradient) for every trained parameter, and for the input if there are no labels."""
         self._rewind()
         model = self.model
         if self.loss is not None:
@@ -80,7 +80,7 @@ class Problem:
         return found if self.loss is not None else [*found, ("input", self.x, np.array(on_host(dx)))]
 
     def outcome(self) -> dict[str, np.ndarray]:
-        """Return all that one forward and one backward pass compute, by name, on the host."""
+        """All that one forward and one backward pass compute, by name, on the host."""
         found = {name: gradient for name, _, gradient in self.arrays()}
         self._rewind()
         y = self.model.forward(self.x, self.training)
@@ -99,7 +99,7 @@ class Problem:
         passes.backward(steps, self.upstream, needed, observer)
 
     def array(self, name: str) -> Array:
-        """Return the array that `arrays` calls `name`; changing it in place changes L."""
+        """The array that `arrays` calls `name`; changing it in place changes L."""
         if name == "input":
             return self.x
         layer, _, parameter = name.rpartition("/")
@@ -116,7 +116,7 @@ class Problem:
 
 
 def slope(problem: Problem, array: Array, index: tuple, ahead: float, behind: float) -> float:
-    """Return (L(w + ahead) - L(w + behind)) / (ahead - behind) for the number w = array[index] of the problem."""
+    """(L(w + ahead) - L(w + behind)) / (ahead - behind) for the number w = array[index] of the problem."""
     before = float(array[index])
     array[index] = before + ahead
     high = problem.value()
@@ -127,7 +127,7 @@ def slope(problem: Problem, array: Array, index: tuple, ahead: float, behind: fl
 
 
 def slope_along(problem: Problem, array: Array, places: np.ndarray, signs: np.ndarray, step: float) -> float:
-    """Return the difference quotient of L when the numbers at the flat indices `places` all move by `signs` * step."""
+    """The difference quotient of L when the numbers at the flat indices `places` all move by `signs` * step."""
     flat, signs = array.reshape(-1), moved(signs, namespace(array))
     places = moved(places, namespace(array))
     before, values = flat[places].copy(), []

@@ -36,7 +36,7 @@ class StepCurve:
     kink: bool = False
 
     def best(self, dtype: str = "float64") -> tuple[float, float]:
-        """Return (step, error) with the smallest error; NaN if no step gave a number."""
+        """(step, error) with the smallest error; NaN if no step gave a number."""
         finite = [(error, step) for error, step in zip(self.errors[dtype], self.steps) if np.isfinite(error)]
         error, step = min(finite, default=(float("nan"), float("nan")))
         return step, error
@@ -58,7 +58,7 @@ class StepCurve:
         return f"a V: cut off on the right, rounded on the left, best at h = {step:.0e}"
 
     def lines(self) -> list[str]:
-        """Return the table and the verdict as lines of text."""
+        """The table and the verdict as lines of text."""
         head = "  ".join(f"{step:5.0e}" for step in self.steps)
         rows = [f"step h   {head}"]
         for dtype in DTYPES:
@@ -67,7 +67,7 @@ class StepCurve:
 
 
 def step_curve(problem: Problem, element: Element, steps: Sequence[float] = STEPS) -> StepCurve:
-    """Return the StepCurve of one element of a gradient check; L is evaluated twice for every step and dtype."""
+    """The StepCurve of one element of a gradient check; L is evaluated twice for every step and dtype."""
     errors: dict[str, list[Any]] = {}
     for dtype in DTYPES:
         here = problem.in_dtype(dtype)

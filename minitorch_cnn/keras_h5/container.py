@@ -111,7 +111,7 @@ def _from_archive(window: Window, files: ExitStack) -> Container:
 
 
 def _text(window: Window, members: list[Member], name: str, files: ExitStack) -> bytes:
-    """Return the bytes of a small member, or none: descriptions help, but weights can be read without them."""
+    """The bytes of a small member, or none: descriptions help, but weights can be read without them."""
     member = find_member(members, name)
     if member is None or max(member.size, member.stored_size) > LONGEST_CONFIG:
         return b""

@@ -62,7 +62,7 @@ class Conventions:
 
 
 def find_conventions(stored: StoredFile, pairs: Pairs | None, choices: Choices) -> Conventions:
-    """Return the conventions of a file, inferred from the file and the model; the user's choices take precedence.
+    """The conventions of a file, inferred from the file and the model; the user's choices take precedence.
 
     Arguments: `pairs`, the layers of the file with those of the model that they are paired with, or None without a
     model; `choices`, what the user stated.
@@ -103,7 +103,7 @@ def _filters_first(stored: StoredFile, pairs: Pairs, choices: Choices, problems:
 
 
 def _fits_one_order(shape: Shape, expected: Shape | None, filters: int | None) -> bool | None:
-    """Return True if the kernel fits only with its filters first, False if only with them last, None if undecided."""
+    """True if the kernel fits only with its filters first, False if only with them last, None if undecided."""
     first = filters in (None, shape[0]) and expected in (None, (shape[2], shape[3], shape[1], shape[0]))
     last = filters in (None, shape[3]) and expected in (None, shape)
     if first == last and expected is not None:  # perhaps the model's shape is simply different, so compare without it
@@ -146,7 +146,7 @@ def _flattened_channels_first(stored: StoredFile, filters_first: bool, choices: 
 
 
 def _flatten_order_is_open(stored: StoredFile, used: Sequence[StoredLayer], choices: Choices) -> bool:
-    """Return whether channels-first is likely enough to be mentioned: common on Theano, very rare on TensorFlow."""
+    """Whether channels-first is likely enough to be mentioned: common on Theano, very rare on TensorFlow."""
     unknown = choices.flatten_order is None and stored.config is None
     old = stored.keras == 2 and stored.backend == "theano" and _version(stored) < (2, 2)
     return unknown and old and any(len(weight.shape) == 2 for layer in used for weight in layer.weights)
@@ -159,13 +159,13 @@ def _standard_deviation(stored: StoredFile, choices: Choices) -> bool:
 
 
 def _version(stored: StoredFile) -> tuple[int, ...]:
-    """Return (2, 1, 6) for "2.1.6-tf"; a version that cannot be parsed is assumed to be recent."""
+    """(2, 1, 6) for "2.1.6-tf"; a version that cannot be parsed is assumed to be recent."""
     found = re.match(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?", stored.keras_version or "", re.ASCII)
     return tuple(int(part or 0) for part in found.groups()) if found else (3, 0, 0)
 
 
 def _kernels(layers: Sequence[StoredLayer]) -> list[tuple[StoredWeight, StoredLayer]]:
-    """Return every readable convolution kernel with its layer; a kernel is a first weight with four axes."""
+    """Every readable convolution kernel with its layer; a kernel is a first weight with four axes."""
     readable = [(layer.weights[0], layer) for layer in layers if layer.weights[0].problem is None]
     return [(kernel, layer) for kernel, layer in readable if len(kernel.shape) == 4]
 

@@ -46,12 +46,12 @@ def read(root: Group) -> StoredFile:
 
 
 def has_list(group: Group, name: str) -> bool:
-    """Return whether there is a list of this name, in one attribute or split into several."""
+    """Whether there is a list of this name, in one attribute or split into several."""
     return group.has_attribute(name) or group.has_attribute(f"{name}0")
 
 
 def read_list(group: Group, name: str) -> list[str]:
-    """Return a list of names, stored in one attribute or split into numbered ones; raises WeightsError for repeats."""
+    """A list of names, stored in one attribute or split into numbered ones; raises WeightsError for repeats."""
     if group.has_attribute(name):
         names = group.texts(name)
     else:
@@ -87,7 +87,7 @@ def _read_lists(group: Group, root: Group, dialect: str, config: ModelConfig | N
 
 
 def _layers_of(group: Group, name: str, keras: int) -> list[StoredLayer]:
-    """Return one layer, or the layers of a nested model in the order in which their first weights are listed."""
+    """One layer, or the layers of a nested model in the order in which their first weights are listed."""
     try:
         weights = [stored_weight(group, path, path, keras) for path in read_list(group, "weight_names")]
     except WeightsError as error:
@@ -106,7 +106,7 @@ def _layers_of(group: Group, name: str, keras: int) -> list[StoredLayer]:
 
 
 def _major_version(version: str | None) -> int:
-    """Return the major version of a text such as "2.2.4-tf"; as in Keras, a file without a version is of Keras 1."""
+    """The major version of a text such as "2.2.4-tf"; as in Keras, a file without a version is of Keras 1."""
     if version is None:
         return 1
     found = re.match(r"\d{1,3}", version)

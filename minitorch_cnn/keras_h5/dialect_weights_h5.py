@@ -53,7 +53,7 @@ def read(root: Group, config: ModelConfig | None, version: str | None, zipped: b
 def _walk(
     group: Group, place: str, described: tuple[ConfigLayer, ...] | None, seen: set[int], depth: int, notes: list[str]
 ) -> list[StoredLayer]:
-    """Return the layers below one container, those of nested models included."""
+    """The layers below one container, those of nested models included."""
     if depth > DEEPEST_NESTING or group.address in seen:
         raise WeightsError("models are nested in a circle or too deeply")
     seen.add(group.address)
@@ -103,7 +103,7 @@ def _layer(
 
 
 def _variables_below(group: Group, depth: int) -> str | None:
-    """Return the path of a float array in a layer inside this one, as in a wrapper or block; None if there is none."""
+    """The path of a float array in a layer inside this one, as in a wrapper or block; None if there is none."""
     if depth > DEEPEST_NESTING:
         raise WeightsError("layers are nested in a circle or too deeply")
     for name, inner in group.groups():
@@ -143,6 +143,6 @@ def _match_description(
 
 
 def _class_and_number(name: str) -> tuple[str, int]:
-    """Return ("conv2d", 12) for `conv2d_12`, and ("conv2d", 0) for `conv2d`."""
+    """("conv2d", 12) for `conv2d_12`, and ("conv2d", 0) for `conv2d`."""
     found = re.fullmatch(r"(.+?)_(\d{1,9})", name)
     return (found[1], int(found[2])) if found else (name, 0)

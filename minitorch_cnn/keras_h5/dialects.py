@@ -22,7 +22,7 @@ from minitorch_cnn.keras_h5.stored import StoredFile
 
 
 def read_stored(container: Container) -> StoredFile:
-    """Return everything the file says about its weights, without reading any; raises WeightsError if it has none."""
+    """Everything the file says about its weights, without reading any; raises WeightsError if it has none."""
     root = container.hdf5.root
     if root.has_attribute("nb_layers"):
         return dialect_nb_layers.read(root)

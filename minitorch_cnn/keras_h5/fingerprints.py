@@ -17,7 +17,7 @@ LENGTH = 12  # hexadecimal digits: two different layers agree with a probability
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the first twelve digits of a SHA-256 of a layer's weights; "-" for a layer without weights.
+    """The first twelve digits of a SHA-256 of a layer's weights; "-" for a layer without weights.
 
     Arguments: `arrays`, one layer's weights by name ("kernel", "bias", ...), in any order and in our layout. They are
     hashed as float32.

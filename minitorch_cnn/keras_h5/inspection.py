@@ -39,7 +39,7 @@ def inspect(
     flatten_order: str | None = None,
     running_std: str | None = None,
 ) -> Report:
-    """Return a report on what a file contains and, given a model, where its weights go; `print(inspect(path))`.
+    """A report on what a file contains and, given a model, where its weights go; `print(inspect(path))`.
 
     A valid file that does not fit the model is described without an error. A layer's fingerprint is computed from its
     weights in our layout, so it equals the `fingerprint` of the model's layer after loading.
@@ -94,7 +94,7 @@ def report_of(
     fingerprint_of: Callable[[StoredLayer, LayerPlan | None], str],
     before: Mapping[str, str] | None = None,
 ) -> Report:
-    """Return the report on a file of `size` bytes.
+    """The report on a file of `size` bytes.
 
     Arguments: `fingerprint_of`, a function from a layer with weights and its partner in the model to a fingerprint;
     `before`, the current fingerprints of the model's layers by name.

@@ -38,14 +38,14 @@ class Layout:
     standard_deviation: bool = False
 
     def shape(self, stored: Shape) -> Shape:
-        """Return the shape in our layout of an array of shape `stored`."""
+        """The shape in our layout of an array of shape `stored`."""
         if self.filters_first:
             filters, channels, rows, columns = stored
             return (rows, columns, channels, filters)
         return stored
 
     def apply(self, stored: np.ndarray) -> np.ndarray:
-        """Return the array in our layout, C-contiguous; the stored array itself if there is nothing to convert."""
+        """The array in our layout, C-contiguous; the stored array itself if there is nothing to convert."""
         array = stored
         if self.filters_first:
             array = array.transpose(2, 3, 1, 0)

@@ -59,7 +59,7 @@ def load(
     dtype: DTypeLike = "float32",
     allow_nonfinite: bool = False,
 ) -> Loaded:
-    """Return the weights of a Keras file, arranged for a model, with a report.
+    """The weights of a Keras file, arranged for a model, with a report.
 
     All names, shapes and number types are checked before any weights are read, and nothing is returned unless
     everything could be read.
@@ -110,7 +110,7 @@ def read(
     dtype: DTypeLike = "float32",
     allow_nonfinite: bool = False,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Return the weights in a file by layer and name, in our layout; with `target`, the weights that `load` returns.
+    """The weights in a file by layer and name, in our layout; with `target`, the weights that `load` returns.
 
     Without a model the names are those in the file, preceded by the nested model's name where two layers share one. The
     rows of a dense kernel after a flattened feature map keep their order, because only the model knows which row

@@ -77,7 +77,7 @@ def make_plan(
 
 
 def weight_layout(weight: StoredWeight, conventions: Conventions, layer: TargetLayer | None) -> Layout:
-    """Return the conversion of a stored array to our layout; without a layer, as far as the file alone tells."""
+    """The conversion of a stored array to our layout; without a layer, as far as the file alone tells."""
     axes = len(weight.shape)
     rows = None
     if layer is not None and (axes == 2 or layer.kind == "BatchNormalization") and conventions.flattened_channels_first:
@@ -93,7 +93,7 @@ def weight_layout(weight: StoredWeight, conventions: Conventions, layer: TargetL
 
 
 def sources_alone(layer: StoredLayer, conventions: Conventions) -> dict[str, Source]:
-    """Return the sources of a layer without a partner in the model, by role if only one weight has it, else by name."""
+    """The sources of a layer without a partner in the model, by role if only one weight has it, else by name."""
     times = Counter(weight.role for weight in layer.weights)
     return {
         weight.role if weight.role and times[weight.role] == 1 else weight.name: Source(
@@ -152,7 +152,7 @@ def _shape_problem(name: str, shape: tuple[int, ...], stored: StoredLayer, layer
 
 
 def _made_for(shape: tuple[int, ...], layer: TargetLayer, target: Target) -> str:
-    """Return the image size the file was made for, if that explains why a dense kernel after a Flatten differs."""
+    """The image size the file was made for, if that explains why a dense kernel after a Flatten differs."""
     if layer.flatten_shape is None or len(shape) != 2 or target.input_shape is None or len(target.input_shape) != 3:
         return ""
     side = isqrt(shape[0] // layer.flatten_shape[2])
@@ -176,7 +176,7 @@ def _weight_names(stored: StoredLayer) -> str:
 
 
 def _notes(stored: StoredFile, layers: list[LayerPlan]) -> list[str]:
-    """Return what was assumed or converted, which the user should know."""
+    """What was assumed or converted, which the user should know."""
     notes = []
     sources = [source for layer in layers for source in layer.sources.values()]
     if any(source.layout.standard_deviation for source in sources):

@@ -42,7 +42,7 @@ class ModelConfig:
     layers: tuple[ConfigLayer, ...]
 
     def flat(self) -> list[ConfigLayer]:
-        """Return every layer that is not itself a model, in order."""
+        """Every layer that is not itself a model, in order."""
         flat, pending = [], list(reversed(self.layers))
         while pending:
             layer = pending.pop()
@@ -53,16 +53,16 @@ class ModelConfig:
         return flat
 
     def convolutions_channels_first(self) -> bool | None:
-        """Return whether the convolutions are channels-first; None if there are none or they disagree."""
+        """Whether the convolutions are channels-first; None if there are none or they disagree."""
         return _agreed(layer.channels_first for layer in self.flat() if layer.class_name.startswith("Conv"))
 
     def flatten_channels_first(self) -> bool | None:
-        """Return whether the Flatten layers are channels-first; None if they do not say, as before Keras 2.1.6."""
+        """Whether the Flatten layers are channels-first; None if they do not say, as before Keras 2.1.6."""
         return _agreed(layer.channels_first for layer in self.flat() if layer.class_name == "Flatten")
 
 
 def parse_config(text: str | bytes) -> ModelConfig | None:
-    """Return the description; None if the text is not a valid one."""
+    """The description; None if the text is not a valid one."""
     try:
         layers = _layers(_parse(text), 0, [MOST_LAYERS])
     except _NotAConfig:
@@ -71,7 +71,7 @@ def parse_config(text: str | bytes) -> ModelConfig | None:
 
 
 def parse_version(text: str | bytes) -> str | None:
-    """Return the Keras version in an archive's `metadata.json`; None if there is none."""
+    """The Keras version in an archive's `metadata.json`; None if there is none."""
     try:
         metadata = _parse(text)
     except _NotAConfig:
@@ -95,7 +95,7 @@ class _NotAConfig(Exception):
 
 
 def _layers(model: object, depth: int, allowance: list[int]) -> tuple[ConfigLayer, ...]:
-    """Return the layers of one model, whose `config` is a list up to Keras 2.2.2 and later a dict with a list in it."""
+    """The layers of one model, whose `config` is a list up to Keras 2.2.2 and later a dict with a list in it."""
     config = model.get("config") if isinstance(model, dict) else None
     entries = config.get("layers") if isinstance(config, dict) else config
     if not isinstance(entries, list) or depth > DEEPEST_NESTING:
@@ -125,5 +125,5 @@ def _agreed(values: Iterable[bool | None]) -> bool | None:
 
 
 def _small_number(digits: str) -> int:
-    """Return the integer, or 0 for an absurdly long one, because parsing a million digits would take minutes."""
+    """The integer, or 0 for an absurdly long one, because parsing a million digits would take minutes."""
     return int(digits) if len(digits) < 20 else 0

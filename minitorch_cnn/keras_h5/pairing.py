@@ -131,7 +131,7 @@ def _left_over(
 def _by_kind(
     stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]
 ) -> list[tuple[str | None, list[StoredLayer], list[TargetLayer]]]:
-    """Return each class with its layers on both sides, or one group of class None if the file stores their order."""
+    """Each class with its layers on both sides, or one group of class None if the file stores their order."""
     if stored.in_order:
         return [(None, list(files), list(models))]
     kinds: dict[str | None, tuple[list[StoredLayer], list[TargetLayer]]] = {}
@@ -143,7 +143,7 @@ def _by_kind(
 
 
 def _names(layers: Sequence[StoredLayer] | Sequence[TargetLayer]) -> str:
-    """Return the names, separated by commas; of many, only the first ones and the last."""
+    """The names, separated by commas; of many, only the first ones and the last."""
     names = [shown(layer.label if isinstance(layer, StoredLayer) else layer.name) for layer in layers]
     if len(names) > MOST_NAMES_SHOWN:
         names = [*names[: MOST_NAMES_SHOWN - 2], "...", names[-1]]

@@ -29,7 +29,7 @@ MOST_DECOMPRESSED_RATIO = 4
 
 
 def checked_choices(**given: str | None) -> Choices:
-    """Return what the user stated about a file; raises ArgumentError for a value that is not in `CHOICES`."""
+    """What the user stated about a file; raises ArgumentError for a value that is not in `CHOICES`."""
     for name, value in given.items():
         if value not in CHOICES[name]:
             allowed = ", ".join(repr(choice) for choice in CHOICES[name])
@@ -38,7 +38,7 @@ def checked_choices(**given: str | None) -> Choices:
 
 
 def checked_dtype(dtype: DTypeLike) -> np.dtype:
-    """Return the dtype; raises ArgumentError unless it is float32 or float64."""
+    """The dtype; raises ArgumentError unless it is float32 or float64."""
     checked: np.dtype | None
     try:
         checked = np.dtype(dtype)
@@ -50,7 +50,7 @@ def checked_dtype(dtype: DTypeLike) -> np.dtype:
 
 
 def read_layer(plan: LayerPlan, dtype: np.dtype, allow_nonfinite: bool) -> dict[str, np.ndarray]:
-    """Return one layer's weights in our layout; raises WeightsError for NaN and infinities unless they are allowed."""
+    """One layer's weights in our layout; raises WeightsError for NaN and infinities unless they are allowed."""
     arrays = {name: read_source(source, dtype) for name, source in plan.sources.items()}
     if not allow_nonfinite:
         for name, array in arrays.items():
@@ -60,7 +60,7 @@ def read_layer(plan: LayerPlan, dtype: np.dtype, allow_nonfinite: bool) -> dict[
 
 
 def not_finite_message(layer: StoredLayer, name: str) -> str:
-    """Return the error message for NaN and infinities."""
+    """The error message for NaN and infinities."""
     return (
         f"the file's {shown(layer.label)} has NaN or infinite values in its {shown(name)};"
         " allow_nonfinite=True loads them anyway"
@@ -68,7 +68,7 @@ def not_finite_message(layer: StoredLayer, name: str) -> str:
 
 
 def read_source(source: Source, dtype: np.dtype) -> np.ndarray:
-    """Return one array in our layout and precision, without a copy if it is stored in this form."""
+    """One array in our layout and precision, without a copy if it is stored in this form."""
     assert source.weight.dataset is not None  # a weight with a problem never becomes a source
     try:
         stored = source.weight.dataset.read()
@@ -79,7 +79,7 @@ def read_source(source: Source, dtype: np.dtype) -> np.ndarray:
 
 
 def is_finite(array: np.ndarray) -> bool:
-    """Return whether all values are finite, judging by the two extremes, which needs no second array of that size."""
+    """Whether all values are finite, judging by the two extremes, which needs no second array of that size."""
     return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 

@@ -74,7 +74,7 @@ class Report:
         return "\n".join(lines).rstrip()
 
     def _rows(self) -> list[tuple[str, ...]]:
-        """Return the table's cells; the columns depend on whether a model was given, and on whether with weights."""
+        """The table's cells; the columns depend on whether a model was given, and on whether with weights."""
         head: tuple[str, ...]
         cells: Callable[[LayerReport], tuple[str, ...]]
         if self.fits is None:
@@ -88,7 +88,7 @@ class Report:
         return [head, *((row.name, row.weights, *cells(row)) for row in self.layers)]
 
     def _verdict(self) -> list[str]:
-        """Return the lines that say whether the file fits, and for which layers of the model it has weights."""
+        """The lines that say whether the file fits, and for which layers of the model it has weights."""
         if self.fits is None:
             return []
         wanted = counted(len(self.taken) + len(self.missing), "layer")
@@ -105,7 +105,7 @@ class Report:
 
 
 def goes_to(partner: LayerPlan | None) -> tuple[str, str]:
-    """Return the model's layer that a layer of the file belongs to, or why there is none, and the conversions."""
+    """The model's layer that a layer of the file belongs to, or why there is none, and the conversions."""
     if partner is None:
         return "not used", ""
     if partner.problem is not None:
@@ -115,14 +115,14 @@ def goes_to(partner: LayerPlan | None) -> tuple[str, str]:
 
 
 def weights_text(layer: StoredLayer) -> str:
-    """Return a layer's weights with their shapes: `kernel 3x3x3x64, bias 64`."""
+    """A layer's weights with their shapes: `kernel 3x3x3x64, bias 64`."""
     texts = [_weight_text(weight) for weight in layer.weights[:MOST_WEIGHTS_SHOWN]]
     more = len(layer.weights) - len(texts)
     return ", ".join([*texts, f"and {more:,} more"] if more else texts) or "(none)"
 
 
 def writer(stored: StoredFile) -> str:
-    """Return which Keras wrote the file and on which backend, as far as the file tells."""
+    """Which Keras wrote the file and on which backend, as far as the file tells."""
     if stored.keras_version is not None or stored.backend is not None:
         version = f"Keras {shown(stored.keras_version)}" if stored.keras_version else "Keras"
         return version + (f", backend {shown(stored.backend)}" if stored.backend else "")
@@ -136,7 +136,7 @@ def writer(stored: StoredFile) -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """Return the count with its noun: `1 layer`, `13 layers`."""
+    """The count with its noun: `1 layer`, `13 layers`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
@@ -149,7 +149,7 @@ def _weight_text(weight: StoredWeight) -> str:
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Return the rows as aligned lines; a very long cell does not widen its whole column."""
+    """The rows as aligned lines; a very long cell does not widen its whole column."""
     widths = [min(WIDEST_COLUMN, max(len(cell) for cell in column)) for column in zip(*rows)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 

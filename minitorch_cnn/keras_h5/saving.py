@@ -57,7 +57,7 @@ def save(path: str | os.PathLike, target: Target, weights: Weights) -> None:
 
 
 def _can_be_stored(name: str, as_path: bool) -> bool:
-    """Return whether HDF5 can store a name as a string, and if `as_path` also as a path, where `/` separates groups."""
+    """Whether HDF5 can store a name as a string, and if `as_path` also as a path, where `/` separates groups."""
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
@@ -120,7 +120,7 @@ def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
 
 
 def _in_order(layer: TargetLayer) -> list[str]:
-    """Return the names of the layer's weights in the order in which Keras writes and reads them.
+    """The names of the layer's weights in the order in which Keras writes and reads them.
 
     Names that Keras does not have, of a layer written by a user, come last, in the layer's own order.
     """
@@ -154,7 +154,7 @@ def _replacing(path: str) -> Iterator[h5py.File]:
 
 
 def _reason(error: Exception, path: str) -> str:
-    """Return one line for HDF5's error message of several lines."""
+    """One line for HDF5's error message of several lines."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         return f"there is no folder {folder}"

@@ -73,7 +73,7 @@ class StoredFile:
     notes: list[str] = field(default_factory=list)
 
     def weighted(self) -> list[StoredLayer]:
-        """Return the layers that have weights."""
+        """The layers that have weights."""
         return [layer for layer in self.layers if layer.weights]
 
 
@@ -108,7 +108,7 @@ def name_by_shape(weights: list[StoredWeight], absent: tuple[str, ...] = ()) -> 
 
 
 def _is_bfloat16(dataset: DatasetNode, keras: int | None) -> bool:
-    """Return whether these are bfloat16, which Keras 3 stores as two opaque bytes, marked only in `.weights.h5`."""
+    """Whether these are bfloat16, which Keras 3 stores as two opaque bytes, marked only in `.weights.h5`."""
     opaque = dataset.datatype.size == 2 and dataset.datatype.name.startswith("opaque")
     if opaque and dataset.has_attribute("dtype"):
         return dataset.text("dtype") == "bfloat16"

@@ -57,7 +57,7 @@ class Target:
         object.__setattr__(self, "layers", tuple(self.layers))
 
     def weighted(self) -> list[TargetLayer]:
-        """Return the layers that have weights."""
+        """The layers that have weights."""
         return [layer for layer in self.layers if layer.weights]
 
 
@@ -65,12 +65,12 @@ class HasTarget(Protocol):
     """A model that can describe itself as a `Target`."""
 
     def keras_target(self) -> Target:
-        """Return the model's description."""
+        """The model's description."""
         ...
 
 
 def as_target(model: object) -> Target:
-    """Return a `Target` unchanged, or the `model.keras_target()` of a model; raises ArgumentError for others."""
+    """A `Target` unchanged, or the `model.keras_target()` of a model; raises ArgumentError for others."""
     if isinstance(model, Target):
         return model
     if not hasattr(model, "keras_target"):
@@ -79,7 +79,7 @@ def as_target(model: object) -> Target:
 
 
 def snake_case(class_name: str) -> str:
-    """Return a class name in snake case, as Keras computes it for the groups of its files.
+    """A class name in snake case, as Keras computes it for the groups of its files.
 
     >>> snake_case("MaxPooling2D"), snake_case("Conv2D"), snake_case("BatchNormalization"), snake_case("ReLU")
     ('max_pooling2d', 'conv2d', 'batch_normalization', 're_lu')
@@ -88,7 +88,7 @@ def snake_case(class_name: str) -> str:
 
 
 def shape_text(shape: Shape | None) -> str:
-    """Return a shape in the form `3x3x64x128`; `()` is "a single number"."""
+    """A shape in the form `3x3x64x128`; `()` is "a single number"."""
     if shape is None:
         return "nothing"
     return "x".join(str(size) for size in shape) if shape else "a single number"

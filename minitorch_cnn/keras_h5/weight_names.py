@@ -24,7 +24,7 @@ KERAS_2_NAME = re.compile(r"(?P<role>kernel|bias|gamma|beta|moving_mean|moving_v
 
 
 def weight_role(name: str) -> str | None:
-    """Return "kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", or None if the name does not tell."""
+    """"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", or None if the name does not tell."""
     last = name.rsplit("/", 1)[-1]
     if match := KERAS_2_NAME.fullmatch(last):
         return match["role"]
@@ -34,7 +34,7 @@ def weight_role(name: str) -> str | None:
 
 
 def owner_path(name: str) -> str | None:
-    """Return the path of a weight's layer as far as its own name tells; "" for a bare `kernel`, None if unknown."""
+    """The path of a weight's layer as far as its own name tells; "" for a bare `kernel`, None if unknown."""
     path, _, last = name.rpartition("/")
     if KERAS_2_NAME.fullmatch(last):
         return path
@@ -44,18 +44,18 @@ def owner_path(name: str) -> str | None:
 
 
 def is_running_std(name: str) -> bool:
-    """Return whether this is Keras 1's `running_std`, a standard deviation up to 1.0.5 and a variance from 1.0.6."""
+    """Whether this is Keras 1's `running_std`, a standard deviation up to 1.0.5 and a variance from 1.0.6."""
     match = KERAS_1_NAME.fullmatch(name.rsplit("/", 1)[-1])
     return match is not None and match["role"] == "running_std"
 
 
 def is_keras_2(name: str) -> bool:
-    """Return whether the name is spelled as in Keras 2 and later: `conv2d/kernel:0`, `kernel`."""
+    """Whether the name is spelled as in Keras 2 and later: `conv2d/kernel:0`, `kernel`."""
     return KERAS_2_NAME.fullmatch(name.rsplit("/", 1)[-1]) is not None
 
 
 def keras_1_backend(name: str) -> str | None:
-    """Return "tensorflow" for a name of Keras 1 that ends in ":0", "theano" for one that does not, else None."""
+    """"tensorflow" for a name of Keras 1 that ends in ":0", "theano" for one that does not, else None."""
     match = KERAS_1_NAME.fullmatch(name.rsplit("/", 1)[-1])
     if match is None or is_keras_2(name):
         return None

@@ -36,7 +36,7 @@ class Member:
 
 
 def list_members(window: Window) -> list[Member]:
-    """Return every entry in the list at the end of the archive."""
+    """Every entry in the list at the end of the archive."""
     tail_size = min(window.size, 22 + 65_535)  # a comment of up to 65,535 bytes may follow
     tail = window.read(window.size - tail_size, tail_size, "the zip archive")
     position = tail.rfind(b"PK\x05\x06")
@@ -66,7 +66,7 @@ def _member(cursor: Cursor) -> Member:
 
 
 def find_member(members: list[Member], name: str) -> Member | None:
-    """Return the entry of this name, or None; raises WeightsError for two, because that is ambiguous."""
+    """The entry of this name, or None; raises WeightsError for two, because that is ambiguous."""
     found = [member for member in members if member.name == name]
     if len(found) > 1:
         raise WeightsError(f"the zip archive contains {name} twice")
@@ -74,7 +74,7 @@ def find_member(members: list[Member], name: str) -> Member | None:
 
 
 def open_member(window: Window, member: Member, files: ExitStack) -> Window:
-    """Return a window of the member's bytes; a compressed member is unpacked to an unnamed file, added to `files`."""
+    """A window of the member's bytes; a compressed member is unpacked to an unnamed file, added to `files`."""
     head = Cursor(window.read(member.header, 30, "the zip archive"), "the zip archive's member")
     head.expect(b"PK\x03\x04")
     head.skip(22)

@@ -9,7 +9,7 @@ def cats_vs_dogs(
     dropout: bool = True, seed: int | None = 0, input_shape: tuple[int, int, int] = (150, 150, 3),
     preprocessing: Preprocessing | None = None, algorithm: str = "auto",
 ) -> Sequential:  # fmt: skip
-    """Return 150x150x3 -> convolutions of 32, 32 and 64 filters, each with a pool -> dense 64 -> dense 1, sigmoid.
+    """150x150x3 -> convolutions of 32, 32 and 64 filters, each with a pool -> dense 64 -> dense 1, sigmoid.
 
     The output (N, 1) is the probability of a dog. `dropout` puts a dropout rate of 0.5 before the last layer, as in the
     usual recipe for two thousand photos. The other arguments are those of `Sequential` and `Conv2D`.

@@ -9,7 +9,7 @@ def cifar10(
     dropout: bool = True, classes: int = 10, seed: int | None = 0, preprocessing: Preprocessing | None = None,
     algorithm: str = "auto",
 ) -> Sequential:  # fmt: skip
-    """Return 32x32x3 -> two convolutions of 32 -> pool -> two convolutions of 64 -> pool -> dense 512 -> softmax.
+    """32x32x3 -> two convolutions of 32 -> pool -> two convolutions of 64 -> pool -> dense 512 -> softmax.
 
     The output (N, classes) are probabilities. `dropout` adds a dropout rate of 0.1 after each pool and of 0.3 before
     the last layer; the usual rates of 0.25 and 0.5 suit training for longer than the twenty epochs of the recipe. The

@@ -28,7 +28,7 @@ class Recipe:
     augment: dict[str, Any] = field(default_factory=dict)  # arguments of datasets.Augmentation
 
     def optimizer(self, learning_rate: float, steps: int) -> optimizers.SGD:
-        """Return SGD with Nesterov momentum, whose learning rate rises and falls once over `steps` steps."""
+        """SGD with Nesterov momentum, whose learning rate rises and falls once over `steps` steps."""
         schedule = schedules.OneCycle(learning_rate, steps)
         return optimizers.SGD(schedule, momentum=self.momentum, nesterov=True, weight_decay=self.weight_decay)
 

@@ -8,7 +8,7 @@ FILTERS, SIZE, CLASSES = 10, 64, 10
 
 
 def tiny_vgg(seed: int | None = 0, preprocessing: Preprocessing | None = None) -> Sequential:
-    """Return 64x64x3 -> twice (conv 3x3, 10 -> conv 3x3, 10 -> pool 2) -> 13x13x10 -> dense 10, softmax; no padding.
+    """64x64x3 -> twice (conv 3x3, 10 -> conv 3x3, 10 -> pool 2) -> 13x13x10 -> dense 10, softmax; no padding.
 
     uint8 images go through `preprocessing`, which by default divides them by 255, as CNN Explainer does.
     `cnn_explainer.export` writes a trained model to files that CNN Explainer can read.

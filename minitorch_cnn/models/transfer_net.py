@@ -10,7 +10,7 @@ from minitorch_cnn.network.sequential import Sequential
 def transfer_net(
     weights: str | Path | None = None, input_shape: tuple[int, int, int] = (150, 150, 3), seed: int | None = 0
 ) -> Sequential:
-    """Return 150x150x3 -> VGG16 up to `block5_pool`, frozen -> dense 256 -> dropout 0.5 -> dense 1, sigmoid.
+    """150x150x3 -> VGG16 up to `block5_pool`, frozen -> dense 256 -> dropout 0.5 -> dense 1, sigmoid.
 
     `weights` is the path of VGG16's weights without the top; None leaves the base with random weights drawn from
     `seed`, which is useful only for trying things out. Raises the same errors as `vgg16`.

@@ -15,7 +15,7 @@ def vgg16(
     include_top: bool = True, input_shape: tuple[int, int, int] = (224, 224, 3), classes: int = 1000,
     seed: int | None = 0, weights: str | Path | None = None,
 ) -> Sequential:  # fmt: skip
-    """Return 224x224x3 -> 13 convolutions in five blocks, each with a pool -> 7x7x512 -> twice dense 4096 -> softmax.
+    """224x224x3 -> 13 convolutions in five blocks, each with a pool -> 7x7x512 -> twice dense 4096 -> softmax.
 
     Arguments: `include_top` False ends the network at `block5_pool`; `input_shape` (H, W, C) of at least 32x32 pixels;
     `classes` of the top; `weights` the path of a Keras weight file, or None for initial weights drawn from `seed`.

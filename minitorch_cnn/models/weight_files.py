@@ -58,7 +58,7 @@ LARGEST_CLASS_INDEX = 1 << 20  # bytes; the real file is about 35 kB
 
 
 def fetch(model: str, top: bool = True, folder: str | Path | None = None, progress: bool = True) -> Path:
-    """Return the path of the published Keras weights of `model`; downloads them if they are not there yet.
+    """The path of the published Keras weights of `model`; downloads them if they are not there yet.
 
     Arguments: `model` "vgg16"; `top` whether the weights include the dense layers; `folder` for the file, by default
     the cache folder ($MINITORCH_CNN_CACHE, or the system's cache folder); `progress` shows a bar.
@@ -71,12 +71,12 @@ def fetch(model: str, top: bool = True, folder: str | Path | None = None, progre
 
 
 def imagenet_classes(folder: str | Path | None = None, progress: bool = True) -> list[tuple[str, str]]:
-    """Return ImageNet's 1000 classes as (WordNet id, name) in the order of VGG16's output; downloads the list once."""
+    """ImageNet's 1000 classes as (WordNet id, name) in the order of VGG16's output; downloads the list once."""
     return read_class_index(_fetch(CLASS_INDEX, folder, progress))
 
 
 def read_class_index(path: str | Path) -> list[tuple[str, str]]:
-    """Return [(WordNet id, name)] from a JSON file {"0": ["n01440764", "tench"], ... "999": ...}.
+    """[(WordNet id, name)] from a JSON file {"0": ["n01440764", "tench"], ... "999": ...}.
 
     Raises DataError (one line) when the file is missing or has any other content.
     """
@@ -97,7 +97,7 @@ def read_class_index(path: str | Path) -> list[tuple[str, str]]:
 
 
 def top5(probabilities: Any, classes: list[tuple[str, str]] | None = None) -> list[tuple[str, str, float]]:
-    """Return the five most likely ImageNet classes of one image: [(WordNet id, name, probability)], best first.
+    """The five most likely ImageNet classes of one image: [(WordNet id, name, probability)], best first.
 
     Arguments: `probabilities` (1000,), one row of VGG16's prediction; `classes` as `imagenet_classes` returns them, by
     default fetched. Raises ShapeError for another shape, ArgumentError when a probability is not finite.

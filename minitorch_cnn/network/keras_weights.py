@@ -61,7 +61,7 @@ class KerasWeights:
         keras_h5.save(path, target_of(self), self._host_weights(self.layers))
 
     def fingerprints(self: Any) -> dict[str, str]:
-        """Return {layer name: twelve hexadecimal digits} for layers with weights; equal weights give equal digits."""
+        """{layer name: twelve hexadecimal digits} for layers with weights; equal weights give equal digits."""
         return {name: keras_h5.fingerprint(arrays) for name, arrays in self._host_weights(self.layers).items()}
 
     def fingerprints_now(self: Any) -> dict[str, str]:
@@ -76,7 +76,7 @@ class KerasWeights:
         }
 
     def keras_target(self) -> keras_h5.Target:
-        """Return the model as `keras_h5` sees it; so `keras_h5.inspect(path, model)` accepts a model."""
+        """The model as `keras_h5` sees it; so `keras_h5.inspect(path, model)` accepts a model."""
         return target_of(self)
 
     def _host_weights(self: Any, layers: Iterable) -> dict[str, dict[str, np.ndarray]]:
@@ -90,7 +90,7 @@ class KerasWeights:
 
 
 def target_of(model: Any) -> keras_h5.Target:
-    """Return a `keras_h5.Target` with the model's layer names, classes and shapes; the weights are not read."""
+    """A `keras_h5.Target` with the model's layer names, classes and shapes; the weights are not read."""
     model._require_built()
     layers, flattened = [], None
     for layer in model.layers:

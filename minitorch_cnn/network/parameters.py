@@ -30,7 +30,7 @@ class Segment:
     spans: dict[tuple[str, str], tuple[int, int]]  # (layer name, parameter name): (start, stop) within the segment
 
     def split(self, label: Mapping[str, Any]) -> list[tuple[Any, Segment]]:
-        """Return [(label, Segment)]: the parts in which `label` ({layer name: anything}) is the same, as views."""
+        """[(label, Segment)]: the parts in which `label` ({layer name: anything}) is the same, as views."""
         pieces = []
         for value, group in groupby(self.spans.items(), lambda item: label[item[0][0]]):
             spans = dict(group)
@@ -94,7 +94,7 @@ class ParameterVector:
         return self._values[start:stop].reshape(shape)
 
     def segments(self) -> list[Segment]:
-        """Return the trainable segments, and bind the layers' `gradients` to them.
+        """The trainable segments, and bind the layers' `gradients` to them.
 
         It is the same list until a layer's `trainable` changes.
         """

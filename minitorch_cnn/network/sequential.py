@@ -147,7 +147,7 @@ class Sequential(Surgery, KerasWeights, ModelState):
         return self.layers[-1].output_shape
 
     def get_layer(self, name: str) -> Any:
-        """Return the layer called `name`; ArgumentError, which lists the names, if there is none."""
+        """The layer called `name`; ArgumentError, which lists the names, if there is none."""
         for layer in self.layers:
             if layer.name == name:
                 return layer
@@ -161,11 +161,11 @@ class Sequential(Surgery, KerasWeights, ModelState):
     # The passes.
 
     def nodes(self) -> list[Node]:
-        """Return the layers at their places in the network, for the passes in `engine/passes.py`."""
+        """The layers at their places in the network, for the passes in `engine/passes.py`."""
         return chain(self.layers)
 
     def forward(self, x: Any, training: bool = False) -> Array:
-        """Return the prediction (N, ...) for x (N, *input_shape); each thread stores what its `backward` needs."""
+        """The prediction (N, ...) for x (N, *input_shape); each thread stores what its `backward` needs."""
         x = self.receive(x)
         nodes = in_stages(self.nodes())
         y, self._last.steps = passes.forward(nodes, [x], training, keep={node.output for node in nodes})
@@ -196,7 +196,7 @@ class Sequential(Surgery, KerasWeights, ModelState):
     def loss_and_gradients(
         self, x: Any, labels: Any, loss: Any, training: bool = True, observer: Observer | None = None
     ) -> float:
-        """Return the loss (float) of one batch x (N, *input_shape); fills `layer.gradients` of the trainable layers.
+        """The loss (float) of one batch x (N, *input_shape); fills `layer.gradients` of the trainable layers.
 
         If the loss belongs to the last layer's activation (cross-entropy after softmax), both are differentiated
         together, from the scores. An `observer` sees the layers one by one (`engine/passes.py`).
@@ -221,7 +221,7 @@ class Sequential(Surgery, KerasWeights, ModelState):
         return value
 
     def receive(self, x: Any) -> Array:
-        """Return the input in the model's dtype: uint8 pixels go through the preprocessing, floats stay as they are."""
+        """The input in the model's dtype: uint8 pixels go through the preprocessing, floats stay as they are."""
         x = self._here(x)
         if self.input_shape is None:
             self.build(x.shape[1:])
@@ -246,12 +246,12 @@ class Sequential(Surgery, KerasWeights, ModelState):
     # Training.
 
     def lowest_trainable(self) -> int:
-        """Return the index of the lowest layer that learns, or the number of layers if all are frozen."""
+        """The index of the lowest layer that learns, or the number of layers if all are frozen."""
         self._require_built()
         return next((index for index, layer in enumerate(self.layers) if layer.learns), len(self.layers))
 
     def segments(self) -> list:
-        """Return the trainable parameters and their gradients as long vectors (`Segment`), for an optimizer."""
+        """The trainable parameters and their gradients as long vectors (`Segment`), for an optimizer."""
         self._require_built()
         return self.vector.segments()
 
@@ -266,7 +266,7 @@ class Sequential(Surgery, KerasWeights, ModelState):
         return fit(self, x, labels, **options)
 
     def predict(self, x: Any, batch_size: int = 128) -> Array:
-        """Return predictions (N, ...) for x (N, *input_shape), computed batch by batch without storing anything.
+        """Predictions (N, ...) for x (N, *input_shape), computed batch by batch without storing anything.
 
         They are NumPy arrays unless x is an array of another library. Several threads may predict at the same time.
         """
@@ -286,7 +286,7 @@ class Sequential(Surgery, KerasWeights, ModelState):
             raise out_of_memory(self, len(x)) from None
 
     def evaluate(self, x: Any, labels: Any, loss: Any = None, batch_size: int = 128) -> dict[str, float]:
-        """Return {"loss": mean loss, "accuracy": share of correct classes} over x (N, ...) and its labels.
+        """{"loss": mean loss, "accuracy": share of correct classes} over x (N, ...) and its labels.
 
         `loss` (left out: the one that belongs to the last activation).
         """
@@ -303,12 +303,12 @@ class Sequential(Surgery, KerasWeights, ModelState):
         return {"loss": total / len(x), "accuracy": correct / len(x)}
 
     def default_loss(self) -> Any:
-        """Return cross-entropy after softmax, binary cross-entropy after sigmoid, mean squared error otherwise."""
+        """Cross-entropy after softmax, binary cross-entropy after sigmoid, mean squared error otherwise."""
         follows: Any = getattr(self.layers[-1].activation, "name", None)
         return {"softmax": CrossEntropy, "sigmoid": BinaryCrossEntropy}.get(follows, MeanSquaredError)()
 
     def above(self, depth: int) -> Sequential:
-        """Return a model of the layers from index `depth` on; the layers and their weights are shared."""
+        """A model of the layers from index `depth` on; the layers and their weights are shared."""
         upper = object.__new__(type(self))
         upper.__dict__.update(self.__dict__, _layers=LayerList(self.layers[depth:]), _last=LastPass())
         upper.input_shape, upper.preprocessing = upper.layers[0].input_shape, None

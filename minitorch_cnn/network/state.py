@@ -16,7 +16,7 @@ class ModelState:
     """The part of a `Sequential` that describes it and saves and restores its state."""
 
     def config(self: Any) -> dict:
-        """Return the description of the model without its weights, ready for JSON."""
+        """The description of the model without its weights, ready for JSON."""
         self._require_built()
         return {
             "input_shape": list(self.input_shape),
@@ -28,7 +28,7 @@ class ModelState:
 
     @classmethod
     def from_config(cls: Any, config: dict, dtype: Any = None) -> Any:
-        """Return the model that `config()` described, with initial weights; it may name only layers of `layers/`.
+        """The model that `config()` described, with initial weights; it may name only layers of `layers/`.
 
         Raises ArgumentError for any other layer.
         """
@@ -43,7 +43,7 @@ class ModelState:
         return cls(stack, config["input_shape"], config["seed"], dtype or config["dtype"], preprocessing)
 
     def copy(self: Any, dtype: Any = None) -> Any:
-        """Return an independent model with the same layers, weights and dropout counts, as `dtype` if it is given."""
+        """An independent model with the same layers, weights and dropout counts, as `dtype` if it is given."""
         _ = self.layers[:1]  # raises the error of a model that was used up
         twin = copy.deepcopy(self)
         if dtype is not None:
@@ -61,7 +61,7 @@ class ModelState:
             self._lay_out()
 
     def state(self: Any) -> dict[tuple[str, str], Any]:
-        """Return {(layer, name): array or number} of all that training changes; the arrays are the model's own."""
+        """{(layer, name): array or number} of all that training changes; the arrays are the model's own."""
         state: dict[tuple[str, str], Any] = {}
         for layer in self.layers:
             for name, array in layer.parameters.items():

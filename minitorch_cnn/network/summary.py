@@ -11,7 +11,7 @@ from minitorch_cnn.twins.stages import ConvPool, in_stages
 
 
 def summary(model: Any, batch_size: int = 32) -> str:
-    """Return the table as text. Memory is what a training step stores for `batch_size` images.
+    """The table as text. Memory is what a training step stores for `batch_size` images.
 
     *Activations* are the arrays of the forward pass that the backward pass needs. On the CPU the feature map between a
     convolution and the 2x2 pool after it is never written (`twins/stages/conv_pool.py`). *Columns* are the size of the
@@ -59,7 +59,7 @@ def summary(model: Any, batch_size: int = 32) -> str:
 
 
 def training_state(layer: Any, visited: bool) -> str:
-    """Return what training does with a layer: trained, frozen with a gradient passing through, or not visited."""
+    """What training does with a layer: trained, frozen with a gradient passing through, or not visited."""
     if not visited:
         return "not visited"
     if not layer.parameter_shapes():
@@ -68,7 +68,7 @@ def training_state(layer: Any, visited: bool) -> str:
 
 
 def mib(size: float) -> str:
-    """Return a number of bytes as text, in MiB or GiB."""
+    """A number of bytes as text, in MiB or GiB."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
 
 

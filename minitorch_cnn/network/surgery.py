@@ -28,7 +28,7 @@ class Surgery:
     vector: Any
 
     def cut(self: Any, after: str) -> Any:
-        """Return the model that ends with the layer called `after`, with its weights; this model is used up.
+        """The model that ends with the layer called `after`, with its weights; this model is used up.
 
         Raises ArgumentError if no layer has that name.
         """
@@ -38,7 +38,7 @@ class Surgery:
         return self._move(self.layers[: place + 1], [], "cut")
 
     def extend(self: Any, layers: Layer | Sequence[Layer]) -> Any:
-        """Return the model with the list `layers` added at its end; this model is used up.
+        """The model with the list `layers` added at its end; this model is used up.
 
         The old layers keep their names, their exact weights and whether they are frozen. The new layers draw initial
         weights from the model's seed and get names that are not taken. Raises ArgumentError for anything but new layers

@@ -10,7 +10,7 @@ KINDS = {"float32": "NCCL_FLOAT32", "float64": "NCCL_FLOAT64"}
 
 
 def device_sums(communicator: Any) -> "ByNCCL | ByHost":
-    """Return an object whose method `sum(vector)` adds up CuPy arrays over the ranks of the MPI `communicator`."""
+    """An object whose method `sum(vector)` adds up CuPy arrays over the ranks of the MPI `communicator`."""
     import cupy
 
     bus = cupy.cuda.runtime.deviceGetPCIBusId(cupy.cuda.Device().id)

@@ -28,19 +28,19 @@ FORWARDING = 0.2  # seconds for which the launcher has time to forward a message
 
 
 def launched() -> int:
-    """Return how many processes the launcher has started; 1 without a launcher."""
+    """How many processes the launcher has started; 1 without a launcher."""
     sizes = [os.environ[name] for name in SIZES if os.environ.get(name, "").isdigit()]
     return max(map(int, sizes), default=1)
 
 
 def first() -> bool:
-    """Return whether this is the first of the processes that a launcher started, or the only process."""
+    """Whether this is the first of the processes that a launcher started, or the only process."""
     numbers = [os.environ[name] for name in NUMBERS if os.environ.get(name, "").isdigit()]
     return launched() == 1 or not numbers or int(numbers[0]) == 0
 
 
 def parse_once(parser: ArgumentParser, arguments: Sequence[str] | None) -> Namespace:
-    """Return `parser.parse_args(arguments)`; if that ends the program, only the first process prints anything.
+    """`parser.parse_args(arguments)`; if that ends the program, only the first process prints anything.
 
     Then the first process has the parser's exit code, and the others have 0.
     """
@@ -63,7 +63,7 @@ def continue_alone() -> None:
 
 @functools.cache
 def world() -> Alone:
-    """Return the processes that were started together: `Ranks` under `mpiexec`, otherwise `Alone`.
+    """The processes that were started together: `Ranks` under `mpiexec`, otherwise `Alone`.
 
     After this call an uncaught exception on one rank ends all ranks, because otherwise MPI would wait for the dead one.
     Raises BackendError when mpi4py is missing or was built for another MPI than the launcher's.

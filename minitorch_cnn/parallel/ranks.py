@@ -28,7 +28,7 @@ class Alone:
         """Replace every rank's `vector` by the sum over all ranks, with the same bits on every rank."""
 
     def any(self, flag: object) -> bool:
-        """Return whether `flag` is true on any rank."""
+        """Whether `flag` is true on any rank."""
         flags = np.array([bool(flag)], np.float64)
         self.sum(flags)
         return bool(flags[0])
@@ -41,27 +41,27 @@ class Alone:
         return function()
 
     def gather(self, value: T) -> list[T]:
-        """Return every rank's `value`, in the order of the ranks."""
+        """Every rank's `value`, in the order of the ranks."""
         return [value]
 
     def any_rank(self, value: T) -> T | None:
-        """Return the `value` of the first rank on which it is true, or None if there is no such rank."""
+        """The `value` of the first rank on which it is true, or None if there is no such rank."""
         return next((value for value in self.gather(value) if value), None)
 
     def in_turn(self, function: Callable[[], T]) -> T:
-        """Return each rank's own `function()`; the first rank calls it before the others, so it downloads only once."""
+        """Each rank's own `function()`; the first rank calls it before the others, so it downloads only once."""
         return function()
 
     def choose_device(self, backend: str) -> None:
         """Select this rank's GPU if `backend` is "cupy"."""
 
     def share(self, images: int) -> Share:
-        """Return this rank's `Share` of a batch of `images` images."""
+        """This rank's `Share` of a batch of `images` images."""
         cuts = self.cuts(images)
         return Share(self, cuts[self.rank], cuts[self.rank + 1], images)
 
     def cuts(self, things: int) -> list[int]:
-        """Return `size` + 1 positions that divide `things` items: where each rank's share begins and the last ends."""
+        """`size` + 1 positions that divide `things` items: where each rank's share begins and the last ends."""
         return [rank * things // self.size for rank in range(self.size + 1)]
 
     def exchange(self, rows: np.ndarray, cuts: Sequence[int]) -> None:

@@ -52,11 +52,11 @@ class Weighted:
         self.loss, self.follows, self.weight = loss, loss.follows, share.images / share.whole
 
     def value_and_gradient(self, prediction: Array, labels: Array) -> tuple[float, Array]:
-        """Return (loss of the share, the share's term of the batch's gradient, shaped like `prediction`)."""
+        """(loss of the share, the share's term of the batch's gradient, shaped like `prediction`)."""
         return self._weighted(*self.loss.value_and_gradient(prediction, labels))
 
     def from_scores(self, scores: Array, labels: Array) -> tuple[float, Array]:
-        """Return (loss of the share, the share's term of the batch's gradient, shaped like `scores`)."""
+        """(loss of the share, the share's term of the batch's gradient, shaped like `scores`)."""
         return self._weighted(*self.loss.from_scores(scores, labels))
 
     def _weighted(self, value, gradient):
@@ -64,7 +64,7 @@ class Weighted:
 
 
 def part(items: Any, first: int, stop: int) -> Any:
-    """Return items `first` to `stop` (exclusive): a view of an array, or a `Part` that loads no other items."""
+    """Items `first` to `stop` (exclusive): a view of an array, or a `Part` that loads no other items."""
     return items[first:stop] if is_array(items) else Part(items, first, stop)
 
 

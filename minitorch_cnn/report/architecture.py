@@ -35,12 +35,12 @@ class Cell:
 
 
 def shape_text(shape: Sequence[int]) -> str:
-    """Returns a shape as text, for example `32×32×32` or `512`."""
+    """A shape as text, for example `32×32×32` or `512`."""
     return "×".join(str(size) for size in shape)
 
 
 def drawn_states(layers: Sequence[LayerRow]) -> list[str]:
-    """Returns the state in which each layer is drawn: a layer without parameters takes that of the layer before it."""
+    """The state in which each layer is drawn: a layer without parameters takes that of the layer before it."""
     with_parameters = [layer.state for layer in layers if layer.parameters]
     state = with_parameters[0] if with_parameters else "trained"
     states = []
@@ -97,7 +97,7 @@ def draw_architecture(
 
 
 def make_cell(row: LayerRow, state: str, largest: int, size: float, key: int, image: str | None = None) -> Cell:
-    """Returns the solid and the text for one layer; `largest`, `size` and `image` as in `extent` and `draw_solid`."""
+    """The solid and the text for one layer; `largest`, `size` and `image` as in `extent` and `draw_solid`."""
     hue = hue_of(row.kind)
     hatch = None if state in ("trained", "input") else hatch_name(hue, key)
     box = extent(tuple(row.output_shape), row.kind, largest, size)
@@ -107,7 +107,7 @@ def make_cell(row: LayerRow, state: str, largest: int, size: float, key: int, im
 
 
 def hatch_name(hue: str, key: int) -> str:
-    """Returns the identifier of the hatching pattern of one colour in the drawing with this key."""
+    """The identifier of the hatching pattern of one colour in the drawing with this key."""
     return f"hatch-{hue}-{key:08x}"
 
 
@@ -138,12 +138,12 @@ def break_rows(cells: Sequence[Cell], width: float) -> list[list[Cell]]:
 
 
 def begins_block(before: LayerRow, layer: LayerRow) -> bool:
-    """Returns whether a layer is the first convolution after a pool or the first dense layer after the convolutions."""
+    """Whether a layer is the first convolution after a pool or the first dense layer after the convolutions."""
     return hue_of(layer.kind) in ("conv", "dense") and hue_of(before.kind) != hue_of(layer.kind)
 
 
 def spread(row: Sequence[Cell], width: float, alone: bool) -> list[float]:
-    """Returns the left edge of each cell when the row fills the width; a single row (`alone`) is centred instead."""
+    """The left edge of each cell when the row fills the width; a single row (`alone`) is centred instead."""
     taken = sum(cell.width for cell in row)
     gap = min(56 if alone else 130, (width - 2 * MARGIN - taken) / max(1, len(row) - 1))
     x = (width - taken - gap * (len(row) - 1)) / 2 if alone else float(MARGIN)
@@ -206,7 +206,7 @@ def mark_states(row: Sequence[Cell], places: Sequence[float], y: float) -> Drawi
 
 
 def describe(layer: LayerRow) -> str:
-    """Returns one line such as `conv2d_1: Conv2D, 3x3, same, relu, 32×32×32, 896 parameters, trained`."""
+    """One line such as `conv2d_1: Conv2D, 3x3, same, relu, 32×32×32, 896 parameters, trained`."""
     words = [layer.kind, layer.detail, shape_text(layer.output_shape)]
     if layer.parameters:
         words += [f"{layer.parameters:,} parameters", layer.state]
@@ -214,6 +214,6 @@ def describe(layer: LayerRow) -> str:
 
 
 def alt_text(layers: Sequence[LayerRow], input_shape: Sequence[int] | None) -> str:
-    """Returns the description of the drawing for readers who cannot see it."""
+    """The description of the drawing for readers who cannot see it."""
     start = f"Input {shape_text(input_shape)}. " if input_shape else ""
     return f"The network, {len(layers)} layers. {start}" + ". ".join(describe(layer) for layer in layers) + "."

@@ -4,13 +4,13 @@ import math
 
 
 def round_step(length: float, count: int) -> float:
-    """Returns the smallest step, 1, 2 or 5 times a power of ten, that divides `length` into at most `count` parts."""
+    """The smallest step, 1, 2 or 5 times a power of ten, that divides `length` into at most `count` parts."""
     power = 10.0 ** math.floor(math.log10(length / count))
     return next(step * power for step in (1, 2, 5, 10, 20) if step * power * count >= length * (1 - 1e-9))
 
 
 def value_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Returns round ticks, the first at or below `low` and the last at or above `high`; they start at a nearby zero."""
+    """Round ticks, the first at or below `low` and the last at or above `high`; they start at a nearby zero."""
     if 0 < low < 0.4 * high:
         low = 0.0
     if high <= low:
@@ -23,7 +23,7 @@ def value_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def epoch_ticks(epochs: int, count: int = 7) -> list[int]:
-    """Returns about `count` epochs to label, including the first and the last."""
+    """About `count` epochs to label, including the first and the last."""
     step = max(1, math.ceil(round_step(max(epochs, 2), count)))
     between = [epoch for epoch in range(step, epochs, step) if epoch - 1 > step / 2 and epochs - epoch >= step / 2]
     return [1, *between, epochs] if epochs > 1 else [1]

@@ -18,7 +18,7 @@ LEVELS = 12
 
 
 def class_accuracy(confusion: np.ndarray) -> np.ndarray:
-    """Returns the share of each class that was recognised, `(C,)`; NaN for a class without images."""
+    """The share of each class that was recognised, `(C,)`; NaN for a class without images."""
     confusion = np.asarray(confusion, dtype=float)
     totals = confusion.sum(axis=1)
     return np.divide(confusion.diagonal(), totals, out=np.full(len(totals), np.nan), where=totals > 0)
@@ -27,7 +27,7 @@ def class_accuracy(confusion: np.ndarray) -> np.ndarray:
 def most_confused(
     confusion: np.ndarray, class_names: Sequence[str], count: int = 8
 ) -> list[tuple[str, str, int, float]]:
-    """Returns the most common mistakes as `(truth, prediction, how often, share of the true class)`, sorted."""
+    """The most common mistakes as `(truth, prediction, how often, share of the true class)`, sorted."""
     confusion = np.asarray(confusion)
     mistakes = confusion * (1 - np.eye(len(confusion), dtype=confusion.dtype))
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
@@ -41,7 +41,7 @@ def most_confused(
 
 
 def depth(share: float, on_diagonal: bool) -> float:
-    """Returns how strongly a cell is coloured, 0 to 1.
+    """How strongly a cell is coloured, 0 to 1.
 
     Mistakes are rare and would all look white, so for them this is the square root of the share.
     """

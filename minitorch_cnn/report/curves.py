@@ -33,22 +33,22 @@ class Curve:
 
 
 def plain_text(value: float) -> str:
-    """Returns a value with four significant digits, for example `0.0005`."""
+    """A value with four significant digits, for example `0.0005`."""
     return f"{value:.4g}".replace("nan", "NaN")
 
 
 def loss_text(value: float) -> str:
-    """Returns a value with four decimals, for example `0.6813`, or with four significant digits if it is small."""
+    """A value with four decimals, for example `0.6813`, or with four significant digits if it is small."""
     return f"{value:.4f}" if 0.01 <= abs(value) < math.inf else plain_text(value)
 
 
 def percent_text(value: float) -> str:
-    """Returns a share, 0 to 1, as a percentage, for example `78.12%`."""
+    """A share, 0 to 1, as a percentage, for example `78.12%`."""
     return f"{100 * value:.2f}%" if math.isfinite(value) else plain_text(value)
 
 
 def duration_text(seconds: float) -> str:
-    """Returns a duration in a suitable unit, for example `48 s`, `12.5 min` or `2.1 h`."""
+    """A duration in a suitable unit, for example `48 s`, `12.5 min` or `2.1 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -88,7 +88,7 @@ def draw_curves(
 
 
 def best_epoch(values: Sequence[float], best: Best | None) -> int | None:
-    """Returns the first epoch (counted from 1) with the best finite value, or None."""
+    """The first epoch (counted from 1) with the best finite value, or None."""
     finite = [(value, epoch) for epoch, value in enumerate(values, 1) if math.isfinite(value)]
     if not finite or best is None:
         return None
@@ -165,12 +165,12 @@ def line(curve: Curve, best: Best | None, text: Text, across: Place, down: Place
 
 
 def hint(curve: Curve, epoch: int, text: Text) -> Drawing:
-    """Returns the tooltip of one epoch."""
+    """The tooltip of one epoch."""
     return element("title", f"{curve.name}, epoch {epoch}: {text(curve.values[epoch - curve.first])}")
 
 
 def alt_text(title: str, curves: Sequence[Curve], best: Best | None, text: Text) -> str:
-    """Returns the description of the chart for readers who cannot see it."""
+    """The description of the chart for readers who cannot see it."""
     words = []
     for curve in curves:
         if len(curve.values):

@@ -13,13 +13,13 @@ TILE, GAP = 96, 6
 
 
 def most_varied(feature_map: np.ndarray, most: int) -> np.ndarray:
-    """Returns the indices, in ascending order, of the `most` channels of a map `(h, w, C)` that vary most."""
+    """The indices, in ascending order, of the `most` channels of a map `(h, w, C)` that vary most."""
     spread = np.nan_to_num(feature_map.reshape(-1, feature_map.shape[2]).std(axis=0))
     return np.sort(np.argsort(-spread, kind="stable")[:most])
 
 
 def feature_map_grid(feature_map: np.ndarray, channels: Sequence[int] | np.ndarray, columns: int = 4) -> np.ndarray:
-    """Returns the chosen channels of a map `(h, w, C)` as tiles, each from its smallest (dark) to its largest (light).
+    """The chosen channels of a map `(h, w, C)` as tiles, each from its smallest (dark) to its largest (light).
 
     The result is uint8 `(rows, columns, 4)` in pixels with transparent gaps. Raises ShapeError for an array that is not
     a feature map.

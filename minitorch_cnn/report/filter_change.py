@@ -14,7 +14,7 @@ Panels: TypeAlias = list[tuple[str, Drawing]]  # the title of each picture and i
 def filter_panels(
     before: np.ndarray | None, after: np.ndarray | None = None, *, bgr: bool = False, training: str = "fine-tuning"
 ) -> tuple[Panels, float | None]:
-    """Returns the pictures of the filters, and the relative change ||after - before|| / ||before||.
+    """The pictures of the filters, and the relative change ||after - before|| / ||before||.
 
     Arguments: the kernels `before` and `after`, `(KH, KW, 3, K)`, of which one may be None, in which case the change is
     None too; `bgr`, whether the channels of the kernels are blue, green, red (the pictures show red, green, blue);

@@ -33,7 +33,7 @@ def write_gradients_page(checks: GradientChecks, path: str | Path) -> Path:
 
 
 def gradients_page(checks: GradientChecks) -> str:
-    """Returns the page as HTML."""
+    """The page as HTML."""
     agree = sum(report.passed for report in checks.reports)
     facts = [("agree", f"{agree} of {len(checks.reports)}")] if checks.reports else []
     if checks.bugs:
@@ -65,7 +65,7 @@ def gradients_page(checks: GradientChecks) -> str:
 
 
 def report_values(report: Report) -> dict[str, Any]:
-    """Returns the rows, charts and verdicts of one report."""
+    """The rows, charts and verdicts of one report."""
     failing = {element.name for element in report.failures}
     rows = [row(element, "wrong" if element.name in failing else "agrees") for element in report.worst.values()]
     rows += [row(element, "a kink, not a bug") for element in report.kinks]
@@ -81,7 +81,7 @@ def report_values(report: Report) -> dict[str, Any]:
 
 
 def row(element: Element, verdict: str) -> dict[str, str]:
-    """Returns the cells for one number: its position, both values, the error and the verdict."""
+    """The cells for one number: its position, both values, the error and the verdict."""
     place = f"{element.name}[{', '.join(map(str, element.index))}]" if element.index else element.name
     values = (f"{value:+.6e}" for value in (element.backward, element.numerical))
     return dict(

@@ -56,7 +56,7 @@ def draw_grid(
 
 
 def figures(value: float, digits: int = 2) -> str:
-    """Returns a number in few characters, for example `-0.25` or `12`."""
+    """A number in few characters, for example `-0.25` or `12`."""
     if abs(value) < 10.0**-digits / 2:
         return "0"
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") if abs(value) < 100 else f"{value:.0f}"

@@ -11,14 +11,14 @@ COVER = (0.5, 0.75)
 
 
 def heat_colours(heat: np.ndarray) -> np.ndarray:
-    """Returns the colours `(..., 3)`, floats from 0 to 255, of heat `(...)`, 0 to 1, interpolated in `COLOURS`."""
+    """The colours `(..., 3)`, floats from 0 to 255, of heat `(...)`, 0 to 1, interpolated in `COLOURS`."""
     scale = np.array([[int(colour[place : place + 2], 16) for place in (1, 3, 5)] for colour in COLOURS], float)
     places = np.linspace(0, 1, len(scale))
     return np.stack([np.interp(heat, places, scale[:, channel]) for channel in range(3)], axis=-1)
 
 
 def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Returns a photo with a heat map over it, uint8 `(H, W, 3)`.
+    """A photo with a heat map over it, uint8 `(H, W, 3)`.
 
     The photo is converted to grey first, so every colour in the result shows heat. Arguments: `image`, uint8
     `(H, W, 3)`, or `(H, W)` or `(H, W, 1)` in shades of grey; `heat`, `(H, W)`, 0 to 1, where NaN counts as 0. Raises

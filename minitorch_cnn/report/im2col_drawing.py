@@ -100,7 +100,7 @@ def draw_col2im(
 def _columns(
     size: tuple[int, int], window: tuple[int, int], strides: tuple[int, int], padding: Padding
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """Returns the columns of an image of pixel numbers, counted from 1 with 0 for padding, and `(OH, OW)`."""
+    """The columns of an image of pixel numbers, counted from 1 with 0 for padding, and `(OH, OW)`."""
     numbers = np.arange(1, size[0] * size[1] + 1).reshape(1, *size, 1)
     return im2col(numbers, window, strides, padding), output_size(size, window, strides, padding)
 
@@ -114,7 +114,7 @@ def _pixel(number: int) -> str:
 
 
 def _beside(image: np.ndarray, width: float) -> tuple[int, int]:
-    """Returns the upper left corner of the columns: to the right of the image, or below it."""
+    """The upper left corner of the columns: to the right of the image, or below it."""
     rows, columns = image.shape
     return (CELL * columns + GAP + 20, TOP) if width >= 500 else (0, TOP + CELL * rows + GAP + 18)
 

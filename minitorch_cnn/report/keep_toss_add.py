@@ -38,19 +38,19 @@ def blocks_of(layers: Iterable[LayerRow]) -> list[Block]:
 
 
 def block_name(block: Block) -> str:
-    """Returns the common prefix of the names, for example `block1` of `block1_conv1, block1_pool`, or the last name."""
+    """The common prefix of the names, for example `block1` of `block1_conv1, block1_pool`, or the last name."""
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*(layer.name for layer in block)))
     common = "".join(letters[0] for letters in alike).rstrip("_-. ")
     return common if len(block) > 1 and len(common) > 2 else block[-1].name
 
 
 def bodies_of(block: Block) -> Block:
-    """Returns the layers of a block that are not drawn as sheets."""
+    """The layers of a block that are not drawn as sheets."""
     return [layer for layer in block if not is_sheet(layer.kind)]
 
 
 def block_kind(block: Block) -> str:
-    """Returns what a block consists of, for example `2 conv, pool` or `Flatten, Dense`."""
+    """What a block consists of, for example `2 conv, pool` or `Flatten, Dense`."""
     bodies = bodies_of(block)
     if len(bodies) < 2:
         return ", ".join(layer.kind for layer in block)
@@ -63,7 +63,7 @@ def block_kind(block: Block) -> str:
 
 
 def make_cell(block: Block, largest: int, size: float, *, tossed: bool = False) -> Cell:
-    """Returns the solid and the text for one block; a tossed block is dashed and crossed out."""
+    """The solid and the text for one block; a tossed block is dashed and crossed out."""
     slabs = bodies_of(block) if len(bodies_of(block)) > 1 else block
     if len(slabs) > MOST_SLABS:
         slabs = [*slabs[: MOST_SLABS - 1], slabs[-1]]
@@ -137,7 +137,7 @@ def heading(words: Heading, x: float, y: float) -> Drawing:
 
 
 def natural_width(cells: Sequence[Cell]) -> float:
-    """Returns the pixels that a row of cells needs."""
+    """The pixels that a row of cells needs."""
     return sum(cell.width for cell in cells) + GAP * (len(cells) - 1)
 
 
@@ -230,7 +230,7 @@ def alt_text(
     phases: Sequence[Phase],
     base: str,
 ) -> str:
-    """Returns the description of the drawing for readers who cannot see it."""
+    """The description of the drawing for readers who cannot see it."""
     sentences = []
     for what, layers in ((f"Kept from {base}", kept), ("Chopped off", tossed), ("New on top", added)):
         blocks = [

@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 
 def render(template: str, **values: Any) -> str:
-    """Returns a template of this folder, filled in with `values`, as HTML.
+    """A template of this folder, filled in with `values`, as HTML.
 
     Arguments: `template` is a file name, for example `"run.html"`; `values` must contain every name that the template
     uses. Values are escaped unless they are a `Drawing`, so any other string appears in the page as text.

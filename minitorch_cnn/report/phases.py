@@ -76,7 +76,7 @@ def draw_phases(
 
 
 def place_phases(phases: Sequence[tuple[str, Sequence[Curve]]]) -> list[PlacedPhase]:
-    """Returns every phase that has epochs, with its epochs numbered through the whole training."""
+    """Every phase that has epochs, with its epochs numbered through the whole training."""
     placed: list[PlacedPhase] = []
     before = 0
     for name, curves in phases:
@@ -131,14 +131,14 @@ def borders(
 
 
 def count(number: int, noun: str) -> str:
-    """Returns a number with its noun, for example `1 epoch` or `1,024 epochs`."""
+    """A number with its noun, for example `1 epoch` or `1,024 epochs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def alt_text(
     title: str, phases: Sequence[PlacedPhase], baselines: Sequence[Curve], references: References, text: Text
 ) -> str:
-    """Returns the description of the chart for readers who cannot see it."""
+    """The description of the chart for readers who cannot see it."""
     sentences = []
     for number, (name, curves, first, last) in enumerate(phases, 1):
         ends = ", ".join(f"{curve.name} ends at {text(curve.values[-1])}" for curve in curves if len(curve.values))

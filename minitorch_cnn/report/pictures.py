@@ -20,7 +20,7 @@ PURPOSE = "drawing the pictures of a report"
 
 
 def check_image(image: np.ndarray) -> np.ndarray:
-    """Returns the image in a form that Pillow accepts: uint8 of shape `(H, W)`, `(H, W, 3)` or `(H, W, 4)`.
+    """The image in a form that Pillow accepts: uint8 of shape `(H, W)`, `(H, W, 3)` or `(H, W, 4)`.
 
     Raises ArgumentError when the dtype is not uint8 and ShapeError when the shape is not that of an image.
     """
@@ -35,14 +35,14 @@ def check_image(image: np.ndarray) -> np.ndarray:
 
 
 def encoded(picture: Image.Image, kind: str, **options: Any) -> str:
-    """Returns a Pillow image as a data URI in the format `kind`, `"PNG"` or `"JPEG"`."""
+    """A Pillow image as a data URI in the format `kind`, `"PNG"` or `"JPEG"`."""
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def png_uri(image: np.ndarray) -> str:
-    """Returns a uint8 image `(H, W)`, `(H, W, 3)` or `(H, W, 4)` as a PNG data URI that keeps every pixel.
+    """A uint8 image `(H, W)`, `(H, W, 3)` or `(H, W, 4)` as a PNG data URI that keeps every pixel.
 
     Raises ArgumentError or ShapeError for any other array, as `check_image` does.
     """
@@ -51,7 +51,7 @@ def png_uri(image: np.ndarray) -> str:
 
 
 def photo_uri(image: np.ndarray) -> str:
-    """Returns an image as a JPEG data URI of at most 192 pixels a side: about 10 kB instead of 100."""
+    """An image as a JPEG data URI of at most 192 pixels a side: about 10 kB instead of 100."""
     Image = require("PIL.Image", PURPOSE)
     photo = Image.fromarray(check_image(image)).convert("RGB")
     photo.thumbnail((LARGEST_PHOTO, LARGEST_PHOTO))
@@ -59,7 +59,7 @@ def photo_uri(image: np.ndarray) -> str:
 
 
 def picture_uri(image: np.ndarray) -> str:
-    """Returns an image as a data URI: a PNG up to 64 pixels a side, a JPEG beyond."""
+    """An image as a data URI: a PNG up to 64 pixels a side, a JPEG beyond."""
     image = check_image(image)
     return png_uri(image) if max(image.shape[:2]) <= LARGEST_EXACT else photo_uri(image)
 
@@ -67,7 +67,7 @@ def picture_uri(image: np.ndarray) -> str:
 def filter_grid(
     kernel: np.ndarray, columns: int = 8, magnify: int | None = None, largest: float | np.ndarray | None = None
 ) -> np.ndarray:
-    """Returns convolution filters as one image of tiles: zero is grey, positive weights are brighter, negative darker.
+    """Convolution filters as one image of tiles: zero is grey, positive weights are brighter, negative darker.
 
     Arguments: `kernel` `(KH, KW, C, K)` with C = 3 (shown in colour) or 1; `columns`, the number of tiles in a row;
     `magnify`, the pixels per weight, by default enough to make a tile about 60 pixels wide; `largest`, the weight that

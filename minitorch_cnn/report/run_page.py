@@ -35,7 +35,7 @@ def write_report(run: Run, path: str | Path) -> Path:
 
 
 def run_page(run: Run) -> str:
-    """Returns the page of a run as HTML."""
+    """The page of a run as HTML."""
     return render(
         "run.html",
         run=run,
@@ -52,7 +52,7 @@ def run_page(run: Run) -> str:
 
 
 def network(run: Run) -> dict[str, Any] | None:
-    """Returns the drawings, table rows and totals of the architecture, or None if the run has no layers."""
+    """The drawings, table rows and totals of the architecture, or None if the run has no layers."""
     if not run.layers:
         return None
     # Only an image that has the shape of the input: a stretched one would show what the network never saw.
@@ -78,17 +78,17 @@ def network(run: Run) -> dict[str, Any] | None:
 
 
 def same_shape(image: np.ndarray, input_shape: Sequence[int] | None) -> bool:
-    """Returns whether an image has as many rows and columns as the input of the network."""
+    """Whether an image has as many rows and columns as the input of the network."""
     return bool(input_shape) and np.shape(image)[:2] == tuple(input_shape or ())[:2]
 
 
 def share(part: float, whole: float) -> float:
-    """Returns the part as a fraction of the whole, or 0 if the whole is 0."""
+    """The part as a fraction of the whole, or 0 if the whole is 0."""
     return part / whole if whole else 0.0
 
 
 def confusion(run: Run | TransferRun) -> dict[str, Any] | None:
-    """Returns the matrix, the accuracy per class and the mistakes, or None if there is no matrix or it is all zeros."""
+    """The matrix, the accuracy per class and the mistakes, or None if there is no matrix or it is all zeros."""
     if run.confusion is None or np.sum(run.confusion) == 0:
         return None
     matrix = np.asarray(run.confusion)
@@ -114,14 +114,14 @@ def confusion(run: Run | TransferRun) -> dict[str, Any] | None:
 
 
 def filters(run: Run) -> dict[str, Drawing] | None:
-    """Returns the filters of the first layer for a screen and for a phone, or None if the run has none."""
+    """The filters of the first layer for a screen and for a phone, or None if the run has none."""
     if run.filters is None:
         return None
     return {"wide": draw_filters(run.filters, columns=16), "narrow": draw_filters(run.filters, columns=8)}
 
 
 def samples(run: Run | TransferRun, *, correct: bool) -> dict[str, Any]:
-    """Returns the correct or the wrong predictions, the most confident first, and how many there are."""
+    """The correct or the wrong predictions, the most confident first, and how many there are."""
     chosen = [sample for sample in run.samples if bool(sample.correct) == correct]
     chosen.sort(key=lambda sample: -certainty(sample))
     cards = [
@@ -139,11 +139,11 @@ def samples(run: Run | TransferRun, *, correct: bool) -> dict[str, Any]:
 
 
 def certainty(sample: Sample) -> float:
-    """Returns the probability clipped to the range 0 to 1, or 0 if it is not finite."""
+    """The probability clipped to the range 0 to 1, or 0 if it is not finite."""
     return min(1.0, max(0.0, float(sample.probability))) if math.isfinite(sample.probability) else 0.0
 
 
 def skipped(run: Run | TransferRun) -> dict[str, Any]:
-    """Returns the names of the first skipped files, how many there are, and how many are not named."""
+    """The names of the first skipped files, how many there are, and how many are not named."""
     names = [str(name) for name in run.skipped]
     return {"names": names[:MOST_SKIPPED], "count": len(names), "more": max(0, len(names) - MOST_SKIPPED)}

@@ -48,7 +48,7 @@ def draw_step_curve(curve: StepCurve, *, title: str | None = None) -> Drawing:
 
 
 def power_of_ten(power: int) -> str:
-    """Returns the label of a tick, for example `1` or `1e-4`."""
+    """The label of a tick, for example `1` or `1e-4`."""
     return f"1e{power}" if power else "1"
 
 
@@ -68,7 +68,7 @@ def line(
 
 
 def alt_text(curve: StepCurve) -> str:
-    """Returns the description of the chart for readers who cannot see it."""
+    """The description of the chart for readers who cannot see it."""
     valleys = []
     for dtype in INKS:
         step, error = curve.best(dtype)

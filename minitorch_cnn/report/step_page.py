@@ -41,7 +41,7 @@ def write_step_page(page: StepPage, path: str | Path) -> Path:
 
 
 def step_page(page: StepPage) -> str:
-    """Returns the page as HTML."""
+    """The page as HTML."""
     step = page.step
     parameters = sum(layer.parameters for layer in step.layers)
     multiplications = sum(layer.multiplications for layer in step.layers)
@@ -73,7 +73,7 @@ def step_page(page: StepPage) -> str:
 
 
 def pictures(page: StepPage) -> list[dict[str, Any]]:
-    """Returns the images of the step with their labels."""
+    """The images of the step with their labels."""
     if page.images is None:
         return []
     labels = [*page.labels, *[""] * len(page.images)]
@@ -85,7 +85,7 @@ def pictures(page: StepPage) -> list[dict[str, Any]]:
 
 
 def answers(page: StepPage) -> list[Drawing] | None:
-    """Returns bar charts of the most likely classes of the first image before and after the step.
+    """Bar charts of the most likely classes of the first image before and after the step.
 
     Returns None if the output of the network is not a vector of at least two numbers.
     """
@@ -104,7 +104,7 @@ def answers(page: StepPage) -> list[Drawing] | None:
 
 
 def row(layer: LayerTrace) -> dict[str, Any]:
-    """Returns the cells of the tables for one layer."""
+    """The cells of the tables for one layer."""
     seen, back = layer.activation, layer.gradient
     assert seen is not None  # the forward pass visits every layer
     move = layer.moves.get("kernel")
@@ -130,7 +130,7 @@ def row(layer: LayerTrace) -> dict[str, Any]:
 
 
 def totals(step: StepTrace) -> dict[str, str]:
-    """Returns the cells of the last row of the table of costs, and both ways of measuring the time."""
+    """The cells of the last row of the table of costs, and both ways of measuring the time."""
     done = sum(layer.performed for layer in step.layers)
     return {
         "multiplications": short(done),

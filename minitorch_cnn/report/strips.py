@@ -54,7 +54,7 @@ def draw_piece(state: str, start: float, end: float, y: float, hatch: str) -> Dr
 
 
 def pieces(spans: Sequence[Span], phase: Phase) -> list[tuple[str, float, float]]:
-    """Returns `(state, start, end)` for each stretch of a strip, from left to right.
+    """`(state, start, end)` for each stretch of a strip, from left to right.
 
     A block is divided evenly among its layers that have parameters. A block without parameters takes the state of the
     block before it.
@@ -73,5 +73,5 @@ def pieces(spans: Sequence[Span], phase: Phase) -> list[tuple[str, float, float]
 
 
 def short_number(number: int) -> str:
-    """Returns a number as text, in a short form if it is large, for example `14.7 million`."""
+    """A number as text, in a short form if it is large, for example `14.7 million`."""
     return f"{number / 1e6:.1f} million" if number >= 1e6 else f"{number:,}"

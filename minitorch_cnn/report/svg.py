@@ -29,20 +29,20 @@ class Drawing(str):
 
 
 def escape(value: object) -> Drawing:
-    """Returns `value` escaped as text or as the value of an attribute; a `Drawing` is returned unchanged."""
+    """`value` escaped as text or as the value of an attribute; a `Drawing` is returned unchanged."""
     if isinstance(value, Drawing):
         return value
     return Drawing(NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(value)).translate(ENTITIES))
 
 
 def number(value: float) -> str:
-    """Returns a coordinate with at most two decimals, which is precise enough and keeps files small."""
+    """A coordinate with at most two decimals, which is precise enough and keeps files small."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
 def shorten(name: object, longest: int) -> str:
-    """Returns a name in at most `longest` characters, cut in the middle because names mostly differ at their ends."""
+    """A name in at most `longest` characters, cut in the middle because names mostly differ at their ends."""
     name = str(name)
     if len(name) <= longest:
         return name
@@ -51,7 +51,7 @@ def shorten(name: object, longest: int) -> str:
 
 
 def element(tag: str, *children: object, **attributes: Any) -> Drawing:
-    """Returns one element.
+    """One element.
 
     Arguments: `tag`, for example `"path"`; `children` are drawings, or text that is escaped; of the attributes,
     `stroke_width=2` becomes `stroke-width="2"`, `class_` becomes `class`, and those that are None are left out.
@@ -66,7 +66,7 @@ def element(tag: str, *children: object, **attributes: Any) -> Drawing:
 
 
 def group(*children: object, **attributes: Any) -> Drawing:
-    """Returns the children as one group."""
+    """The children as one group."""
     return element("g", *children, **attributes)
 
 
@@ -81,7 +81,7 @@ def label(
     weight: int | None = None,
     **attributes: Any,
 ) -> Drawing:
-    """Returns text with its baseline at `y` that starts, is centred or ends at `x`, in pixels.
+    """Text with its baseline at `y` that starts, is centred or ends at `x`, in pixels.
 
     `anchor` says which of the three: `"start"`, `"middle"` or `"end"`.
     """
@@ -99,13 +99,13 @@ def label(
 
 
 def path(points: Iterable[tuple[float, float]], *, closed: bool = False, **attributes: Any) -> Drawing:
-    """Returns straight lines through `points`, each an `(x, y)` in pixels; `closed` joins the last to the first."""
+    """Straight lines through `points`, each an `(x, y)` in pixels; `closed` joins the last to the first."""
     corners = "L".join(f"{number(x)} {number(y)}" for x, y in points)
     return element("path", d=f"M{corners}{'Z' if closed else ''}", **attributes)
 
 
 def picture(width: float, height: float, *children: object, description: str, **attributes: Any) -> Drawing:
-    """Returns the outer `<svg>` of `width` by `height` pixels, which shrinks where less width is available.
+    """The outer `<svg>` of `width` by `height` pixels, which shrinks where less width is available.
 
     `description` is the alternative text for readers who cannot see the picture.
     """

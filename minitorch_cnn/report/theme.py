@@ -25,12 +25,12 @@ COLOURS = {
 
 
 def colour(name: str) -> str:
-    """Returns the CSS value of a colour in `COLOURS`, for example `var(--conv, #4180cf)`."""
+    """The CSS value of a colour in `COLOURS`, for example `var(--conv, #4180cf)`."""
     return f"var(--{name}, {COLOURS[name][0]})"
 
 
 def style_variables() -> str:
-    """Returns the CSS rules that set every colour for the light and the dark theme."""
+    """The CSS rules that set every colour for the light and the dark theme."""
     light = "".join(f"--{name}:{values[0]};" for name, values in COLOURS.items())
     dark = "".join(f"--{name}:{values[1]};" for name, values in COLOURS.items())
     return f":root{{color-scheme:light dark;{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"

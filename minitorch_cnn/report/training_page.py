@@ -71,7 +71,7 @@ def write_training_report(
 
 
 def layer_rows(model: Sequential) -> list[LayerRow]:
-    """Returns a row for every layer with its name, kind, shape and parameters, and whether it is trained or frozen."""
+    """A row for every layer with its name, kind, shape and parameters, and whether it is trained or frozen."""
     lowest = model.lowest_trainable()
     rows = []
     for index, layer in enumerate(model.layers):
@@ -94,7 +94,7 @@ def layer_rows(model: Sequential) -> list[LayerRow]:
 def samples(
     images: Array, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str], count: int = SAMPLES
 ) -> list[Sample]:
-    """Returns the first `count` correct predictions and the `count` most confident wrong ones.
+    """The first `count` correct predictions and the `count` most confident wrong ones.
 
     Arguments: uint8 `images` (N, H, W, C), `labels` (N,), `probabilities` (N, classes) and the `names` of the classes.
     """
@@ -109,6 +109,6 @@ def samples(
 
 
 def first_filters(model: Sequential) -> np.ndarray | None:
-    """Returns the kernel (KH, KW, 3, K) of the first layer if it is a convolution of colour images, else None."""
+    """The kernel (KH, KW, 3, K) of the first layer if it is a convolution of colour images, else None."""
     kernel = model.layers[0].parameters.get("kernel")
     return np.array(on_host(kernel)) if kernel is not None and kernel.ndim == 4 and kernel.shape[2] == 3 else None

@@ -31,11 +31,11 @@ class Phase:
                 raise ArgumentError(f"phase {self.name}: {name}: expected one of the states {known}, got {state!r}")
 
     def state_of(self, layer: LayerRow) -> str:
-        """Returns the state of a layer during this phase."""
+        """The state of a layer during this phase."""
         return self.states.get(layer.name, layer.state)
 
     def trained_parameters(self, layers: Iterable[LayerRow]) -> int:
-        """Returns how many parameters of these layers the phase trains."""
+        """How many parameters of these layers the phase trains."""
         return sum(layer.parameters for layer in layers if self.state_of(layer) == "trained")
 
 

@@ -33,7 +33,7 @@ def write_transfer_report(run: TransferRun, path: str | Path) -> Path:
 
 
 def transfer_page(run: TransferRun) -> str:
-    """Returns the page of transfer learning as HTML."""
+    """The page of transfer learning as HTML."""
     return render(
         "transfer.html",
         run=run,
@@ -50,7 +50,7 @@ def transfer_page(run: TransferRun) -> str:
 
 
 def facts(run: TransferRun) -> list[tuple[str, str]]:
-    """Returns the facts: the accuracy after each phase, the last phase first, those to compare with, and the time."""
+    """The facts: the accuracy after each phase, the last phase first, those to compare with, and the time."""
     known = [(phase.name, accuracy(phase)) for phase in reversed(run.phases)]
     rows = [(f"accuracy, {name}", percent_text(value)) for name, value in known if math.isfinite(value)]
     scratch = last(run.scratch.get("val_accuracy", ()))
@@ -63,29 +63,29 @@ def facts(run: TransferRun) -> list[tuple[str, str]]:
 
 
 def accuracy(phase: Phase) -> float:
-    """Returns the accuracy at the end of a phase, or NaN if it was not measured."""
+    """The accuracy at the end of a phase, or NaN if it was not measured."""
     return last(phase.history.get("val_accuracy", ())) if phase.accuracy is None else float(phase.accuracy)
 
 
 def last(values: Sequence[float]) -> float:
-    """Returns the last value, or NaN if there are none."""
+    """The last value, or NaN if there are none."""
     return float(values[-1]) if len(values) else math.nan
 
 
 def total_seconds(run: TransferRun) -> float:
-    """Returns the time of the whole training in seconds, or 0 if it was not measured."""
+    """The time of the whole training in seconds, or 0 if it was not measured."""
     if run.seconds is not None:
         return float(run.seconds)
     return sum(phase_seconds(phase) for phase in run.phases)
 
 
 def phase_seconds(phase: Phase) -> float:
-    """Returns the time of a phase in seconds; epochs that were not measured count as 0."""
+    """The time of a phase in seconds; epochs that were not measured count as 0."""
     return float(np.nansum(np.asarray(phase.history.get("seconds", ()), float)))
 
 
 def surgery(run: TransferRun) -> dict[str, Any] | None:
-    """Returns the drawings of what is kept, tossed and added, and a row for every layer, or None without layers."""
+    """The drawings of what is kept, tossed and added, and a row for every layer, or None without layers."""
     if not (run.kept or run.tossed or run.added):
         return None
     groups = (run.kept, run.tossed, run.added)
@@ -104,7 +104,7 @@ def surgery(run: TransferRun) -> dict[str, Any] | None:
 
 
 def phase_rows(run: TransferRun) -> list[dict[str, Any]]:
-    """Returns the trained parameters, epochs, time and accuracy of every phase as text, empty where unknown."""
+    """The trained parameters, epochs, time and accuracy of every phase as text, empty where unknown."""
     layers = [*run.kept, *run.added]
     total = sum(layer.parameters for layer in layers)
     rows = []
@@ -125,7 +125,7 @@ def phase_rows(run: TransferRun) -> list[dict[str, Any]]:
 
 
 def curves(run: TransferRun) -> list[Drawing]:
-    """Returns charts of loss and accuracy over the phases, compared with the training from scratch, as far as known."""
+    """Charts of loss and accuracy over the phases, compared with the training from scratch, as far as known."""
     drawings = []
     for title, key, text in (("Loss", "loss", loss_text), ("Accuracy", "accuracy", percent_text)):
         pairs = (("training", key, "train"), ("validation", f"val_{key}", "validation"))
@@ -143,7 +143,7 @@ def curves(run: TransferRun) -> list[Drawing]:
 
 
 def filters(run: TransferRun) -> dict[str, Any] | None:
-    """Returns pictures of the first layer's filters before and after, and of the change, or None without filters.
+    """Pictures of the first layer's filters before and after, and of the change, or None without filters.
 
     The size of the change is ||after - before|| / ||before||, the Euclidean norm over all weights.
     """
@@ -155,7 +155,7 @@ def filters(run: TransferRun) -> dict[str, Any] | None:
 
 
 def explanations(run: TransferRun) -> dict[str, Any]:
-    """Returns photos with their heat maps and predictions, and how many there are."""
+    """Photos with their heat maps and predictions, and how many there are."""
     cards = [
         {
             "photo": Drawing(photo_uri(each.sample.image)),

@@ -101,7 +101,7 @@ def write_transfer_training_report(
 def explanations(
     model: Sequential, images: Array, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str]
 ) -> list[Explanation]:
-    """Returns heat maps for the most confident correct predictions of each class and the most confident wrong ones.
+    """Heat maps for the most confident correct predictions of each class and the most confident wrong ones.
 
     The list is empty if the model has no layer `block5_conv3`.
     """
@@ -125,7 +125,7 @@ def explanations(
 
 
 def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
-    """Returns the commands that repeat the run and that classify a photo with its model."""
+    """The commands that repeat the run and that classify a photo with its model."""
     given = {
         "weights": settings.weights,
         "data": settings.data,
@@ -145,7 +145,7 @@ def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
 
 
 def read_history(folder: str | Path) -> dict[str, list[float]]:
-    """Returns the history of the run in `folder`, one list with a value per epoch under each name.
+    """The history of the run in `folder`, one list with a value per epoch under each name.
 
     Raises CheckpointError when the folder has no readable history.
     """

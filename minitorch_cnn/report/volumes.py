@@ -29,17 +29,17 @@ class Solid:
 
 
 def hue_of(kind: str) -> str:
-    """Returns the name of the colour for layers of this class."""
+    """The name of the colour for layers of this class."""
     return next((hue for word, hue in HUES.items() if word in kind.lower()), "plain")
 
 
 def is_sheet(kind: str) -> bool:
-    """Returns whether layers of this class are drawn as a thin sheet."""
+    """Whether layers of this class are drawn as a thin sheet."""
     return any(word in kind.lower() for word in SHEETS)
 
 
 def extent(shape: Sequence[int], kind: str, largest: int, size: float) -> tuple[float, float, float]:
-    """Returns the width, height and depth in pixels of the solid for one output.
+    """The width, height and depth in pixels of the solid for one output.
 
     Arguments: `shape` of the output, `(H, W, C)` or `(features,)`; `kind`, the class of the layer; `largest`, the
     largest number of rows or columns of any feature map in the network; `size`, the pixels that stand for `largest`.
@@ -56,7 +56,7 @@ def extent(shape: Sequence[int], kind: str, largest: int, size: float) -> tuple[
 
 
 def hatching(identifier: str, hue: str) -> Drawing:
-    """Returns the pattern that marks frozen layers; a drawing defines it once and passes its name to `draw_solid`."""
+    """The pattern that marks frozen layers; a drawing defines it once and passes its name to `draw_solid`."""
     stroke = path([(0, 0), (0, 6)], stroke=colour(hue), stroke_width=2)
     where = {"patternUnits": "userSpaceOnUse", "patternTransform": "rotate(45)"}
     return element("pattern", stroke, id=identifier, width=6, height=6, **where)

@@ -50,7 +50,7 @@ def report_last_checkpoint(folder: Any, paths: Sequence[Path], command: str) -> 
 
 
 def kept(paths: Sequence[Path]) -> str:
-    """Return which good checkpoint exists right now, in words."""
+    """Which good checkpoint exists right now, in words."""
     path = next(filter(checkpoint.exists, paths), None)
     if path is None:
         return "no checkpoint yet"
@@ -62,7 +62,7 @@ def kept(paths: Sequence[Path]) -> str:
 
 
 def place(facts: dict[str, Any]) -> str:
-    """Return at which epoch and batch a checkpoint with these `facts` was written, in words."""
+    """At which epoch and batch a checkpoint with these `facts` was written, in words."""
     epoch, batch = facts["epoch"], facts["batch"]
     return f"epoch {epoch + 1} after batch {batch}" if batch or not epoch else f"after epoch {epoch}"
 

@@ -151,7 +151,7 @@ def _class_number(label, classes, names):
 
 
 def label_words(subject: Subject) -> list[str]:
-    """Return the label of each image in words."""
+    """The label of each image in words."""
     if subject.labels is None:
         return [""] * len(subject.images)
     names = subject.class_names

@@ -46,7 +46,7 @@ class RunFolder:
 
     @classmethod
     def fresh(cls, name: str, path: str | Path | None = None) -> "RunFolder":
-        """Return a new folder: `path`, or else runs/NAME-DATE-TIME; CheckpointError if it already holds a run."""
+        """A new folder: `path`, or else runs/NAME-DATE-TIME; CheckpointError if it already holds a run."""
         if path is None:
             path = _unused(Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
         folder = cls(path)
@@ -63,7 +63,7 @@ class RunFolder:
             file.write(text.encode())
 
     def read_settings(self, kind: Callable[..., Settings]) -> Settings:
-        """Return the settings that the run was started with, as the dataclass `kind`.
+        """The settings that the run was started with, as the dataclass `kind`.
 
         Raises CheckpointError if the folder holds no run, or one that cannot be read or was started by another command.
         """
@@ -90,7 +90,7 @@ class RunFolder:
         checkpoint.save(self.model, arrays, {"model": model.config(), "class_names": list(class_names)})
 
     def load_model(self) -> tuple[Sequential, list[str]]:
-        """Return (model, class names) of a finished run; CheckpointError if it is not finished."""
+        """(model, class names) of a finished run; CheckpointError if it is not finished."""
         if self.config.exists() and not self.model.exists():
             raise CheckpointError(f"{self.path}: the training is not finished; continue it with --resume {self.path}")
         return stored_model(self.model, *checkpoint.load(self.model))

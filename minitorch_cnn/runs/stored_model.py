@@ -19,7 +19,7 @@ LONGEST_NAME = 200  # characters
 def stored_model(
     path: str | Path, arrays: dict[tuple[str, ...], np.ndarray], facts: dict[str, Any]
 ) -> tuple[Sequential, list[str]]:
-    """Return (model, class names) from what `RunFolder.save_model` wrote; CheckpointError for anything else.
+    """(model, class names) from what `RunFolder.save_model` wrote; CheckpointError for anything else.
 
     Arguments: `path` for messages; `arrays` {(layer, name): array}; `facts` with the model's `config()` and the class
     names. Only layers of this package can be named, and no array is allocated before all shapes have been compared.

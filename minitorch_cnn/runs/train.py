@@ -39,13 +39,13 @@ class Settings:
 
 
 def gather_skipped(dataset: Dataset, ranks: Alone) -> Dataset:
-    """Return `dataset` with the damaged files that any rank has found; each rank reads only its share of the images."""
+    """`dataset` with the damaged files that any rank has found; each rank reads only its share of the images."""
     found = [path for paths in ranks.gather(list(dataset.skipped)) for path in paths]
     return replace(dataset, skipped=list(dict.fromkeys(found)))
 
 
 def command_line(ranks: Alone, command: str) -> str:
-    """Return `command` as the user types it to run it on as many processes as now."""
+    """`command` as the user types it to run it on as many processes as now."""
     return f"mpiexec -n {ranks.size} {command}" if ranks.size > 1 else command
 
 

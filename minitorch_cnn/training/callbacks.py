@@ -44,7 +44,7 @@ class Callback:
         """Called after the last epoch."""
 
     def state(self) -> tuple[dict, dict[str, Any]]:
-        """Return ({name: array}, {name: anything JSON can hold}), to be saved in a checkpoint."""
+        """({name: array}, {name: anything JSON can hold}), to be saved in a checkpoint."""
         return {}, {}
 
     def load_state(self, arrays: dict, facts: dict[str, Any]) -> None:

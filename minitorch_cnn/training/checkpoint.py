@@ -39,7 +39,7 @@ def save(
 
 
 def load(path: str | Path) -> State:
-    """Return (arrays, facts) as they were saved; CheckpointError if the file is missing, damaged or of another kind."""
+    """(arrays, facts) as they were saved; CheckpointError if the file is missing, damaged or of another kind."""
     entries = read_npz(path, CheckpointError)
     try:
         description = json.loads(entries["description"].tobytes())
@@ -57,7 +57,7 @@ def load(path: str | Path) -> State:
 
 
 def load_last(path: str | Path) -> tuple[dict[tuple[str, ...], np.ndarray], dict[str, Any], str | None]:
-    """Return (arrays, facts, None), or the previous checkpoint and a line that says so if `path` is gone or damaged.
+    """(arrays, facts, None), or the previous checkpoint and a line that says so if `path` is gone or damaged.
 
     Raises CheckpointError if there is no good checkpoint.
     """
@@ -74,13 +74,13 @@ def load_last(path: str | Path) -> tuple[dict[tuple[str, ...], np.ndarray], dict
 
 
 def previous(path: str | Path) -> Path:
-    """Return where the checkpoint before the one at `path` is kept."""
+    """Where the checkpoint before the one at `path` is kept."""
     path = Path(path)
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def exists(path: str | Path) -> bool:
-    """Return whether there is a checkpoint for `load_last` to read."""
+    """Whether there is a checkpoint for `load_last` to read."""
     return Path(path).exists() or previous(path).exists()
 
 

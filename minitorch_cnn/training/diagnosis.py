@@ -28,7 +28,7 @@ class Place:
     kind: str = PASS
 
     def advice(self, steps: int, rate: float) -> str:
-        """Return what to try, if this happened after `steps` steps at a learning rate of `rate`."""
+        """What to try, if this happened after `steps` steps at a learning rate of `rate`."""
         if self.kind == INPUT:
             return "check the images"
         if not steps:
@@ -54,7 +54,7 @@ def require_finite(loss: float, model: Any) -> None:
 
 
 def finite(array: Array) -> bool:
-    """Return whether all numbers of an array are finite; examines each of them only if their sum is not finite."""
+    """Whether all numbers of an array are finite; examines each of them only if their sum is not finite."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(float(array.sum()))) or bool(np.isfinite(on_host(array)).all())
 
@@ -62,7 +62,7 @@ def finite(array: Array) -> bool:
 def where_it_began(
     model: Any, x: Any, labels: Any, loss: Any, first: int = 0, images: int | None = None
 ) -> Place | None:
-    """Return the first Place in the forward or backward pass where a number is not finite, or None if all are finite.
+    """The first Place in the forward or backward pass where a number is not finite, or None if all are finite.
 
     Arguments: `x` (N, ...) and `labels`, the batch of the last step, whose random draws are repeated. If x is part of a
     batch of `images`, `first` is the position of its first image there, counted from 0.

@@ -28,13 +28,13 @@ IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
 
 
 def fixed_depth(model: Any) -> int:
-    """Return how many of the lowest layers are deterministic: frozen, and known to be without randomness."""
+    """How many of the lowest layers are deterministic: frozen, and known to be without randomness."""
     frozen = model.layers[: model.lowest_trainable()]
     return next((depth for depth, layer in enumerate(frozen) if layer.random is not False), len(frozen))
 
 
 def worth_caching(model: Any, augment: Any) -> bool:
-    """Return whether the model has a frozen base whose output can be stored (`augment` is None)."""
+    """Whether the model has a frozen base whose output can be stored (`augment` is None)."""
     return augment is None and any(layer.parameter_shapes() for layer in model.layers[: fixed_depth(model)])
 
 
@@ -46,7 +46,7 @@ def base_features(
     progress: bool = True,
     ranks: Alone | None = None,
 ) -> np.ndarray:
-    """Return the output (N, ...) of the fixed layers for `images`, (N, H, W, C) or a sequence that loads them.
+    """The output (N, ...) of the fixed layers for `images`, (N, H, W, C) or a sequence that loads them.
 
     The result is in memory or, if it takes more than 2 GiB, in a temporary file that is deleted with the array. Each of
     `ranks` computes some of the batches that one process would compute, so the features have the same bits. Raises

@@ -11,7 +11,7 @@ SHARE = 0.9  # of the memory that can be used: the rest is lost to fragmentation
 
 
 def out_of_memory(model: Any, batch_size: int) -> BackendError:
-    """Return the BackendError for a batch that was too large; it names the largest batch size that should fit.
+    """The BackendError for a batch that was too large; it names the largest batch size that should fit.
 
     That is an estimate from the shapes: what a step stores for each image, and its scratch memory.
     """
@@ -30,7 +30,7 @@ def out_of_memory(model: Any, batch_size: int) -> BackendError:
 
 
 def needs(model: Any) -> tuple[int, int]:
-    """Return how much memory a training step takes: (bytes for any batch size, bytes for each image)."""
+    """How much memory a training step takes: (bytes for any batch size, bytes for each image)."""
     lowest, itemsize = model.lowest_trainable(), model.dtype.itemsize
     kept = sum(layer.kept_elements() for layer in model.layers[lowest:])
     maps = [math.prod(layer.output_shape) for layer in model.layers] + [math.prod(model.input_shape)]

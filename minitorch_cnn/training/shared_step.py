@@ -43,7 +43,7 @@ class SharedStep(Step):
         return value, correct
 
     def where_it_began(self, x: Any, labels: Any) -> Place | None:
-        """Return the Place of the first rank that finds one; each rank examines its own rows alone."""
+        """The Place of the first rank that finds one; each rank examines its own rows alone."""
         share, place = self.ranks.share(self.images()), None
         if share.images:
             with taking(Share(Alone(), share.first, share.stop, share.images), self.learner):
@@ -74,7 +74,7 @@ def align(model: Any, ranks: Alone) -> None:
 
 
 def evaluate(model: Any, images: Any, labels: Any, loss: Any, ranks: Alone) -> dict[str, float]:
-    """Return what `model.evaluate` returns; each rank evaluates its share of the images."""
+    """What `model.evaluate` returns; each rank evaluates its share of the images."""
     if ranks.size == 1:
         return model.evaluate(images, labels, loss=loss)
     share, sums = ranks.share(len(images)), np.zeros(2)

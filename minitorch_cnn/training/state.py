@@ -16,7 +16,7 @@ class TrainingState:
     """The part of a `Trainer` that saves and restores its state."""
 
     def state(self: Any) -> tuple[dict, dict[str, Any]]:
-        """Return (arrays, facts) for a checkpoint."""
+        """(arrays, facts) for a checkpoint."""
         arrays, draws = {}, {}
         for (layer, name), value in self.model.state().items():
             if name == "draws":

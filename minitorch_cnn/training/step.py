@@ -27,5 +27,5 @@ class Step:
         return value, correct
 
     def where_it_began(self, x: Any, labels: Any) -> diagnosis.Place | None:
-        """Return the Place where the step just taken with this batch stopped being finite, or None."""
+        """The Place where the step just taken with this batch stopped being finite, or None."""
         return diagnosis.where_it_began(self.learner, x, labels, self.loss)

@@ -19,5 +19,5 @@ import numpy as np
 
 
 def dense_backward(dy, x, kernel):
-    """Return (dx, dkernel, dbias) for dy (N, U), x (N, D) and kernel (D, U)."""
+    """(dx, dkernel, dbias) for dy (N, U), x (N, D) and kernel (D, U)."""
     raise NotImplementedError

@@ -15,10 +15,10 @@ import numpy as np
 
 
 def relu_forward(x):
-    """Return y, an array with the shape of x."""
+    """Y, an array with the shape of x."""
     raise NotImplementedError
 
 
 def relu_backward(dy, y):
-    """Return dx for dy = dL/dy and the output y of the forward pass, all of the same shape."""
+    """Dx for dy = dL/dy and the output y of the forward pass, all of the same shape."""
     raise NotImplementedError

@@ -18,5 +18,5 @@ import numpy as np
 
 
 def softmax_cross_entropy(scores, labels):
-    """Return (loss, dscores) for scores (N, K) and integer labels (N,) from 0 to K-1: a number and an array (N, K)."""
+    """(loss, dscores) for scores (N, K) and integer labels (N,) from 0 to K-1: a number and an array (N, K)."""
     raise NotImplementedError

@@ -24,7 +24,7 @@ import numpy as np
 
 
 def im2col(x, window, strides, padding):
-    """Return the columns (N*OH*OW, KH*KW*C) of x (N, H, W, C).
+    """The columns (N*OH*OW, KH*KW*C) of x (N, H, W, C).
 
     Arguments: window (KH, KW), strides (SH, SW), padding ((top, bottom), (left, right)) with zeros.
     """

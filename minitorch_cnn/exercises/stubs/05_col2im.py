@@ -15,7 +15,7 @@ import numpy as np
 
 
 def col2im(columns, input_shape, window, strides, padding):
-    """Return dx of shape `input_shape` = (N, H, W, C) for columns (N*OH*OW, KH*KW*C).
+    """Dx of shape `input_shape` = (N, H, W, C) for columns (N*OH*OW, KH*KW*C).
 
     Arguments: window (KH, KW), strides (SH, SW), padding ((top, bottom), (left, right)).
     """

@@ -22,7 +22,7 @@ from minitorch_cnn.engine.convolution.im2col import col2im, im2col
 
 
 def conv2d_backward(dy, x, kernel, strides, padding):
-    """Return (dx, dkernel, dbias) for dy (N, OH, OW, K), x (N, H, W, C) and kernel (KH, KW, C, K).
+    """(dx, dkernel, dbias) for dy (N, OH, OW, K), x (N, H, W, C) and kernel (KH, KW, C, K).
 
     Arguments: strides (SH, SW), padding ((top, bottom), (left, right)).
     """

@@ -13,7 +13,7 @@ import numpy as np
 
 
 def max_pool_backward(dy, x, window, strides):
-    """Return dx (N, H, W, C) for dy (N, OH, OW, C) and the input x (N, H, W, C) of the pool.
+    """Dx (N, H, W, C) for dy (N, OH, OW, C) and the input x (N, H, W, C) of the pool.
 
     Arguments: window (KH, KW), strides (SH, SW); there is no padding.
     """

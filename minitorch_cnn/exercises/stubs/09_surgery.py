@@ -22,7 +22,7 @@ import numpy as np
 
 
 def transplant(layers, after, new):
-    """Return a list of the layers up to the one called `after`, frozen, followed by the layers in the list `new`.
+    """A list of the layers up to the one called `after`, frozen, followed by the layers in the list `new`.
 
     Raises ValueError, with the name in its message, if no layer is called `after`.
     """
@@ -30,5 +30,5 @@ def transplant(layers, after, new):
 
 
 def lowest_trainable(layers):
-    """Return the index of the first layer with trainable True, or the number of layers if there is none."""
+    """The index of the first layer with trainable True, or the number of layers if there is none."""
     raise NotImplementedError

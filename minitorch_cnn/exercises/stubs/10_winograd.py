@@ -22,15 +22,15 @@ AT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
 
 
 def transform_patch(patch):
-    """Return V (4, 4, C) for a patch (4, 4, C)."""
+    """V (4, 4, C) for a patch (4, 4, C)."""
     raise NotImplementedError
 
 
 def transform_kernel(kernel):
-    """Return U (4, 4, C, K) for a kernel (3, 3, C, K)."""
+    """U (4, 4, C, K) for a kernel (3, 3, C, K)."""
     raise NotImplementedError
 
 
 def winograd_tile(patch, kernel):
-    """Return y (2, 2, K): the kernel (3, 3, C, K) applied at the four positions of the patch (4, 4, C)."""
+    """Y (2, 2, K): the kernel (3, 3, C, K) applied at the four positions of the patch (4, 4, C)."""
     raise NotImplementedError

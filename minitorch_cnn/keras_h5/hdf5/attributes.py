@@ -33,12 +33,12 @@ class Attribute:
     data: bytes
 
     def count(self) -> int:
-        """Return the number of values."""
+        """The number of values."""
         return 0 if self.shape is None else prod(self.shape)
 
 
 def attribute_name(message: Message) -> str:
-    """Return the name only, because an attribute that is not used is never decoded further."""
+    """The name only, because an attribute that is not used is never decoded further."""
     return _head(message)[0]
 
 
@@ -54,7 +54,7 @@ def parse_attribute(message: Message) -> Attribute:
 
 
 def _head(message: Message) -> tuple[str, bytes, bytes, bytes]:
-    """Return the name, and the undecoded type, shape and values."""
+    """The name, and the undecoded type, shape and values."""
     cursor = message.cursor("an attribute")
     version, flags = cursor.number(1), cursor.number(1)
     if version not in (1, 2, 3) or (version > 1 and flags & 0x03):
@@ -70,7 +70,7 @@ def _head(message: Message) -> tuple[str, bytes, bytes, bytes]:
 
 
 def integer(attribute: Attribute) -> int:
-    """Return the value of an attribute that must be a single integer."""
+    """The value of an attribute that must be a single integer."""
     numpy = attribute.datatype.numpy
     if numpy is None or numpy.kind not in "iu" or attribute.count() != 1 or attribute.datatype.is_bfloat16:
         raise WeightsError(f"attribute {shown(attribute.name)} is not a single integer")
@@ -78,7 +78,7 @@ def integer(attribute: Attribute) -> int:
 
 
 def texts(attribute: Attribute, heaps: GlobalHeaps) -> list[str]:
-    """Return the values of an attribute that must be a string or a flat list of strings; [] for no values."""
+    """The values of an attribute that must be a string or a flat list of strings; [] for no values."""
     name = shown(attribute.name)
     if attribute.shape is None or attribute.count() == 0:
         return []

@@ -91,7 +91,7 @@ def list_chunks(window: Window, tree: int, shape: tuple[int, ...], chunk_shape: 
 
 
 def read_chunk(window: Window, chunk: Chunk, filters: tuple[Filter, ...], size: int, item_size: int) -> Buffer:
-    """Return the `size` bytes of one chunk with its filters undone."""
+    """The `size` bytes of one chunk with its filters undone."""
     checksums = sum(4 for step in filters if step.number == FLETCHER32)
     if chunk.size > 2 * size + checksums + 1024:  # compression enlarges incompressible data by a thousandth
         raise damaged("a chunk is stored in far more bytes than it holds")
@@ -130,7 +130,7 @@ def _unshuffled(data: Buffer, item_size: int) -> Buffer:
 
 
 def _without_checksum(data: Buffer) -> memoryview:
-    """Return the data without its last four bytes, after comparing these with Fletcher's checksum of the rest."""
+    """The data without its last four bytes, after comparing these with Fletcher's checksum of the rest."""
     if len(data) < 4:
         raise damaged("a chunk is shorter than its checksum")
     body, stored = memoryview(data)[:-4], int.from_bytes(data[-4:], "little")
@@ -141,7 +141,7 @@ def _without_checksum(data: Buffer) -> memoryview:
 
 
 def fletcher_sums(data: Buffer) -> tuple[int, int]:
-    """Return the two sums, modulo 65535, of Fletcher's checksum over big-endian 16-bit words w_1 ... w_n.
+    """The two sums, modulo 65535, of Fletcher's checksum over big-endian 16-bit words w_1 ... w_n.
 
     The first is w_1 + ... + w_n; the second adds up the first sum after every word: n w_1 + (n-1) w_2 + ... + w_n. Both
     are computed block by block, so that no sum exceeds 64 bits and a large chunk needs no second array of its size.

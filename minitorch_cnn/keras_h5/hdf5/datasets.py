@@ -35,7 +35,7 @@ class Dataset:
         self._storage = parse_storage(window, found[LAYOUT], found.get(FILTERS))
 
     def declared_bytes(self) -> int:
-        """Return the size of its numbers in bytes, as an exact Python integer, because it may exceed 64 bits."""
+        """The size of its numbers in bytes, as an exact Python integer, because it may exceed 64 bits."""
         return 0 if self.shape is None else prod(self.shape) * self.datatype.size
 
     def use_bfloat16(self) -> None:
@@ -53,7 +53,7 @@ class Dataset:
             raise WeightsError("it declares more numbers than any computer can hold")
 
     def read(self) -> np.ndarray:
-        """Return the numbers in native byte order and stored precision, but bfloat16 as float32, which is exact."""
+        """The numbers in native byte order and stored precision, but bfloat16 as float32, which is exact."""
         self.check()
         assert self.shape is not None and self.datatype.numpy is not None  # as `check` requires
         array = np.empty(self.shape, self.datatype.numpy)

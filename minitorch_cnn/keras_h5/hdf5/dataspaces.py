@@ -9,7 +9,7 @@ MOST_AXES = 32  # HDF5's own limit
 
 
 def parse_dataspace(cursor: Cursor) -> tuple[int, ...] | None:
-    """Return the shape: `()` for a single value, None for HDF5's "null" space, which holds no values at all."""
+    """The shape: `()` for a single value, None for HDF5's "null" space, which holds no values at all."""
     version, axes = cursor.number(1), cursor.number(1)
     cursor.skip(1)  # whether the sizes are followed by maximum sizes
     if version == 1:

@@ -65,7 +65,7 @@ def parse_datatype(cursor: Cursor) -> Datatype:
 
 
 def as_bfloat16(datatype: Datatype) -> Datatype:
-    """Return a type that reads the same two bytes as bfloat16, which Keras stores as opaque because HDF5 lacks it."""
+    """A type that reads the same two bytes as bfloat16, which Keras stores as opaque because HDF5 lacks it."""
     return Datatype("bfloat16", datatype.size, np.dtype("<u2"), is_float=True, is_bfloat16=True)
 
 

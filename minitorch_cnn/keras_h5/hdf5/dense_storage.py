@@ -54,7 +54,7 @@ class FractalHeap:
         self.direct_rows = (largest_direct // self.start_size).bit_length() + 1
 
     def read(self, identifier: bytes) -> bytes:
-        """Return the message with this identifier, which consists of a kind, an offset and a length."""
+        """The message with this identifier, which consists of a kind, an offset and a length."""
         cursor = Cursor(identifier, "a heap identifier")
         if cursor.number(1) & 0x30:
             raise WeightsError("an HDF5 attribute or link of more than 64 KB is not supported")
@@ -65,7 +65,7 @@ class FractalHeap:
         return self.window.read(block + within, length, "a fractal heap")
 
     def _find(self, offset: int) -> tuple[int, int, int]:
-        """Return the address and size of the direct block that holds `offset`, and the offset within it."""
+        """The address and size of the direct block that holds `offset`, and the offset within it."""
         address, rows = self.root, self.root_rows
         if rows == 0:
             return address, self.start_size, offset
@@ -83,7 +83,7 @@ class FractalHeap:
         raise damaged("a fractal heap is nested without end")
 
     def _place(self, offset: int) -> tuple[int, int, int, int]:
-        """Return row, column, offset within the block, and size of the block that covers `offset`."""
+        """Row, column, offset within the block, and size of the block that covers `offset`."""
         row = (offset // (self.start_size * self.width)).bit_length()
         size = self.start_size << max(0, row - 1)
         first = 0 if row == 0 else size * self.width
@@ -137,5 +137,5 @@ def _identifiers(window: Window, address: int, identifier_size: int) -> Iterator
 
 
 def _bytes_for(limit: int) -> int:
-    """Return how many bytes HDF5 uses for a number that is at most `limit`."""
+    """How many bytes HDF5 uses for a number that is at most `limit`."""
     return (limit.bit_length() - 1) // 8 + 1 if limit else 1

@@ -39,23 +39,23 @@ class Node:
         self._attributes: dict[str, Message] | None = None
 
     def has_attribute(self, name: str) -> bool:
-        """Return whether the object has an attribute of this name."""
+        """Whether the object has an attribute of this name."""
         return name in self._all_attributes()
 
     def attribute_names(self) -> list[str]:
-        """Return the names of all attributes, in no particular order."""
+        """The names of all attributes, in no particular order."""
         return list(self._all_attributes())
 
     def integer(self, name: str) -> int:
-        """Return the value of an attribute that must be a single integer."""
+        """The value of an attribute that must be a single integer."""
         return attributes.integer(self._attribute(name))
 
     def texts(self, name: str) -> list[str]:
-        """Return the values of an attribute that must be a list of strings."""
+        """The values of an attribute that must be a list of strings."""
         return attributes.texts(self._attribute(name), self.file.heaps)
 
     def text(self, name: str) -> str | None:
-        """Return the value of an attribute that must be a single string; None if there is no such attribute."""
+        """The value of an attribute that must be a single string; None if there is no such attribute."""
         if not self.has_attribute(name):
             return None
         values = self.texts(name)
@@ -99,14 +99,14 @@ class Group(Node):
         self._links: dict[str, Link] | None = None
 
     def names(self) -> list[str]:
-        """Return the names in the file's order, which has no meaning: HDF5 lists `conv2d_10` before `conv2d_2`."""
+        """The names in the file's order, which has no meaning: HDF5 lists `conv2d_10` before `conv2d_2`."""
         return list(self._all_links())
 
     def __contains__(self, name: str) -> bool:
         return name in self._all_links()
 
     def group(self, path: str) -> Group:
-        """Return the group at a path of names; raises WeightsError, naming the path, when there is none."""
+        """The group at a path of names; raises WeightsError, naming the path, when there is none."""
         try:
             node = self._at(path)
         except WeightsError as error:
@@ -126,7 +126,7 @@ class Group(Node):
                         yield name, node
 
     def dataset(self, path: str) -> DatasetNode:
-        """Return the dataset at a path of names; raises WeightsError, to which the caller adds the name."""
+        """The dataset at a path of names; raises WeightsError, to which the caller adds the name."""
         node = self._at(path)
         if not isinstance(node, DatasetNode):
             raise WeightsError("it is not a dataset")
@@ -189,7 +189,7 @@ class File:
         self.root = root
 
     def node(self, address: int) -> Node:
-        """Return the group or dataset whose object header is at `address`."""
+        """The group or dataset whose object header is at `address`."""
         if address not in self._nodes:
             messages = read_object_header(self.window, address)
             kinds = {message.kind for message in messages}

@@ -20,7 +20,7 @@ class GlobalHeaps:
         self._collections: dict[int, dict[int, bytes]] = {}
 
     def text(self, reference: bytes) -> bytes:
-        """Return the string that a reference of 16 bytes points to."""
+        """The string that a reference of 16 bytes points to."""
         cursor = Cursor(reference, "a reference to a string")
         length, address, number = cursor.number(4), cursor.number(8), cursor.number(4)
         if length == 0:
@@ -39,7 +39,7 @@ class GlobalHeaps:
 
 
 def _collection(window: Window, address: int) -> dict[int, bytes]:
-    """Return the objects of one collection by number."""
+    """The objects of one collection by number."""
     head = Cursor(window.read(address, 16, "a heap of strings"), "a heap of strings")
     head.expect(b"GCOL")
     head.skip(4)

@@ -26,14 +26,14 @@ class Message:
     body: bytes
 
     def cursor(self, what: str) -> Cursor:
-        """Return a cursor over the body; raises WeightsError for "shared" messages, which are stored elsewhere."""
+        """A cursor over the body; raises WeightsError for "shared" messages, which are stored elsewhere."""
         if self.flags & 0x02:
             raise WeightsError(f"{what} is stored as an HDF5 shared message, which is not supported")
         return Cursor(self.body, what)
 
 
 def read_object_header(window: Window, address: int) -> list[Message]:
-    """Return the needed messages of the object at `address`, those in continuation blocks included, in file order."""
+    """The needed messages of the object at `address`, those in continuation blocks included, in file order."""
     start = window.read(address, min(40, max(0, window.size - address)), "an object header")
     if start[:4] == b"OHDR":
         blocks, entry = [_first_block_version_2(start, address)], _entry_version_2(start)
@@ -71,7 +71,7 @@ def _entry_version_1(cursor: Cursor) -> Message | None:
 
 
 def _entry_version_2(start: bytes) -> Callable[[Cursor], Message | None]:
-    """Return a parser of messages: type (1 byte), size (2), flags (1), creation order (2, if stored), body."""
+    """A parser of messages: type (1 byte), size (2), flags (1), creation order (2, if stored), body."""
     order_size = 2 if start[5] & 0x04 else 0
 
     def entry(cursor: Cursor) -> Message | None:
@@ -85,7 +85,7 @@ def _entry_version_2(start: bytes) -> Callable[[Cursor], Message | None]:
 
 
 def _first_block_version_2(start: bytes, address: int) -> tuple[int, int]:
-    """Return the address and length of the messages that follow the version 2 prefix."""
+    """The address and length of the messages that follow the version 2 prefix."""
     cursor = Cursor(start, "an object header", 4)
     version, flags = cursor.number(1), cursor.number(1)
     if version != 2:

@@ -9,7 +9,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def find_signature(window: Window) -> int | None:
-    """Return where the HDF5 data begins: byte 0, or after a user block of 512, 1024, 2048, ... bytes; else None."""
+    """Where the HDF5 data begins: byte 0, or after a user block of 512, 1024, 2048, ... bytes; else None."""
     offset = 0
     while offset + len(SIGNATURE) <= window.size:
         if window.read(offset, len(SIGNATURE), "the signature") == SIGNATURE:

@@ -4,7 +4,7 @@ LONGEST_SHOWN = 60
 
 
 def shown(name: str) -> str:
-    """Return the name as messages show it: in ASCII with everything else escaped, and shortened if it is long."""
+    """The name as messages show it: in ASCII with everything else escaped, and shortened if it is long."""
     if not name:
         return "(no name)"
     text = name if name.isprintable() and name.isascii() else ascii(name)[1:-1]

@@ -17,7 +17,7 @@ MOST_STRUCTURE_STEPS = 300_000
 
 
 def damaged(what: str) -> WeightsError:
-    """Return the error for a file whose bytes contradict each other."""
+    """The error for a file whose bytes contradict each other."""
     return WeightsError(f"the file is damaged: {what}")
 
 
@@ -35,7 +35,7 @@ class Window:
         self._steps_left = MOST_STRUCTURE_STEPS
 
     def narrowed(self, start: int) -> Window:
-        """Return a window that begins at byte `start` of this one, with a new allowance."""
+        """A window that begins at byte `start` of this one, with a new allowance."""
         return Window(self.file, self.start + start, self.size - start)
 
     def require(self, offset: int, count: int, what: str) -> None:
@@ -51,7 +51,7 @@ class Window:
             raise WeightsError("the file describes far more objects than any network has, so it was not read further")
 
     def read(self, offset: int, count: int, what: str) -> bytes:
-        """Return `count` bytes of structure (not of weights), charged to the file's allowance."""
+        """`count` bytes of structure (not of weights), charged to the file's allowance."""
         self.require(offset, count, what)
         self.charge(count)
         buffer = bytearray(count)
@@ -82,18 +82,18 @@ class Cursor:
         self.position = position
 
     def left(self) -> int:
-        """Return the number of bytes not yet read."""
+        """The number of bytes not yet read."""
         return len(self.data) - self.position
 
     def take(self, count: int) -> bytes:
-        """Return the next `count` bytes."""
+        """The next `count` bytes."""
         if count > self.left():
             raise damaged(f"{self.what} is cut short")
         self.position += count
         return self.data[self.position - count : self.position]
 
     def number(self, size: int) -> int:
-        """Return the next `size` bytes as an unsigned integer; all of HDF5's own fields are little-endian."""
+        """The next `size` bytes as an unsigned integer; all of HDF5's own fields are little-endian."""
         return int.from_bytes(self.take(size), "little")
 
     def skip(self, count: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def entrance(path: str, name: str) -> Callable | None:
-    """Return the twin called `name` in the file `path` ("convolution.im2col"), or None if there is none."""
+    """The twin called `name` in the file `path` ("convolution.im2col"), or None if there is none."""
     where = f"{__name__}.{path}"
     try:
         found = importlib.util.find_spec(where) is not None

@@ -28,7 +28,7 @@ _state = {"tf32": True}
 
 
 def tf32(on: bool | None = None) -> bool:
-    """Return whether float32 products on the GPU may use TF32, after setting it to `on` unless that is None.
+    """Whether float32 products on the GPU may use TF32, after setting it to `on` unless that is None.
 
     A step that has been captured already keeps the setting of that time.
     """
@@ -56,7 +56,7 @@ def gemm(
 
 
 def product(a: Array, b: Array, out: Array | None = None, add: bool = False) -> Array:
-    """Return a (M, K) @ b (K, N), written to `out` (M, N) if given, or added to it; either may be a transposed view."""
+    """A (M, K) @ b (K, N), written to `out` (M, N) if given, or added to it; either may be a transposed view."""
     xp = namespace(a)
     (a, turned_a), (b, turned_b) = _as_stored(a), _as_stored(b)
     (M, K), N = (a.shape[::-1] if turned_a else a.shape), b.shape[0 if turned_b else 1]
@@ -80,7 +80,7 @@ def _as_stored(x):
 
 @functools.cache
 def library(xp: ModuleType) -> Any:
-    """Return the library that `gemm` calls for arrays of the namespace `xp`."""
+    """The library that `gemm` calls for arrays of the namespace `xp`."""
     return Cublas(xp)
 
 

@@ -37,7 +37,7 @@ class Recorder:
         return result
 
     def capture(self, work: Callable[[], T]) -> tuple[Any, T]:
-        """Return (graph, result of `work()`); each `graph.launch()` computes the result.
+        """(graph, result of `work()`); each `graph.launch()` computes the result.
 
         Raises BackendError if the work cannot be captured.
         """

@@ -41,12 +41,12 @@ def launch(name: str, size: int, *arguments: Any, dtype: Any = None) -> None:
 
 
 def contiguous(array: Array, dtype: Any = None) -> Array:
-    """Return the array C-contiguous, as the kernels expect it; a copy only if it is not."""
+    """The array C-contiguous, as the kernels expect it; a copy only if it is not."""
     return namespace(array).ascontiguousarray(array, dtype=dtype)
 
 
 def one_type(*arrays: Array) -> list[Array]:
-    """Return the arrays C-contiguous and of one dtype, which is float32 only if all of them are."""
+    """The arrays C-contiguous and of one dtype, which is float32 only if all of them are."""
     dtype = namespace(arrays[0]).result_type(*arrays)
     return [contiguous(array, dtype) for array in arrays]
 
@@ -70,7 +70,7 @@ def _module(xp, dtype):
 
 @functools.cache
 def signatures() -> dict[str, list[str]]:
-    """Return {kernel: [type of each parameter]}, as the file declares them; a pointer's type ends in *."""
+    """{kernel: [type of each parameter]}, as the file declares them; a pointer's type ends in *."""
     found = {}
     for name, parameters in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', SOURCE.read_text()):
         found[name] = [re.sub(r"const |\s*\w+$", "", parameter.strip()) for parameter in parameters.split(",")]

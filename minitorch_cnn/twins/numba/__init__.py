@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def entrance(path: str, name: str) -> Callable | None:
-    """Return the twin called `name` in the file `path` ("convolution.im2col"), ready to be called, or None.
+    """The twin called `name` in the file `path` ("convolution.im2col"), ready to be called, or None.
 
     Raises ImportError if a package that it needs is missing.
     """

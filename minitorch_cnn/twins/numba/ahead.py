@@ -56,7 +56,7 @@ class Helper:
         self.process.wait()
 
     def wait_for(self, name: str) -> None:
-        """Return when the function `name` has been compiled, or will not be."""
+        """When the function `name` has been compiled, or will not be."""
         if name not in self.open:
             return
         with self.news:

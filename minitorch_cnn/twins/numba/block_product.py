@@ -42,7 +42,7 @@ INDEX = ir.IntType(64)
 
 
 def heights(width: int) -> tuple[int, int, int]:
-    """Return the numbers of rows of blocks of `width` vectors: as many as fit the registers, then fewer for the rest.
+    """The numbers of rows of blocks of `width` vectors: as many as fit the registers, then fewer for the rest.
 
     The registers hold rows x width results, `width` vectors of u and one number of v.
     """
@@ -51,13 +51,13 @@ def heights(width: int) -> tuple[int, int, int]:
 
 
 def fill_up(array: np.ndarray, multiple: int) -> np.ndarray:
-    """Return `array` (..., K), padded with zeros until K is a multiple of `multiple`; a copy only if needed."""
+    """`array` (..., K), padded with zeros until K is a multiple of `multiple`; a copy only if needed."""
     missing = -array.shape[-1] % multiple
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)]) if missing else array
 
 
 def cut(array: np.ndarray, K: int) -> np.ndarray:
-    """Return the first K elements of the last axis, without the zeros that `fill_up` has added."""
+    """The first K elements of the last axis, without the zeros that `fill_up` has added."""
     return array if array.shape[-1] == K else np.ascontiguousarray(array[..., :K])
 
 
@@ -98,7 +98,7 @@ def product(
 
 @functools.cache
 def multiplier(dtype: np.dtype) -> int:
-    """Return the address of the machine code that `product` calls for arrays of `dtype`.
+    """The address of the machine code that `product` calls for arrays of `dtype`.
 
     It is compiled only once; if it were inlined, it would be compiled again with every function that multiplies.
     """

@@ -6,6 +6,6 @@ import numpy as np
 
 
 def one_type(*arrays: Any) -> list[np.ndarray]:
-    """Return the arrays C-contiguous and of one dtype, as NumPy would promote them: compiled code converts nothing."""
+    """The arrays C-contiguous and of one dtype, as NumPy would promote them: compiled code converts nothing."""
     dtype = np.result_type(*arrays)
     return [np.ascontiguousarray(array, dtype) for array in arrays]

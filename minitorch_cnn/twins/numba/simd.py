@@ -33,7 +33,7 @@ else:
 
 
 def lanes(dtype: np.dtype) -> int:
-    """Return how many numbers of `dtype` a vector holds."""
+    """How many numbers of `dtype` a vector holds."""
     return REGISTER_BYTES // np.dtype(dtype).itemsize
 
 
@@ -52,7 +52,7 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def llvm_vector(dtype: types.Type) -> ir.VectorType:
-    """Return the LLVM type of a vector of Numba's `dtype`."""
+    """The LLVM type of a vector of Numba's `dtype`."""
     element = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}[dtype]
     return ir.VectorType(element, REGISTER_BYTES * 8 // dtype.bitwidth)
 
@@ -61,7 +61,7 @@ def llvm_vector(dtype: types.Type) -> ir.VectorType:
 
 
 def llvm_data(context: Any, builder: ir.IRBuilder, array_type: types.Type, array: ir.Value) -> ir.Value:
-    """Return the address of an array's first element."""
+    """The address of an array's first element."""
     return context.make_array(array_type)(context, builder, array).data
 
 
@@ -78,14 +78,14 @@ def llvm_store(builder: ir.IRBuilder, value: ir.Value, data: ir.Value, position:
 
 
 def llvm_splat(builder: ir.IRBuilder, number: ir.Value, vector: ir.VectorType) -> ir.Value:
-    """Return the `vector` whose elements are all `number`."""
+    """The `vector` whose elements are all `number`."""
     zero = ir.Constant(ir.IntType(32), 0)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, zero)
     return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
 
 
 def llvm_multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
-    """Return a * b + c, rounded once."""
+    """A * b + c, rounded once."""
     kind = a.type
     name = f"llvm.fma.v{kind.count}f{_itemsize(kind) * 8}"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
@@ -93,7 +93,7 @@ def llvm_multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Val
 
 
 def llvm_at_least(builder: ir.IRBuilder, value: ir.Value, floor: ir.Value) -> ir.Value:
-    """Return the larger of the two vectors, element by element; NaN stays NaN."""
+    """The larger of the two vectors, element by element; NaN stays NaN."""
     return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
 
 

@@ -55,7 +55,7 @@ def start() -> None:
 
 
 def guarded(twin: Callable, name: str) -> Callable:
-    """Return the twin, made safe for threads that call it at the same time; it raises BackendError after a fork."""
+    """The twin, made safe for threads that call it at the same time; it raises BackendError after a fork."""
 
     @functools.wraps(twin)
     def run(*args: Any, **kwargs: Any) -> Any:

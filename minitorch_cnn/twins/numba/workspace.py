@@ -9,7 +9,7 @@ _kept = threading.local()
 
 
 def workspace(name: str, shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Return an array of `shape` with undefined contents; calls with the same `name` in a thread share the memory.
+    """An array of `shape` with undefined contents; calls with the same `name` in a thread share the memory.
 
     It is valid until the next call with that name. The memory grows to the largest shape requested.
     """

@@ -22,7 +22,7 @@ __all__ = ["ConvPool", "ConvReLU", "in_stages"]
 
 
 def in_stages(nodes: Sequence[Node]) -> list[Node]:
-    """Return `nodes` with a stage in place of every group of nodes that a stage can run."""
+    """`nodes` with a stage in place of every group of nodes that a stage can run."""
     if what_runs() == DEFINITIONS_ONLY:
         return list(nodes)
     readers = Counter(number for node in nodes for number in node.inputs)

@@ -41,7 +41,7 @@ class ConvPool(Stage):
 
     @staticmethod
     def fits(before: Any, pool: Any) -> bool:
-        """Return whether a ConvReLU stage `before` and the layer `pool` after it are such a pair."""
+        """Whether a ConvReLU stage `before` and the layer `pool` after it are such a pair."""
         return (
             type(before) is ConvReLU
             and type(pool) is MaxPool2D
@@ -52,7 +52,7 @@ class ConvPool(Stage):
         )
 
     def forward_pass(self, x: Array, training: bool = False) -> Forward:
-        """Return (y, kept); y has the same bits as from the two layers one after the other."""
+        """(y, kept); y has the same bits as from the two layers one after the other."""
         conv = self.conv
         conv.check_input(x)
         algorithm = conv.algorithm_for(x)
@@ -65,7 +65,7 @@ class ConvPool(Stage):
         return y, (x if conv.trainable else None, algorithm, None, winner)
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
-        """Return (dx, gradients) of the two layers, bit for bit, except for the rounding of the bias's gradient."""
+        """(dx, gradients) of the two layers, bit for bit, except for the rounding of the bias's gradient."""
         *kept, whole, winner = kept
         if whole is not None:
             dy, _ = self.pool.backward_pass(dy, (winner,))

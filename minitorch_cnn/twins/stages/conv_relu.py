@@ -25,12 +25,12 @@ class ConvReLU(Stage):
 
     @staticmethod
     def fits(layer: Any) -> bool:
-        """Return whether `layer` is such a convolution and its methods are those that this stage was made for."""
+        """Whether `layer` is such a convolution and its methods are those that this stage was made for."""
         relu = type(layer) is Conv2D and type(layer.activation) is ReLU
         return relu and passes_of(layer) is layer and GUARD.holds()
 
     def forward_pass(self, x: Array, training: bool = False) -> Forward:
-        """Return what `conv.forward_pass` returns, bit for bit."""
+        """What `conv.forward_pass` returns, bit for bit."""
         conv = self.conv
         conv.check_input(x)
         algorithm = conv.algorithm_for(x)
@@ -41,7 +41,7 @@ class ConvReLU(Stage):
         return y, (x if conv.trainable else None, algorithm, y)
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
-        """Return what `conv.backward_pass` returns, bit for bit, except for the rounding of the bias's gradient.
+        """What `conv.backward_pass` returns, bit for bit, except for the rounding of the bias's gradient.
 
         One pass over the array instead of two applies the ReLU's mask and sums up the bias's gradient.
         """

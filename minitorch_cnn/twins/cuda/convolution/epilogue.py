@@ -14,7 +14,7 @@ def bias_relu(y: Array, bias: Array | None, relu: bool) -> Array:
 
 
 def bias_relu_backward(dy: Array, y: Array) -> tuple[Array, Array]:
-    """Return (dscores, dbias): dscores = dy where y > 0, else 0; dbias (K,) is its sum over images and pixels."""
+    """(dscores, dbias): dscores = dy where y > 0, else 0; dbias (K,) is its sum over images and pixels."""
     dy, y = one_type(dy, y)
     K, xp = dy.shape[-1], namespace(dy)
     rows = dy.size // K

@@ -42,19 +42,19 @@ class Layout:
         self.lead = self.top * self.S + self.left
 
     def lay_out(self, x: Array, lead: int, pixels: int) -> Array:
-        """Return x (N, H', W', C) as (pixels, C), with `lead` zeros first and zeros wherever x has no pixel."""
+        """X (N, H', W', C) as (pixels, C), with `lead` zeros first and zeros wherever x has no pixel."""
         _, H, W, C = x.shape
         flat = namespace(x).empty((pixels, C), dtype=x.dtype)
         launch("lay_out", flat.size, x, flat, self.N, H, W, C, self.T, self.S, lead)
         return flat
 
     def input(self, x: Array, count: int) -> Array:
-        """Return x laid out for `count` windows."""
+        """X laid out for `count` windows."""
         return self.lay_out(x, self.lead, count + (self.KH - 1) * self.S + self.KW - 1)
 
 
 def serves(window: tuple, strides: tuple, padding: tuple) -> bool:
-    """Return whether consecutive rows can share their padding: at stride 1, if it is smaller than the window."""
+    """Whether consecutive rows can share their padding: at stride 1, if it is smaller than the window."""
     least = tuple(min(side) for side in padding)
     return tuple(strides) == (1, 1) and 0 <= least[0] < window[0] and 0 <= least[1] < window[1]
 

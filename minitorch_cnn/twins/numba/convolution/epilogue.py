@@ -12,7 +12,7 @@ SHORTEST = 64  # rows of a stripe at least
 
 
 def bias_relu_backward(dy: Array, y: Array) -> tuple[Array, Array]:
-    """Return (dscores, dbias): dscores = dy where y > 0, else 0; dbias (K,) is its sum over images and pixels.
+    """(dscores, dbias): dscores = dy where y > 0, else 0; dbias (K,) is its sum over images and pixels.
 
     Stripes of fixed length are summed first, so the bits do not depend on the threads.
     """

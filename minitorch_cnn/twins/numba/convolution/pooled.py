@@ -13,7 +13,7 @@ from minitorch_cnn.twins.numba.simd import lanes, load, load_bytes, store, where
 
 
 def backward(dy: Array, winner: Array, out: tuple) -> tuple[Array, Array]:
-    """Return (dscores, dbias): dscores (N, *out, K) has each dy at its window's winner, and 0 elsewhere.
+    """(dscores, dbias): dscores (N, *out, K) has each dy at its window's winner, and 0 elsewhere.
 
     dbias (K,) is its sum over images and pixels. Stripes of fixed length are summed first, so the bits do not depend on
     the threads.

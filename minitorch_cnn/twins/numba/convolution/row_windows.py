@@ -54,7 +54,7 @@ def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple,
 def convolve(
     x: Array, kernel: Array, out: tuple, strides: tuple, corner: tuple, bias: Array, relu: bool, pool: bool = False
 ) -> Any:
-    """Return y (N, OH, OW, K): window (i, j) begins at pixel (i*SH, j*SW) - `corner` of x; outside x there are zeros.
+    """Y (N, OH, OW, K): window (i, j) begins at pixel (i*SH, j*SW) - `corner` of x; outside x there are zeros.
 
     With `pool` a band's results are held until two rows of them become one row of y.
     """
