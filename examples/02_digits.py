@@ -1,8 +1,9 @@
 # %% [markdown]
 # # A network that reads digits
 #
-# The slides' CIFAR-10 ConvNet, trained from nothing on the 1,347 handwritten digits that ship with the package, and
-# tested on 450 others: `python examples/02_digits.py [--epochs N] [--report FILE]`. Less than a minute on two cores.
+# Can the slides' CIFAR-10 ConvNet learn to read? It is trained from scratch on the 1,347 handwritten digits that come
+# with the package, and tested on 450 others: `python examples/02_digits.py [--epochs N] [--report FILE]`. This takes
+# less than a minute on two cores.
 
 # %%
 import argparse
@@ -19,7 +20,7 @@ from minitorch_cnn.report.training_page import first_filters, layer_rows, sample
 
 parser = argparse.ArgumentParser(description="Train the slides' ConvNet on handwritten digits.")
 parser.add_argument("--epochs", type=int, default=12, help="passes over the training images (12)")
-parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (a temporary folder)")
+parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the page (a temporary folder)")
 options = parser.parse_args([] if "kernel_launcher" in sys.argv[0] else None)  # a notebook has no command line
 if options.epochs < 1:
     parser.error("expected at least one epoch")
@@ -27,9 +28,10 @@ if options.epochs < 1:
 # %% [markdown]
 # ## The data
 #
-# Pixels are whole numbers from 0 to 255. A network learns best from numbers around zero, so the model subtracts the
-# mean of the training images and divides by their standard deviation. That is part of the model: whoever predicts later
-# cannot forget it. Mean and deviation are those of the training images alone; the test images stay unseen.
+# Pixels are integers from 0 to 255. A network learns best from numbers around zero, so the model subtracts the mean of
+# the training images and divides by their standard deviation. This is part of the model, so nobody can forget it when
+# predicting. Mean and deviation are computed from the training images alone, so nothing is learned from the test
+# images.
 
 # %%
 data = datasets.digits()
@@ -40,11 +42,11 @@ model.summary(batch_size=64)
 # %% [markdown]
 # ## Training
 #
-# * Augmentation: in each epoch every digit is shifted, turned and zoomed a little, at random. It is still the same
-#   digit, but never again the same picture, so pictures cannot be learned by heart.
-# * Dropout, for the same purpose: in each step a random part of the numbers between layers is set to zero.
-# * One cycle: the learning rate starts low, goes up to 0.02, where it learns fast and shakily, and comes down to nearly
-#   nothing, where the accuracy settles.
+# * Augmentation: in each epoch every digit is randomly shifted, rotated and zoomed a little. It is still the same
+#   digit, but never the same picture again, so the network cannot memorise pictures.
+# * Dropout serves the same purpose: in each step a random part of the numbers between layers is set to zero.
+# * One cycle: the learning rate starts low, rises to 0.02, where the network learns fast but unsteadily, and falls to
+#   nearly zero, where the accuracy settles.
 
 # %%
 BATCH_SIZE = 64
@@ -63,10 +65,10 @@ history = model.fit(
 )
 
 # %% [markdown]
-# ## What it can do
+# ## How good is it?
 #
-# Nothing was learned from the test images and no epoch was picked by them, so this accuracy is a fair one. Before the
-# training the network could only guess, and one guess in ten is right. Fewer epochs than twelve promise less.
+# The test images were used neither for training nor for choosing an epoch, so this accuracy is fair. Before training
+# the network could only guess, and one guess in ten is right. With fewer than twelve epochs we claim less.
 
 # %%
 probabilities = model.predict(data.test_images)  # (450, 10)
@@ -78,8 +80,8 @@ assert accuracy >= claimed, f"expected at least {claimed} after {options.epochs}
 assert np.isclose(accuracy, history["val_accuracy"][-1])
 
 # %% [markdown]
-# The confusion matrix: a row for each true digit, a column for each answer. Beside the diagonal are the mistakes; those
-# the network was surest of tell most about what it has learned.
+# The confusion matrix has a row for each true digit and a column for each answer. The mistakes are off the diagonal.
+# Those that the network was surest of tell the most about what it has learned.
 
 # %%
 confusion = confusion_matrix(data.test_labels, predicted, classes=10)
@@ -96,7 +98,7 @@ for i in sorted(mistakes, key=lambda i: -confidence[i])[:5]:
 # %% [markdown]
 # ## The page of the run
 #
-# One HTML file that needs nothing but itself: the network, the curves, the confusion matrix, the images.
+# A single HTML file shows the network, the curves, the confusion matrix and the images.
 
 # %%
 run = report.Run(
@@ -118,8 +120,8 @@ print(f"report: {report.write_report(run, page)}")
 # %% [markdown]
 # ## Freezing
 #
-# Two lines let the convolutions keep what they have learned while the layers above go on learning, as one does with a
-# network that somebody else has trained. The way back ends at the lowest trained layer, and what is frozen stays the
+# Two lines let the convolutions keep their weights while the layers above continue to learn, as one does with a network
+# that somebody else has trained. The backward pass stops at the lowest trained layer, and the frozen weights stay the
 # same to the last bit.
 
 # %%

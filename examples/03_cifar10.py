@@ -1,13 +1,13 @@
 # %% [markdown]
-# # Photos: CIFAR-10 from nothing
+# # Photos: CIFAR-10 from scratch
 #
-# 50,000 photos of 32x32 pixels in ten classes, the ConvNet of the slides, twenty epochs:
+# How well does the slides' ConvNet recognise 50,000 photos of 32x32 pixels in ten classes after twenty epochs?
 #
 #     python examples/03_cifar10.py                     downloads the data once (162 MiB)
 #     python examples/03_cifar10.py FOLDER              the folder, or the .tar.gz, with the binary version
 #     python examples/03_cifar10.py FOLDER --epochs 1 --images 5000        a quick look
 #
-# An interrupted run goes on where it was when the same command is given again.
+# Repeat the same command to continue an interrupted run.
 
 # %%
 import argparse
@@ -23,9 +23,9 @@ from minitorch_cnn import datasets, losses, models, optimizers, schedules
 from minitorch_cnn.errors import UserError
 
 parser = argparse.ArgumentParser(description="Train the slides' ConvNet on CIFAR-10.")
-parser.add_argument("folder", nargs="?", help="where the data is; left out: downloaded")
+parser.add_argument("folder", nargs="?", help="where the data is (downloaded)")
 parser.add_argument("--epochs", type=int, default=20, help="passes over the training images (20)")
-parser.add_argument("--images", type=int, default=50_000, help="train on so many of the images (all)")
+parser.add_argument("--images", type=int, default=50_000, help="how many images to train on (all)")
 options = parser.parse_args([] if "kernel_launcher" in sys.argv[0] else None)  # a notebook has no command line
 if min(options.epochs, options.images) < 1:
     parser.error("expected at least one epoch and one image")
@@ -41,13 +41,13 @@ print(f"{data}; training on {len(images):,}")
 # %% [markdown]
 # ## The recipe
 #
-# * The network sees every photo mirrored half of the time, and moved by up to a tenth of its width and height. A dog
-#   looking left is a dog looking right, so there is no harm in it; for digits, a mirror would be a mistake.
-# * Dropout after the pools and before the last layer.
-# * Stochastic gradient descent with momentum: steps add up where the gradients agree and cancel where they do not.
+# * Half of the time a photo is mirrored, and it is shifted by up to a tenth of its width and height. A mirrored dog is
+#   still a dog, so this does no harm; for digits it would be a mistake.
+# * Dropout follows the pools and precedes the last layer.
+# * Stochastic gradient descent uses momentum: steps add up where the gradients agree and cancel where they do not.
 #   Nesterov's version looks one step of momentum ahead.
-# * One cycle of the learning rate: up during the first three tenths of all steps, then down to nearly nothing.
-# * Weight decay pulls all weights towards zero a little, so that only those stay large that are needed.
+# * One cycle: the learning rate rises during the first three tenths of all steps, then falls to nearly zero.
+# * Weight decay pulls all weights towards zero a little, so only the weights that are needed stay large.
 
 # %%
 BATCH_SIZE = 128
@@ -57,16 +57,16 @@ optimizer = optimizers.SGD(schedules.OneCycle(0.03, steps), momentum=0.9, nester
 model.summary(batch_size=BATCH_SIZE)
 
 # %% [markdown]
-# ## Training that can be left
+# ## Training that can be interrupted
 #
-# The `Checkpoint` callback writes one file, at the end of each epoch, every minute within one, and at Ctrl-C: weights,
-# momentum, epoch, batch. `fit(..., resume=file)` goes on from it. What is random in an epoch follows from the seed, the
-# epoch and the batch, so a run that was interrupted ends with the very bits of one that was not.
+# The `Checkpoint` callback writes weights, momentum, epoch and batch to one file: at the end of each epoch, every
+# minute, and at Ctrl-C. `fit(..., resume=file)` continues from there. The random numbers depend only on the seed, the
+# epoch and the batch, so an interrupted run ends with exactly the same bits as an uninterrupted one.
 
 # %%
 file = Path("runs") / f"03_cifar10-{options.epochs}-epochs-{len(images)}-images.npz"
 if file.exists():
-    print(f"going on from {file}")
+    print(f"continuing from {file}")
 try:
     history = model.fit(
         images,
@@ -83,13 +83,13 @@ try:
 except KeyboardInterrupt as interrupted:
     print(interrupted, file=sys.stderr)
     sys.exit(130)
-file.unlink(missing_ok=True)  # finished: the same command begins anew
+file.unlink(missing_ok=True)  # finished: the same command starts from the beginning
 
 # %% [markdown]
-# ## What it can do
+# ## How good is it?
 #
-# Twenty epochs over all photos give 80 % at least. A shorter run promises less, and one over a handful of photos
-# nothing. Guessing would give 10 %.
+# Twenty epochs over all photos give at least 80 %. For a shorter run we claim less, and for one over a handful of
+# photos nothing. Guessing would give 10 %.
 
 # %%
 predicted = model.predict(data.test_images).argmax(axis=1)
@@ -103,12 +103,13 @@ claimed = next(claim for photos, claim in CLAIMS.items() if seen >= photos)
 assert accuracy >= claimed, f"expected at least {claimed} after {seen:,} photos, got {accuracy:.4f}"
 
 # %% [markdown]
-# Which mistakes does it make? Those of someone who looks at shapes and colours: cats and dogs, trucks and automobiles.
+# Which mistakes does it make? It confuses classes with similar shapes and colours: cats and dogs, trucks and
+# automobiles.
 
 # %%
 confusion = confusion_matrix(data.test_labels, predicted, classes=len(data.class_names))
 mistakes = confusion * (1 - np.eye(len(confusion), dtype=int))
-print("the commonest mistakes:")
+print("the most common mistakes:")
 for place in np.argsort(-mistakes, axis=None, kind="stable")[:5]:
     truth, answer = np.unravel_index(place, mistakes.shape)
     print(f"  {data.class_names[truth]} taken for {data.class_names[answer]}: {mistakes[truth, answer]} times")

@@ -1,10 +1,11 @@
 # %% [markdown]
 # # Transfer learning in miniature
 #
-# Someone has trained a network on many images; we have a handful of others. The recipe: chop off the top, put a new one
-# on, freeze what is below and train the new layers, then unfreeze all and train it gently. Here the whole of it on the
-# digits that ship with the package: `python examples/04_transfer_on_digits.py [--seed N] [--images N] [--epochs N]
-# [--report FILE]`. Less than a minute on two cores.
+# A network has been trained on many images, and we have a handful of others. How can it learn from these few? The
+# recipe: remove the top, add a new one, freeze the layers below and train the new ones, then unfreeze everything and
+# train it gently. Here is the whole recipe on the digits that come with the package: `python
+# examples/04_transfer_on_digits.py [--seed N] [--images N] [--epochs N] [--report FILE]`. It takes less than a minute
+# on two cores.
 
 # %%
 import argparse
@@ -20,13 +21,14 @@ from minitorch_cnn.preprocessing import Standardize
 
 import minitorch_cnn as mtc
 from minitorch_cnn import datasets, features, layers, losses, optimizers, report, schedules
+from minitorch_cnn.engine import passes
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 
 parser = argparse.ArgumentParser(description="Transfer learning from the digits 0 to 4 to the digits 5 to 9.")
-parser.add_argument("--seed", type=int, default=0, help="decides colours, images, weights, order and dropout (0)")
+parser.add_argument("--seed", type=int, default=0, help="for colours, images, weights, order and dropout (0)")
 parser.add_argument("--images", type=int, default=5, help="images of each new digit, at most 150 (5)")
 parser.add_argument("--epochs", type=int, default=10, help="passes over the old digits (10)")
-parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (a temporary folder)")
+parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the page (a temporary folder)")
 arguments = [] if "kernel_launcher" in sys.argv[0] else sys.argv[1:]  # a notebook has no command line
 options = parser.parse_args(arguments)
 if options.seed < 0 or options.epochs < 1 or not 1 <= options.images <= 150:
@@ -35,11 +37,11 @@ if options.seed < 0 or options.epochs < 1 or not 1 <= options.images <= 150:
 # %% [markdown]
 # ## Two tasks
 #
-# Every digit is painted: paper of one colour, ink of another, drawn at random. What a digit is has nothing to do with
-# its colours, but a network has to learn that, and a few images do not teach it.
+# Every digit is painted with paper of one random colour and ink of another. The colours say nothing about the digit,
+# but a network has to learn that, and a few images do not teach it.
 #
-# * The old task: the digits 0 to 4, all training images of them, each painted twice.
-# * The new task: the digits 5 to 9, five images of each. All others of them are for the test.
+# * The old task is to recognise the digits 0 to 4, with all of their training images, each painted twice.
+# * The new task is to recognise the digits 5 to 9, with five images of each. All their other images are for the test.
 
 
 # %%
@@ -76,7 +78,7 @@ print(f"new: {len(few[0])} images of the digits 5 to 9, {len(test[0])} for the t
 # %% [markdown]
 # ## The network that somebody has trained
 #
-# Three convolutions, each followed by a pool, and a top that tells five digits apart.
+# It has three convolutions, each followed by a pool, and a top that distinguishes five digits.
 
 
 # %%
@@ -113,18 +115,18 @@ base.fit(
     validation=(old_test_images, old_test_labels),
     augment=augment,
 )
-CLAIMED = (options.images, options.epochs) == (5, 10)  # the accuracies below are claimed for these alone
+CLAIMED = (options.images, options.epochs) == (5, 10)  # the accuracies below are claimed only for these
 old_accuracy = base.evaluate(old_test_images, old_test_labels)["accuracy"]
 print(f"accuracy {old_accuracy:.4f} on the digits 0 to 4")
 assert old_accuracy >= 0.95 or not CLAIMED
-trained_base = base.fingerprints()  # {layer: twelve digits that stand for all its weights}
+trained_base = base.fingerprints()  # {layer: twelve digits that identify all its weights}
 tossed = layer_rows(base)[-3:]  # for the page
 
 # %% [markdown]
 # ## Surgery
 #
-# `cut` keeps the layers up to the last pool, `extend` puts new ones behind them. The old layers move into the new model
-# with their weights; the new ones start at random. Moving uses the old model up, so a copy of it is kept for later.
+# `cut` keeps the layers up to the last pool, and `extend` adds new ones. The old layers move into the new model with
+# their weights, and the new ones start at random. The old model cannot be used afterwards, so we keep a copy for later.
 
 # %%
 spare = base.copy()
@@ -139,12 +141,12 @@ assert model.fingerprints()["dense_1"] != trained_base["dense_1"]
 # %% [markdown]
 # ## Three states of a layer
 #
-# The summary says of every layer with weights what training does with it:
+# The summary says for every layer with weights what training does with it:
 #
 # * **trained**: it gets a gradient and an update.
-# * **frozen, gradient passes**: it gets neither, but a layer below it learns, so the gradient goes on through it.
-# * **not visited**: nothing up to there learns. The way back ends above it, and nothing is kept for it on the way
-#   forward: see the column *activations*.
+# * **frozen, gradient passes**: it gets neither, but a layer below it is trained, so the gradient passes through it.
+# * **not visited**: no layer at or below this one is trained, so the backward pass stops above it and nothing is stored
+#   for it; see the column *activations*.
 
 
 # %%
@@ -174,33 +176,45 @@ assert states() == dict.fromkeys(kept, "not visited") | {"dense_1": "trained"}
 
 
 # %% [markdown]
-# Is it true that nothing is kept? A loss stands between forward and backward, so one that looks around can tell.
+# Is this true? An observer is told about every layer that a pass visits, and a forward pass returns what it keeps: a
+# step for each layer that the backward pass will visit.
 
 
 # %%
-class LookAround(losses.CrossEntropy):
-    def from_scores(self, scores, labels):
-        self.kept_by = [layer.name for layer in model.layers if layer.cache is not None]
-        return super().from_scores(scores, labels)
+class Visits(passes.Observer):
+    def __init__(self):
+        self.forward, self.backward = [], []
+
+    def before_forward(self, node, x):
+        self.forward.append(node.layer.name)
+
+    def before_backward(self, node, dy):
+        self.backward.append(node.layer.name)
 
 
-loss = LookAround()
-model.loss_and_gradients(*few, loss)
-assert loss.kept_by == ["dense_1"]
+visits = Visits()
+model.loss_and_gradients(*few, losses.CrossEntropy(), observer=visits)
+assert visits.forward == [layer.name for layer in model.layers] and visits.backward == ["dense_1"]
 assert [layer.name for layer in model.layers if layer.gradients] == ["dense_1"]
-print("kept for the way back:", ", ".join(loss.kept_by))
+
+nodes = model.nodes()
+_, steps = passes.forward(nodes, [model.receive(few[0])], training=True, keep=passes.need_gradients(nodes))
+kept_for = [step.node.layer.name for step in steps]
+assert kept_for == ["dense_1"]
+print("kept for the backward pass of:", ", ".join(kept_for))
 
 # %% [markdown]
 # ## Features once
 #
-# What the frozen base makes of an image never changes, so it is enough to compute it once. `fit` does that by itself
-# where nothing changes the images. By hand it looks like this: everything below the first layer that learns or draws
-# at random turns the images into features, and the layers above, a model of their own, take those in their place.
+# The features that the frozen base computes for an image never change, so it is enough to compute them once. `fit` does
+# this by itself if the images are not augmented. By hand it looks like this: the layers below the first one that learns
+# or draws random numbers turn the images into features, and the layers above, as a model of their own, start from
+# these.
 
 # %%
 depth = features.fixed_depth(model)
 few_features = features.base_features(model, few[0], progress=False)
-upper = features.upper_part(model, depth)
+upper = model.above(depth)
 assert [layer.name for layer in upper.layers] == ["dropout_1", "dense_1"]
 assert few_features.shape == (len(few[0]), 4 * 4 * 64)
 assert np.allclose(upper.predict(few_features), model.predict(few[0]), rtol=1e-4, atol=1e-6)
@@ -230,26 +244,26 @@ assert all(model.fingerprints()[name] == trained_base[name] for name in kept)
 print(f"accuracy {frozen:.4f} on the digits 5 to 9 with the base frozen, which is the same to the last bit")
 
 # %% [markdown]
-# ## The same network from nothing
+# ## The same network from scratch
 #
-# What would the few images have taught without the old ones? The same layers, the learning rate that the new top had,
-# as many epochs as both phases of the transfer have together, and augmentation in all of them. What it learns it learns
-# by heart, colours and all.
+# What would the network have learned from the few images alone? It gets the same layers, the learning rate of the new
+# top, as many epochs as both phases of the transfer together, and augmentation in all of them. It memorises its images,
+# including their colours.
 
 # %%
-from_nothing = network()
-train(from_nothing, few, 0.01, TOP_EPOCHS + ALL_EPOCHS, augment=augment)
-scratch, by_heart = accuracy(from_nothing, test), accuracy(from_nothing, few)
-print(f"accuracy {scratch:.4f} from nothing, {by_heart:.4f} on the images that it was trained on")
-assert (by_heart >= scratch + 0.2 and frozen >= scratch + 0.2) or not CLAIMED
+from_scratch = network()
+train(from_scratch, few, 0.01, TOP_EPOCHS + ALL_EPOCHS, augment=augment)
+scratch, memorised = accuracy(from_scratch, test), accuracy(from_scratch, few)
+print(f"accuracy {scratch:.4f} from scratch, {memorised:.4f} on the images that it was trained on")
+assert (memorised >= scratch + 0.2 and frozen >= scratch + 0.2) or not CLAIMED
 
 # %% [markdown]
-# ## Unfreeze, and train all of it gently
+# ## Unfreeze, and train the whole network gently
 #
-# Now the old layers may follow the new task, with care: steps that are large beside what they have learned destroy it.
-# So the learning rate is half of the new top's, and for the old layers a tenth of that: `multipliers` give layers of a
-# name, or of a beginning in common, a rate of their own. To see what that is good for, a copy is trained at twice the
-# rate of the new top in all layers.
+# Now the old layers may adapt to the new task, but carefully, because large steps would destroy what they have learned.
+# So the learning rate is half that of the new top, and a tenth of that for the old layers: `multipliers` scale the rate
+# of layers by their name or its beginning. For comparison, a copy is trained carelessly, with twice the rate of the new
+# top in all layers.
 
 # %%
 model.unfreeze()
@@ -261,16 +275,16 @@ train(careless_model, few, 0.02, ALL_EPOCHS, augment=augment)
 tuned, careless = accuracy(model, test), accuracy(careless_model, test)
 assert all(model.fingerprints()[name] != trained_base[name] for name in kept)
 
-for way, result, trained in (("gently", tuned, model), ("without care", careless, careless_model)):
+for way, result, trained in (("gently", tuned, model), ("carelessly", careless, careless_model)):
     moved = np.linalg.norm(first_filters(trained) - kernel) / np.linalg.norm(kernel)
-    print(f"accuracy {result:.4f} after all was trained {way}: the first kernel moved by {moved:.1%} of its size")
+    print(f"accuracy {result:.4f} after training everything {way}: the first kernel moved by {moved:.1%} of its size")
 assert tuned >= careless + 0.05 or not CLAIMED
 
 # %% [markdown]
 # ## Was it luck?
 #
-# Five images of a digit may be good ones or bad ones, and what fine-tuning gains is little beside that. So the whole is
-# done again with other images, a few times; what counts is the mean.
+# Five images of a digit may be good or bad examples, and that matters more than what fine-tuning gains. So we repeat
+# everything a few times with other images, and compare the means.
 
 # %%
 pairs = [(frozen, tuned)]
@@ -284,13 +298,13 @@ for _ in range(4):
 for before, after in pairs:
     print(f"accuracy {before:.4f} with the base frozen, {after:.4f} after fine-tuning")
 gain = np.mean([after - before for before, after in pairs])
-print(f"fine-tuning gains {gain:.4f} in the mean")
+print(f"fine-tuning gains {gain:.4f} on average")
 assert gain >= 0.01 or not CLAIMED
 
 # %% [markdown]
 # ## The page
 #
-# One HTML file that needs nothing but itself: what was kept, tossed and added, both phases, the surest mistakes.
+# A single HTML file shows what was kept, removed and added, both phases, and the surest mistakes.
 
 # %%
 rows, probabilities = layer_rows(model), model.predict(test[0])
@@ -300,7 +314,7 @@ run = report.TransferRun(
     subtitle=f"from the digits 0 to 4 to the digits 5 to 9, {len(few[0])} images of them",
     base="the network of the digits 0 to 4",
     commands=[("Train it again", shlex.join(["python", "examples/04_transfer_on_digits.py", *arguments]))],
-    facts=[("accuracy from nothing", f"{scratch:.1%}")],
+    facts=[("accuracy from scratch", f"{scratch:.1%}")],
     input_shape=model.input_shape,
     kept=rows[:-3],
     tossed=tossed,

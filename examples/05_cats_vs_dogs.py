@@ -1,15 +1,15 @@
 # %% [markdown]
-# # Cats and dogs from nothing
+# # Cats and dogs from scratch
 #
-# The small ConvNet of the slides on photos of 150x150 pixels. Two thousand are few for a network that starts from
-# nothing; what can be had from them takes augmentation, dropout and many epochs:
+# What can a network learn from two thousand photos alone? The slides' small ConvNet sees photos of 150x150 pixels. Two
+# thousand are few for a network that starts from random weights, so it needs augmentation, dropout and many epochs:
 #
 #     python examples/05_cats_vs_dogs.py                downloads the photos once (787 MiB): all 25,000
 #     python examples/05_cats_vs_dogs.py FOLDER         train/cats, train/dogs, validation/cats, validation/dogs
 #     python examples/05_cats_vs_dogs.py FOLDER --epochs 1 --images 200        a quick look
 #
-# An interrupted run goes on where it was when the same command is given again. The next example does better with the
-# same photos: it does not start from nothing.
+# Repeat the same command to continue an interrupted run. The next example does better with the same photos, because its
+# network has been trained before.
 
 # %%
 import argparse
@@ -29,10 +29,12 @@ from minitorch_cnn.report.training_page import first_filters, layer_rows, sample
 
 recipe = RECIPES["cats-vs-dogs"]  # what `minitorch-cnn train cats-vs-dogs` does
 parser = argparse.ArgumentParser(description="Train the slides' small ConvNet on photos of cats and dogs.")
-parser.add_argument("folder", nargs="?", help="where the photos are; left out: downloaded")
+parser.add_argument("folder", nargs="?", help="where the photos are (downloaded)")
 parser.add_argument("--epochs", type=int, default=recipe.epochs, help=f"passes over the photos ({recipe.epochs})")
-parser.add_argument("--images", type=int, metavar="N", help="train on so many of the photos (all)")
-parser.add_argument("--report", type=Path, metavar="FILE", help="where the page goes (beside the checkpoint, in runs)")
+parser.add_argument("--images", type=int, metavar="N", help="how many photos to train on (all)")
+parser.add_argument(
+    "--report", type=Path, metavar="FILE", help="where to write the page (beside the checkpoint, in runs)"
+)
 arguments = [] if "kernel_launcher" in sys.argv[0] else sys.argv[1:]  # a notebook has no command line
 options = parser.parse_args(arguments)
 if options.epochs < 1 or (options.images is not None and options.images < 1):
@@ -41,8 +43,9 @@ if options.epochs < 1 or (options.images is not None and options.images < 1):
 # %% [markdown]
 # ## The photos
 #
-# Only their names are read now. A photo is decoded when its batch is made, in threads that work ahead of the training.
-# Every photo is squashed to 150x150, and label 1 is a dog, so the network's one output is the probability of a dog.
+# Only their names are read now. Photos are decoded batch by batch, in threads that work ahead of the training. Every
+# photo is resized to 150x150 pixels. Label 1 means a dog, so the single output of the network is the probability of a
+# dog.
 
 # %%
 try:
@@ -59,9 +62,9 @@ print(f"cats and dogs to train on: {np.bincount(data.train_labels)}, to test on:
 # %% [markdown]
 # ## The network and the recipe
 #
-# More than nine in ten of the weights are in the first dense layer: it looks at 17x17x64 = 18,496 numbers at once. With
-# so many weights for so few photos, learning them by heart is the danger. Against it work dropout, weight decay, and
-# augmentation: every epoch sees each photo mirrored, moved and zoomed a little differently.
+# More than nine tenths of the weights are in the first dense layer, which looks at 17x17x64 = 18,496 numbers at once.
+# With so many weights and so few photos, the network could memorise them. Dropout, weight decay and augmentation
+# prevent this: in every epoch each photo is mirrored, shifted and zoomed a little differently.
 
 # %%
 model = recipe.model(data, seed=0)
@@ -80,7 +83,7 @@ print(f"{steps:,} steps in batches of {recipe.batch_size}\n{optimizer}\n{augment
 # %%
 file = Path("runs") / f"05_cats_vs_dogs-{options.epochs}-epochs-{len(data.train_images)}-images.npz"
 if file.exists():
-    print(f"going on from {file}")
+    print(f"continuing from {file}")
 try:
     history = model.fit(
         data.train_images,
@@ -98,11 +101,12 @@ except KeyboardInterrupt as interrupted:
     sys.exit(130)
 
 # %% [markdown]
-# ## What it can do
+# ## How good is it?
 #
-# Guessing is right every second time. The whole recipe over two thousand photos or more gives 77 % at least on photos
-# that the network has not seen. Three epochs over a thousand photos promise only that it has begun to learn: 53 % at
-# least, and a loss below log 2, which is what "one half" costs for every photo. Less promises nothing.
+# A guess is right half of the time. The whole recipe with two thousand photos or more gives at least 77 % on photos
+# that the network has not seen. After three epochs over a thousand photos we claim only that it has begun to learn: at
+# least 53 %, and a loss below log 2, which is the loss of the answer "one half" for every photo. For less we claim
+# nothing.
 
 # %%
 probabilities = class_probabilities(model.predict(data.test_images))  # (N, 2): of a cat, of a dog
@@ -123,12 +127,12 @@ assert accuracy >= claimed, f"expected at least {claimed} after {options.epochs}
 # %% [markdown]
 # ## Confident mistakes
 #
-# The photos on which the network was surest and wrong. Some are hard, some are labelled wrongly, and some show what it
-# goes by: a network this small sees fur and background more than ears and noses.
+# These are the photos on which the network was surest and wrong. Some are hard, some have a wrong label, and some show
+# what it looks at: a network this small sees fur and background rather than ears and noses.
 
 # %%
 confusion = confusion_matrix(data.test_labels, predicted, classes=2)
-print(f"rows: {' and '.join(data.class_names)} as they are, columns: as they were taken\n{confusion}")
+print(f"rows: {' and '.join(data.class_names)} in truth, columns: the answers\n{confusion}")
 confidence = probabilities.max(axis=1)
 mistakes = np.flatnonzero(predicted != data.test_labels)
 for i in mistakes[np.argsort(-confidence[mistakes], kind="stable")][:5]:
@@ -140,7 +144,7 @@ for i in mistakes[np.argsort(-confidence[mistakes], kind="stable")][:5]:
 
 # %%
 run = report.Run(
-    title="Cats and dogs from nothing",
+    title="Cats and dogs from scratch",
     subtitle=str(data),
     commands=[("Train it again", shlex.join(["python", "examples/05_cats_vs_dogs.py", *arguments]))],
     facts=[("validation accuracy", f"{accuracy:.2%}"), ("epochs", options.epochs)],
@@ -154,4 +158,4 @@ run = report.Run(
 )
 page = options.report or file.with_suffix(".html")
 print(f"report: {report.write_report(run, page)}")
-file.unlink(missing_ok=True)  # finished: the same command begins anew
+file.unlink(missing_ok=True)  # finished: the same command starts from the beginning

@@ -1,15 +1,15 @@
 # %% [markdown]
 # # Transfer learning with VGG16
 #
-# VGG16 was trained on the photos of ImageNet, a thousand kinds of things. Two thousand photos of cats and dogs are
-# enough to give it another job: load its weights, chop off the top, put a new top on, freeze the rest and train what is
-# new, then unfreeze all and train it gently.
+# How does VGG16, which was trained on a thousand classes of ImageNet, learn to tell cats from dogs? Two thousand photos
+# are enough: load its weights, remove the top, add a new one, freeze the rest and train the new layers, then unfreeze
+# everything and train it gently.
 #
 #     python examples/06_transfer_learning.py WEIGHTS FOLDER
 #     python examples/06_transfer_learning.py WEIGHTS FOLDER --images 200 --top-epochs 10 --all-epochs 0    a quick look
 #
-# WEIGHTS is Keras's file of VGG16 without the top, FOLDER as in the example before; what is left out is downloaded once
-# (59 MB and 787 MiB). An interrupted run goes on where it was when the same command is given again.
+# WEIGHTS is Keras's file of VGG16 without the top, and FOLDER is that of the previous example; without them they are
+# downloaded once (59 MB and 787 MiB). Repeat the same command to continue an interrupted run.
 
 # %%
 import argparse
@@ -31,12 +31,12 @@ from minitorch_cnn.runs import RunFolder
 from minitorch_cnn.runs.fine_tune import MOMENTUM, FineTuneSettings
 
 recipe = FineTuneSettings(weights="", data=None)  # the numbers of `minitorch-cnn fine-tune`
-parser = argparse.ArgumentParser(description="Give VGG16 a new job: cats and dogs.")
-parser.add_argument("weights", nargs="?", help="VGG16's weights without the top; left out: downloaded")
-parser.add_argument("folder", nargs="?", help="where the photos are; left out: downloaded")
-parser.add_argument("--images", type=int, metavar="N", help="train on N of the photos and test on N (all)")
+parser = argparse.ArgumentParser(description="Train VGG16 to tell cats from dogs.")
+parser.add_argument("weights", nargs="?", help="VGG16's weights without the top (downloaded)")
+parser.add_argument("folder", nargs="?", help="where the photos are (downloaded)")
+parser.add_argument("--images", type=int, metavar="N", help="train and test on N photos each (all)")
 numbers = {
-    "--size": (recipe.size, "photos are scaled to NxN"),
+    "--size": (recipe.size, "resize photos to NxN"),
     "--top-epochs": (recipe.top_epochs, "epochs with the base frozen"),
     "--all-epochs": (recipe.all_epochs, "epochs with everything trained"),
 }
@@ -50,8 +50,8 @@ if options.top_epochs < 1 or options.all_epochs < 0 or (options.images is not No
 # %% [markdown]
 # ## VGG16, and what is in its file
 #
-# The network first, with the top it was published with, then its weights, each into the layer of its name. The report
-# gives a *fingerprint* of every layer's weights: a few digits that change when any of them does.
+# First we build the network with its original top, then we load the weights by the names of the layers. The report
+# gives a *fingerprint* of every layer's weights: a few digits that change if any weight changes.
 
 # %%
 try:
@@ -75,9 +75,10 @@ print(f"\n{data}")
 # %% [markdown]
 # ## Surgery, step by step
 #
-# * `cut` ends the network at `block5_pool`. What lies above knows the thousand classes of ImageNet, and goes.
-# * `extend` puts a new top on, with random weights: 256 features, and the probability of a dog.
-# * `freeze` lets the old layers keep their weights. The summary calls them *not visited*: the way back ends above them.
+# * `cut` ends the network at `block5_pool` and removes the layers above, which know the thousand classes of ImageNet.
+# * `extend` adds a new top with random weights: 256 features, and the probability of a dog.
+# * `freeze` lets the old layers keep their weights. The summary calls them *not visited*, because the backward pass
+#   stops above them.
 
 # %%
 tossed = layer_rows(vgg16)[-4:]  # for the page
@@ -92,10 +93,10 @@ model.freeze(through="block5_pool")
 model.summary(batch_size=recipe.batch_size)
 kept, new = list(in_file), ["dense_1", "dense_2"]
 assert [layer.name for layer in model.layers if layer.parameters and layer.trainable] == new
-print("tossed:", ", ".join(row.name for row in tossed), "  new:", ", ".join(new))
+print("removed:", ", ".join(row.name for row in tossed), "  new:", ", ".join(new))
 
 # %% [markdown]
-# The package has this network in one line, and the same seed gives the same weights.
+# The package builds this network in one line, and the same seed gives the same weights.
 
 # %%
 in_one_line = models.transfer_net(weights=weights, input_shape=model.input_shape, seed=model.seed)
@@ -105,18 +106,18 @@ del in_one_line
 # %% [markdown]
 # ## Features once, then the top
 #
-# The frozen base makes the same features of a photo in every epoch, so `fit` computes them once and trains the new
-# layers on what it kept. That is most of the work; the epochs after it are short.
+# The frozen base computes the same features for a photo in every epoch, so `fit` computes them once and trains the new
+# layers on the stored features. This is most of the work, and the epochs after it are short.
 
 # %%
 run_folder = RunFolder(Path("runs") / f"06_transfer_learning-{options.size}-pixels-{len(data.train_images)}-photos")
 
 
 def train(phase, rate, epochs, augment=None):
-    """One phase; returns its history. A checkpoint in the run folder lets it go on after an interruption."""
+    """One phase; returns its history. A checkpoint in the run folder lets it continue after an interruption."""
     checkpoint = run_folder.path / f"checkpoint-{phase}.npz"
     if checkpoint.exists():
-        print(f"going on from {checkpoint}")
+        print(f"continuing from {checkpoint}")
     try:
         return model.fit(
             data.train_images,
@@ -140,7 +141,7 @@ frozen = top_history["val_accuracy"][-1]
 print(f"validation accuracy {frozen:.4f} with the base frozen")
 
 # %% [markdown]
-# And the base is what it was in the file, to the last bit. Only the new layers have learned.
+# The base still equals the file, to the last bit. Only the new layers have learned.
 
 # %%
 after_top = model.fingerprints()
@@ -149,10 +150,10 @@ assert untouched, f"expected the base of {weights}; is the checkpoint in {run_fo
 print(f"the fingerprints of all {len(kept)} base layers are those of the file")
 
 # %% [markdown]
-# ## Everything, gently
+# ## Train everything gently
 #
-# Unfrozen, all layers follow the photos, with a learning rate so small that what VGG16 knows is touched up and not
-# overwritten. The photos are mirrored half of the time, which could not be while their features were kept.
+# Now all layers learn, with a learning rate so small that VGG16 is adjusted and does not lose what it knows. Half of
+# the time the photos are mirrored, which was not possible while their features were stored.
 
 # %%
 filters_before = first_filters(model)
@@ -174,12 +175,13 @@ if options.all_epochs:
 probabilities = class_probabilities(model.predict(data.test_images, batch_size=recipe.batch_size))  # (N, 2)
 predicted = probabilities.argmax(axis=1)
 accuracy = np.mean(predicted == data.test_labels)
-print(f"validation accuracy {frozen:.4f} with the base frozen, {accuracy:.4f} in the end")
+print(f"validation accuracy {frozen:.4f} with the base frozen, {accuracy:.4f} after fine-tuning")
 run_folder.save_model(model, data.class_names)
 
 # %% [markdown]
-# VGG16's published weights, two thousand photos and all epochs of the recipe give 95.5 % with the base frozen and 96 %
-# after fine-tuning, at least. Ten epochs over two hundred photos give the top 80 %; less promises nothing.
+# VGG16's published weights, two thousand photos and all epochs of the recipe give at least 95.5 % with the base frozen
+# and at least 96 % after fine-tuning. Ten epochs of the top over two hundred photos give 80 %. For less we claim
+# nothing.
 
 # %%
 claimed = tuned = 0.0
@@ -196,7 +198,7 @@ assert accuracy >= tuned, f"expected at least {tuned} after fine-tuning, got {ac
 
 # %%
 confusion = confusion_matrix(data.test_labels, predicted, classes=2)
-print(f"rows: {' and '.join(data.class_names)} as they are, columns: as they were taken\n{confusion}")
+print(f"rows: {' and '.join(data.class_names)} in truth, columns: the answers\n{confusion}")
 confidence = probabilities.max(axis=1)
 mistakes = np.flatnonzero(predicted != data.test_labels)
 for i in mistakes[np.argsort(-confidence[mistakes], kind="stable")][:5]:
@@ -206,9 +208,9 @@ for i in mistakes[np.argsort(-confidence[mistakes], kind="stable")][:5]:
 # %% [markdown]
 # ## Where it looked
 #
-# Grad-CAM asks the last convolution which places speak for the answer: its feature map, weighted by the gradient of the
-# answer's score. Here for the dog it is surest of, blank where nothing speaks for a dog; the page shows more of them,
-# with the heat over the photo.
+# Grad-CAM shows which places of the photo speak for the answer: the feature map of the last convolution, weighted by
+# the gradient of the answer's score. Here is the dog that the network is surest of; it is blank where nothing speaks
+# for a dog. The page shows more photos with their heat maps.
 
 # %%
 surest = int((probabilities[:, 1] * data.test_labels).argmax())
@@ -252,4 +254,4 @@ run = report.TransferRun(
 )
 print(f"report: {report.write_transfer_report(run, run_folder.report)}")
 for checkpoint in run_folder.path.glob("checkpoint-*.npz"):
-    checkpoint.unlink()  # finished: the same command begins anew
+    checkpoint.unlink()  # finished: the same command starts from the beginning

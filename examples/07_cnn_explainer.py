@@ -1,10 +1,11 @@
 # %% [markdown]
 # # Your network in CNN Explainer
 #
-# CNN Explainer (Wang et al. 2020, poloclub.github.io/cnn-explainer) shows a small network at work, neuron by neuron.
-# Its network is Tiny VGG: four convolutions of ten filters, two pools, one dense layer. Here such a network is trained
-# on the digits that ship with the package and written as the files that the page reads:
-# `python examples/07_cnn_explainer.py [--epochs N] [--out FOLDER]`. Half a minute on two cores.
+# How can you watch your own network at work, neuron by neuron? CNN Explainer (Wang et al. 2020,
+# poloclub.github.io/cnn-explainer) is a web page that shows a Tiny VGG: four convolutions of ten filters, two pools,
+# one dense layer. Here such a network is trained on the digits that come with the package and written as the files that
+# the page reads: `python examples/07_cnn_explainer.py [--epochs N] [--out FOLDER]`. It takes half a minute on two
+# cores.
 
 # %%
 import argparse
@@ -22,7 +23,7 @@ from minitorch_cnn.lessons import cnn_explainer
 
 parser = argparse.ArgumentParser(description="Train a Tiny VGG on digits and write it for CNN Explainer.")
 parser.add_argument("--epochs", type=int, default=3, help="passes over the training images (3)")
-parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the files go (a temporary folder)")
+parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write the files (a temporary folder)")
 options = parser.parse_args([] if "kernel_launcher" in sys.argv[0] else None)  # a notebook has no command line
 if options.epochs < 1:
     parser.error("expected at least one epoch")
@@ -30,8 +31,8 @@ if options.epochs < 1:
 # %% [markdown]
 # ## Train
 #
-# The page shows images of 64x64 pixels, so the digits are scaled up. The network learns best from numbers around zero;
-# the page hands it pixels / 255. The export works the difference into the first convolution, whose result is the same.
+# The page shows images of 64x64 pixels, so the digits are enlarged. The network learns best from numbers around zero,
+# but the page passes pixels / 255 to it. The export changes the first convolution so that its result is the same.
 
 # %%
 digits = datasets.digits()
@@ -53,10 +54,10 @@ if options.epochs >= 3:
 # %% [markdown]
 # ## Write
 #
-# Three files: `nn_10.json` lists every neuron with its bias and a kernel for each channel below it; `model.json` and
-# its weights are the same network for TensorFlow.js. Put them into `public/assets/data/` of a copy of CNN Explainer.
-# From the command line: `minitorch-cnn export tiny-vgg --weights FILE --cnn-explainer DIR`, for weights that Keras or
-# `model.save_weights` wrote.
+# There are three files. `nn_10.json` lists every neuron with its bias and a kernel for each channel below it;
+# `model.json` and its weights are the same network for TensorFlow.js. Put them into `public/assets/data/` of a copy of
+# CNN Explainer. On the command line, `minitorch-cnn export tiny-vgg --weights FILE --cnn-explainer DIR` does this for
+# weights that Keras or `model.save_weights` wrote.
 
 # %%
 folder = options.out or Path(tempfile.mkdtemp(prefix="cnn_explainer_"))
@@ -66,7 +67,7 @@ print("\n".join(f"{path}: {path.stat().st_size:,} bytes" for path in files))
 # %% [markdown]
 # ## Is it the same network?
 #
-# What the page does with the first file, in a few lines: each neuron adds up what its links bring, channel by channel.
+# In a few lines, this is what the page does with the first file: each neuron adds up its inputs, channel by channel.
 
 # %%
 layers = json.loads(files[0].read_text())

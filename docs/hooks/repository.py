@@ -52,7 +52,7 @@ class Repository:
                     continue
                 self.origin[place] = path
                 made[place] = File.generated(config, place, content=content)
-                if path.endswith(".md"):
+                if path.endswith(".md") or (self.root / path).is_dir():
                     waiting.append((place, content))
         return made.values()
 
