@@ -1,14 +1,14 @@
 """Every script of `examples/` as a notebook, run from top to bottom.
 
     python docs/notebooks.py                          runs those that need no data; results go to build/notebooks
-    python docs/notebooks.py --data DIR --quick       the others as well, on a few photos
-    python docs/notebooks.py --data DIR               the others as they are meant: an hour and more
-    python docs/notebooks.py --plain FOLDER           all of them, not run, to hand out
-    python docs/notebooks.py --plain FOLDER --wheel   with the package beside them, as it is in this repository
+    python docs/notebooks.py --data DIR --quick       runs the others too, on a few photos
+    python docs/notebooks.py --data DIR               runs the others in full: more than an hour
+    python docs/notebooks.py --plain FOLDER           writes all of them without running them, to hand out
+    python docs/notebooks.py --plain FOLDER --wheel   places the package of this repository beside them
 
-The site shows the results. The scripts are the source: notebooks are made from them and never kept beside them, where
-they would differ one day. A notebook's first cell installs the package with one line, which does nothing where it is
-installed already.
+The site shows the results. The scripts are the source: notebooks are made from them and never stored beside them,
+because the two would soon differ. A notebook's first cell installs the package with one line, which does nothing if it
+is installed already.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from minitorch_cnn.errors import DataError, UserError
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "build" / "notebooks"
 PHOTOS, WEIGHTS = "cats_and_dogs", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-NEED_DATA = {  # script: (what it is given of DIR, what makes it a quick look)
+NEED_DATA = {  # script: (its arguments in DIR, the options of a quick look)
     "03_cifar10": (("cifar-10-batches-bin",), ("--epochs", "1", "--images", "5000")),
     "05_cats_vs_dogs": ((PHOTOS,), ("--epochs", "1", "--images", "200")),
     "06_transfer_learning": ((WEIGHTS, PHOTOS), ("--images", "200", "--top-epochs", "10", "--all-epochs", "0")),
@@ -41,7 +41,7 @@ def scripts():
 
 
 def notebook(script, package="minitorch_cnn"):
-    """The notebook of a script: its cells, and behind the title one that installs `package`."""
+    """The notebook of a script: its cells, and after the title one that installs `package`."""
     made = jupytext.read(script, fmt="py:percent")
     install = nbformat.v4.new_code_cell(INSTALL.format(package), id="install")
     made.cells.insert(1, install)
@@ -72,19 +72,19 @@ def executed(script):
 
 
 def command_line(script, data=None, quick=False):
-    """The words that a script is run with; UserError where `data` lacks what it needs."""
+    """The arguments that a script is run with; UserError if something it needs is missing from `data`."""
     places, less = NEED_DATA.get(script.stem, ((), ()))
     paths = [Path(data or "", place).resolve() for place in places]
     for path in paths:
         if not path.exists():
-            raise DataError(f"{path}: expected what examples/{script.name} is to be run on")
+            raise DataError(f"{path}: not found; examples/{script.name} needs it")
     return [*map(str, paths), *(less if quick else ())]
 
 
 def execute(script, words=()):
-    """Run the notebook of a script in a folder of its own, as if `words` stood behind it on the command line.
+    """Run the notebook of a script in a temporary folder, with `words` as its command-line arguments.
 
-    What it reports on the side, such as progress, is left out.
+    Its standard error, such as progress bars, is left out.
     """
     from nbclient import NotebookClient
 
@@ -98,19 +98,19 @@ def execute(script, words=()):
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             cell.metadata.pop("execution", None)
-    made.cells[1].outputs = []  # what pip has to say
+    made.cells[1].outputs = []  # the messages of pip
     made.metadata["arguments"] = shown(words)
     return made
 
 
 def shown(words):
-    """A command line's words for a page, which has nothing to do with where somebody's files lie."""
+    """The arguments as a page shows them, without the folders of this machine."""
     return " ".join(Path(word).name if Path(word).is_absolute() else word for word in words)
 
 
 def build_wheel(folder):
-    """Build the package as one file in `folder`, which pip installs with no index that knows it; returns its name."""
-    with tempfile.TemporaryDirectory() as copy:  # building leaves things behind
+    """Build the package as one file in `folder`, which pip can install without an index; returns its name."""
+    with tempfile.TemporaryDirectory() as copy:  # building leaves files behind
         shutil.copytree(ROOT / "minitorch_cnn", Path(copy) / "minitorch_cnn")
         for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
             shutil.copy(ROOT / name, copy)
@@ -124,7 +124,7 @@ def build_wheel(folder):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Make notebooks of the example scripts.")
-    parser.add_argument("--plain", type=Path, metavar="FOLDER", help="write all of them there, not run")
+    parser.add_argument("--plain", type=Path, metavar="FOLDER", help="write all of them there without running them")
     parser.add_argument("--package", default="minitorch_cnn", metavar="NAME",
                         help="what the first cell installs: a name, an address or a wheel")  # fmt: skip
     parser.add_argument(
@@ -132,7 +132,7 @@ def main(arguments=None):
     )
     parser.add_argument("--data", type=Path, metavar="DIR",
                         help=f"where cifar-10-batches-bin, {PHOTOS} and {WEIGHTS} are")  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="use few of the data")
+    parser.add_argument("--quick", action="store_true", help="use only a little of the data")
     options = parser.parse_args(arguments)
     if options.wheel and not options.plain:
         parser.error("--wheel: expected --plain FOLDER, where it goes")
@@ -148,7 +148,7 @@ def main(arguments=None):
         if options.plain:
             path.write_text(text(notebook(script, package)), encoding="utf-8")
         elif script.stem in NEED_DATA and options.data is None:
-            print(f"{script.stem}: needs data, left out")
+            print(f"{script.stem}: left out, because it needs data")
             continue
         else:
             try:

@@ -1,10 +1,10 @@
-"""The pictures of the tour that need VGG16's weights and a fine-tuned network: made here, kept in `docs/pictures/`.
+"""Make the tour's pictures that need VGG16's weights and a fine-tuned network, and store them in `docs/pictures/`.
 
     python docs/pictures.py --weights FILE             feature maps of a photo, block by block
-    python docs/pictures.py --weights FILE --run RUN   as well the filters before and after, and Grad-CAM
+    python docs/pictures.py --weights FILE --run RUN   also the filters before and after, and Grad-CAM
 
-WEIGHTS is Keras's file of VGG16 without the top, RUN the folder of `minitorch-cnn fine-tune` on cats and dogs. The
-photo, `chelsea.jpg`, is Stefan van der Walt's, without any rights reserved (CC0).
+FILE is Keras's file of VGG16 without the top, and RUN the folder of `minitorch-cnn fine-tune` on cats and dogs. The
+photo, `chelsea.jpg`, is by Stefan van der Walt, with no rights reserved (CC0).
 """
 
 import argparse
@@ -16,6 +16,7 @@ from minitorch_cnn.metrics import class_probabilities
 from PIL import Image
 
 from minitorch_cnn import datasets, models
+from minitorch_cnn.engine import passes
 from minitorch_cnn.errors import UserError
 from minitorch_cnn.gradients.grad_cam import grad_cam
 from minitorch_cnn.report import feature_map_grid, filter_grid, overlay
@@ -28,16 +29,22 @@ PHOTO = PICTURES / "chelsea.jpg"
 CHANNELS = 8  # of each block
 
 
+class BlockOutputs(passes.Observer):
+    """Collects the outputs (h, w, C) of the pools at the ends of the blocks."""
+
+    def __init__(self):
+        self.maps = {}
+
+    def after_forward(self, node, x, y, kept):
+        if node.layer.name.endswith("_pool"):
+            self.maps[node.layer.name] = y[0]
+
+
 def feature_maps(weights, photo=PHOTO):
-    """{name of a block's last layer: (h, w, C)}: what VGG16 makes of the photo, block by block."""
-    base = models.vgg16(include_top=False, input_shape=(224, 224, 3), weights=weights)
-    y, maps = base.receive(datasets.load_image(photo, 224, 224)[None]), {}
-    for layer in base.layers:
-        y = layer.forward(y)
-        layer.forget()
-        if layer.name.endswith("_pool"):
-            maps[layer.name] = y[0]
-    return maps
+    """{name of a block's last layer: (h, w, C)}: what VGG16 computes from the photo, block by block."""
+    base, outputs = models.vgg16(include_top=False, input_shape=(224, 224, 3), weights=weights), BlockOutputs()
+    passes.forward(base.nodes(), [base.receive(datasets.load_image(photo, 224, 224)[None])], observer=outputs)
+    return outputs.maps
 
 
 def save(name, pixels):

@@ -1,9 +1,9 @@
-"""Cells: `python exec` blocks are run when the site is built, and what they print or draw stands below them.
+"""Cells: `python exec` blocks are run when the site is built, and their output is shown below them.
 
-The cells of a page share their names, one after the other, as in a notebook. A last line that is an expression shows
-its value, a drawing of `minitorch_cnn.report` as the picture itself; of a pair of drawings the first is for wide pages
-and the second for narrow ones. What a `python exec markdown` block prints becomes part of the page, without its code.
-A cell that raises ends the build.
+The cells of a page share their variables, as in a notebook. If the last line is an expression, its value is shown; a
+drawing of `minitorch_cnn.report` appears as a picture. Of a pair of drawings, the first is for wide pages and the
+second for narrow ones. The output of a `python exec markdown` block becomes part of the page, without its code. A cell
+that raises an exception ends the build.
 """
 
 import ast
@@ -33,13 +33,13 @@ def run_all(markdown, where):
     def generator(body, line):
         return run(body, names, f"{where}, the cell at line {line}")[0]
 
-    with tempfile.TemporaryDirectory() as folder, _working_in(folder):  # whatever a cell writes goes away
+    with tempfile.TemporaryDirectory() as folder, _working_in(folder):  # files written by a cell are deleted
         markdown = fences.replace(markdown, "python exec markdown", generator)
         return fences.replace(markdown, "python exec", cell), drawings
 
 
 def run(source, names, title):
-    """(what is printed, the HTML of a drawing or None) of one cell, in the namespace `names`."""
+    """(output, the HTML of a drawing or None) of one cell, which is run in the namespace `names`."""
     printed, shown = io.StringIO(), None
     *statements, last = ast.parse(source, title).body or [ast.Pass()]
     value = last.value if isinstance(last, ast.Expr) else None
@@ -47,7 +47,7 @@ def run(source, names, title):
     ast.fix_missing_locations(tree)
     try:
         with contextlib.redirect_stdout(printed), warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)  # an overflow on a page is a mistake of the page
+            warnings.simplefilter("error", RuntimeWarning)  # an overflow is a mistake of the page
             exec(compile(tree, title, "exec"), names)
             result = eval(compile(ast.Expression(value), title, "eval"), names) if value else None
             shown = _drawing(result)
@@ -67,7 +67,7 @@ def _drawing(value):
 
 
 def place_drawings(html, drawings):
-    """`html` with each drawing in the place that its cell left for it."""
+    """`html` with each drawing in the place reserved by its cell."""
     for number, drawing in enumerate(drawings):
         place = f'<div class="drawing" id="drawing-{number}">'
         if place not in html:

@@ -1,4 +1,4 @@
-"""Formulas in LaTeX become MathML when the site is built, which browsers show by themselves: no script, no network."""
+"""Formulas in LaTeX become MathML when the site is built, which browsers show without a script or the network."""
 
 import html
 import re

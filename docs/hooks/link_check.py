@@ -1,6 +1,6 @@
-"""Do the links of the built pages hold? Every `href` and `src` names a file that is there, every anchor an element.
+"""Do all links of the built pages work? Every `href` and `src` must name an existing file, every anchor an element.
 
-The build asks it at its end; `python docs/hooks/link_check.py build/site` asks it again.
+The build ends with this check; `python docs/hooks/link_check.py build/site` repeats it.
 """
 
 import posixpath

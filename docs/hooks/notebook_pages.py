@@ -1,7 +1,7 @@
 """A page and a notebook for every script of `examples/`.
 
-`python docs/notebooks.py` runs them, those that need data where it is told where the data are, and keeps the results in
-`build/notebooks`; the pages show them. Without it the pages show the code alone, and say so.
+`python docs/notebooks.py` runs them (with `--data`, also those that need data) and stores the results in
+`build/notebooks`, from where the pages take them. If they were not run, the pages show only the code and say so.
 """
 
 import sys
@@ -41,7 +41,7 @@ def make(root, config):
 def _page(script, body, done):
     name = script.stem
     source = f"[the script](../../examples/{script.name})"
-    state = "It was not run for this page: the outputs are missing."
+    state = "It was not run for this page, so the outputs are missing."
     if done is not None:
         words = done.metadata.get("arguments", "")
         state = f"It was run for this page{f', as `{script.name} {words}`' if words else ''}."

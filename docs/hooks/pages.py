@@ -1,12 +1,12 @@
-"""What turns `docs/` into the site, as MkDocs calls it: code taken from the source, cells run, links that hold.
+"""The hooks through which MkDocs turns `docs/` into the site: quoted code, cells that are run, checked links.
 
     on_files          pages for the files of the repository that are linked, notebooks, the colours of the drawings
     on_page_markdown  `python source` and `python exec` blocks, links that leave docs/
     on_page_content   formulas as MathML, drawings in their places
     on_post_build     every link and anchor of the built pages
 
-A name that is not in the source, a cell that raises, a formula that cannot be read, a link that leads nowhere: each
-ends the build with one line that says where.
+A name that is not in the source, a cell that raises an exception, a formula that cannot be read, and a link that leads
+nowhere each end the build with one line that says where.
 """
 
 from pathlib import Path

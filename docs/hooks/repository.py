@@ -1,8 +1,8 @@
 """Links from the documentation into the repository.
 
-A page says `[the layer](../minitorch_cnn/engine/layers/dense.py#Dense.scores)`, which any viewer of the repository
-opens. In the site the same link leads to a page with that file's lines, at the line where `Dense.scores` begins; a
-picture or a table is copied; another Markdown file becomes a page of its own.
+A page contains `[the layer](../minitorch_cnn/engine/layers/dense.py#Dense.scores)`, which any viewer of the repository
+can open. In the site the same link leads to a page with the lines of that file, at the line where `Dense.scores`
+begins. A picture or a table is copied; another Markdown file, and a folder, becomes a page of its own.
 """
 
 import os

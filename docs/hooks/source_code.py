@@ -1,11 +1,11 @@
-"""The very lines of the code on a page, found by name.
+"""Lines of the code on a page, found by name.
 
     ```python source
     minitorch_cnn/engine/layers/dense.py Dense.scores Dense.backward_scores
     ```
 
-A line names a file and what to show of it: functions, classes, methods, or names that are assigned to. Nothing is
-pasted, so nothing can grow old; a name that is not there ends the build.
+A line names a file and the functions, classes, methods or variables to show. Nothing is pasted, so nothing can become
+outdated; a name that does not exist ends the build.
 """
 
 import ast
@@ -43,7 +43,7 @@ def _quote(path, names, line, where, repository):
 
 
 def span(text, name, path="the source"):
-    """(first, last) line of what is called `name` (`f`, `Class`, `Class.method`, `CONSTANT`), decorators included.
+    """(first, last) line of the object called `name` (`f`, `Class`, `Class.method`, `CONSTANT`), with its decorators.
 
     Raises ValueError where there is no such name.
     """

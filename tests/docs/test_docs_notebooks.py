@@ -1,4 +1,4 @@
-"""The notebooks of the examples: whole, in order, and with one line that installs the package."""
+"""The notebooks of the examples: complete, in order, and with one line that installs the package."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ pytest.importorskip("jupytext", reason='no notebooks without pip install -e ".[d
 import notebooks
 
 
-def test_there_is_one_for_every_script_and_no_name_is_misspelt():
+def test_every_script_has_a_notebook_and_no_name_is_misspelt():
     names = [script.stem for script in notebooks.scripts()]
     assert names == sorted(path.stem for path in (notebooks.ROOT / "examples").glob("*.py"))
     assert set(notebooks.NEED_DATA) < set(names)
@@ -40,7 +40,7 @@ def test_the_package_can_lie_beside_the_notebooks(tmp_path, monkeypatch, capsys)
     asked = []
 
     def pip(command, **options):
-        asked.append([*command, (Path(command[-1]) / "minitorch_cnn" / "sequential.py").is_file()])
+        asked.append([*command, (Path(command[-1]) / "minitorch_cnn" / "network" / "sequential.py").is_file()])
         (tmp_path / "minitorch_cnn-9.9-py3-none-any.whl").write_bytes(b"")
         return subprocess.CompletedProcess(command, 0, "", "")
 
@@ -86,9 +86,9 @@ def test_a_notebook_is_run_with_the_words_of_a_command_line(tmp_path):
     assert made.metadata["arguments"] == "photos --images 3" and "argv =" not in notebooks.text(made)
 
 
-def test_data_that_are_not_there_are_named(tmp_path, monkeypatch, capsys):
+def test_missing_data_are_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
     monkeypatch.setattr(notebooks, "executed", lambda script: None)
     monkeypatch.setattr(notebooks, "execute", lambda script, words: notebooks.notebook(script))
     assert notebooks.main(["--data", str(tmp_path)]) == 2
-    assert "cifar-10-batches-bin: expected what examples/03_cifar10.py is to be run on" in capsys.readouterr().err
+    assert "cifar-10-batches-bin: not found; examples/03_cifar10.py needs it" in capsys.readouterr().err
