@@ -137,6 +137,9 @@ class CapturedStep(Step):
             return "clip_norm: the host decides whether a gradient is too long"
         if not self._computes_on_arrays():
             return f"{type(self.loss).__name__}: not computed on the GPU alone (by of_scores, of_prediction)"
+        for layer in self.learner.layers:
+            if layer.random is None:  # a graph would repeat the random numbers of the step that was captured
+                return f"{layer.name}: does not say whether it is random; set `random` to True or False in its class"
         return None
 
     def _computes_on_arrays(self):

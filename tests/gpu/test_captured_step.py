@@ -166,6 +166,30 @@ def test_what_cannot_be_captured_runs_all_the_same_and_says_why(xp, optimizer, l
     assert_equal(everything(eager, one), everything(model, other))
 
 
+class Counted(layers.Layer):
+    """y = x times the number of forward passes so far, which a graph would repeat; it does not say so."""
+
+    def forward_pass(self, x, training=False):
+        self.draws += 1
+        return x * self.draws, (self.draws,)
+
+    def backward_pass(self, dy, kept, need_dx=True):
+        return dy * kept[0], {}
+
+
+def test_a_layer_that_does_not_say_whether_it_is_random_is_not_captured(xp):
+    results = []
+    for captured in (False, True):
+        model = mtc.Sequential([layers.Dense(3), Counted(), layers.Softmax()], (2,), seed=0).to("cupy")
+        optimizer, loss = optimizers.SGD(0.01), losses.CrossEntropy()
+        step = CapturedStep(model, loss, optimizer)
+        for number in range(WARM_UP + 3):
+            x, labels = normal((4, 2), number, "float32"), [0, 1, 2, 1]
+            results.append(float(step(x, labels)[0] if captured else model.train_step(x, labels, loss, optimizer)))
+    assert results[: WARM_UP + 3] == results[WARM_UP + 3 :]
+    assert "counted_1" in step.reason and "random" in step.reason
+
+
 @pytest.mark.parametrize("make, size", [(models.cifar10, (32, 32, 3)), (models.cats_vs_dogs, (38, 40, 3))])
 def test_the_small_networks_of_the_slides_are_graphs_of_a_hundred_operations(standin, make, size):
     options = {} if make is models.cifar10 else {"input_shape": size}
