@@ -1,7 +1,7 @@
 """Optimizers: how a gradient changes a parameter. Defaults and rules are Keras's.
 
 An optimizer knows the layers only by name. The model gives it all trainable parameters as a few long vectors
-(`parameters.py`), so a step is one pass over each. Frozen parameters are not among them, so they get no gradient, no
+(`network/parameters.py`), so a step is one pass over each. Frozen parameters are not among them, so they get no gradient, no
 state and no weight decay.
 """
 

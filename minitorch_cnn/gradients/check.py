@@ -5,7 +5,7 @@
 For a layer L = sum(y * r) with a random r, so dL/dy = r is different everywhere: an upstream gradient of ones would
 hide transposed and cancelled terms. For a whole model with labels L is the loss itself.
 
-The numbers are compared one by one in `gradient_compare.py`, which knows a kink from a bug. Of an array that disagrees
+The numbers are compared one by one in `compare.py`, which knows a kink from a bug. Of an array that disagrees
 the report says in words what it looks like (`lessons/`); with `curves` it holds how the error of each array's worst
 number depends on the step, in float32 and in float64.
 """

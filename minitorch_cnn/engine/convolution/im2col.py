@@ -14,7 +14,7 @@
 In NHWC the product already is the output in NHWC: nothing is transposed.
 
 Costs the N*OH*OW*KH*KW*C*K multiplications of the definition, at the full speed of a matrix product, and memory for
-the columns: KH*KW times the input at stride 1. The compiled twin (`im2col_numba`) builds them block by block.
+the columns: KH*KW times the input at stride 1. The compiled twin (in `twins/numba/`) builds them block by block.
 """
 
 from minitorch_cnn.arrays import Array, accelerated, namespace

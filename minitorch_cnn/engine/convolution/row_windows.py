@@ -13,7 +13,7 @@ numbers later (times the stride). So the windows of an image row are a matrix (O
     dx      = the same convolution again at stride 1: dy with the kernel turned by 180 degrees, C and K exchanged
 
 It is im2col without the columns. Costs the N*OH*OW*KH*KW*C*K multiplications of the definition, and no memory but, in
-the compiled twin (`row_windows_numba`), a few rows of the image with their padding.
+the compiled twin (in `twins/numba/`), a few rows of the image with their padding.
 """
 
 from minitorch_cnn.arrays import Array, accelerated, namespace

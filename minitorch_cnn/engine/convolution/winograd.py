@@ -17,7 +17,7 @@ Every step is linear, so the gradients go back the same way, by the transposed m
 
 Costs N * tiles * 36 * C * K multiplications, where the definition needs four times as many; patches at the edge may be
 partly wasted (a 14x14 output is computed as 16x16). V takes 36/16 = 2.25 times the input's memory, M as much for the
-output; the compiled twin (`winograd_numba`) never holds more than a few tiles of them.
+output; the compiled twin (in `twins/numba/`) never holds more than a few tiles of them.
 
 The price is exactness: the points' powers make rounding errors grow. In float32 the largest error is about 5e-6 of the
 largest value, 1e-5 for a kernel's gradient over thousands of tiles; that of the other algorithms is 5e-7. The tests
