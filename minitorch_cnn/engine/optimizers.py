@@ -1,8 +1,8 @@
 """Optimizers: how a gradient changes a parameter. Defaults and rules are Keras's.
 
 An optimizer knows the layers only by name. The model gives it all trainable parameters as a few long vectors
-(`network/parameters.py`), so a step is one pass over each. Frozen parameters are not among them, so they get no gradient, no
-state and no weight decay.
+(`network/parameters.py`), so a step is one pass over each. Frozen parameters are not among them, so they get no
+gradient, no state and no weight decay.
 """
 
 import math
