@@ -1,7 +1,7 @@
 """Charts of the results, in the colours of the package's reports: dots on rows, and lines.
 
-A file that stands alone has no page around it that would set its colours, so `save` writes them out and lays paper
-under the drawing.
+In a report the page sets the colours. A chart in a file of its own has no page, so `save` writes the colours into the
+file and draws a background.
 """
 
 import math
@@ -13,11 +13,11 @@ from minitorch_cnn.report.theme import colour
 
 INKS = ("accent", "wrong", "right", "pool", "dense", "plain")
 WIDTH, MARGIN, ROW = 760, 16, 22
-LEGEND_LETTER = 8.2  # pixels that a letter of the legend takes
+LEGEND_LETTER = 8.2  # width of a letter of the legend, in pixels
 
 
 class Scale:
-    """Numbers to pixels: `low`..`high` to `start`..`end`, in equal steps or, with `log`, in equal ratios."""
+    """Maps numbers `low`..`high` to pixels `start`..`end`; with `log`, equal ratios take equal distances."""
 
     def __init__(self, low, high, start, end, log=False):
         self.turn = math.log if log else float
@@ -30,7 +30,7 @@ class Scale:
 
 
 def ratio_ticks(low, high):
-    """1, 2 and 5 times powers of ten, beyond three decades the powers alone, from below `low` to above `high`."""
+    """1, 2 and 5 times powers of ten from below `low` to above `high`; beyond three decades the powers alone."""
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     steps = (1, 2, 5) if high < 1000 * low else (1,)
     ticks = [step * 10.0**power for power in powers for step in steps]
@@ -45,14 +45,14 @@ def inks(names):
 
 
 def dots(title, rows, *, panels=("",), log=False, at_one="", width=WIDTH, names=230):
-    """A row of dots for each name, on one scale; several panels side by side share the rows.
+    """A row of dots for each name, all on one scale; panels stand side by side and share the rows.
 
     Args:
         rows: `(name, [{series: (value, text)} for each panel])`; a row with an empty list is a heading. A text that is
-            not empty stands behind its dot.
+            not empty is written beside its dot.
         panels: their titles.
-        log: equal ratios in place of equal steps.
-        at_one: what a vertical line at 1 means; none where it is empty.
+        log: whether the scale is logarithmic.
+        at_one: what the vertical line at 1 means; without it there is no such line.
     """
     found = [(series, value) for _, cells in rows for cell in cells for series, (value, _) in cell.items()]
     hues = inks(series for series, _ in found)
@@ -92,11 +92,11 @@ def dots(title, rows, *, panels=("",), log=False, at_one="", width=WIDTH, names=
 
 
 def lines(title, panels, *, width=WIDTH, height=300):
-    """Panels side by side, each with its own axes and the same series.
+    """Line charts side by side, each with its own axes; a series has the same colour in all of them.
 
     Args:
-        panels: `(title, {series: [(x, y), ...]}, log)`; x is always in equal ratios and marked where there are points,
-            y is if `log`.
+        panels: `(title, {series: [(x, y), ...]}, log)`; the x axis is logarithmic, with a mark at each point; the y
+            axis is logarithmic if `log`.
     """
     hues = inks(series for _, curves, _ in panels for series in curves)
     parts = [label(title, MARGIN, 26, size=16, weight=600, colour=colour("ink")), *legend(hues, 48)]
@@ -112,7 +112,7 @@ def lines(title, panels, *, width=WIDTH, height=300):
         for tick in ticks:
             parts.append(path([(start, down(tick)), (end, down(tick))], stroke=colour("line"), stroke_width=1))
             parts.append(label(f"{tick:g}", start - 6, down(tick) + 4, size=12, anchor="end", colour=colour("muted")))
-        written = -math.inf  # where the last mark was written, so that none covers another
+        written = -math.inf  # where the last mark was written; the next one must not overlap it
         for x in xs:
             if across(x) - written > 22:
                 parts.append(label(f"{x:g}", across(x), bottom + 18, size=12, anchor="middle", colour=colour("muted")))
@@ -127,7 +127,7 @@ def lines(title, panels, *, width=WIDTH, height=300):
 
 
 def legend(hues, y):
-    """A dot and a name for each series; nothing for a single one."""
+    """A dot and a name for each series; nothing if there is only one."""
     x = float(MARGIN)
     for name, hue in hues.items() if len(hues) > 1 else ():
         yield element("circle", cx=x + 5, cy=y - 4.0, r=5.0, fill=colour(hue))
@@ -136,7 +136,7 @@ def legend(hues, y):
 
 
 def save(drawing, path_to):
-    """Write a drawing as a file that needs no page around it."""
+    """Write a drawing to a file that can be shown without a page around it."""
     paper = element("rect", width="100%", height="100%", fill=colour("paper"))
     text = drawing.replace(">", f">{paper}", 1)
     path_to.parent.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,23 @@
-"""Every convolution algorithm on every convolution layer of the slides' networks, in all three passes.
+"""How fast is each convolution algorithm, on each convolution layer of the slides' networks, in each of three passes?
 
     python benchmarks/conv_algorithms.py [--networks vgg16] [--batch-sizes 1] [--layers block3] [--rounds 7]
 
-For each layer and pass: milliseconds; GFLOP/s, counting two operations for each multiplication of the definition, so
-that an algorithm with fewer multiplications can pass the machine's peak; the share of what NumPy's sgemm reached at
-that moment; scratch memory, measured; bytes that pass through the cores (`costs.py`); the largest difference from the
-first row's result, relative to its largest number. The mark * is what "auto" takes, and how far that is from the best
-is the last table: what the rule in `convolution.choose` rests on.
+The columns for each layer and pass:
 
-All run in turn, round after round; the results must agree before anything is timed. Forward includes bias and ReLU.
-The first layer of a network needs no gradient for its input. PyTorch runs in a process of its own, if it is installed,
-in both layouts, of which the better one counts. `naive` is left out where it would take minutes.
+    ms             milliseconds
+    GFLOP/s        two operations for each multiplication of the definition, so an algorithm that needs fewer
+                   multiplications can exceed the machine's peak
+    of sgemm       the share of what NumPy's matrix product (sgemm) reached at that moment
+    scratch MB     memory needed beside the result, measured
+    touched MB     bytes that the cores read and write (`costs.py`)
+    differs        the largest difference from the first row's result, relative to its largest number
+
+A star marks what "auto" chooses. The last table shows how far that is from the fastest algorithm; the rule in
+`convolution.choose` is based on it.
+
+All algorithms take turns, round after round, after their results have been found to agree. The forward pass includes
+bias and ReLU. The first layer of a network needs no gradient for its input. PyTorch, if it is installed, runs in a
+process of its own in both of its layouts, and the faster one counts. `naive` is left out where it would take minutes.
 """
 
 import argparse
@@ -36,7 +43,7 @@ NETWORKS = {  # name: (title, network, batch sizes)
 
 
 def best(rows):
-    """The fastest of our rows."""
+    """The fastest row that is not PyTorch's."""
     return min((row for row in rows if row["algorithm"] not in PYTORCH), key=lambda row: row["ms"])
 
 
@@ -74,7 +81,7 @@ def show_layer(title, name, layer, rows):
 
 
 def show_rule(rows):
-    """Print what "auto" takes beside the best, and PyTorch beside that."""
+    """Print what "auto" chooses beside the fastest algorithm, and PyTorch beside that."""
     table, behind = [], []
     for (network, layer, batch_size, direction), found in by_pass(rows).items():
         auto = next((row for row in found if row["auto"]), None)
@@ -96,16 +103,17 @@ def show_rule(rows):
         )
     if not table:
         return
-    headings = ("layer", "batch", "pass", "auto takes", "best", "auto / best", "PyTorch / auto")
+    headings = ("layer", "batch", "pass", "auto chooses", "fastest", "auto / fastest", "PyTorch / auto")
     print_table(headings, table)
     print(
-        f"auto takes the best algorithm in {sum(b == 1 for b in behind)} of {len(behind)} cases;"
-        f" its time over the best one's is {statistics.median(behind):.2f} in the median and {max(behind):.2f} at most"
+        f"auto chooses the fastest algorithm in {sum(b == 1 for b in behind)} of {len(behind)} cases;"
+        f" its time divided by the fastest one's is {statistics.median(behind):.2f} in the median"
+        f" and {max(behind):.2f} at most"
     )
 
 
 def draw(rows):
-    """The chart: what share of sgemm each algorithm reaches, a row for each layer, a panel for each pass."""
+    """The chart: the share of sgemm's speed that each algorithm reaches; layers are rows, passes are panels."""
     entries, heading = [], None
     for network, layer, batch_size in dict.fromkeys(key[:3] for key in by_pass(rows)):
         if heading != (network, batch_size):
@@ -126,8 +134,8 @@ def draw(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=["cifar10", "cats-vs-dogs", "vgg16"])
-    parser.add_argument("--batch-sizes", nargs="+", type=int, help="images; left out: what suits the network")
-    parser.add_argument("--layers", nargs="+", default=[""], help="beginnings of layers' names")
+    parser.add_argument("--batch-sizes", nargs="+", type=int, help="numbers of images (what suits the network)")
+    parser.add_argument("--layers", nargs="+", default=[""], help="only layers whose names begin like this")
     parser.add_argument("--algorithms", nargs="+", choices=convolution.algorithms(), default=convolution.algorithms())
     parser.add_argument("--no-pytorch", action="store_true")
     parser.add_argument("--rounds", type=int, default=7)

@@ -1,8 +1,8 @@
-"""Bytes that a convolution writes and reads, by the formulas in the algorithms' files.
+"""How many bytes a convolution reads and writes, by the formulas in the algorithms' files.
 
-Every algorithm reads two arrays and writes one. What it lays out in between it writes once and reads once, wherever
-that lies; the compiled twins keep it in their cache. So these are bytes that pass through a core, and `scratch` in the
-table says how much memory they take.
+Every algorithm reads two arrays and writes one. Its intermediate arrays are written once and read once, in memory or,
+by the compiled twins, in the cache. So the numbers count what passes through a core; how much memory that needs is the
+column `scratch MB` of the table.
 """
 
 from minitorch_cnn.engine.convolution import winograd
@@ -11,9 +11,9 @@ ITEM = 4  # bytes of a float32
 
 
 def touched_bytes(algorithm, layer, direction):
-    """Bytes for one pass of a `ConvLayer`; None for an algorithm that has no formula here."""
+    """Bytes read and written in one pass of a `ConvLayer`; None if there is no formula for the algorithm."""
     if algorithm == "winograd" and not winograd.serves(layer.window, layer.strides):
-        algorithm = "row_windows"  # as it says itself
+        algorithm = "row_windows"  # which it uses for such layers
     if algorithm not in LAID_OUT:
         return None
     x, y = layer.N * layer.H * layer.W * layer.C, layer.N * layer.out[0] * layer.out[1] * layer.K
@@ -22,19 +22,19 @@ def touched_bytes(algorithm, layer, direction):
 
 
 def columns(layer, direction):
-    """A row of KH KW C numbers for every output pixel; for dx those of its gradient."""
+    """A row of KH KW C numbers for each output pixel: the columns, or for dx their gradients."""
     return layer.multiplications // layer.K
 
 
 def rows(layer, direction):
-    """The image whose windows are multiplied: dy for dx, else x."""
+    """The images whose windows are multiplied: dy for dx, otherwise x."""
     if direction == "backward_input":
         return layer.N * layer.out[0] * layer.out[1] * layer.K
     return layer.N * layer.H * layer.W * layer.C
 
 
 def points(layer, direction):
-    """V, M and U: 36 numbers for every tile and channel, on both sides, and for every kernel."""
+    """V, M and U: 36 numbers for each tile and input channel, tile and output channel, and 3x3 kernel."""
     TH, TW = winograd.tile_count((layer.H, layer.W) if direction == "backward_input" else layer.out)
     tiles = layer.N * TH * TW
     return winograd.PATCH**2 * (tiles * (layer.C + layer.K) + layer.C * layer.K)

@@ -1,17 +1,18 @@
-"""im2col on the processor and on the GPU: every convolution algorithm on both, from one image to a batch.
+"""From which batch size on is the GPU faster? Every convolution algorithm on the processor and on the GPU.
 
     python benchmarks/im2col_cpu_vs_gpu.py [--networks cifar10] [--batch-sizes 1 32] [--layers conv2d_2] [--rounds 5]
 
-For each convolution layer of the slides' networks, each batch size and each pass: milliseconds, GFLOP/s (two for each
-multiplication of the definition), and how many times faster than plain NumPy's im2col. On the processor: the loops of
-the definition where they are bearable, im2col in plain NumPy, the same compiled, row windows and Winograd. On the GPU:
-im2col in plain CuPy, the same with kernels, row windows; the last two with products in full float32 and in TF32.
+For each convolution layer of the slides' networks, each batch size and each pass the table shows milliseconds, GFLOP/s
+(two operations for each multiplication of the definition), and how many times faster that is than im2col in plain
+NumPy. On the processor run the loops of the definition (unless they take too long), im2col in plain NumPy, im2col
+compiled, row windows and Winograd; on the GPU im2col in plain CuPy, im2col with kernels, and row windows, the last two
+in full float32 and in TF32.
 
-The GPU's times are its own, taken by events between which nothing else runs; what it costs to bring x, kernel and dy
-there and the result back is measured apart. The last table says from which batch on the GPU wins, with its arrays there
-already and with all of them sent. Results have to agree before anything is timed.
+Times on the GPU are measured by events on the GPU itself. Sending the arrays of a pass there and its result back is
+measured separately. The last table shows the batch size from which the GPU is faster, if its arrays are there already,
+and if all of them have to be sent. Results must agree before anything is timed.
 
-Without a GPU the processor's half is run, and the output says so.
+Without a GPU only the processor's half runs, and the output says so.
 """
 
 import argparse
@@ -43,7 +44,7 @@ SERIES = ("plain NumPy", "best of CPU", "plain CuPy", "best of GPU", "best of GP
 
 
 def measure(layer, first, gpu, rounds):
-    """Rows of the table for one layer: a dictionary for each pass and algorithm."""
+    """The table's rows for one layer: a dictionary for each pass and algorithm."""
     contestants = {name: calls_of(algorithm, layer, np) for name, algorithm in CPU.items()}
     if int(np.prod(layer.y_shape)) > NAIVE_OUTPUTS:
         contestants.pop("cpu naive")
@@ -73,7 +74,7 @@ def measure(layer, first, gpu, rounds):
 
 
 def agreement(results, direction):
-    """{name: difference from the first result}; in TF32 a number has 10 bits, so its own limit."""
+    """{name: difference from the first result}; TF32 rounds numbers to 10 bits, so it has a limit of its own."""
     exact = {name: result for name, result in results.items() if not name.endswith("TF32")}
     found = differences(exact, direction)
     first = next(iter(exact.values()))
@@ -81,7 +82,7 @@ def agreement(results, direction):
         if name not in exact:
             found[name] = float(abs(result - first).max() / abs(first).max())
             if not found[name] <= AGREE_TF32:
-                sys.exit(f"{name}, {direction}: differs by {found[name]:.1e}: nothing is timed")
+                sys.exit(f"{name}, {direction}: differs by {found[name]:.1e}; nothing was timed")
     return found
 
 
@@ -104,12 +105,12 @@ def show_layer(title, name, layer, rows):
 
 
 def fastest(rows, device, sent=False):
-    """The shortest time in ms of the rows of one device, with what has to be sent; None where there are none."""
+    """The shortest time in ms among the rows of a device, with `sent` including transfers; None if there is no row."""
     return min((row["ms"] + sent * row["sent_ms"] for row in rows if row["device"] == device), default=None)
 
 
 def by(rows, *keys):
-    """{values of `keys`: rows}."""
+    """{values of `keys`: the rows that have them}."""
     found = {}
     for row in rows:
         found.setdefault(tuple(row[key] for key in keys), []).append(row)
@@ -117,7 +118,7 @@ def by(rows, *keys):
 
 
 def show_crossing(rows):
-    """Print from which batch size on the GPU is faster, for each layer and pass."""
+    """Print the batch size from which the GPU is faster, for each layer and pass."""
     table = []
     for (network, layer, direction), found in by(rows, "network", "layer", "pass").items():
         wins = {}
@@ -127,12 +128,12 @@ def show_crossing(rows):
         largest = [row for row in found if row["batch_size"] == max(row["batch_size"] for row in found)]
         ratio = fastest(largest, "cpu") / fastest(largest, "gpu")
         table.append((f"{network} {layer}", direction, wins[False] or "never", wins[True] or "never", figures(ratio)))
-    print("From which of the measured batch sizes on the GPU is faster than the processor\n")
-    print_table(("layer", "pass", "arrays there", "all sent", "CPU / GPU at the largest"), table)
+    print("The smallest measured batch size at which the GPU is faster than the processor\n")
+    print_table(("layer", "pass", "arrays there", "all sent", "CPU / GPU, largest batch"), table)
 
 
 def draw(rows):
-    """The chart: time of an image through all layers and passes of a network, over the batch size."""
+    """The chart: milliseconds that an image takes in all layers and passes of a network, over the batch size."""
     panels = []
     for (network,), found in by(rows, "network").items():
         curves = {}
@@ -150,14 +151,14 @@ def draw(rows):
                 if ms is not None:
                     curves.setdefault(series, []).append((batch_size, ms / batch_size))
         panels.append((NETWORKS[network][0], curves, True))
-    return charts.lines("Convolutions of a training step: ms an image, over the batch size", panels, height=340)
+    return charts.lines("Convolutions of a training step: ms per image over the batch size", panels, height=340)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=["cifar10", "cats-vs-dogs", "vgg16"])
-    parser.add_argument("--batch-sizes", nargs="+", type=int, help="images; left out: what suits the network")
-    parser.add_argument("--layers", nargs="+", default=[""], help="beginnings of layers' names")
+    parser.add_argument("--batch-sizes", nargs="+", type=int, help="numbers of images (what suits the network)")
+    parser.add_argument("--layers", nargs="+", default=[""], help="only layers whose names begin like this")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
@@ -166,7 +167,7 @@ def main():
 
     xp, reason = gpu_or_reason()
     gpu = None if xp is None else Gpu(xp)
-    print(f"GPU: {gpu.name}\n" if gpu else f"NO GPU, only the processor's half is measured: {reason}\n")
+    print(f"GPU: {gpu.name}\n" if gpu else f"NO GPU, only the processor is measured: {reason}\n")
     rows = []
     for network in options.networks:
         title, make, batch_sizes = NETWORKS[network]

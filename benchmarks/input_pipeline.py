@@ -1,17 +1,17 @@
-"""Whether the network waits for its images: training steps with the batches at hand, and with all that prepares them.
+"""Does the network wait for its images? Training steps with a batch at hand, and with the preparation of batches.
 
     python benchmarks/input_pipeline.py [--images 256] [--rounds 5] [--workers 2]
 
-For CIFAR-10's recipe (an array of images, mirrored and moved) and that of Cats vs Dogs (JPEG files of 500x375 pixels,
-decoded, mirrored, moved and enlarged), in milliseconds a step:
+Two recipes are measured: that of CIFAR-10 (an array of images, mirrored and moved) and that of Cats vs Dogs (JPEG files
+of 500x375 pixels, decoded, mirrored, moved and enlarged). The columns are milliseconds per step:
 
-    at hand         the same prepared batch again and again: the step alone
-    first epoch     `Batches` decodes, augments and converts in the background while the network works
-    later epochs    the same, with what has been decoded kept in memory
-    preparing       what the batches alone take, in later epochs, without a network: hidden behind the step, or not
+    at hand         the step alone: the same prepared batch again and again
+    first epoch     `Batches` decodes, augments and converts in the background while the network trains
+    later epochs    the same, but the decoded images are in memory already
+    preparing       preparing the batches of a later epoch alone, without a network
 
-The steps of an epoch share the cores with what prepares the next batches, so they cannot be quite as fast as the step
-alone.
+If the network does not wait, later epochs take little more than the step alone. They take a little more because the
+threads that prepare the next batches share the cores with the network.
 """
 
 import argparse
@@ -34,7 +34,7 @@ WARM_UP = 3  # steps
 
 
 def array_of_images(count, folder):
-    """What CIFAR-10 is: all images in one array."""
+    """All images in one array, like those of CIFAR-10."""
     return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
 
 
@@ -54,11 +54,11 @@ COLUMNS = {
     "later epochs": "later_epochs_ms",
     "preparing": "preparing_ms",
 }
-IMAGES = {"cifar10": (array_of_images, 8), "cats-vs-dogs": (photos, 1)}  # and how many times --images
+IMAGES = {"cifar10": (array_of_images, 8), "cats-vs-dogs": (photos, 1)}  # (what makes them, factor for --images)
 
 
 def seconds_a_step(model, batches, epoch, train):
-    """The mean over an epoch; `train` False only goes through the batches."""
+    """The mean over an epoch of seconds per step; without `train` the batches are only prepared."""
     loss, optimizer = model.default_loss(), RECIPES["digits"].optimizer(1e-3, 10**6)
     start = time.perf_counter()
     for x, labels in batches.epoch(epoch):
@@ -68,7 +68,7 @@ def seconds_a_step(model, batches, epoch, train):
 
 
 def measure(name, options, folder):
-    """A row of the table."""
+    """The table's row for a network."""
     make, times = IMAGES[name]
     model, recipe = WORKS[name].network(), RECIPES[name]
     count = max(options.images * times // recipe.batch_size, 2) * recipe.batch_size
@@ -87,7 +87,7 @@ def measure(name, options, folder):
             return iter(one * len(batches))
 
     if isinstance(images, ImageFolder):
-        images = batches.images = ImageFolder(images.paths, None, images.height, images.width)  # nothing is kept yet
+        images = batches.images = ImageFolder(images.paths, None, images.height, images.width)  # nothing decoded yet
     first = seconds_a_step(model, batches, 0, True)
     found = {"at hand": [], "later epochs": [], "preparing": []}
     for number in range(options.rounds):
@@ -101,19 +101,19 @@ def measure(name, options, folder):
 
 
 def draw(rows):
-    """A row for each kind of step, a dot at its time."""
+    """The chart: a row for each kind of step, with a dot at its time."""
     entries = []
     for row in rows:
         entries.append((WORKS[row["network"]].title, []))
         for name, column in COLUMNS.items():
             entries.append((name, [{"ms": (row[column], f"{figures(row[column])} ms")}]))
-    return charts.dots("Does the network wait for its images? Milliseconds a step", entries)
+    return charts.dots("Does the network wait for its images? Milliseconds per step", entries)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", choices=list(IMAGES), default=list(IMAGES))
-    parser.add_argument("--images", type=int, default=256, help="photos; of the small images eight times as many")
+    parser.add_argument("--images", type=int, default=256, help="photos; eight times as many small images")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2, help="threads that prepare batches")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")

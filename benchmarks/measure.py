@@ -1,4 +1,4 @@
-"""How times, memory and the machine's own speed are measured."""
+"""Measures times, memory and the machine's own speed."""
 
 import statistics
 import threading
@@ -10,12 +10,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 SGEMM_SIZE, SGEMM_TIMES = 1024, 5
-PAUSE = 0.1  # seconds, after which the threads of a BLAS have fallen asleep
-CALLS, SECONDS = 3, 0.02  # of a turn: so many calls, fewer once they took so long together
+PAUSE = 0.1  # seconds after which the threads of a BLAS have fallen asleep
+CALLS, SECONDS = 3, 0.02  # a turn: at most so many calls, and no further one after so many seconds
 
 
 def timed(call, count=CALLS, seconds=SECONDS):
-    """How long each of `count` calls took, in seconds; fewer once they took longer than `seconds` together."""
+    """The seconds that each of at most `count` calls took; no further call is made after `seconds` in all."""
     times = []
     while len(times) < count and sum(times) < seconds:
         start = time.perf_counter()
@@ -25,10 +25,11 @@ def timed(call, count=CALLS, seconds=SECONDS):
 
 
 def in_turn(contestants, rounds, pause=0.0):
-    """{name: median seconds}: all take a turn in every round, there and back, so that drift meets them alike.
+    """{name: median seconds}; every contestant takes a turn in every round, so the machine's drift affects all alike.
 
-    A contestant is a function that returns the times of a few calls, such as `lambda: timed(call)`. `pause` in seconds
-    is made before each turn, where one contestant's threads would still be awake in the next one's.
+    The order is reversed in every second round. A contestant is a function that returns the times of a few calls, such
+    as `lambda: timed(call)`. `pause` is the number of seconds to wait before each turn, where the threads of the last
+    contestant would otherwise still be awake.
     """
     turns = {name: [] for name in contestants}
     for number in range(rounds):
@@ -39,7 +40,7 @@ def in_turn(contestants, rounds, pause=0.0):
 
 
 def sgemm_gflops(threads):
-    """What NumPy's float32 matrix product reaches at this moment, in GFLOP/s."""
+    """The speed of NumPy's float32 matrix product at this moment, in GFLOP/s."""
     a, b = np.random.default_rng(0).standard_normal((2, SGEMM_SIZE, SGEMM_SIZE), dtype=np.float32)
     c = np.empty_like(a)
     with threadpool_limits(threads, user_api="blas"):
@@ -50,9 +51,9 @@ def sgemm_gflops(threads):
 
 
 def scratch_bytes(call):
-    """The most memory that NumPy arrays held during `call`, beside what it returned.
+    """The most memory that NumPy arrays took during `call`, without its result.
 
-    In a thread of its own, where no workspace is there yet. What is compiled must be so before.
+    It runs in a thread of its own, where no workspace exists yet. Call it once before, so that nothing is compiled.
     """
     found, threads = [], numba.get_num_threads()
 

@@ -1,24 +1,24 @@
-"""What more processes gain: measured on this machine's cores, and a model of what lies beyond them.
+"""How much faster is training with more processes? Measured on this machine's cores, and modelled beyond them.
 
     python benchmarks/parallel_scaling.py [--networks cifar10] [--steps 5] [--measured 1 2]
 
-Needs mpi4py and mpiexec. Every rank keeps its batch, so the batch of all grows with the ranks: what is asked is how
-much of a step is spent waiting for the sum of the gradients.
+Needs mpi4py and mpiexec. Every rank has a batch of the same size, so the whole batch grows with the number of ranks.
+The question is which part of a step is spent on the sum of the gradients.
 
-The model: a step takes as long as one rank's, and then the sum. A ring of P ranks passes each byte on 2 (P - 1) / P
-times, in 2 (P - 1) messages:
+In the model a step takes as long as that of a single rank, plus the sum. A ring of P ranks sends each byte
+2 (P - 1) / P times, in 2 (P - 1) messages:
 
     step(P) = step(1) + 2 (P - 1) (latency + bytes / (P bandwidth))        efficiency(P) = step(1) / step(P)
 
-It assumes that nothing is sent before the last gradient is there (so it is here), that ranks are equally fast, that
-adding costs nothing beside sending, that nobody else uses the network, and that ranks do not slow each other down. The
-loss, and whether somebody was interrupted, are summed as well, a few bytes each, and not counted. Bandwidths and
-latencies are nominal ones (`INTERCONNECTS`), the step of one rank is this machine's as measured.
+The model assumes that sending begins after the last gradient is computed (as it does here), that all ranks are equally
+fast, that adding takes no time compared with sending, that nobody else uses the network, and that ranks do not slow
+each other down. The few bytes for the loss and for interrupts are not counted. Bandwidths and latencies are the nominal
+ones of `INTERCONNECTS`; the step of one rank is measured on this machine.
 
-Two ranks of this machine are predicted by the same formula, with latency and bandwidth between two of its processes
-measured by themselves, before any training. What the last assumption is worth here shows the second prediction: ranks
-of one machine share its memory, caches and clock, so both computing at the same time is measured apart, and the sum.
-Ranks on machines of their own, as in the model, share nothing.
+The same formula predicts two ranks on this machine, with the latency and bandwidth between two of its processes
+measured beforehand. Here the last assumption does not hold, because ranks on one machine share its memory, caches and
+clock. So a second prediction adds two measurements: both ranks computing at the same time, and the sum alone. Ranks on
+machines of their own, as in the model, share nothing.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from tables import RESULTS, figures, markdown_table, print_table, write_in_page,
 BATCHES = {"cifar10": 64, "cats-vs-dogs": 16, "vgg16": 2, "tiny": 4}
 TITLES = {"cifar10": "CIFAR-10", "cats-vs-dogs": "Cats vs Dogs", "vgg16": "VGG16", "tiny": "tiny"}
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-# bytes a second in one direction, seconds for a message
+# name: (bytes per second in one direction, seconds per message)
 INTERCONNECTS = {
     "1 Gbit Ethernet": (0.125e9, 50e-6),
     "10 Gbit Ethernet": (1.25e9, 20e-6),
@@ -50,18 +50,18 @@ DOCS = Path(__file__).parents[1] / "docs" / "parallel.md"
 
 
 def ring_seconds(size, ranks, bandwidth, latency):
-    """What a ring takes to add `size` bytes over so many ranks."""
+    """Seconds that a ring of so many ranks takes to sum `size` bytes."""
     return 2 * (ranks - 1) * (latency + size / (ranks * bandwidth))
 
 
 def run(ranks, *arguments):
-    """What `parallel_steps.py` measures on so many processes of this machine, each with one thread."""
+    """The results of `parallel_steps.py` with so many processes on this machine, each with one thread."""
     command = [sys.executable, Path(__file__).with_name("parallel_steps.py"), *arguments]
     if ranks > 1:
         beside = Path(sys.executable).with_name("mpiexec")
         launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
         if launcher is None:
-            sys.exit("parallel_scaling: expected mpiexec on the path; pip install mpi4py mpich")
+            sys.exit("parallel_scaling: expected mpiexec on the PATH, found none; pip install mpi4py mpich")
         command = [launcher, "-n", ranks, *command]
     environment = os.environ | {"NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     command = [str(part) for part in command]
@@ -70,22 +70,22 @@ def run(ranks, *arguments):
 
 
 def measure(network, options):
-    """{ranks: the smallest of each figure}, in bytes and seconds."""
+    """{ranks: the smallest value of each result}, in bytes and seconds."""
     turns = {ranks: [] for ranks in sorted({1, *options.measured})}
-    for _ in range(options.rounds):  # in turn, so that drift meets all alike
+    for _ in range(options.rounds):  # in turn, so that the machine's drift affects all alike
         for ranks, answers in turns.items():
             answers.append(run(ranks, network, BATCHES[network], options.steps))
     measured = {}
     for ranks, answers in turns.items():
         found = {name: min(answer[name] for answer in answers) for name in answers[0]}
-        if ranks == 1:  # the same work under two names
+        if ranks == 1:  # the same work under two names, as there is nothing to sum
             found["compute"] = found["step"] = min(found["compute"], found["step"])
         measured[ranks] = found
     return measured
 
 
 def compared(network, measured, link):
-    """Rows of what was measured, beside what the model says of it."""
+    """Rows of measurements, beside the model's prediction."""
     alone = measured[1]["compute"]
     for ranks, found in measured.items():
         row = modelled_row(
@@ -103,7 +103,7 @@ def compared(network, measured, link):
 
 
 def modelled(network, measured):
-    """Rows of what the model says of other machines."""
+    """Rows of the model's predictions for other machines."""
     alone, size = measured[1]["compute"], measured[1]["bytes"]
     for name, (bandwidth, latency) in INTERCONNECTS.items():
         for ranks in RANKS:
@@ -125,9 +125,9 @@ def modelled_row(network, interconnect, ranks, size, alone, ring):
 
 
 def comparison_table(rows):
-    """Headings and lines of what was measured."""
+    """Headings and lines of the table of measurements."""
     headings = (
-        "network", "images a rank", "MB summed", "ranks", "computing, ms", "sum, ms", "the model's step, ms",
+        "network", "images per rank", "MB summed", "ranks", "computing, ms", "sum, ms", "modelled step, ms",
         "measured, ms", "measured / model", "measured / (computing + sum)", "efficiency",
     )  # fmt: skip
     return headings, [
@@ -145,7 +145,7 @@ def comparison_table(rows):
 
 
 def model_table(rows, ranks):
-    """Headings and lines of what the model says: the sum beside the step, and the efficiency, for so many ranks."""
+    """Headings and lines of the model's table: the sum beside the step, and efficiencies for these numbers of ranks."""
     headings = ("network", "interconnect", "sum of 256 / step of one", *(f"{count} ranks" for count in ranks))
     lines = []
     for network in dict.fromkeys(row["network"] for row in rows):
@@ -159,7 +159,7 @@ def model_table(rows, ranks):
 
 
 def draw(rows):
-    """A panel for each network: efficiency by ranks."""
+    """The chart: a panel for each network, efficiency over the number of ranks."""
     panels = []
     for network in dict.fromkeys(row["network"] for row in rows):
         curves = {}
@@ -175,16 +175,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     networks = [name for name in BATCHES if name != "tiny"]
     parser.add_argument("--networks", nargs="+", choices=list(BATCHES), default=networks)
-    parser.add_argument("--steps", type=int, default=5, help="steps that are timed (5)")
-    parser.add_argument("--rounds", type=int, default=3, help="times that each number of ranks takes its turn (3)")
-    parser.add_argument("--measured", nargs="+", type=int, default=[1, 2], help="numbers of ranks (1 2)")
+    parser.add_argument("--steps", type=int, default=5, help="number of timed steps (5)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each number of ranks (3)")
+    parser.add_argument("--measured", nargs="+", type=int, default=[1, 2], help="numbers of ranks to measure (1 2)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     parser.add_argument("--docs", action="store_true", help="put the tables into docs/parallel.md as well")
     options = parser.parse_args()
 
     link = run(2, "link", 0, options.steps)
     speed, latency = figures(link["bandwidth"] / 1e9), figures(link["latency"] * 1e6)
-    said = f"Between two processes of this machine: {speed} GB/s, {latency} microseconds a message"
+    said = f"Between two processes of this machine: {speed} GB/s, {latency} microseconds per message"
     print(f"{said}\n")
     here, beyond = [], []
     for network in options.networks:
@@ -192,7 +192,7 @@ def main():
         found = list(compared(network, measured, link))
         print_table(*comparison_table(found))
         here, beyond = here + found, beyond + list(modelled(network, measured))
-    print("The model beyond: the sum of 256 ranks over the step of one, and efficiency by ranks")
+    print("The model for more ranks: the sum of 256 ranks divided by the step of one, and the efficiency")
     print_table(*model_table(beyond, RANKS))
     columns = list(here[0])
     write_rows(

@@ -1,11 +1,11 @@
-"""One data-parallel step, timed: started by `parallel_scaling.py`, by itself or under mpiexec.
+"""Times one data-parallel step; `parallel_scaling.py` starts it, alone or under mpiexec.
 
-    python parallel_steps.py NETWORK BATCH STEPS        BATCH images a rank; the first rank prints JSON
-    mpiexec -n 2 python parallel_steps.py link 0 STEPS  what lies between two ranks: a number and 64 MiB summed
+    python parallel_steps.py NETWORK BATCH STEPS        BATCH images per rank; the first rank prints JSON
+    mpiexec -n 2 python parallel_steps.py link 0 STEPS  the connection of two ranks: sums of one number and of 64 MiB
 
-Every rank has one thread. What is timed is what a training does: forwards and back over the rank's share, the sum of
-the gradient vectors, the update; the same without the sum, on all ranks at once; and the sum by itself. The fastest of
-all counts: what else runs on the machine only ever adds.
+Every rank has one thread. Three things are timed: the step of a training (forward and backward pass over the rank's
+share, sum of the gradient vectors, update); the same without the sum, on all ranks at once; and the sum alone. The
+fastest time counts, because whatever else runs on the machine only adds to it.
 """
 
 import json
@@ -27,14 +27,14 @@ NETWORKS = {
 
 
 def fastest(ranks, times, **acts):
-    """{name: fewest seconds} of acts that are called in turn; each takes as long as the slowest rank does.
+    """{name: shortest time in seconds} of functions that are called in turn; the slowest rank determines each time.
 
-    The first turn compiles and is left out.
+    The first turn is not counted, because it compiles.
     """
     taken = {name: [] for name in acts}
     for _ in range(times + 1):
         for name, act in acts.items():
-            ranks.sum(np.zeros(1))  # all begin together
+            ranks.sum(np.zeros(1))  # so that all ranks begin together
             start = time.perf_counter()
             act()
             ranks.sum(np.zeros(1))
@@ -43,7 +43,7 @@ def fastest(ranks, times, **acts):
 
 
 def link(ranks, steps):
-    """{"latency", "bandwidth"} of the ring that `parallel_scaling.py` describes, by sums that belong to no training."""
+    """{"latency", "bandwidth"} of the ring that `parallel_scaling.py` describes, measured by sums alone."""
     one, many = np.zeros(1, np.float32), np.zeros(2**24, np.float32)
     seconds = fastest(ranks, max(steps, 5), one=lambda: ranks.sum(one), many=lambda: ranks.sum(many))
     messages = 2 * (ranks.size - 1)
@@ -59,7 +59,7 @@ def main(network, batch, steps):
 
 
 def training(ranks, network, batch, steps):
-    """{"bytes" that are summed, seconds to "compute", for the "sum", and for the whole "step"}."""
+    """{"bytes": size of the sum, "compute", "sum", "step": seconds for each}."""
     model, rng = NETWORKS[network](), np.random.default_rng(ranks.rank)
     x = rng.standard_normal((batch, *model.input_shape), dtype=np.float32)
     classes = model.output_shape[0]

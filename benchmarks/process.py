@@ -1,11 +1,11 @@
-"""An object in a process of its own: neither its threads nor its memory get in another's way.
+"""An object in a process of its own, so that its threads and memory do not disturb what else is measured.
 
     process = Process("engines.pytorch:ChannelsLast", path, 2, threads=2)
     process.call("results", save_to="results.npz")
     process.time("run", count=3)
     process.peak()
 
-Requests and answers are lines of JSON over a pipe. The process sleeps while it is not asked.
+Requests and answers are lines of JSON over a pipe. The process sleeps between requests.
 """
 
 import contextlib
@@ -33,16 +33,15 @@ class Missing(Exception):
 
 
 class Process:
-    """The object that `target` ("module:class") makes from `arguments`, in another process.
+    """The object that the class `target` ("module:class") makes from `arguments`, in another process.
 
-    Raises Missing where its module cannot be imported. Ends with the program where the process fails.
+    Raises Missing if the module cannot be imported. If the process fails, so does the program.
     """
 
     def __init__(self, target, *arguments, threads):
         limits = {name: str(threads) for name in THREAD_LIMITS}
-        inherited = {
-            name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"
-        }  # ours sets its own
+        # Our own engine sets OMP_WAIT_POLICY for itself; the others must not inherit it.
+        inherited = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
         self.target = target
         self.process = subprocess.Popen(
             [sys.executable, __file__, target, json.dumps(arguments)],
@@ -58,7 +57,7 @@ class Process:
         self.version = answer["version"]
 
     def call(self, method, *arguments, save_to=None):
-        """What the method returns; with `save_to` the arrays it returns by name, from that .npz file."""
+        """What the method returns. Arrays by name travel through the .npz file `save_to`."""
         answer = self._ask(do="call", method=method, arguments=arguments, save_to=save_to)
         if save_to is None:
             return answer["result"]
@@ -66,15 +65,15 @@ class Process:
             return dict(file)
 
     def time(self, method, count, seconds=1.0):
-        """How long each of `count` calls took, in seconds; fewer once they took longer than `seconds` together."""
+        """The seconds that each of at most `count` calls took; no further call is made after `seconds` in all."""
         return self._ask(do="time", method=method, count=count, seconds=seconds)["times"]
 
     def forget_peak(self):
-        """Measure the peak of memory from here on."""
+        """Measure the peak of memory from now on."""
         self._ask(do="forget_peak")
 
     def peak(self):
-        """The most bytes it held at a time, over what it held after its imports."""
+        """The most memory that the process took, in bytes, less what it took after its imports."""
         return self._ask(do="peak")["bytes"]
 
     def close(self):
@@ -90,14 +89,14 @@ class Process:
     def _receive(self):
         answer = self.process.stdout.readline()
         if not answer:
-            sys.exit(f"the process of {self.target} ended early; its error stands above")
+            sys.exit(f"the process of {self.target} ended early; its error is printed above")
         return json.loads(answer)
 
 
 def serve(target, arguments):
-    """The other end: make the object and answer until the pipe is closed."""
+    """The other end of the pipe: make the object and answer requests until the pipe is closed."""
     replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print goes to the error output
+    os.dup2(2, 1)  # what libraries print goes to standard error
 
     def reply(**answer):
         print(json.dumps(answer), file=replies, flush=True)
@@ -138,7 +137,7 @@ def timed(call, count, seconds):
 
 
 def memory(field):
-    """VmRSS (now) or VmHWM (the highest so far) of this process in bytes; Linux, 0 elsewhere."""
+    """VmRSS (memory now) or VmHWM (its highest value so far) of this process in bytes; 0 unless on Linux."""
     status = Path("/proc/self/status")
     for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith(field):
@@ -147,7 +146,7 @@ def memory(field):
 
 
 def forget_peak():
-    """Let VmHWM begin again at what is held now; where the system refuses, the peak stays that of the whole life."""
+    """Reset VmHWM to the memory taken now; if the system refuses, the peak remains that since the start."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

@@ -1,10 +1,10 @@
-"""How the cost of an image changes with the batch, with the threads and with the image's size.
+"""How does the time per image depend on the batch size, the number of threads and the size of the image?
 
     python benchmarks/scaling.py [--networks vgg16] [--batch-sizes 1 8] [--threads 1 2] [--sizes 64 128] [--rounds 5]
 
-For the CIFAR-10 ConvNet and VGG16's convolutions, forward pass and training step: milliseconds an image, GFLOP/s by
-the definition's operations of convolutions and dense layers, and how many times faster an image is than at the first
-point of its sweep. All points of a sweep run in turn, round after round.
+For the forward pass and the training step of the CIFAR-10 ConvNet and of VGG16's convolutions the table shows
+milliseconds per image, GFLOP/s (counting the operations of the definitions of convolutions and dense layers), and how
+many times faster an image is than at the first point of the sweep. All points of a sweep take turns, round after round.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from works import WORKS, Work, make_problem
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run of a network: its training step, the batches, the batch of the other sweeps, the image sizes."""
+    """What is measured of a network: batch sizes, the batch size for the other sweeps, and image sizes."""
 
     title: str
     step: Work
@@ -38,24 +38,24 @@ PLANS = {
     "vgg16": Plan("VGG16", WORKS["vgg16-step"], (1, 2, 4, 8), 2, (32, 64, 96, 128, 160, 192, 224)),
     "tiny": Plan("tiny", WORKS["tiny"], (1, 2), 2, (12, 16)),
 }
-SWEEPS = {"batch": "ms an image, by the batch", "threads": "times faster, by threads", "size": "GFLOP/s, by image size"}
+SWEEPS = {"batch": "ms per image over batch", "threads": "times faster over threads", "size": "GFLOP/s over image size"}
 
 
 def operations(model, trains):
-    """Two for each multiplication of the definitions, for one image: in a step three passes, without the lowest dx."""
+    """Operations per image, two for each multiplication; a step has three passes, but needs no dx of the input."""
     layers = [layer for layer in model.layers if "kernel" in layer.parameter_shapes()]
     counts = [2 * layer.parameters["kernel"].size * math.prod(layer.output_shape[:-1]) for layer in layers]
     return 3 * sum(counts) - counts[0] if trains else sum(counts)
 
 
 def run_with(threads, network, images):
-    """One run of the first `images` images with so many threads."""
+    """Run the network once on the first `images` images with so many threads."""
     numba.set_num_threads(threads)
     network.run(images)
 
 
 def sweep(plan, work, kind, values, options):
-    """Rows of a sweep over `values`, a dictionary each."""
+    """The table's rows: a dictionary for each of the `values` of a sweep."""
     fixed = {"batch": plan.batch_size, "threads": max(options.threads), "size": None}
     points = {value: fixed | {kind: value} for value in values}
     largest = max(point["batch"] for point in points.values())
@@ -89,7 +89,7 @@ def sweep(plan, work, kind, values, options):
 
 
 def show(rows):
-    """Print one table of a sweep."""
+    """Print the table of one sweep."""
     table = [
         (
             f"{row['network']} {row['work']}",
@@ -102,11 +102,11 @@ def show(rows):
         )
         for row in rows
     ]
-    print_table(("network", "batch", "threads", "image", "ms an image", "GFLOP/s", "times faster"), table)
+    print_table(("network", "batch", "threads", "image", "ms per image", "GFLOP/s", "times faster"), table)
 
 
 def draw(rows):
-    """A panel for each sweep, a line for each network's forward pass and step."""
+    """The chart: a panel for each sweep, with a line for each network's forward pass and step."""
     across = {"batch": "batch_size", "threads": "threads", "size": "image"}
     up = {"batch": "ms_per_image", "threads": "times_faster", "size": "gflops"}
     panels = []
@@ -118,7 +118,7 @@ def draw(rows):
                 curves.setdefault(name, []).append((row[across[kind]], row[up[kind]]))
         if curves:
             panels.append((title, curves, kind == "batch"))
-    return charts.lines("The cost of an image", panels)
+    return charts.lines("Time per image", panels)
 
 
 def main():
@@ -129,9 +129,9 @@ def main():
     )
     parser.add_argument("--works", nargs="+", choices=("forward", "step"), default=("forward", "step"))
     parser.add_argument("--sweeps", nargs="+", choices=list(SWEEPS), default=list(SWEEPS))
-    parser.add_argument("--batch-sizes", nargs="+", type=int, help="images; left out: what suits the network")
+    parser.add_argument("--batch-sizes", nargs="+", type=int, help="numbers of images (what suits the network)")
     parser.add_argument("--threads", nargs="+", type=int, default=list(range(1, min(cores, os.cpu_count()) + 1)))
-    parser.add_argument("--sizes", nargs="+", type=int, help="pixels of an image's side")
+    parser.add_argument("--sizes", nargs="+", type=int, help="widths of the images in pixels")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     options = parser.parse_args()

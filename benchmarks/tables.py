@@ -1,4 +1,4 @@
-"""What the benchmarks print and save."""
+"""Tables: printed, as Markdown, and as CSV files."""
 
 import csv
 from pathlib import Path
@@ -7,7 +7,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def print_table(headings, rows):
-    """Columns as wide as their longest entry, the first to the left, the others to the right; then an empty line."""
+    """Print a table and an empty line; the first column is aligned to the left, the others to the right."""
     table = [headings, *([str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[at]) for row in table) for at in range(len(headings))]
     for first, *others in table:
@@ -17,13 +17,13 @@ def print_table(headings, rows):
 
 
 def markdown_table(headings, rows):
-    """The same as a table of Markdown."""
+    """The same table in Markdown."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def write_in_page(path, name, text):
-    """Put `text` between the marks `<!-- name -->` and `<!-- end of name -->` of a page; what was there goes."""
+    """Replace what stands between the marks `<!-- name -->` and `<!-- end of name -->` of a page by `text`."""
     page = path.read_text(encoding="utf-8")
     before, found, rest = page.partition(f"<!-- {name} -->\n")
     _, end, after = rest.partition(f"<!-- end of {name} -->\n")
@@ -33,7 +33,7 @@ def write_in_page(path, name, text):
 
 
 def figures(value, digits=3):
-    """`value` to so many significant figures, without an exponent where one can do without; "-" for None."""
+    """`value` with so many significant figures, without an exponent if possible; "-" for None."""
     if value is None:
         return "-"
     if not 1e-4 <= abs(value) < 1e6:
@@ -45,7 +45,7 @@ def figures(value, digits=3):
 
 
 def read_rows(path):
-    """The rows of a CSV file as dictionaries of text; none where it does not exist."""
+    """The rows of a CSV file as dictionaries of text; none if the file does not exist."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -53,7 +53,7 @@ def read_rows(path):
 
 
 def write_rows(path, rows):
-    """Write dictionaries with the same keys as a CSV file."""
+    """Write rows, dictionaries with the same keys, to a CSV file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
@@ -62,7 +62,7 @@ def write_rows(path, rows):
 
 
 def replace_rows(path, rows, keys):
-    """Write `rows`, and keep of the file's old rows those that differ from all new ones in one of `keys`."""
+    """Write `rows` to a CSV file in place of its rows with the same values of `keys`; its other rows stay."""
     replaced = {tuple(str(row[key]) for key in keys) for row in rows}
     columns = list(rows[0])
     kept = [row for row in read_rows(path) if list(row) == columns and tuple(row[key] for key in keys) not in replaced]

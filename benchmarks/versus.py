@@ -1,19 +1,19 @@
-"""Our network beside other engines: same network, same weights, same batch, same machine, in turn.
+"""Is this engine faster than others? The same network, weights and batch on the same machine, in turn.
 
     python benchmarks/versus.py [--work vgg16-step] [--batch-size 4] [--engines pytorch keras] [--rounds 15]
     python benchmarks/versus.py --backend cupy [--work all]
 
-Each engine runs in a process of its own, so neither's threads or memory get in the other's way; one that is not
-installed is left out. First all compute the same outputs, loss and gradients from the same weights, and they must
-agree. Then all run until they are compiled and warm. Then they run in turn, a few steps each, round after round; a
-round gives one ratio, and the median of the ratios is what counts: the machine's speed drifts, the ratio does not.
-Peak memory is the process's while it is timed, over what it held after its imports and before it had a network.
+Each engine runs in a process of its own, so that the threads and memory of one do not disturb another; engines that
+are not installed are left out. First, all compute outputs, loss and gradients from the same weights, and these must
+agree. Next, all run until they are compiled and warm. Then they take turns, a few steps each, round after round. Each
+round gives a ratio, and the table shows the median of the ratios, because the machine's speed drifts but the ratio does
+not. Peak memory is that of the process while it is timed, less what it took after its imports.
 
-The ratio is an engine's time over ours: above 1 we are faster. The table is printed, and kept in
-`results/versus.csv` and `results/versus.svg` together with the works that were run before.
+The ratio is an engine's time divided by ours: above 1 we are faster. The table is printed, and stored in
+`results/versus.csv` and `results/versus.svg` together with what was measured before.
 
-With `--backend cupy` the engines are those on an NVIDIA GPU, and the files `results/versus_cupy.*`: results are
-compared in full float32, steps timed in TF32, and the memory is the GPU's.
+With `--backend cupy` the engines compute on an NVIDIA GPU, and the files are `results/versus_cupy.*`. There, results
+are compared in full float32, steps are timed in TF32, and memory is that of the GPU.
 """
 
 import argparse
@@ -35,20 +35,20 @@ from minitorch_cnn.arrays import library as array_library
 from minitorch_cnn.errors import BackendError
 
 STEPS_A_ROUND = 3
-WARM_UP, WARM_UP_SECONDS = 2, 5.0  # steps after the first one, fewer once they took so long
-PAUSE = 0.05  # seconds between two engines, for the threads of the last one to fall asleep
-SLOW, SLOW_ROUNDS = 5, 3  # an engine that takes so many times our time runs in so many rounds only
+WARM_UP, WARM_UP_SECONDS = 2, 5.0  # at most so many steps after the first one, and none after so many seconds
+PAUSE = 0.05  # seconds between two engines, so that the threads of the last one fall asleep
+SLOW, SLOW_ROUNDS = 5, 3  # an engine that takes over 5 times our time runs in 3 rounds only
 
-# How far results may lie from ours. Outputs are compared by the largest difference, relative to the largest output.
-# Gradients are not: where a number before a ReLU is zero but for rounding, or two in a window of a max pool are equal
-# but for rounding, the gradient takes one way here and the other way there. A single such tie makes the largest
-# difference of two right results in float32 as large as the gradient. So lengths are compared, that of the difference
-# with that of the gradient, for each parameter. One tie among a million numbers makes them about a thousandth.
+# How far may results be from ours? Outputs are compared by their largest difference, relative to the largest output.
+# Gradients cannot be: if the input of a ReLU is zero up to rounding, or two numbers in a window of a max pool are equal
+# up to rounding, the gradient may go one way in one engine and another way in the other. A single such tie makes the
+# largest difference of two right results as large as the gradient itself. So for each parameter the norm of the
+# difference is compared with the norm of the gradient. One tie among a million numbers makes that about a thousandth.
 LOSS, OUTPUT, GRADIENT = 1e-5, 2e-5, 5e-3
 
 
 def start(names, path, threads):
-    """{name: Process} of the engines that are installed."""
+    """{name: Process} for the engines that are installed."""
     processes = {}
     for name in names:
         try:
@@ -59,14 +59,15 @@ def start(names, path, threads):
 
 
 def check_equal(processes, folder):
-    """{name: {"loss", "output", "gradient": difference from ours}}; ends the program where one is too large."""
+    """{name: {"loss", "output", "gradient": difference from ours}}; exits if one is too large."""
     found, differences = {}, {}
     for name, process in processes.items():
         found[name] = process.call("results", save_to=str(Path(folder) / "results.npz"))
     reference = next(iter(found.values()))
     for name, results in found.items():
         if results.keys() != reference.keys():
-            sys.exit(f"{name}: other results than ours: {', '.join(results.keys() ^ reference.keys())}")
+            different = ", ".join(results.keys() ^ reference.keys())
+            sys.exit(f"{name}: expected the same results as ours, but only one has {different}")
         differ = {"loss": None, "output": None, "gradient": None}
         for result, ours in reference.items():
             kind = result.partition(" ")[0]
@@ -75,17 +76,17 @@ def check_equal(processes, folder):
             difference = float(norm(abs(its - ours)) / norm(abs(ours)))
             limit = {"loss": LOSS, "output": OUTPUT, "gradient": GRADIENT}[kind]
             if not difference <= limit:
-                sys.exit(f"{name}: {result} differs from ours by {difference:.1e}, over {limit}: nothing is timed")
+                sys.exit(f"{name}: {result} differs from ours by {difference:.1e}, over {limit}; nothing was timed")
             differ[kind] = max(difference, differ[kind] or 0)
         differences[name] = differ
     return differences
 
 
 def time_in_turn(processes, rounds):
-    """{name: [seconds a step, of each round]}; None in the rounds in which a slow engine rested."""
+    """{name: [seconds per step in each round]}; None in the rounds that a slow engine does not take part in."""
     warm, ours = {}, next(iter(processes))
     for name, process in processes.items():
-        process.time("run", 1)  # compiled, whatever that takes
+        process.time("run", 1)  # compiles, however long that takes
         warm[name] = process.time("run", WARM_UP, WARM_UP_SECONDS)[-1]
         process.forget_peak()
     times = {name: [] for name in processes}
@@ -102,7 +103,7 @@ def time_in_turn(processes, rounds):
 
 
 def compare(work_name, batch_size, names, rounds, threads, backend="numpy"):
-    """Rows of the table, a dictionary for each engine, ours first."""
+    """The table's rows: a dictionary for each engine, ours first."""
     work, ours = WORKS[work_name], OURS[backend]
     names = [ours, *(name for name in names if name != ours)]
     for name in names:
@@ -113,7 +114,7 @@ def compare(work_name, batch_size, names, rounds, threads, backend="numpy"):
         path = str(Path(folder) / "problem.npz")
         make_problem(work, batch_size).save(path)
         for process in start([ours], path, threads).values():
-            process.call("run")  # what is compiled is kept on disk, and the compiler's memory goes with this process
+            process.call("run")  # puts compiled code on disk, so the compiler's memory is not counted below
             process.close()
         processes = start(names, path, threads)
         try:
@@ -149,7 +150,7 @@ def compare(work_name, batch_size, names, rounds, threads, backend="numpy"):
 
 
 def best_layouts(rows):
-    """[(library, row)] of the other libraries, each with its fastest layout."""
+    """[(library, row)] for the other libraries, each in its fastest layout."""
     best = {}
     for row in rows:
         library = ENGINES[row["engine"]].library
@@ -159,7 +160,7 @@ def best_layouts(rows):
 
 
 def show(rows):
-    """Print the table and what it says."""
+    """Print the table, and a sentence for each library."""
     first = rows[0]
     print(f"\n{WORKS[first['work']].title}, batch {first['batch_size']}, {first['threads']} threads, in turn\n")
     headings = ("engine", "ms", "images/s", "its time / ours", "rounds", "peak MB", "loss", "output", "gradients")
@@ -188,7 +189,7 @@ def show(rows):
 
 
 def draw(rows):
-    """The chart of all works in the CSV file: a dot for each library, where its time over ours is."""
+    """The chart of all rows in the CSV file: a dot for each library at its time divided by ours."""
     entries = []
     keys = dict.fromkeys((row["work"], row["batch_size"]) for row in rows)
     for key in sorted(keys, key=lambda key: (list(WORKS).index(key[0]), int(key[1]))):
@@ -197,22 +198,20 @@ def draw(rows):
         for library, row in best_layouts(here):
             ratio = float(row["ratio"])
             entries.append((library, [{"its time / ours": (ratio, f"{ratio:.2f}")}]))
-    title = "How many times our time they take (best layout)"
+    title = "Times of other engines divided by ours (fastest layout)"
     return charts.dots(title, entries, log=True, at_one="minitorch_cnn", names=330)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", choices=[*WORKS, "all"], default="cifar10")
-    parser.add_argument("--batch-size", type=int, help="images; left out: what suits the work")
-    parser.add_argument("--engines", nargs="+", help="beginnings of names: " + ", ".join(ENGINES))
+    parser.add_argument("--batch-size", type=int, help="number of images (what suits the work)")
+    parser.add_argument("--engines", nargs="+", help="names, or how they begin: " + ", ".join(ENGINES))
     parser.add_argument("--backend", choices=list(OURS), default="numpy", help="the processor, or an NVIDIA GPU")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
-    parser.add_argument(
-        "--at-most", type=float, help="exit with 1 when we take more than this many times PyTorch's time"
-    )
+    parser.add_argument("--at-most", type=float, help="exit with 1 if we take more than so many times PyTorch's time")
     options = parser.parse_args()
     here = [name for name, entry in ENGINES.items() if entry.backend == options.backend]
     wanted = options.engines or here
@@ -226,7 +225,7 @@ def main():
         sys.exit(2)
     works = [name for name in WORKS if name != "tiny"] if options.work == "all" else [options.work]
 
-    slower = None  # our time over that of PyTorch's best layout, in the work where it is largest
+    slower = None  # the largest of our times divided by that of PyTorch's fastest layout
     for work in works:
         batch_size = options.batch_size or WORKS[work].batch_size_for(options.backend)
         rows = compare(work, batch_size, names, options.rounds, options.threads, options.backend)
@@ -239,9 +238,9 @@ def main():
             slower = max(1 / pytorch["ratio"], slower or 0)
     if options.at_most is not None:
         if slower is None:
-            sys.exit("--at-most compares with PyTorch, which was left out")
+            sys.exit("--at-most: expected PyTorch to compare with, but it was left out")
         if slower > options.at_most:
-            sys.exit(f"we take {slower:.2f} times the time of PyTorch's best layout, over {options.at_most}")
+            sys.exit(f"we take {slower:.2f} times the time of PyTorch's best layout, more than {options.at_most}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The works that are measured: which network, how many images, and what is done with them."""
+"""What is measured: which network, how many images, and a training step or a forward pass."""
 
 import json
 from collections.abc import Callable
@@ -12,19 +12,20 @@ from minitorch_cnn import Sequential, layers, models
 
 @dataclass(frozen=True)
 class Work:
-    """`loss` is one of `engines.problem.LOSSES`, None for a forward pass. `learning_rate` is small where the loss has
-    no lower bound, so that a hundred steps do not lead to infinity.
+    """A training step, or a forward pass if `loss` is None; otherwise that is one of `engines.problem.LOSSES`.
+
+    If the loss has no lower bound, `learning_rate` must be so small that a hundred steps do not overflow.
     """
 
     title: str
-    network: Callable  # of an image size, None for the network's own
+    network: Callable  # makes the network for an image size; None is the network's own
     batch_size: int
     loss: str | None = None
     learning_rate: float = 0.01
-    gpu_batch_size: int | None = None  # where a GPU wants more images at a time
+    gpu_batch_size: int | None = None  # if a GPU needs more images to be busy
 
     def batch_size_for(self, backend):
-        """How many images suit the work there."""
+        """How many images suit the work on that backend."""
         return self.batch_size if backend == "numpy" else self.gpu_batch_size or self.batch_size
 
 
@@ -44,7 +45,7 @@ def vgg16(size=None):
 
 
 def tiny(size=None):
-    """A network of every kind of layer that the others have, small enough for the loops of `naive`."""
+    """A network with every kind of layer that the others have, small enough for the loops of `naive`."""
     return Sequential(
         [
             layers.Conv2D(8, 3, padding="same", activation="relu"),

@@ -1,16 +1,16 @@
-"""The engines that `versus.py` compares, one a file. Each runs in a process of its own and looks like this:
+"""The engines that `versus.py` compares, one per file. Each runs in a process of its own and has this form:
 
     class Engine:
-        version                     what it calls itself, with its version
+        version                     the library's name and version
         Engine(path, threads)       the network of the problem stored at `path` (see `problem.py`), with its weights
-        results()                   {"output": y, "loss": L, "gradient of conv2d_1/kernel": ..., ...}, dropout off,
-                                    all in the layouts of `problem`; the output alone where nothing is trained
-        run()                       what is timed: one training step, or one forward pass; on a GPU `GPU_STEPS` of
-                                    them, and then it is waited for
-        peak_bytes()                on a GPU only: the memory held there
+        results()                   {"output": y, "loss": L, "gradient of conv2d_1/kernel": ..., ...} without dropout,
+                                    all in the layouts of `problem`; only the output if nothing is trained
+        run()                       what is timed: one training step or one forward pass; on a GPU, `GPU_STEPS` of
+                                    them, ending when the GPU has finished
+        peak_bytes()                on a GPU only: the memory taken there
 
-An engine's file imports its library at the top: where that fails, the engine is left out. Another engine is another
-file and another line of the table.
+An engine's file imports its library at the top; if that fails, the engine is left out. To add an engine, add a file and
+a line of the table below.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """Where an engine lives (module:class), what to call it in a chart, whether it can train, and where it computes."""
+    """An engine's class (module:class), its name in charts, whether it can train, and its array library."""
 
     target: str
     library: str
@@ -27,7 +27,7 @@ class Entry:
 
     @property
     def steps(self):
-        """How many steps a call of `run` takes."""
+        """The number of steps in one call of `run`."""
         return 1 if self.backend == "numpy" else GPU_STEPS
 
 

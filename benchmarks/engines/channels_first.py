@@ -1,10 +1,10 @@
-"""The same network for engines that keep images as (N, C, H, W): how weights and gradients are turned, both ways."""
+"""For engines that store images as (N, C, H, W): converts weights to that layout, and gradients back."""
 
 import numpy as np
 
 
 class ChannelsFirst:
-    """Turns the arrays of a problem; dense kernels become (in, out) with the inputs in the order channels first."""
+    """Converts the arrays of a problem; in dense kernels (in, out) the inputs are reordered to channels first."""
 
     def __init__(self, problem):
         self.flattened = {}  # {name of the dense layer after a Flatten: (H, W, C) before it}
@@ -18,7 +18,7 @@ class ChannelsFirst:
             shape = problem.shapes[layer["name"]]
 
     def turn(self, name, array):
-        """The weight called `name` ("conv2d_1/kernel"): convolution kernels as (K, C, KH, KW)."""
+        """Convert the weight called `name` ("conv2d_1/kernel"); convolution kernels become (K, C, KH, KW)."""
         if array.ndim == 4:
             return np.ascontiguousarray(array.transpose(3, 2, 0, 1))
         H, W, C = self._shape_before(name, array)
@@ -37,19 +37,19 @@ class ChannelsFirst:
 
 
 def images(array):
-    """(N, H, W, C) as (N, C, H, W)."""
+    """Convert (N, H, W, C) to (N, C, H, W)."""
     return np.ascontiguousarray(array.transpose(0, 3, 1, 2)) if array.ndim == 4 else array
 
 
 def images_back(array):
-    """(N, C, H, W) as (N, H, W, C)."""
+    """Convert (N, C, H, W) to (N, H, W, C)."""
     return array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
 
 
 def side(layer):
-    """Pixels of padding on each side, (rows, columns), of a convolution with an odd kernel at stride 1."""
+    """The padding (rows, columns) on each side, in pixels, of a convolution with an odd kernel at stride 1."""
     if layer["padding"] == "valid":
         return 0, 0
     if layer["padding"] == "same" and tuple(layer["strides"]) == (1, 1):
         return tuple(size // 2 for size in layer["kernel_size"])
-    raise ValueError(f"{layer['name']}: this comparison knows only valid, and same at stride 1")
+    raise ValueError(f"{layer['name']}: expected padding valid, or same at stride 1, got {layer['padding']}")

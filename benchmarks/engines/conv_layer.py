@@ -1,4 +1,4 @@
-"""One convolution layer by its numbers, and the same random arrays for it in every process."""
+"""The sizes of a convolution layer, and random arrays for it that are the same in every process."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ PASSES = ("forward", "backward_input", "backward_kernel")
 
 @dataclass(frozen=True)
 class ConvLayer:
-    """x (N, H, W, C) and kernel (KH, KW, C, K) to y (N, OH, OW, K); `padding` is ((top, bottom), (left, right))."""
+    """From x (N, H, W, C) and kernel (KH, KW, C, K) to y (N, OH, OW, K); `padding` ((top, bottom), (left, right))."""
 
     N: int
     H: int
@@ -35,7 +35,7 @@ class ConvLayer:
 
     @property
     def multiplications(self):
-        """N OH OW KH KW C K, those of the definition, and the same number in each of the three passes."""
+        """N OH OW KH KW C K: the number of multiplications of the definition, the same in each of the three passes."""
         return self.N * int(np.prod(self.out)) * int(np.prod(self.kernel_shape))
 
     def arrays(self):
@@ -47,6 +47,6 @@ class ConvLayer:
 
     @classmethod
     def from_json(cls, values):
-        """The layer of `dataclasses.asdict`, after it went through JSON, where pairs become lists."""
+        """The layer for the values of `dataclasses.asdict` read from JSON, which turns pairs into lists."""
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         return cls(**values | {"padding": tuple(tuple(side) for side in values["padding"])})

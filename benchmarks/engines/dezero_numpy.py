@@ -1,9 +1,9 @@
-"""DeZero, the NumPy engine of the book Deep Learning from Scratch 3."""
+"""DeZero, the NumPy engine built in the book Deep Learning from Scratch 3."""
 
 import numpy as np
 
 if not hasattr(np, "int"):
-    np.int = int  # DeZero 0.0.13 names what NumPy 1.24 took away; nothing that is timed uses it
+    np.int = int  # DeZero 0.0.13 needs it and NumPy 1.24 removed it; nothing that is timed uses it
 
 import dezero
 from dezero import functions
@@ -14,7 +14,7 @@ from engines.problem import MOMENTUM, Problem
 
 
 class DeZero:
-    """A chain of DeZero's layers and functions; its SGD has momentum, but not Nesterov's look ahead."""
+    """A chain of DeZero's layers and functions; its SGD has momentum, but not Nesterov momentum."""
 
     version = f"DeZero {dezero.__version__}"
 
@@ -62,7 +62,7 @@ class DeZero:
         return value
 
     def _backward(self):
-        """(output, loss), with the gradients filled."""
+        """(output, loss), after computing the gradients."""
         self.model.cleargrads()
         output = self._forward()
         if self.loss == "cross_entropy":

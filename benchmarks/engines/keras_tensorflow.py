@@ -4,7 +4,7 @@ import os
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # this comparison is one of processors
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # this comparison runs on the processor
 
 import keras
 import numpy as np
@@ -14,12 +14,12 @@ from engines.problem import MOMENTUM, Problem
 
 
 def weighted_sum(target, output):
-    """sum(y * target) of every image; Keras takes the mean over the images."""
+    """sum(y * target) for each image; Keras takes the mean over the images."""
     return keras.ops.sum(target * output, axis=(1, 2, 3))
 
 
 class Keras:
-    """`keras.Sequential`, stepped by `train_on_batch` and asked by `predict_on_batch`, both compiled by Keras."""
+    """`keras.Sequential` with `train_on_batch` and `predict_on_batch`, which Keras compiles."""
 
     version = f"Keras {keras.__version__}, TensorFlow {tf.__version__}"
 
@@ -50,7 +50,7 @@ class Keras:
 
     @staticmethod
     def _layer(layer):
-        """The same layer of Keras, whose keywords these are; a last softmax or sigmoid is left to the loss."""
+        """The same layer in Keras, which has the same keywords; a final softmax or sigmoid is left to the loss."""
         of_ours = ("class", "algorithm", "trainable")
         arguments = {key: value for key, value in layer.items() if key not in of_ours}
         for key in ("kernel_size", "strides", "pool_size"):

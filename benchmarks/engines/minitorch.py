@@ -17,7 +17,7 @@ class WeightedSum(losses.Loss):
 
 
 class Network:
-    """The network of a problem, as a user writes it, with its weights and its batch."""
+    """The network of a problem with its weights and its batch."""
 
     def __init__(self, problem):
         self.x, self.target = problem.x, problem.target
@@ -47,7 +47,7 @@ class Network:
         return {"output": self.model.prediction, "loss": np.float64(loss), **gradients}
 
     def run(self, images=None):
-        """One training step or forward pass; with the first `images` of the batch, if a number is given."""
+        """One training step or forward pass, with all images of the batch or with the first `images`."""
         x = self.x[:images]
         if self.loss is None:
             self.model.predict(x, batch_size=len(x))
@@ -56,7 +56,7 @@ class Network:
 
 
 class Minitorch(Network):
-    """Every operation by its compiled twin."""
+    """The engine as users have it, with compiled twins."""
 
     version = f"minitorch_cnn {mtc.__version__}"
 

@@ -19,10 +19,10 @@ except BackendError as error:
 
 
 class WeightedSumThere(losses.Loss):
-    """sum(y * weights) / N with arrays alone, so that it can be part of a graph."""
+    """sum(y * weights) / N computed on the GPU alone, so that it can be part of a graph."""
 
     def check(self, prediction, labels):
-        """The weights, where the prediction is."""
+        """The weights, moved to the prediction's device."""
         return moved(labels, namespace(prediction), prediction.dtype)
 
     def of_prediction(self, prediction, weights):
@@ -31,7 +31,7 @@ class WeightedSumThere(losses.Loss):
 
 
 class Cupy(Network):
-    """One operation after the other; products in TF32, but for `results`, which are compared in full float32."""
+    """One operation after the other; products are in TF32, except for `results`, which uses full float32."""
 
     version = f"minitorch_cnn {mtc.__version__}, CuPy {cupy.__version__}"
 
@@ -50,7 +50,7 @@ class Cupy(Network):
         return found
 
     def run(self):
-        """A few steps or passes; the GPU is waited for at the end."""
+        """A few steps or passes, ending when the GPU has finished."""
         for _ in range(GPU_STEPS):
             if self.loss is None:
                 self.model.predict(self.x, batch_size=len(self.x))
@@ -59,12 +59,12 @@ class Cupy(Network):
         cupy.cuda.Device().synchronize()
 
     def peak_bytes(self):
-        """What the memory pool holds."""
+        """The size of the memory pool."""
         return cupy.get_default_memory_pool().total_bytes()
 
 
 class CupyGraph(Cupy):
-    """Training steps as one CUDA graph."""
+    """Each training step is one launch of a CUDA graph."""
 
     def __init__(self, path, threads):
         super().__init__(path, threads)

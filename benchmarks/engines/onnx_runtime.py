@@ -8,11 +8,11 @@ from onnx import helper, numpy_helper
 from engines.channels_first import ChannelsFirst, images, images_back, side
 from engines.problem import Problem
 
-OPSET, IR = 17, 8  # the newest that every Runtime of the last years reads
+OPSET, IR = 17, 8  # versions of ONNX that every Runtime of the last years can read
 
 
 class OnnxRuntime:
-    """A session of the CPU provider with all of its graph optimizations; convolutional networks without a top."""
+    """A session of the CPU provider with all graph optimizations, for convolutional networks without a top."""
 
     version = f"ONNX Runtime {onnxruntime.__version__}"
 
@@ -47,7 +47,7 @@ class OnnxRuntime:
                 nodes.append(helper.make_node("MaxPool", [value], [name], **sizes))
                 value = name
             else:
-                raise ValueError(f"{name}: only convolutions and pools are written as ONNX here")
+                raise ValueError(f"{name}: expected a convolution or a pool, got {layer['class']}")
         H, W, C = problem.x.shape[1:]
         single = onnx.TensorProto.FLOAT
         graph = helper.make_graph(

@@ -1,4 +1,4 @@
-"""What a plain NumPy engine does: this package's definitions, im2col for every convolution, no compiled twin."""
+"""A plain NumPy engine: this package's definitions, with im2col for every convolution and no compiled twins."""
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -9,7 +9,7 @@ from engines.problem import Problem
 
 
 class PlainNumpy(Network):
-    """Array expressions alone; the matrix products are NumPy's BLAS, with its own threads."""
+    """Array expressions only; matrix products run in NumPy's BLAS, with its own threads."""
 
     version = f"NumPy {np.__version__}"
 

@@ -1,7 +1,7 @@
-"""What all engines are given: a network as plain data, its weights, a batch, and what is wanted of it.
+"""What every engine receives: a network as plain data, its weights, a batch, and what to compute.
 
-Everything is in Keras's layouts, images (N, H, W, C), kernels (KH, KW, C, K) and (in, out), and made of NumPy arrays
-and JSON alone, so that an engine's process imports no other engine's library.
+Everything is in Keras's layouts: images (N, H, W, C), kernels (KH, KW, C, K) and (in, out). It consists of NumPy arrays
+and JSON alone, so an engine's process imports no other engine's library.
 """
 
 import json
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 
 LOSSES = ("cross_entropy", "binary_cross_entropy", "weighted_sum")
-MOMENTUM = 0.9  # of the SGD with Nesterov's look ahead that all training steps end with
+MOMENTUM = 0.9  # all training steps end with an update of SGD with Nesterov momentum
 
 
 @dataclass
 class Problem:
-    """One work for one batch.
+    """A training step or a forward pass with one batch.
 
-    `config` is the model's description, as `Sequential.config()` writes it; `shapes` the output shape of every layer.
-    `loss` is one of LOSSES, None for a forward pass. `weighted_sum` is sum(y * target) / N: a loss for a network
-    without a top. `target` belongs to it: class numbers (N,), zeros and ones (N, 1), or weights in the output's shape.
+    `config` is the model's description, as `Sequential.config()` returns it; `shapes` has the output shape of each
+    layer. `loss` is one of LOSSES, or None for a forward pass. `weighted_sum` is sum(y * target) / N, a loss for a
+    network without a top. `target` holds class numbers (N,), zeros and ones (N, 1), or weights in the output's shape.
     """
 
     config: dict

@@ -10,7 +10,7 @@ from engines.problem import MOMENTUM, Problem
 
 
 class ChannelsLast:
-    """`nn.Sequential` with ReLUs in place, as torchvision writes VGG16; memory format channels_last."""
+    """`nn.Sequential` with in-place ReLUs, as torchvision builds VGG16, in the memory format channels_last."""
 
     version = f"PyTorch {torch.__version__}"
     format = torch.channels_last
@@ -37,7 +37,7 @@ class ChannelsLast:
         self.optimizer = torch.optim.SGD(self.net.parameters(), problem.learning_rate, momentum=MOMENTUM, nesterov=True)
 
     def _modules(self, problem):
-        """The layers one by one; a last softmax or sigmoid is left to the loss."""
+        """The layers one by one; a final softmax or sigmoid is left to the loss."""
         shape = problem.x.shape[1:]
         for layer in problem.layers:
             kind, name = layer["class"], layer["name"]
@@ -69,7 +69,7 @@ class ChannelsLast:
         return self.turned.turn_back(name, gradient if gradient.ndim == 4 else gradient.T)
 
     def _backward(self):
-        """(output, loss), with the gradients filled."""
+        """(output, loss), after computing the gradients."""
         self.optimizer.zero_grad()
         output = self.net(self.x)
         if self.loss == "cross_entropy":
@@ -105,6 +105,6 @@ class ChannelsLast:
 
 
 class Contiguous(ChannelsLast):
-    """The same in PyTorch's own layout, (N, C, H, W)."""
+    """The same in PyTorch's default layout (N, C, H, W)."""
 
     format = torch.contiguous_format

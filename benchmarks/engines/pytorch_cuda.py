@@ -1,4 +1,4 @@
-"""PyTorch on a GPU at its best: channels_last, TF32, cuDNN's own choice of algorithms; eager, and as a CUDA graph."""
+"""PyTorch on a GPU with its fastest settings: channels_last, TF32, cuDNN's benchmark mode; eager, or a CUDA graph."""
 
 import torch
 
@@ -11,12 +11,12 @@ if not torch.cuda.is_available():
 
 
 def allow_tf32(on):
-    """Products and convolutions in TF32 or in full float32."""
+    """Let products and convolutions use TF32 (`on`) or full float32."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = on
 
 
 class Eager(ChannelsLast):
-    """What `engines.pytorch` runs, moved to the GPU."""
+    """The network of `engines.pytorch`, moved to the GPU."""
 
     version = f"PyTorch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}"
 
@@ -55,18 +55,18 @@ class Eager(ChannelsLast):
         return found
 
     def run(self):
-        """A few steps or passes; the GPU is waited for at the end."""
+        """A few steps or passes, ending when the GPU has finished."""
         for _ in range(GPU_STEPS):
             super().run()
         torch.cuda.synchronize()
 
     def peak_bytes(self):
-        """The most that PyTorch's allocator has held."""
+        """The most memory that PyTorch's allocator has reserved."""
         return torch.cuda.max_memory_reserved()
 
 
 class Graph(Eager):
-    """The same captured once and launched as a whole, as PyTorch's documentation shows it."""
+    """The same captured once as a CUDA graph and launched as a whole, as PyTorch's documentation recommends."""
 
     def __init__(self, path, threads):
         super().__init__(path, threads)

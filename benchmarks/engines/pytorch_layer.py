@@ -1,4 +1,4 @@
-"""The three passes of one convolution layer in PyTorch, each by itself."""
+"""The three passes of one convolution layer in PyTorch, each on its own."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from engines.conv_layer import ConvLayer
 
 
 class ChannelsLast:
-    """`use` a layer, then time its passes."""
+    """Call `use` with a layer, then time its passes."""
 
     version = f"PyTorch {torch.__version__}"
     format = torch.channels_last
@@ -17,11 +17,11 @@ class ChannelsLast:
         torch.set_num_threads(threads)
 
     def use(self, values):
-        """Take up the layer of `dataclasses.asdict(layer)`."""
+        """Prepare the layer given as `dataclasses.asdict(layer)`."""
         layer = ConvLayer.from_json(values)
         (top, bottom), (left, right) = layer.padding
         if (top, left) != (bottom, right):
-            raise ValueError(f"PyTorch pads both sides alike, got {layer.padding}")
+            raise ValueError(f"padding: expected the same on both sides, as PyTorch pads, got {layer.padding}")
         self.strides, self.pad = list(layer.strides), [top, left]
         x, kernel, bias, dy = layer.arrays()
         self.x, self.dy = (torch.from_numpy(images(a)).to(memory_format=self.format) for a in (x, dy))
@@ -46,7 +46,7 @@ class ChannelsLast:
             )
 
     def results(self):
-        """What to compare: the first image's y and dx, and dkernel, in our layouts."""
+        """The results to compare, in our layouts: y and dx of the first image, and dkernel."""
         return {
             "forward": images_back(self.forward()[:1].numpy()),
             "backward_input": images_back(self.backward_input()[:1].numpy()),
@@ -55,6 +55,6 @@ class ChannelsLast:
 
 
 class Contiguous(ChannelsLast):
-    """The same in PyTorch's own layout."""
+    """The same in PyTorch's default layout."""
 
     format = torch.contiguous_format
