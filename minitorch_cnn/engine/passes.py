@@ -94,13 +94,13 @@ def forward(
         if observer is not None:
             observer.before_forward(node, x)
         if scores and node is nodes[-1]:
-            (y, kept), way_back = node.layer.scores(x, training), node.layer.backward_scores
+            (y, kept), backward_pass = node.layer.scores(x, training), node.layer.backward_scores
         else:
-            (y, kept), way_back = layer.forward_pass(x, training), layer.backward_pass
+            (y, kept), backward_pass = layer.forward_pass(x, training), layer.backward_pass
         if observer is not None:
             observer.after_forward(node, x, y, kept)
         if node.output in keep:
-            steps.append(Step(node, way_back, kept))
+            steps.append(Step(node, backward_pass, kept))
         for number in set(node.inputs):
             readers[number] -= 1
             if not readers[number]:

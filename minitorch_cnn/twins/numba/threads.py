@@ -81,7 +81,7 @@ def before_each_twin(wait_for: Callable[[str], None] | None) -> None:
 def _refuse_after_fork() -> None:
     raise BackendError(
         "this process was forked from one that had already computed, so it lacks its threads; start processes with"
-        ' multiprocessing.get_context("spawn"), or set MINITORCH_CNN_DEFINITIONS=1 to run without compiled code'
+        ' multiprocessing.get_context("spawn"), or start the program with MINITORCH_CNN_DEFINITIONS=1'
     )
 
 
