@@ -95,7 +95,13 @@ def advice(errors):
 MISSING = [[name] for name in OPTIONAL] + [["scipy", "threadpoolctl"], EVERYTHING]
 
 
-@pytest.mark.parametrize("missing", MISSING, ids="+".join)
+MARKED = [  # those without which something else runs, in every run
+    pytest.param(missing, marks=[pytest.mark.campaign] * (missing[0] in ("h5py", "pooch", "PIL", "jinja2")))
+    for missing in MISSING
+]
+
+
+@pytest.mark.parametrize("missing", MARKED, ids="+".join)
 def test_predicting_training_and_checking_give_the_same_results(missing):
     results, _ = work(*missing)
     expected, _ = work()
@@ -120,7 +126,7 @@ FASTER = {
 }
 
 
-@pytest.mark.parametrize("missing", MISSING, ids="+".join)
+@pytest.mark.parametrize("missing", MARKED, ids="+".join)
 def test_one_line_says_what_would_make_it_fast(missing):
     line = FASTER.get(tuple(missing))
     assert advice(work(*missing)[1]) == ([] if line is None else [line])
