@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from minitorch_cnn.arrays.fingerprints import PACKAGE, Part, parts
+from minitorch_cnn.arrays.fingerprints import PACKAGE, Part, parts, unchanged
 
 VARIABLE = "MINITORCH_CNN_DEFINITIONS"  # of the environment: set to 1, only definitions run
 RECORD = Path(__file__).parent.parent / "twins" / "fingerprints.json"
@@ -94,7 +94,7 @@ class Guard:
         """Whether every definition is as recorded; where one is not, a line on standard error names it, once."""
         if what_runs() == TWINS_ONLY:
             return True
-        if self.watched is None or not all([part.is_unchanged() for part in self.watched]):
+        if self.watched is None or not unchanged(self.watched):
             self.look()
         if self.changed:
             self._say(library)
@@ -118,10 +118,7 @@ class Guard:
 
     def _say(self, library: str) -> None:
         for name in self.changed:
-            say_once(
-                f"{name} differs from what its {REASONS[library]} twin was made for;"
-                " your version runs, slower"
-            )
+            say_once(f"{name} differs from what its {REASONS[library]} twin was made for; your version runs, slower")
 
 
 def changed_definitions() -> list[str]:
