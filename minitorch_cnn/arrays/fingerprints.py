@@ -50,26 +50,24 @@ def plain(function: Any) -> Any:
 def parts(holder: Any, attribute: str) -> tuple[dict[str, str], list[Part]]:
     """({name: fingerprint}, [Part]) of the function `holder.attribute` of a module or class, and all it rests on."""
     prints: dict[str, str] = {}
-    found: list[Part] = []
+    found: dict[tuple[int, str], Part] = {}
     waiting = [(holder, attribute)]
-    seen = set()
     while waiting:
         holder, attribute = waiting.pop()
+        if (id(holder), attribute) in found:
+            continue
         value = getattr(holder, attribute, None)
         function = plain(value)
         if isinstance(function, FunctionType):
-            found.append(Part(holder, attribute, value, function, function.__code__))
-            name = _name(holder, attribute, function)
-            if name in seen:
-                continue
-            seen.add(name)
+            found[id(holder), attribute] = Part(holder, attribute, value, function, function.__code__)
             tree = _tree(function)
-            prints[name] = _hash(_text(tree) if tree is not None else repr(function.__code__.co_code))
+            text = repr(function.__code__.co_code) if tree is None else _text(tree)
+            prints[_name(holder, attribute, function)] = _hash(text)
             waiting += _references(tree, function) if tree is not None else []
         else:
-            found.append(Part(holder, attribute, value))
+            found[id(holder), attribute] = Part(holder, attribute, value)
             prints[f"{_path(holder.__name__)}: {attribute}"] = _hash(repr(value))
-    return prints, found
+    return prints, list(found.values())
 
 
 def _name(holder: Any, attribute: str, function: FunctionType) -> str:

@@ -26,7 +26,7 @@ from minitorch_cnn.twins.numba import threads
 from minitorch_cnn.twins.stages import ConvPool, ConvReLU, in_stages
 
 FEW = 3  # functions that are not worth a second process
-PATIENCE = 120.0  # seconds to wait for it; then this process compiles the function too
+PATIENCE = 60.0  # seconds to wait for one function; then this process compiles all of them
 _begun: set[tuple] = set()
 
 Work = tuple  # (name of the function: "convolution.winograd.backward_kernel", sizes...)
@@ -60,7 +60,8 @@ class Helper:
         if name not in self.open:
             return
         with self.news:
-            self.news.wait_for(lambda: name not in self.open, PATIENCE)
+            if not self.news.wait_for(lambda: name not in self.open, PATIENCE):
+                self.open.clear()
 
 
 def begin(model: Any, optimizer: Any, batch_size: int) -> None:
