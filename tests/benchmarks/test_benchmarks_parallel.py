@@ -12,6 +12,7 @@ pytest.importorskip("mpi4py")
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
+@pytest.mark.campaign
 def test_measured_and_modelled(tmp_path):
     command = [
         sys.executable,

@@ -10,8 +10,11 @@ from faults import FAULTS, NotHere, Tuning, happen, uninterrupted
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 IN_WORDS = {name: function for name, _, function in FAULTS}
 
-KILL_LOOPS = {"Ctrl-C at any point", "Ctrl-C twice at any point"}  # eight random moments each
-MARKED = [pytest.param(name, marks=[pytest.mark.campaign] * (name in KILL_LOOPS)) for name in IN_WORDS]
+SLOW = {  # eight random moments each, and what is injected twice or more
+    "Ctrl-C at any point", "Ctrl-C twice at any point", "full disk at the end", "fine-tuning: Ctrl-C twice",
+    "fine-tuning: full disk",
+}  # fmt: skip
+MARKED = [pytest.param(name, marks=[pytest.mark.campaign] * (name in SLOW)) for name in IN_WORDS]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def test_fault(name, expected):
 def test_the_page_has_every_fault_as_it_is_injected():
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)[1:]
     assert rows == [(name, injected) for name, injected, _ in FAULTS]
-    assert set(IN_WORDS) >= KILL_LOOPS
+    assert set(IN_WORDS) >= SLOW
 
 
 def test_a_new_fine_tuning_does_not_resume_from_files_in_its_folder(tmp_path):

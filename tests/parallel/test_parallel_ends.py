@@ -48,7 +48,12 @@ def weights(folder):
 
 @pytest.mark.parametrize(
     "command, where, rank",
-    [(TRAIN, "batch", 1), (TRAIN, "validation", 2), (TUNE, "features", 2), (TUNE, "validation", 0)],
+    [
+        (TRAIN, "batch", 1),
+        pytest.param(TRAIN, "validation", 2, marks=pytest.mark.campaign),
+        (TUNE, "features", 2),
+        pytest.param(TUNE, "validation", 0, marks=pytest.mark.campaign),
+    ],
     ids=["a batch", "validation", "features", "validation while fine-tuning"],
 )
 def test_one_of_three_is_killed_and_one_or_two_resume(ends, whole, tmp_path, command, where, rank):

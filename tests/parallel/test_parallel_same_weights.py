@@ -10,6 +10,9 @@ import same_weights
 PROGRAM = Path(__file__).with_name("same_weights.py")
 
 
+RANKS = pytest.mark.parametrize("ranks", [2, pytest.param(3, marks=pytest.mark.campaign)])
+
+
 @pytest.fixture(scope="module")
 def trained(run, tmp_path_factory):
     @functools.cache
@@ -28,7 +31,7 @@ def trained(run, tmp_path_factory):
     return trained
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
+@RANKS
 @pytest.mark.parametrize("case", ["uneven", "fewer images than ranks"])
 def test_the_weights_of_one_process_after_a_hundred_steps(trained, ranks, case):
     one, several = trained(1, case), trained(ranks, case)
@@ -37,7 +40,7 @@ def test_the_weights_of_one_process_after_a_hundred_steps(trained, ranks, case):
         np.testing.assert_allclose(several[name], one[name], rtol=2e-5, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("ranks", [2, 3])
+@RANKS
 @pytest.mark.parametrize("case", list(same_weights.EXACT))
 def test_every_optimizer_and_loss_after_a_hundred_steps_in_float64(trained, ranks, case):
     one, several = trained(1, case), trained(ranks, case)
