@@ -34,6 +34,7 @@ print(json.dumps([sorted(Compiled.names), model.vector.values.tolist()]))
 """
 
 
+@pytest.mark.campaign
 @pytest.mark.skipif(ahead._cores() < 2, reason="there is one core, so no second process is started")
 def test_a_cold_training_leaves_the_backward_pass_to_a_second_process(tmp_path):
     results = []
