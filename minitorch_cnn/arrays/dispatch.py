@@ -43,10 +43,17 @@ DEFINITIONS: dict[str, Any] = {}  # "convolution/im2col.py: forward" -> its disp
 
 
 def accelerated(definition: Callable) -> Any:
-    """Decorate a definition whose first argument is an array: it is run by its twin, where there is one."""
-    dispatch = Dispatcher(definition)
-    DEFINITIONS[dispatch.title] = dispatch
-    return dispatch
+    """Decorate a definition whose first argument is an array: it is run by its twin, where there is one.
+
+    When a module is reloaded, its dispatchers take the new definitions, so whoever imported them has these too.
+    """
+    path = definition.__module__.removeprefix(f"{PACKAGE}.").removeprefix("engine.")
+    title = f"{path.replace('.', '/')}.py: {definition.__name__}"
+    if title in DEFINITIONS:
+        DEFINITIONS[title].definition = definition
+    else:
+        DEFINITIONS[title] = Dispatcher(definition, path, title)
+    return DEFINITIONS[title]
 
 
 class Dispatcher:
@@ -55,13 +62,11 @@ class Dispatcher:
     `definition` is the function as it is written.
     """
 
-    def __init__(self, definition: Callable) -> None:
+    def __init__(self, definition: Callable, path: str, title: str) -> None:
         functools.update_wrapper(self, definition)
-        self.definition = definition
-        self.path = definition.__module__.removeprefix(f"{PACKAGE}.").removeprefix("engine.")
-        self.title = f"{self.path.replace('.', '/')}.py: {definition.__name__}"
+        self.definition, self.path, self.title = definition, path, title
         self.twins: dict[str, Callable | None] = {}  # library: its twin, None where there is none
-        self.guard = Guard(self.title, lambda: (sys.modules[definition.__module__], definition.__name__))
+        self.guard = Guard(title, (self, "definition"))
 
     def __call__(self, array: Any, *args: Any, **kwargs: Any) -> Any:
         twin = self.twin_for(array)
@@ -79,14 +84,14 @@ class Dispatcher:
 
     def find(self, library: str) -> Callable | None:
         """The twin in `library` ("numba", "cuda"), whatever the definition says today; None where there is none."""
-        return _entrance(library, self.path, self.definition.__name__)
+        return _entrance(library, self.path, self.title.partition(": ")[2])
 
 
 class Guard:
     """Says whether what a twin stands for is still what it was made for."""
 
-    def __init__(self, title: str, *places: Callable[[], tuple[Any, str]]) -> None:
-        self.title, self.places = title, places
+    def __init__(self, title: str, *places: tuple[Any, str], words: str = "") -> None:
+        self.title, self.places, self.words = title, places, words
         self.watched: list[Part] | None = None
         self.changed: list[str] = []
 
@@ -105,7 +110,7 @@ class Guard:
         prints: dict[str, str] = {}
         watched: list[Part] = []
         for place in self.places:
-            some, found = parts(*place())
+            some, found = parts(*place)
             prints.update(some)
             watched += found
         record = recorded()
@@ -117,8 +122,9 @@ class Guard:
         return prints
 
     def _say(self, library: str) -> None:
+        words = self.words or f"differs from what its {REASONS[library]} twin was made for; your version runs, slower"
         for name in self.changed:
-            say_once(f"{name} differs from what its {REASONS[library]} twin was made for; your version runs, slower")
+            say_once(f"{name} {words}")
 
 
 def changed_definitions() -> list[str]:

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import inspect
 import linecache
 import sys
 from collections.abc import Iterator
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 PACKAGE = __name__.partition(".")[0]
@@ -43,8 +42,9 @@ def unchanged(watched: list[Part]) -> bool:
 
 def plain(function: Any) -> Any:
     """The function itself: the definition behind a dispatcher, the function behind a property."""
-    function = getattr(function, "definition", function)
-    return function.fget if isinstance(function, property) else function
+    if isinstance(function, property):
+        return function.fget
+    return function if isinstance(function, FunctionType) else getattr(function, "definition", function)
 
 
 def parts(holder: Any, attribute: str) -> tuple[dict[str, str], list[Part]]:
@@ -72,6 +72,8 @@ def parts(holder: Any, attribute: str) -> tuple[dict[str, str], list[Part]]:
 
 def _name(holder: Any, attribute: str, function: FunctionType) -> str:
     """The part's name: where the function is written or, for one that is not this package's, where it was put."""
+    if hasattr(holder, "title"):  # a dispatcher
+        return holder.title
     if function.__module__.partition(".")[0] == PACKAGE:
         return f"{_path(function.__module__)}: {function.__qualname__}"
     if isinstance(holder, type):
@@ -91,38 +93,56 @@ def _hash(text: str) -> str:
 
 # The source of a function as a syntax tree.
 
-_parsed: dict[str, tuple[list, dict]] = {}  # file: (its lines when it was parsed, {(name, first line): tree})
+_parsed: dict[str, tuple[list, dict]] = {}  # file: (its lines when it was parsed, {name: [(code, tree)]})
 
 
 def _tree(function: FunctionType) -> ast.AST | None:
-    """The syntax tree of a function; None where there is no source."""
+    """The syntax tree of a function; None where there is no source, or one that is not what was compiled."""
     code = function.__code__
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, function.__globals__)
-    if not lines:
-        return None
-    known = _parsed.get(code.co_filename)
-    if known is None or known[0] is not lines:
-        try:
-            tree = ast.parse("".join(lines))
-        except SyntaxError:
-            return None
-        functions = {(node.name, _first_line(node)): node for node in ast.walk(tree)
-                     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}  # fmt: skip
-        known = _parsed[code.co_filename] = lines, functions
-    node = known[1].get((code.co_name, code.co_firstlineno))
-    return node if node is not None else _lambda(function)
+    if code.co_filename not in _parsed or _parsed[code.co_filename][0] is not lines:
+        _parsed[code.co_filename] = lines, _functions_of("".join(lines), code.co_filename)
+    # The file may have been edited since it was imported, so a function is known by what it was compiled to.
+    same = [tree for other, tree in _parsed[code.co_filename][1].get(code.co_name, []) if _same_code(other, code)]
+    return same[0] if same else None
+
+
+def _functions_of(source: str, filename: str) -> dict[str, list]:
+    """{name: [(compiled code, syntax tree)]} of all functions in a file, nested ones included."""
+    try:
+        tree, whole = ast.parse(source), compile(source, filename, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return {}
+    trees = {(getattr(node, "name", "<lambda>"), _first_line(node)): node for node in ast.walk(tree)
+             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))}  # fmt: skip
+    found: dict[str, list] = {}
+    waiting = [whole]
+    while waiting:
+        code = waiting.pop()
+        waiting += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+        if (code.co_name, code.co_firstlineno) in trees:
+            found.setdefault(code.co_name, []).append((code, trees[code.co_name, code.co_firstlineno]))
+    return found
+
+
+def _same_code(one: CodeType, other: CodeType) -> bool:
+    """Whether two functions were compiled to the same instructions, wherever they stand in their file."""
+    if (one.co_code, one.co_names, one.co_varnames) != (other.co_code, other.co_names, other.co_varnames):
+        return False
+    if len(one.co_consts) != len(other.co_consts):
+        return False
+    for a, b in zip(one.co_consts, other.co_consts):
+        if isinstance(a, CodeType):
+            if not (isinstance(b, CodeType) and _same_code(a, b)):
+                return False
+        elif repr(a) != repr(b) and not (isinstance(a, str) and isinstance(b, str)):
+            return False
+    return True
 
 
 def _first_line(node: Any) -> int:
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-
-
-def _lambda(function: FunctionType) -> ast.AST | None:
-    try:
-        return ast.parse(inspect.getsource(function).strip().rstrip(","), mode="exec")
-    except (OSError, SyntaxError, TypeError):
-        return None
+    return min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
 
 
 def _text(node: Any) -> str:

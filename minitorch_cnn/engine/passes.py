@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays import Array, Guard
+from minitorch_cnn.engine.activations import Sigmoid, Softmax
+from minitorch_cnn.engine.layers.activated import Activated
 from minitorch_cnn.engine.layers.by_hand import passes_of
+from minitorch_cnn.errors import ArgumentError, ShapeError
 
 
 class Node(NamedTuple):
@@ -34,6 +37,21 @@ class Step(NamedTuple):
     node: Node
     backward: Callable
     kept: Any
+    shape: tuple  # of the output, and so of dy
+    learned: bool  # whether the layer was trainable
+
+    def run(self, dy: Array, need_dx: bool) -> tuple[list, dict]:
+        """([dx of each input], gradients) for dy; ShapeError or ArgumentError for what does not fit this step."""
+        name, got = self.node.layer.name, getattr(dy, "shape", None)
+        if got != self.shape:
+            raise ShapeError(f"{name}: expected dy of its output's shape {self.shape}, got {got}")
+        if self.node.layer.learns and not self.learned:
+            raise ArgumentError(f"{name}: was frozen in the forward pass and is trainable now; run forward again")
+        result = self.backward(dy, self.kept, need_dx=need_dx)
+        if not (isinstance(result, tuple) and len(result) == 2):
+            raise ArgumentError(f"{name}: expected (dx, gradients) from backward_pass, got {type(result).__name__}")
+        dx, gradients = result
+        return dx if isinstance(dx, list) else [dx], gradients
 
 
 class Observer:
@@ -100,7 +118,7 @@ def forward(
         if observer is not None:
             observer.after_forward(node, x, y, kept)
         if node.output in keep:
-            steps.append(Step(node, backward_pass, kept))
+            steps.append(Step(node, backward_pass, kept, tuple(y.shape), node.layer.learns))
         for number in set(node.inputs):
             readers[number] -= 1
             if not readers[number]:
@@ -120,24 +138,41 @@ def backward(
     """
     waiting, visited = {steps[-1].node.output: dy} if steps else {}, set()
     while steps:
-        node, backward_pass, kept = steps.pop()
-        dy = waiting.pop(node.output)
+        step = steps.pop()
+        node, dy = step.node, waiting.pop(step.node.output)
         if observer is not None:
             observer.before_backward(node, dy)
-        dx, gradients = backward_pass(dy, kept, need_dx=not needed.isdisjoint(node.inputs))
+        dx, gradients = step.run(dy, not needed.isdisjoint(node.inputs))
         if store:
             node.layer.take_gradients(gradients, add=id(node.layer) in visited)
             visited.add(id(node.layer))
         if observer is not None:
-            observer.after_backward(node, dy, dx, gradients)
-        for number, gradient in zip(node.inputs, dx if isinstance(dx, list) else [dx]):
+            observer.after_backward(node, dy, dx[0] if len(dx) == 1 else dx, gradients)
+        for number, gradient in zip(node.inputs, dx):
             if number in needed:
                 # A value that was used twice has two ways to change the loss: their gradients add up.
                 waiting[number] = waiting[number] + gradient if number in waiting else gradient
-        del dy, dx, kept, gradients
+        del dy, dx, step, gradients
     return waiting
 
 
 def joint(loss: Any, layer: Any) -> bool:
-    """Whether `loss` is differentiated together with the activation that `layer` ends in."""
-    return loss.follows is not None and getattr(layer.activation, "name", None) == loss.follows
+    """Whether `loss` is differentiated together with the activation that `layer` ends in.
+
+    That is exact for scores of any size. It is the derivative of the activation and the loss as they are written here,
+    so where somebody has changed that activation, the two are differentiated one after the other.
+    """
+    if loss.follows is None or getattr(layer.activation, "name", None) != loss.follows:
+        return False
+    kind = type(layer)
+    plain = kind.forward_pass is Activated.forward_pass and kind.backward_pass is Activated.backward_pass
+    own = vars(layer).keys() & {"forward_pass", "backward_pass"} or vars(layer.activation)
+    return plain and not own and passes_of(layer) is layer and JOINT.holds()
+
+
+JOINT = Guard(
+    "passes.py: joint",
+    (Softmax, "forward"), (Softmax, "backward"), (Sigmoid, "forward"), (Sigmoid, "backward"),
+    (Activated, "forward_pass"), (Activated, "backward_pass"),
+    words="was changed; your version runs, and the loss is differentiated after it instead of together with it",
+)  # fmt: skip

@@ -12,6 +12,7 @@ number depends on the step, in float32 and in float64.
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 from minitorch_cnn.arrays import library_name, moved, namespace
 from minitorch_cnn.arrays.dispatch import (
     BOTH,
+    PACKAGE,
     TWINS_ONLY,
     changed_definitions,
     definitions_only,
@@ -137,9 +139,22 @@ def gradient_check(
 
         report, plain = check(), problem.outcome() if both else {}
     with running(TWINS_ONLY):
-        if both and _differ(plain, problem.outcome(), 1000 * problem.rounding):
-            return _which_is_wrong(report, check())
+        if both and _differ(plain, twin := problem.outcome(), 1000 * problem.rounding):
+            forward = {"": plain["prediction"]}, {"": twin["prediction"]}
+            other_forward = _differ(*forward, 1000 * problem.rounding)
+            return _which_is_wrong(report, check(), other_forward)
     return report
+
+
+def failed(title: str, error: Exception) -> Report:
+    """The report for a check that `error` ended: which line of the package raised it, and what it said."""
+    places = [frame for frame in traceback.extract_tb(error.__traceback__) if PACKAGE in frame.filename]
+    engine = [frame for frame in places if f"{PACKAGE}/engine" in frame.filename.replace("\\", "/")] or places
+    where = f" in {engine[-1].filename.rpartition(PACKAGE)[2].lstrip('/')}, line {engine[-1].lineno}" if engine else ""
+    words = (str(error).strip().splitlines() or [""])[0]
+    changed = changed_definitions()
+    end = f"; changed since the twin was made: {', '.join(changed)}" if changed else ""
+    return Report(title, TOLERANCE, verdict=f"stopped by {type(error).__name__}{where}: {words}{end}")
 
 
 def _differ(one: dict, other: dict, rounding: float) -> bool:
@@ -154,7 +169,7 @@ def _differ(one: dict, other: dict, rounding: float) -> bool:
     return False
 
 
-def _which_is_wrong(definition: Report, twin: Report) -> Report:
+def _which_is_wrong(definition: Report, twin: Report, other_forward: bool) -> Report:
     """The report that holds the fault, with a verdict, for a definition and a twin that differ."""
     if definition.passed and twin.passed:
         definition.verdict = "definition and twin compute different things, each with the right derivative"
@@ -165,6 +180,8 @@ def _which_is_wrong(definition: Report, twin: Report) -> Report:
     else:
         definition.verdict = f"the definition is wrong, {'its twin is right' if twin.passed else 'and so is its twin'}"
         report = definition
+    if other_forward:  # the symptoms explain a wrong backward pass, and would mislead
+        report.symptoms, report.verdict = {}, f"the forward passes differ: {report.verdict}"
     if changed := changed_definitions():
         report.verdict += f"; changed since the twin was made: {', '.join(changed)}"
     return report

@@ -43,6 +43,7 @@ PIXELS = 1e-6  # for what computes in float32 whatever it is given
 CONVOLUTIONS: dict[str, Callable] = {"forward": oracles.convolution, "backward_input": oracles.convolution_input,
                 "backward_kernel": oracles.convolution_kernel}  # fmt: skip
 STAGES = {guard.title: guard for guard in (conv_relu.GUARD, conv_pool.GUARD)}
+GUARDS = {**STAGES, passes.JOINT.title: passes.JOINT}
 __all__ = ["Comparison", "compare_twins", "record"]
 _ = activations, losses, layers  # whose definitions are in DEFINITIONS once they are imported
 
@@ -85,14 +86,14 @@ def compare_twins(backend: str = "numpy") -> Iterator[Comparison]:
         oracle, tolerance, cases = _cases(title)
         result = Comparison(title, 0.0, {name: 0.0} if twin else {}, tolerance)
         for arguments in cases:
-            wanted = _outcome(oracle, arguments, "numpy")
+            wanted = outcome(oracle, arguments, "numpy")
             with definitions_only():
-                got = _outcome(dispatcher.definition, arguments, backend)
-            result.definition = max(result.definition, _far(got, wanted))
+                got = outcome(dispatcher.definition, arguments, backend)
+            result.definition = max(result.definition, difference(got, wanted))
             if twin:
                 with running(TWINS_ONLY):
-                    got = _outcome(twin, arguments, backend)
-                result.twins[name] = max(result.twins[name], _far(got, wanted))
+                    got = outcome(twin, arguments, backend)
+                result.twins[name] = max(result.twins[name], difference(got, wanted))
         if twin or not result.passed:
             dispatcher.guard.look()
             result.changed = dispatcher.guard.changed if title in recorded()["twins"] else []
@@ -143,7 +144,7 @@ def stale() -> list[str]:
 def _guards() -> dict[str, Guard]:
     import_definitions()
     has_twin = [one for one in DEFINITIONS.values() if any(_is_there(one, folder) for folder in TWINS.values())]
-    return {**{one.title: one.guard for one in has_twin}, **STAGES}
+    return {**{one.title: one.guard for one in has_twin}, **GUARDS}
 
 
 def _is_there(dispatcher: Dispatcher, folder: str) -> bool:
@@ -152,16 +153,19 @@ def _is_there(dispatcher: Dispatcher, folder: str) -> bool:
     return file.exists() and f"\ndef {dispatcher.definition.__name__}(" in file.read_text()
 
 
-def _outcome(function: Callable, arguments: tuple, backend: str) -> list[np.ndarray]:
+def outcome(function: Callable, arguments: tuple, backend: str) -> list[np.ndarray]:
     """Every array that the function returns or changes, on the host in float64."""
     xp = library(backend)
     own = [xp.array(value) if isinstance(value, np.ndarray) else value for value in arguments]
-    result = function(*own)
+    try:
+        result = function(*own)
+    except Exception:  # an edit that cannot run: nothing it returns is right
+        return []
     arrays = [*(result if isinstance(result, tuple) else [result]), *own]
     return [np.array(on_host(array), np.float64) for array in arrays if hasattr(array, "shape")]
 
 
-def _far(got: list[np.ndarray], wanted: list[np.ndarray]) -> float:
+def difference(got: list[np.ndarray], wanted: list[np.ndarray]) -> float:
     """The largest difference relative to the largest wanted value; infinity where shapes differ."""
     if [array.shape for array in got] != [array.shape for array in wanted]:
         return float("inf")
@@ -174,12 +178,12 @@ def _cases(title: str) -> tuple[Callable, float, list[tuple]]:
     rng = np.random.default_rng(0)
     name = title.partition(": ")[2]
     if title.startswith("convolution/"):
-        return CONVOLUTIONS[name], TOLERANCE, list(_convolutions(name, rng))
+        return CONVOLUTIONS[name], TOLERANCE, list(convolution_cases(name, rng))
     make, tolerance = _CASES[title], PIXELS if title.startswith("datasets/") else TOLERANCE
     return getattr(oracles, name), tolerance, make(rng)
 
 
-def _convolutions(name: str, rng: np.random.Generator) -> Iterator[tuple]:
+def convolution_cases(name: str, rng: np.random.Generator) -> Iterator[tuple]:
     """Windows that are not square, strides with a remainder, one-sided padding, more than one tile of Winograd's."""
     geometries = [
         ((2, 7, 9, 3), (3, 3), 5, (1, 1), ((1, 1), (1, 1))),
@@ -275,7 +279,7 @@ def _compare_stage(guard: Guard) -> Comparison:
         model = Sequential([conv, *pools], shape, seed=0, dtype="float64")
         with running(TWINS_ONLY):
             one_by_one, together = (_everything(model, nodes, x) for nodes in (model.nodes(), in_stages(model.nodes())))
-        result.twins["numba"] = max(result.twins["numba"], _far(together, one_by_one))
+        result.twins["numba"] = max(result.twins["numba"], difference(together, one_by_one))
     guard.look()
     result.changed = guard.changed
     return result

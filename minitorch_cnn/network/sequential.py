@@ -228,6 +228,8 @@ class Sequential(Surgery, KerasWeights, ModelState):
         if tuple(x.shape[1:]) != self.input_shape:
             wanted = ", ".join(map(str, self.input_shape or ()))
             raise ShapeError(f"{self.layers[0].name}: expected input of shape (N, {wanted}), got {tuple(x.shape)}")
+        if len(x) == 0:
+            raise ShapeError(f"{self.layers[0].name}: expected at least one image, got none")
         if self.preprocessing is not None and x.dtype == np.uint8:
             return self.preprocessing(x, self.dtype)
         if x.dtype.kind not in "fiub":

@@ -76,7 +76,7 @@ def test_frozen_layers_are_left_alone(frozen, optimizer):
 def test_the_way_back_ends_at_the_lowest_trainable_layer(monkeypatch, frozen, lowest):
     model = make(frozen)
     calls, kept = [], []
-    for layer in model.layers:
+    for layer in model.layers[:-1]:
 
         def backward(dy, need_dx=True, name=layer.name, right=layer.backward):
             calls.append((name, need_dx))

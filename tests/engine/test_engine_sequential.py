@@ -58,7 +58,7 @@ CANNOT_BE = {
     "two layers of one name": (
         lambda: mtc.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="a")]),
         ArgumentError,
-        ["a:", "differ"],
+        ["a:", "two layers have this name"],
     ),
     "no layers": (lambda: mtc.Sequential([], (3,)), ArgumentError, ["at least one layer"]),
     "dense on an image": (

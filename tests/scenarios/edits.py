@@ -61,8 +61,8 @@ EDITS = {
     ),
     "row windows dx": Edit(
         WINDOWS,
-        "return crop(forward.definition(",
-        "return -crop(forward.definition(",
+        "return crop(forward(",
+        "return -crop(forward(",
         "convolution/row_windows.py: backward_input",
     ),
     "row windows dkernel": Edit(

@@ -51,10 +51,10 @@ def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple,
     At other strides than 1 the windows of dy have gaps, so there im2col's way is taken.
     """
     if tuple(strides) != (1, 1):
-        return im2col.backward_input.definition(dy, kernel, input_shape, strides, padding)
+        return im2col.backward_input(dy, kernel, input_shape, strides, padding)
     KH, KW, _, _ = kernel.shape
     everywhere = ((KH - 1, KH - 1), (KW - 1, KW - 1))  # every place where window and dy touch
-    return crop(forward.definition(dy, turned(kernel), strides, everywhere), padding)
+    return crop(forward(dy, turned(kernel), strides, everywhere), padding)
 
 
 @accelerated

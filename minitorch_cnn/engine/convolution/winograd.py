@@ -109,7 +109,7 @@ def convolve(x: Array, kernel: Array, out: tuple, corner: tuple) -> Array:
 def forward(x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None) -> Array:
     """y (N, OH, OW, K) of x (N, H, W, C) and kernel (3, 3, C, K); other convolutions go to `row_windows`."""
     if not serves(kernel.shape[:2], strides):
-        return row_windows.forward.definition(x, kernel, strides, padding, bias)
+        return row_windows.forward(x, kernel, strides, padding, bias)
     out = output_size(x.shape[1:3], (3, 3), strides, padding)
     y = namespace(x).ascontiguousarray(convolve(x, kernel, out, (padding[0][0], padding[1][0])))
     return y if bias is None else y + bias
@@ -119,7 +119,7 @@ def forward(x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array
 def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """dx (N, H, W, C): the convolution of dy with the turned kernel."""
     if not serves(kernel.shape[:2], strides):
-        return row_windows.backward_input.definition(dy, kernel, input_shape, strides, padding)
+        return row_windows.backward_input(dy, kernel, input_shape, strides, padding)
     corner = 2 - padding[0][0], 2 - padding[1][0]
     dx = convolve(dy, row_windows.turned(kernel), input_shape[1:3], corner)
     return namespace(dx).ascontiguousarray(dx)
@@ -129,7 +129,7 @@ def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple,
 def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """dkernel (3, 3, C, K): y = A^T (V U) A with U = G g G^T, so dL/dU = V^T (A dy A^T) and dL/dg = G^T dL/dU G."""
     if not serves(kernel_shape[:2], strides):
-        return row_windows.backward_kernel.definition(x, dy, kernel_shape, strides, padding)
+        return row_windows.backward_kernel(x, dy, kernel_shape, strides, padding)
     xp = namespace(x)
     dtype = xp.result_type(x, dy)
     x, dy = x.astype(dtype, copy=False), dy.astype(dtype, copy=False)

@@ -29,7 +29,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minitorch_cnn.arrays import Array, moved, namespace
-from minitorch_cnn.engine.layers.named_arrays import NamedArrays
+from minitorch_cnn.arrays.named_arrays import NamedArrays
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 Forward: TypeAlias = "tuple[Array, tuple]"  # y, and what backward needs
@@ -112,11 +112,17 @@ class Layer:
         """The gradients of the last backward pass by name, for those parameters that are trained."""
         return NamedArrays(self, self._gradients)
 
+    @gradients.setter
+    def gradients(self, gradients: dict[str, Array]) -> None:
+        self.take_gradients(gradients)
+
     def _draw(self) -> None:
         with _drawing:  # two threads that both predict first must not both draw
             if self._undrawn is None:
                 return
             for name, array in self._arrays.items():
+                if name not in self.initializers:
+                    raise ArgumentError(f"{self.name}: {name} has no initial value; add it to `initializers`")
                 array[...] = self.initializers[name](self._undrawn, array.shape)
             self._undrawn = None
 

@@ -45,6 +45,8 @@ def start() -> None:
         import numba
         from numba.np.ufunc import parallel
 
+        if numba.config.DISABLE_JIT:
+            raise ImportError("NUMBA_DISABLE_JIT is set")
         with _passive_waiting():
             parallel._launch_threads()
         if numba.threading_layer() == "workqueue":  # aborts the process if two threads use it at once

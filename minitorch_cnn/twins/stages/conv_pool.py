@@ -18,15 +18,14 @@ from typing import Any
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.dispatch import Guard, twin
 from minitorch_cnn.engine.convolution import row_windows, winograd
-from minitorch_cnn.engine.layers.by_hand import passes_of
 from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.engine.layers.max_pool2d import MaxPool2D
 from minitorch_cnn.twins.stages import conv_relu
 from minitorch_cnn.twins.stages.conv_relu import ConvReLU
-from minitorch_cnn.twins.stages.stage import Stage
+from minitorch_cnn.twins.stages.stage import Stage, untouched
 
 REPLACES: tuple = (*conv_relu.REPLACES, (MaxPool2D, "forward_pass"), (MaxPool2D, "backward_pass"))
-GUARD = Guard("twins/stages/conv_pool.py: ConvPool", *(lambda place=place: place for place in REPLACES))
+GUARD = Guard("twins/stages/conv_pool.py: ConvPool", *REPLACES)
 POOLING = (row_windows, winograd)  # the algorithms whose compiled twins can also pool
 NOBODY = 4
 
@@ -47,7 +46,7 @@ class ConvPool(Stage):
             and type(pool) is MaxPool2D
             and pool.pool_size == pool.strides == (2, 2)
             and pool.pixels == ((0, 0), (0, 0))
-            and passes_of(pool) is pool
+            and untouched(pool)
             and GUARD.holds()
         )
 
@@ -56,7 +55,9 @@ class ConvPool(Stage):
         conv = self.conv
         conv.check_input(x)
         algorithm = conv.algorithm_for(x)
-        fast = algorithm.forward.twin_for(x) if algorithm in POOLING and type(x).__module__ == "numpy" else None
+        fast = None
+        if algorithm in POOLING and type(x).__module__ == "numpy":
+            fast = getattr(algorithm.forward, "twin_for", lambda x: None)(x)
         if fast is None:
             whole, kept = self.in_two.forward_pass(x, training)
             y, (winner,) = self.pool.forward_pass(whole, training)

@@ -8,16 +8,15 @@ from typing import Any
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.dispatch import Guard, twin
 from minitorch_cnn.engine.activations import ReLU
-from minitorch_cnn.engine.layers.by_hand import passes_of
 from minitorch_cnn.engine.layers.conv2d import Conv2D
 from minitorch_cnn.engine.layers.layer import Backward, Forward
-from minitorch_cnn.twins.stages.stage import Stage
+from minitorch_cnn.twins.stages.stage import Stage, untouched
 
 REPLACES: tuple = (
     (Conv2D, "forward_pass"), (Conv2D, "backward_pass"), (Conv2D, "scores"), (Conv2D, "backward_scores"),
     (ReLU, "forward"), (ReLU, "backward"),
 )  # fmt: skip
-GUARD = Guard("twins/stages/conv_relu.py: ConvReLU", *(lambda place=place: place for place in REPLACES))
+GUARD = Guard("twins/stages/conv_relu.py: ConvReLU", *REPLACES)
 
 
 class ConvReLU(Stage):
@@ -26,8 +25,8 @@ class ConvReLU(Stage):
     @staticmethod
     def fits(layer: Any) -> bool:
         """Whether `layer` is such a convolution and its methods are those that this stage was made for."""
-        relu = type(layer) is Conv2D and type(layer.activation) is ReLU
-        return relu and passes_of(layer) is layer and GUARD.holds()
+        relu = type(layer) is Conv2D and type(layer.activation) is ReLU and not vars(layer.activation)
+        return relu and untouched(layer) and GUARD.holds()
 
     def forward_pass(self, x: Array, training: bool = False) -> Forward:
         """What `conv.forward_pass` returns, bit for bit."""

@@ -7,7 +7,7 @@ from it.
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
-from minitorch_cnn.arrays import Array, moved, namespace
+from minitorch_cnn.arrays.libraries import Array, moved, namespace
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 
