@@ -118,7 +118,10 @@ def main():
     for room in (*ROOMS, "(the package itself)"):
         print(f"{room:<22}{counted[room][0]:>6}{counted[room][1]:>8,}")
     print(f"{'together':<22}{sum(c[0] for c in counted.values()):>6}{sum(c[1] for c in counted.values()):>8,}")
-    for title, rows in (("against the order", against_the_order(edges)), ("in circles", map(", ".join, circles(edges)))):
+    for title, rows in (
+        ("against the order", against_the_order(edges)),
+        ("in circles", map(", ".join, circles(edges))),
+    ):
         rows = list(rows)
         print(f"imports {title}: {len(rows) or 'none'}", *rows, sep="\n  ")
 

@@ -39,7 +39,18 @@ def test_the_reading_path_of_the_readme_is_as_long_as_it_says():
 
 def test_every_twin_is_named_like_the_file_of_its_definition():
     twins = PACKAGE / "twins"
-    inside = {"simd", "block_product", "gemm", "operands", "threads", "workspace", "kernels", "cublas", "graph", "ahead"}
+    inside = {
+        "simd",
+        "block_product",
+        "gemm",
+        "operands",
+        "threads",
+        "workspace",
+        "kernels",
+        "cublas",
+        "graph",
+        "ahead",
+    }
     for library in ("numba", "cuda"):
         for path in (twins / library).rglob("*.py"):
             relative = path.relative_to(twins / library)
