@@ -24,6 +24,8 @@ PLACES = {
     "metrics": "engine.metrics",
     "optimizers": "engine.optimizers",
     "schedules": "engine.schedules",
+    "backend": "arrays",
+    "sequential": "network.sequential",
     "callbacks": "training.callbacks",
     "checkpoint": "training.checkpoint",
     "features": "training.features",

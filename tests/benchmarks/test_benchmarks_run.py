@@ -107,6 +107,16 @@ def test_tried(run):
     assert all(float(row["whole_over_slices"]) > 0 for row in rows) and "whole / slices" in out
 
 
+def test_two_versions(tmp_path):
+    script = FOLDER / "two_versions.py"
+    command = [sys.executable, str(script), str(FOLDER.parent), "--work", "tiny", "--rounds", "2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    name, theirs, ours, ratio, fastest = done.stdout.splitlines()[1].split()
+    assert name == "tiny" and float(theirs) > 0 and float(ours) > 0 and float(ratio) > 0 and float(fastest) > 0
+    refused = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True)
+    assert refused.returncode == 1 and "expected a checkout" in refused.stderr
+
+
 def test_the_readme_names_every_script():
     text = (FOLDER / "README.md").read_text()
     scripts = [path.name for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text()]
