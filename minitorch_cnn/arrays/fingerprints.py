@@ -1,10 +1,10 @@
-"""What a definition says, as a few letters: equal as long as its meaning is written the same way.
+"""Fingerprints of definitions: short hashes that stay the same as long as the code does.
 
     parts(forward)      {"convolution/im2col.py: forward": "9c1d...", "convolution/im2col.py: im2col": "07fe...", ...}
 
-The parts of a definition are the definition itself, the functions of this package that it calls, theirs, and the
-constants that they use. A part's fingerprint is made of its syntax tree without docstring, comments and type
-annotations. A function that somebody put in the place of ours, in a notebook for example, is a part like any other.
+The parts of a definition are the definition itself, the functions of this package that it calls, those that they call,
+and the constants that they use. The fingerprint of a part is computed from its syntax tree, without docstring, comments
+and type annotations. A function that replaced one of ours, for example in a notebook, is a part like any other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PLAIN = (int, float, complex, str, bytes, bool, type(None))
 
 
 class Part(NamedTuple):
-    """A function or constant that a definition rests on, and where it was found."""
+    """A function or constant that a definition uses, and where it was found."""
 
     holder: Any  # the module or class that has it
     attribute: str
@@ -48,7 +48,7 @@ def plain(function: Any) -> Any:
 
 
 def parts(holder: Any, attribute: str) -> tuple[dict[str, str], list[Part]]:
-    """({name: fingerprint}, [Part]) of the function `holder.attribute` of a module or class, and all it rests on."""
+    """({name: fingerprint}, [Part]) of the function `holder.attribute` of a module or class, and all it uses."""
     prints: dict[str, str] = {}
     found: dict[tuple[int, str], Part] = {}
     waiting = [(holder, attribute)]

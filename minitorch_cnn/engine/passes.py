@@ -3,8 +3,8 @@
     values     0 --> [conv2d] --> 1 --> [relu] --> 2 --> [dense] --> 3           forward
     gradients  d0 <- [conv2d] <- d1 <-- [relu] <- d2 <-- [dense] <- d3           backward
 
-A node is a layer at its place: it reads values by number and writes one. The walk is written here once. Whoever wants
-to see what happens on the way (a clock, a search for NaN, Grad-CAM) passes an `Observer`.
+A node is a layer at its place: it reads values by number and writes one. The walk is written here once. To see
+what happens on the way (for a clock, a search for NaN, Grad-CAM), pass an `Observer`.
 """
 
 from collections import Counter

@@ -1,8 +1,8 @@
 """Compiling side by side: while this process compiles the forward pass, a second one compiles the rest of the step.
 
 Compiled code is kept on disk, so this happens once on a machine, when a network is trained for the first time. Numba
-compiles in one thread, so a second core is of use only to a second process. It compiles what the network at hand will
-need after its forward pass, and names each function on its output when it is done; before this process calls one of
+compiles in one thread, so a second core is of use only to a second process. It compiles what this network will need
+after its forward pass, and names each function on its output when it is done; before this process calls one of
 them, it waits for that line, and then finds the function on disk.
 """
 
