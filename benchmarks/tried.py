@@ -41,6 +41,7 @@ class Slices:
 
     def __init__(self, stages, images):
         self.stages, self.images = stages, images
+        self.name = f"{stages[0].name} to {stages[-1].name}"
 
     @property
     def learns(self):

@@ -1,12 +1,17 @@
 """Every run says at its end how many slow tests (marked `campaign`) it left out, and how to run them."""
 
 import gc
+import os
 
 left_out = []
 
 
 def pytest_collection_finish():
-    """What pytest holds from now on, thousands of tests, need not be looked through by every collection of garbage."""
+    """Before the first test: child processes get one BLAS thread, and garbage collection leaves the tests alone.
+
+    Two BLAS threads spin while they wait for each other, and what pytest holds are thousands of objects.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.collect()
     gc.freeze()
 

@@ -120,6 +120,7 @@ def test_cifar10_from_a_folder(noise, tmp_path):
     assert not list((tmp_path / "runs").iterdir())  # a finished run leaves no checkpoint
 
 
+@pytest.mark.campaign
 def test_cifar10_interrupted_and_taken_up_again(noise, tmp_path):
     arguments = (noise.parent, "--epochs", 4, "--images", 256)
     process = start(CIFAR10, *arguments, folder=tmp_path)
@@ -163,6 +164,7 @@ def test_the_transfer_on_digits_as_it_is(tmp_path):
     assert "the network of the digits 0 to 4" in page.read_text()
 
 
+@pytest.mark.campaign
 def test_a_quick_look_at_the_transfer_on_digits(tmp_path):
     page = tmp_path / "pages" / "transfer.html"
     arguments = ("--images", 1, "--epochs", 1, "--seed", 1, "--report", page)
@@ -183,6 +185,7 @@ def test_cats_and_dogs_from_a_folder(photos, tmp_path):
     assert "--epochs 1 --images 10" in page.read_text()
 
 
+@pytest.mark.campaign
 def test_transfer_learning_interrupted_in_its_second_phase(photos, untrained, tmp_path):
     """With a base that nobody has trained; what the second run prints and leaves is that of a whole one."""
     arguments = (untrained, photos, "--size", 32, "--images", 7, "--top-epochs", 2, "--all-epochs", 3)

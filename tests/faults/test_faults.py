@@ -10,9 +10,10 @@ from faults import FAULTS, NotHere, Tuning, happen, uninterrupted
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 IN_WORDS = {name: function for name, _, function in FAULTS}
 
-SLOW = {  # eight random moments each, and what is injected twice or more
+SLOW = {  # eight random moments each, what is injected twice or more, and what others stand for
     "Ctrl-C at any point", "Ctrl-C twice at any point", "full disk at the end", "fine-tuning: Ctrl-C twice",
-    "fine-tuning: full disk",
+    "fine-tuning: full disk", "fine-tuning: Ctrl-C", "fine-tuning: killed", "download: two processes at once",
+    "two runs in one folder",
 }  # fmt: skip
 MARKED = [pytest.param(name, marks=[pytest.mark.campaign] * (name in SLOW)) for name in IN_WORDS]
 

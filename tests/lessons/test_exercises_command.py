@@ -154,6 +154,7 @@ def test_output_of_the_learners_code_is_shown(mine, capfd):
     assert "here (4, 4)" in capfd.readouterr().out
 
 
+@pytest.mark.campaign
 def test_a_right_answer_that_is_slow_counts_as_right(mine):
     write(mine, "dense", "import time\nfrom minitorch_cnn.exercises import course\n"
           "def dense_backward(dy, x, kernel):\n    if len(x) > 9: time.sleep(100)\n"

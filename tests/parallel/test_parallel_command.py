@@ -40,6 +40,7 @@ def test_two_processes_make_one_run(train, tmp_path, one):
     assert_same(weights(tmp_path / "run"), one)
 
 
+@pytest.mark.campaign
 def test_a_killed_process_ends_all_and_any_number_resumes(train, tmp_path, one):
     """One of two processes is killed in the second epoch; three resume for an epoch, then a single one."""
     run = tmp_path / "run"

@@ -46,6 +46,7 @@ def weights(folder):
     return checkpoint.load(folder / "model.npz")[0]
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     "command, where, rank",
     [
@@ -74,6 +75,7 @@ KEPT = "kept: {run}/checkpoint.npz, epoch 2 after batch "
 CONTINUE = "continue with: mpiexec -n 3 minitorch-cnn train --resume {run}"
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     "what, where, rank, code, said",
     [
@@ -102,6 +104,7 @@ def test_one_process_that_stops_stops_all(ends, tmp_path):
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 1 + 2
 
 
+@pytest.mark.campaign
 def test_ctrl_c_while_one_computes_features(start, tmp_path):
     """The others wait for its features inside MPI, where Python does not handle signals."""
     run = tmp_path / "run"
@@ -125,6 +128,7 @@ ranks.any(False)
 """
 
 
+@pytest.mark.campaign
 def test_an_exception_in_a_users_script(run, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     code, _, errors = run(2, tmp_path / "script.py")

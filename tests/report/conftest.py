@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from minitorch_cnn.report import LayerRow, Run, Sample
 
@@ -59,6 +60,13 @@ class Page(HTMLParser):
     def drawings(self):
         """Returns every `<svg>` as an XML tree."""
         return [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", self.html, re.DOTALL)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_blas_thread():
+    """The products of plain definitions are so small that two threads mostly wait for each other."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 @pytest.fixture
