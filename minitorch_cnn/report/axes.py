@@ -9,11 +9,14 @@ def round_step(length: float, count: int) -> float:
     return next(step * power for step in (1, 2, 5, 10, 20) if step * power * count >= length * (1 - 1e-9))
 
 
+SMALLEST = 1e-290  # a smaller distance cannot be divided into steps any more
+
+
 def value_ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round ticks, the first at or below `low` and the last at or above `high`; they start at a nearby zero."""
     if 0 < low < 0.4 * high:
         low = 0.0
-    if high <= low:
+    if high - low < SMALLEST:
         margin = abs(low) / 10 or 1.0
         low, high = low - margin, high + margin
     step = round_step(high - low, count)

@@ -164,7 +164,6 @@ def test_the_transfer_on_digits_as_it_is(tmp_path):
     assert "the network of the digits 0 to 4" in page.read_text()
 
 
-@pytest.mark.campaign
 def test_a_quick_look_at_the_transfer_on_digits(tmp_path):
     page = tmp_path / "pages" / "transfer.html"
     arguments = ("--images", 1, "--epochs", 1, "--seed", 1, "--report", page)
