@@ -17,7 +17,7 @@ def value_ticks(low: float, high: float, count: int = 5) -> list[float]:
     if 0 < low < 0.4 * high:
         low = 0.0
     if high - low < SMALLEST:
-        margin = abs(low) / 10 or 1.0
+        margin = abs(low) / 10 if abs(low) > SMALLEST else 1.0
         low, high = low - margin, high + margin
     step = round_step(high - low, count)
     # Without the tolerance, rounding errors such as 0.6 / 0.2 = 2.9999999999999996 would add a tick.
