@@ -82,7 +82,7 @@ def weight_layout(weight: StoredWeight, conventions: Conventions, layer: TargetL
     rows = None
     if layer is not None and (axes == 2 or layer.kind == "BatchNormalization") and conventions.flattened_channels_first:
         rows = layer.flatten_shape
-    if rows is not None and rows[0] * rows[1] * rows[2] != weight.shape[0]:
+    if rows is not None and weight.shape[:1] != (rows[0] * rows[1] * rows[2],):
         rows = None  # the shapes differ, which is reported elsewhere, so there is nothing to reorder
     return Layout(
         filters_first=axes == 4 and conventions.filters_first,

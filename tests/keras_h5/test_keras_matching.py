@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from keras_targets import FIXTURES, assert_weights_equal, reference, target
 
+import minitorch_cnn as mtc
+from minitorch_cnn import layers
 from minitorch_cnn.errors import WeightsError
 from minitorch_cnn.keras_h5 import Target, TargetLayer, load, save
 from minitorch_cnn.keras_h5.hdf5.datasets import Dataset
@@ -194,3 +196,20 @@ def test_a_load_that_would_skip_every_layer_is_refused():
     message = "no layer of the file fits the model; the first: the file's conv2d is 3x3x3x4; this model's is 7x7"
     with pytest.raises(WeightsError, match=message):
         load(SEQ / "tfk_model.h5", Target(layers), skip_mismatch=True)
+
+
+def test_a_normalization_stored_as_a_scalar_behind_a_flatten_is_one_line(tmp_path):
+    path = tmp_path / "scalar.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = np.array([b"flatten_1", b"batch_norm_1"])
+        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.0.0"
+        file.create_group("flatten_1").attrs["weight_names"] = np.zeros(0)
+        names = [f"batch_norm_1/{name}:0" for name in ("gamma", "beta", "moving_mean", "moving_variance")]
+        group = file.create_group("batch_norm_1")
+        group.attrs["weight_names"] = np.array([name.encode() for name in names])
+        for name in names:
+            group.create_dataset(name, data=np.float32(1))
+    model = mtc.Sequential([layers.Flatten(), layers.BatchNorm()], (2, 3, 4), seed=0)
+    with pytest.raises(WeightsError) as error:
+        model.load_weights(path, flatten_order="channels_first")
+    assert "\n" not in str(error.value) and "batch_norm_1" in str(error.value)
