@@ -17,12 +17,13 @@ class Interrupted(KeyboardInterrupt):
 class Interrupts:
     """Context that counts Ctrl-C and a job queue's SIGTERM; it is true after the first, which `say` tells the user.
 
-    The second raises an ordinary KeyboardInterrupt. Outside the main thread Python allows no signal handlers, so the
-    context does nothing there.
+    The second raises an ordinary KeyboardInterrupt, but not before `say` has returned: a progress bar cut off while it
+    holds its lock could not be closed. Outside the main thread Python allows no signal handlers, so the context does
+    nothing there.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self.say, self.count = say, 0
+        self.say, self.said, self.count = say, False, 0
         self.before: dict[int, Any] = {}  # the signal handlers to restore
 
     def __bool__(self) -> bool:
@@ -30,9 +31,13 @@ class Interrupts:
 
     def _react(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
-        if self.count > 1:
+        if self.count == 1:
+            try:
+                self.say("\nstopping after this batch (Ctrl-C again stops at once)")
+            finally:
+                self.said = True
+        if self.count > 1 and self.said:
             raise KeyboardInterrupt
-        self.say("\nstopping after this batch (Ctrl-C again stops at once)")
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
