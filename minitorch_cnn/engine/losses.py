@@ -31,7 +31,7 @@ class Loss:
 
     def check(self, prediction: Array, labels: Any) -> Array:
         """The labels as an array that fits the prediction (N, ...); LabelError or ShapeError if they do not."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define check")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

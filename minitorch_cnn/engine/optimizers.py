@@ -136,7 +136,7 @@ class Optimizer:
 
     def update(self, w: Array, g: Array, state: dict[str, Array], rate: Any) -> None:
         """Update the vector `w` in place with its gradient `g`; `state` maps each slot to a vector like `w`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define update")
 
     def _follow(self, model):
         """Lay out the state for the parameters that `model` trains: old ones keep their state, new ones start at zero.

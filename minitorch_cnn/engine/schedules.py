@@ -11,7 +11,7 @@ class Schedule:
     """Base class; the constructor stores its arguments as attributes of the same names, which `config()` returns."""
 
     def __call__(self, step: int) -> float:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define __call__(step)")
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -27,8 +27,8 @@ class Activated(Layer):
 
     def scores(self, x: Array, training: bool = False) -> Forward:
         """(scores, kept): what goes into the activation, and what `backward_scores` needs."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define scores and backward_scores")
 
     def backward_scores(self, dscores: Array, kept: Sequence, need_dx: bool = True) -> Backward:
         """(dx, gradients) as for `backward_pass`, from the gradient of the scores."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: define scores and backward_scores")
