@@ -35,10 +35,11 @@ class Missing(Exception):
 class Process:
     """The object that the class `target` ("module:class") makes from `arguments`, in another process.
 
-    Raises Missing if the module cannot be imported. If the process fails, so does the program.
+    `settings` are further environment variables of that process. Raises Missing if the module cannot be imported. If
+    the process fails, so does the program.
     """
 
-    def __init__(self, target, *arguments, threads):
+    def __init__(self, target, *arguments, threads, settings=None):
         limits = {name: str(threads) for name in THREAD_LIMITS}
         # Our own engine sets OMP_WAIT_POLICY for itself; the others must not inherit it.
         inherited = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
@@ -48,7 +49,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=inherited | limits,
+            env=inherited | limits | (settings or {}),
         )
         answer = self._receive()
         if "missing" in answer:

@@ -2,6 +2,7 @@
 
     python benchmarks/versus.py [--work vgg16-step] [--batch-size 4] [--engines pytorch keras] [--rounds 15]
     python benchmarks/versus.py --backend cupy [--work all]
+    python benchmarks/versus.py --isa avx2 [--work all]
 
 Each engine runs in a process of its own, so that the threads and memory of one do not disturb another; engines that
 are not installed are left out. First, all compute outputs, loss and gradients from the same weights, and these must
@@ -14,6 +15,9 @@ The ratio is an engine's time divided by ours: above 1 we are faster. The table 
 
 With `--backend cupy` the engines compute on an NVIDIA GPU, and the files are `results/versus_cupy.*`. There, results
 are compared in full float32, steps are timed in TF32, and memory is that of the GPU.
+
+With `--isa avx2` the engines use no newer instructions than those of most laptops (see `isa.py`), and the files are
+`results/versus_avx2.*`.
 """
 
 import argparse
@@ -25,11 +29,12 @@ import time
 from pathlib import Path
 
 import charts
+import isa
 import numpy as np
 from engines import ENGINES, OURS
 from process import Missing, Process
 from tables import RESULTS, figures, print_table, read_rows, replace_rows
-from works import WORKS, make_problem
+from works import WORKS, save_problem
 
 from minitorch_cnn.arrays import library as array_library
 from minitorch_cnn.errors import BackendError
@@ -44,15 +49,15 @@ SLOW, SLOW_ROUNDS = 5, 3  # an engine that takes over 5 times our time runs in 3
 # up to rounding, the gradient may go one way in one engine and another way in the other. A single such tie makes the
 # largest difference of two right results as large as the gradient itself. So for each parameter the norm of the
 # difference is compared with the norm of the gradient. One tie among a million numbers makes that about a thousandth.
-LOSS, OUTPUT, GRADIENT = 1e-5, 2e-5, 5e-3
+LIMITS = {"loss": 1e-5, "output": 2e-5, "gradient": 5e-3}
 
 
-def start(names, path, threads):
-    """{name: Process} for the engines that are installed."""
+def start(names, path, threads, settings=None):
+    """{name: Process} for the engines that are installed; `settings` are environment variables for them."""
     processes = {}
     for name in names:
         try:
-            processes[name] = Process(ENGINES[name].target, path, threads, threads=threads)
+            processes[name] = Process(ENGINES[name].target, path, threads, threads=threads, settings=settings)
         except Missing as missing:
             print(f"{name} is left out: {missing}")
     return processes
@@ -74,7 +79,7 @@ def check_equal(processes, folder):
             norm = np.linalg.norm if kind == "gradient" else np.max
             its, ours = np.float64(results[result]).ravel(), np.float64(ours).ravel()
             difference = float(norm(abs(its - ours)) / norm(abs(ours)))
-            limit = {"loss": LOSS, "output": OUTPUT, "gradient": GRADIENT}[kind]
+            limit = LIMITS[kind]
             if not difference <= limit:
                 sys.exit(f"{name}: {result} differs from ours by {difference:.1e}, over {limit}; nothing was timed")
             differ[kind] = max(difference, differ[kind] or 0)
@@ -102,21 +107,22 @@ def time_in_turn(processes, rounds):
     return times
 
 
-def compare(work_name, batch_size, names, rounds, threads, backend="numpy"):
-    """The table's rows: a dictionary for each engine, ours first."""
+def compare(work_name, batch_size, names, rounds, threads, backend="numpy", held_to=None):
+    """The table's rows: a dictionary for each engine, ours first. All are held to the instruction set `held_to`."""
     work, ours = WORKS[work_name], OURS[backend]
     names = [ours, *(name for name in names if name != ours)]
-    for name in names:
-        if work.loss is not None and not ENGINES[name].trains:
-            print(f"{name} is left out: it does not train")
-    names = [name for name in names if work.loss is None or ENGINES[name].trains]
+    for name in list(names):
+        if reason := ENGINES[name].cannot(work.loss is not None, work.chain):
+            print(f"{name} is left out: {reason}")
+            names.remove(name)
+    settings = isa.environment(held_to) if held_to else {}
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "problem.npz")
-        make_problem(work, batch_size).save(path)
-        for process in start([ours], path, threads).values():
+        save_problem(work, batch_size, path)
+        for process in start([ours], path, threads, settings).values():
             process.call("run")  # puts compiled code on disk, so the compiler's memory is not counted below
             process.close()
-        processes = start(names, path, threads)
+        processes = start(names, path, threads, settings)
         try:
             differences = check_equal(processes, folder)
             times = time_in_turn(processes, rounds)
@@ -144,6 +150,7 @@ def compare(work_name, batch_size, names, rounds, threads, backend="numpy"):
                 "rounds": len(ratios),
                 "peak_mb": round(peaks[name] / 1e6, 1),
                 **{f"{kind}_difference": value for kind, value in differences[name].items()},
+                **({"isa": isa.used_by(name, held_to)} if held_to else {}),
             }
         )
     return rows
@@ -181,7 +188,8 @@ def show(rows):
     print_table(headings, table)
     print("loss, output, gradients: the largest relative difference from ours")
     for row in rows:
-        print(f"{row['engine']}: {row['version']}")
+        held = f", instructions: {row['isa']}" if "isa" in row else ""
+        print(f"{row['engine']}: {row['version']}{held}")
     for library, row in best_layouts(rows):
         ratio = row["ratio"]
         verdict = "we are faster" if ratio > 1 else "we are slower"
@@ -197,8 +205,10 @@ def draw(rows):
         entries.append((f"{WORKS[key[0]].title}, batch {key[1]}", []))
         for library, row in best_layouts(here):
             ratio = float(row["ratio"])
-            entries.append((library, [{"its time / ours": (ratio, f"{ratio:.2f}")}]))
-    title = "Times of other engines divided by ours (fastest layout)"
+            not_held = " (not held)" if row.get("isa") == isa.MACHINES else ""
+            entries.append((library + not_held, [{"its time / ours": (ratio, f"{ratio:.2f}")}]))
+    held_to = {row["isa"].upper() for row in rows if row.get("isa", isa.MACHINES) != isa.MACHINES}
+    title = " ".join(["Times of other engines divided by ours (fastest layout)", *(f"with {name}" for name in held_to)])
     return charts.dots(title, entries, log=True, at_one="minitorch_cnn", names=330)
 
 
@@ -208,6 +218,7 @@ def main():
     parser.add_argument("--batch-size", type=int, help="number of images (what suits the work)")
     parser.add_argument("--engines", nargs="+", help="names, or how they begin: " + ", ".join(ENGINES))
     parser.add_argument("--backend", choices=list(OURS), default="numpy", help="the processor, or an NVIDIA GPU")
+    parser.add_argument("--isa", choices=isa.names(), help="use no newer instructions than these, on the processor")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
@@ -223,14 +234,17 @@ def main():
     except BackendError as error:
         print(f"versus.py: {error}", file=sys.stderr)
         sys.exit(2)
+    if options.isa and options.backend != "numpy":
+        parser.error(f"--isa is for the processor, but the backend is {options.backend}")
     works = [name for name in WORKS if name != "tiny"] if options.work == "all" else [options.work]
 
     slower = None  # the largest of our times divided by that of PyTorch's fastest layout
     for work in works:
         batch_size = options.batch_size or WORKS[work].batch_size_for(options.backend)
-        rows = compare(work, batch_size, names, options.rounds, options.threads, options.backend)
+        rows = compare(work, batch_size, names, options.rounds, options.threads, options.backend, options.isa)
         show(rows)
-        path = options.results / ("versus.csv" if options.backend == "numpy" else f"versus_{options.backend}.csv")
+        kind = options.isa or (options.backend if options.backend != "numpy" else None)
+        path = options.results / (f"versus_{kind}.csv" if kind else "versus.csv")
         replace_rows(path, rows, ("work", "batch_size"))
         charts.save(draw(read_rows(path)), path.with_suffix(".svg"))
         pytorch = dict(best_layouts(rows)).get("PyTorch")

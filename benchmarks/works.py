@@ -1,13 +1,16 @@
 """What is measured: which network, how many images, and a training step or a forward pass."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from engines.problem import Problem
 
 from minitorch_cnn import Sequential, layers, models
+from minitorch_cnn.errors import MissingPackage
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Work:
     loss: str | None = None
     learning_rate: float = 0.01
     gpu_batch_size: int | None = None  # if a GPU needs more images to be busy
+    chain: bool = True  # of convolutions, max pools, dense layers and dropout alone
 
     def batch_size_for(self, backend):
         """How many images suit the work on that backend."""
@@ -42,6 +46,21 @@ def cats_vs_dogs(size=None):
 def vgg16(size=None):
     """VGG16's convolutions and pools, without the top."""
     return models.vgg16(include_top=False, input_shape=(size or 224, size or 224, 3))
+
+
+def resnet20(size=None):
+    """The residual network of 20 layers for 32x32 pixels."""
+    return models.resnet_cifar(20, input_shape=(size or 32, size or 32, 3))
+
+
+def resnet50(size=None):
+    """ResNet50 with its top."""
+    return models.resnet50(input_shape=(size or 224, size or 224, 3))
+
+
+def mobilenet_v2(size=None):
+    """MobileNetV2 with its top."""
+    return models.mobilenet_v2(input_shape=(size or 224, size or 224, 3))
 
 
 def tiny(size=None):
@@ -67,13 +86,32 @@ WORKS = {
     "cats-vs-dogs": Work("Cats vs Dogs ConvNet, one training step", cats_vs_dogs, 32, "binary_cross_entropy"),
     "vgg16-forward": Work("VGG16's convolutions, forward", vgg16, 8, gpu_batch_size=32),
     "vgg16-step": Work("VGG16's convolutions, one training step", vgg16, 4, "weighted_sum", 1e-5, 32),
+    "resnet20-step": Work("ResNet20 on CIFAR-10, one training step", resnet20, 128, "cross_entropy", chain=False),
+    "resnet50-forward": Work("ResNet50, forward", resnet50, 8, gpu_batch_size=32, chain=False),
+    "resnet50-step": Work("ResNet50, one training step", resnet50, 8, "cross_entropy", 1e-3, 32, chain=False),
+    "mobilenet-v2-forward": Work("MobileNetV2, forward", mobilenet_v2, 8, gpu_batch_size=32, chain=False),
+    "mobilenet-v2-step": Work(
+        "MobileNetV2, one training step", mobilenet_v2, 16, "cross_entropy", 1e-3, 64, chain=False
+    ),
     "tiny": Work("a tiny ConvNet, one training step", tiny, 4, "cross_entropy"),
 }
 
 
+def make_model(work, size=None, seed=0):
+    """The work's network. Batch norm gets statistics and factors that are not all alike, as after a training."""
+    model, rng = work.network(size), np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNorm):
+            for name, array in layer.parameters.items():
+                spread = rng.standard_normal(array.shape, dtype=np.float32)
+                positive = name in ("gamma", "moving_variance")
+                layer.parameters[name] = np.exp(0.2 * spread) if positive else 0.1 * spread
+    return model
+
+
 def make_problem(work, batch_size, size=None, seed=0):
     """The `Problem` of one batch of noise for `work`, with the network's initial weights."""
-    model, rng = work.network(size), np.random.default_rng(seed)
+    model, rng = make_model(work, size, seed), np.random.default_rng(seed)
     weights = {f"{layer.name}/{name}": array for layer in model.layers for name, array in layer.parameters.items()}
     x = rng.standard_normal((batch_size, *model.input_shape), dtype=np.float32)
     if work.loss == "cross_entropy":
@@ -88,3 +126,12 @@ def make_problem(work, batch_size, size=None, seed=0):
     config = json.loads(json.dumps(model.config()))
     shapes = {layer.name: layer.output_shape for layer in model.layers}
     return Problem(config, shapes, weights, x, target, work.loss, work.learning_rate)
+
+
+def save_problem(work, batch_size, path):
+    """Write the problem to `path`, an .npz file; beside it the network as .keras and .onnx."""
+    make_problem(work, batch_size).save(path)
+    model = make_model(work)
+    model.save(Path(path).with_suffix(".keras"))
+    with contextlib.suppress(MissingPackage):  # then nobody reads it
+        model.export_onnx(Path(path).with_suffix(".onnx"), pixels=False)

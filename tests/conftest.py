@@ -2,8 +2,11 @@
 
 import gc
 import os
+import signal
 
 left_out = []
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests were started with nohup, which child processes inherit
 
 
 def pytest_collection_finish():

@@ -8,6 +8,8 @@ class ChannelsFirst:
 
     def __init__(self, problem):
         self.flattened = {}  # {name of the dense layer after a Flatten: (H, W, C) before it}
+        depthwise = [layer for layer in problem.layers if layer["class"] == "DepthwiseConv2D"]
+        self.multipliers = {layer["name"]: layer["depth_multiplier"] for layer in depthwise}
         shape = problem.x.shape[1:]
         before = None
         for layer in problem.layers:
@@ -19,6 +21,9 @@ class ChannelsFirst:
 
     def turn(self, name, array):
         """Convert the weight called `name` ("conv2d_1/kernel"); convolution kernels become (K, C, KH, KW)."""
+        if name.rpartition("/")[0] in self.multipliers and array.ndim == 4:
+            KH, KW, C, D = array.shape
+            return np.ascontiguousarray(array.transpose(2, 3, 0, 1)).reshape(C * D, 1, KH, KW)
         if array.ndim == 4:
             return np.ascontiguousarray(array.transpose(3, 2, 0, 1))
         H, W, C = self._shape_before(name, array)
@@ -26,6 +31,9 @@ class ChannelsFirst:
 
     def turn_back(self, name, array):
         """The inverse of `turn`."""
+        D = self.multipliers.get(name.rpartition("/")[0])
+        if D and array.ndim == 4:
+            return array.reshape(-1, D, *array.shape[2:]).transpose(2, 3, 0, 1)
         if array.ndim == 4:
             return array.transpose(2, 3, 1, 0)
         H, W, C = self._shape_before(name, array)

@@ -1,6 +1,7 @@
-"""Keras 3 on TensorFlow."""
+"""Keras 3 on TensorFlow; it reads the network that this package saves as a .keras file."""
 
 import os
+from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,7 +20,7 @@ def weighted_sum(target, output):
 
 
 class Keras:
-    """`keras.Sequential` with `train_on_batch` and `predict_on_batch`, which Keras compiles."""
+    """The network with `train_on_batch` and `predict_on_batch`, which Keras compiles."""
 
     version = f"Keras {keras.__version__}, TensorFlow {tf.__version__}"
 
@@ -27,58 +28,44 @@ class Keras:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         problem = Problem.load(path)
-        last = problem.layers[-1].get("activation")
-        self.last = {"softmax": tf.nn.softmax, "sigmoid": tf.nn.sigmoid}.get(last, tf.identity)
-        self.model = keras.Sequential(
-            [keras.Input(problem.x.shape[1:]), *(self._layer(layer) for layer in problem.layers)]
-        )
-        for layer in self.model.layers:
-            if layer.weights:
-                layer.set_weights([problem.weights[f"{layer.name}/{name}"] for name in ("kernel", "bias")])
-        self.x = tf.constant(problem.x)
+        self.model = keras.models.load_model(Path(path).with_suffix(".keras"), compile=False)
+        self.x, self.has_dropout = tf.constant(problem.x), problem.has_dropout
         self.trains = problem.loss is not None
-        if self.trains:
-            self.target = tf.constant(problem.target)
-            losses = {
-                "cross_entropy": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-                "binary_cross_entropy": keras.losses.BinaryCrossentropy(from_logits=True),
-                "weighted_sum": weighted_sum,
-            }
-            optimizer = keras.optimizers.SGD(problem.learning_rate, momentum=MOMENTUM, nesterov=True)
-            self.model.compile(optimizer, losses[problem.loss])
-            self.loss = losses[problem.loss]
-
-    @staticmethod
-    def _layer(layer):
-        """The same layer in Keras, which has the same keywords; a final softmax or sigmoid is left to the loss."""
-        of_ours = ("class", "algorithm", "trainable")
-        arguments = {key: value for key, value in layer.items() if key not in of_ours}
-        for key in ("kernel_size", "strides", "pool_size"):
-            if key in arguments:
-                arguments[key] = tuple(arguments[key])
-        if arguments.get("activation") in ("softmax", "sigmoid"):
-            arguments["activation"] = None
-        kind = {"MaxPool2D": "MaxPooling2D"}.get(layer["class"], layer["class"])
-        return getattr(keras.layers, kind)(**arguments)
+        if not self.trains:
+            return
+        activation = problem.layers[-1].get("activation")  # left to the loss
+        self.last = {"softmax": tf.nn.softmax, "sigmoid": tf.nn.sigmoid}.get(activation, tf.identity)
+        if self.last is not tf.identity:
+            self.model.layers[-1].activation = keras.activations.linear
+        self.target = tf.constant(problem.target)
+        losses = {
+            "cross_entropy": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            "binary_cross_entropy": keras.losses.BinaryCrossentropy(from_logits=True),
+            "weighted_sum": weighted_sum,
+        }
+        optimizer = keras.optimizers.SGD(problem.learning_rate, momentum=MOMENTUM, nesterov=True)
+        self.model.compile(optimizer, losses[problem.loss])
+        self.loss = losses[problem.loss]
 
     def results(self):
+        """See `engines`."""
         if not self.trains:
             return {"output": self.model.predict_on_batch(self.x)}
-        weights = self.model.trainable_weights
+        weights = [(layer.name, weight) for layer in self.model.layers for weight in layer.trainable_weights]
         with tf.GradientTape() as tape:
             output = self.model(self.x, training=False)
             loss = tf.reduce_mean(self.loss(self.target, output))
-        gradients = tape.gradient(loss, [weight.value for weight in weights])
-        names = [
-            f"gradient of {layer.name}/{name}"
-            for layer in self.model.layers
-            if layer.weights
-            for name in ("kernel", "bias")
-        ]
-        found = {name: np.asarray(gradient) for name, gradient in zip(names, gradients, strict=True)}
-        return {"output": self.last(output).numpy(), "loss": loss.numpy(), **found}
+        gradients = tape.gradient(loss, [weight.value for _, weight in weights])
+        found = {"output": self.last(output).numpy(), "loss": loss.numpy()}
+        for (layer, weight), gradient in zip(weights, gradients, strict=True):
+            found[f"gradient of {layer}/{weight.name}"] = np.asarray(gradient)
+        if not self.has_dropout:
+            output = self.model(self.x, training=True)
+            found["loss in training"] = tf.reduce_mean(self.loss(self.target, output)).numpy()
+        return found
 
     def run(self):
+        """One training step or forward pass."""
         if self.trains:
             self.model.train_on_batch(self.x, self.target)
         else:

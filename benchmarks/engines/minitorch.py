@@ -21,7 +21,8 @@ class Network:
 
     def __init__(self, problem):
         self.x, self.target = problem.x, problem.target
-        self.model = mtc.Sequential.from_config(problem.config)
+        self.has_dropout = problem.has_dropout
+        self.model = (mtc.Model if "nodes" in problem.config else mtc.Sequential).from_config(problem.config)
         for layer in self.model.layers:
             for name in layer.parameter_shapes():
                 layer.parameters[name] = problem.weights[f"{layer.name}/{name}"]
@@ -40,11 +41,14 @@ class Network:
             return {"output": self.model.predict(self.x, batch_size=len(self.x))}
         loss = self.model.loss_and_gradients(self.x, self.target, self.loss, training=False)
         gradients = {
-            f"gradient of {layer.name}/{name}": gradient
+            f"gradient of {layer.name}/{name}": gradient.copy()
             for layer in self.model.layers
             for name, gradient in layer.gradients.items()
         }
-        return {"output": self.model.prediction, "loss": np.float64(loss), **gradients}
+        found = {"output": self.model.prediction, "loss": np.float64(loss), **gradients}
+        if not self.has_dropout:
+            found["loss in training"] = np.float64(self.model.loss_and_gradients(self.x, self.target, self.loss))
+        return found
 
     def run(self, images=None):
         """One training step or forward pass, with all images of the batch or with the first `images`."""

@@ -35,6 +35,17 @@ class Problem:
         """The layers' descriptions, in order."""
         return self.config["layers"]
 
+    @property
+    def nodes(self):
+        """[(description of a layer, numbers of the values that it reads)], in order; the input is 0, then 1, 2, ..."""
+        places = self.config.get("nodes") or [(place, [place]) for place in range(len(self.layers))]
+        return [(self.layers[layer], read) for layer, read in places]
+
+    @property
+    def has_dropout(self):
+        """Whether each training step gives another loss."""
+        return any(layer["class"] == "Dropout" for layer in self.layers)
+
     def save(self, path):
         """Write everything to an .npz file."""
         plain = {name: getattr(self, name) for name in ("config", "shapes", "loss", "learning_rate")}

@@ -1,16 +1,19 @@
 """PyTorch, eager, in both of its layouts."""
 
-import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
-from engines.channels_first import ChannelsFirst, images, images_back, side
+from engines.channels_first import ChannelsFirst, images, images_back
 from engines.problem import MOMENTUM, Problem
+from engines.pytorch_network import Network
+
+# Our names of parameters: PyTorch's.
+NAMES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
+NAMES |= {"moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
 class ChannelsLast:
-    """`nn.Sequential` with in-place ReLUs, as torchvision builds VGG16, in the memory format channels_last."""
+    """The network as torchvision builds it, ReLUs and sums in place, in the memory format channels_last."""
 
     version = f"PyTorch {torch.__version__}"
     format = torch.channels_last
@@ -19,54 +22,27 @@ class ChannelsLast:
         torch.set_num_threads(threads)
         problem = Problem.load(path)
         self.turned = ChannelsFirst(problem)
-        self.layers = {}
-        self.net = nn.Sequential(*self._modules(problem))
+        self.net = Network(problem)
+        self.last = problem.layers[-1].get("activation")
         with torch.no_grad():
-            for name, layer in self.layers.items():
-                layer.weight.copy_(torch.from_numpy(self._turn(f"{name}/kernel", problem.weights[f"{name}/kernel"])))
-                layer.bias.copy_(torch.from_numpy(problem.weights[f"{name}/bias"]))
+            for name, array in problem.weights.items():
+                turned = self.turned.turn(name, array)
+                self._parameter(name).copy_(torch.from_numpy(turned.T if turned.ndim == 2 else turned))
         self.net = self.net.to(memory_format=self.format)
         self.x = torch.from_numpy(images(problem.x)).to(memory_format=self.format)
-        self.loss = problem.loss
+        self.loss, self.has_dropout = problem.loss, problem.has_dropout
         if self.loss is None:
             self.net.eval()
             return
+        self.learned = [name for name in problem.weights if not name.endswith(("/moving_mean", "/moving_variance"))]
         self.target = torch.from_numpy(images(problem.target))
         if self.target.ndim == 4:
             self.target = self.target.to(memory_format=self.format)
         self.optimizer = torch.optim.SGD(self.net.parameters(), problem.learning_rate, momentum=MOMENTUM, nesterov=True)
 
-    def _modules(self, problem):
-        """The layers one by one; a final softmax or sigmoid is left to the loss."""
-        shape = problem.x.shape[1:]
-        for layer in problem.layers:
-            kind, name = layer["class"], layer["name"]
-            if kind == "Conv2D":
-                self.layers[name] = nn.Conv2d(
-                    shape[2], layer["filters"], tuple(layer["kernel_size"]), padding=side(layer)
-                )
-                yield self.layers[name]
-            elif kind == "Dense":
-                self.layers[name] = nn.Linear(shape[0], layer["units"])
-                yield self.layers[name]
-            elif kind == "MaxPool2D":
-                yield nn.MaxPool2d(tuple(layer["pool_size"]), tuple(layer["strides"]))
-            elif kind == "Dropout":
-                yield nn.Dropout(layer["rate"])
-            else:
-                yield {"Flatten": nn.Flatten}[kind]()
-            if layer.get("activation") == "relu":
-                yield nn.ReLU(inplace=True)
-            shape = problem.shapes[name]
-        self.last = layer.get("activation")
-
-    def _turn(self, name, kernel):
-        turned = self.turned.turn(name, kernel)
-        return turned if kernel.ndim == 4 else np.ascontiguousarray(turned.T)
-
-    def _turn_back(self, name, gradient):
-        gradient = gradient.contiguous().numpy()
-        return self.turned.turn_back(name, gradient if gradient.ndim == 4 else gradient.T)
+    def _parameter(self, name):
+        layer, _, parameter = name.rpartition("/")
+        return getattr(self.net.modules_of[layer][0], NAMES[parameter])
 
     def _backward(self):
         """(output, loss), after computing the gradients."""
@@ -82,20 +58,24 @@ class ChannelsLast:
         return output, loss
 
     def results(self):
+        """See `engines`."""
+        last = {"softmax": lambda s: s.softmax(1), "sigmoid": torch.sigmoid}.get(self.last, lambda s: s)
         if self.loss is None:
             with torch.inference_mode():
-                return {"output": images_back(self.net(self.x).numpy())}
+                return {"output": images_back(last(self.net(self.x)).cpu().numpy())}
         self.net.eval()
         output, loss = self._backward()
         self.net.train()
-        last = {"softmax": lambda s: s.softmax(1), "sigmoid": torch.sigmoid}.get(self.last, lambda s: s)
-        found = {"output": images_back(last(output.detach()).numpy()), "loss": loss.detach().numpy()}
-        for name, layer in self.layers.items():
-            found[f"gradient of {name}/kernel"] = self._turn_back(f"{name}/kernel", layer.weight.grad)
-            found[f"gradient of {name}/bias"] = layer.bias.grad.numpy()
+        found = {"output": images_back(last(output.detach()).cpu().numpy()), "loss": loss.detach().cpu().numpy()}
+        for name in self.learned:
+            gradient = self._parameter(name).grad.contiguous().cpu().numpy()
+            found[f"gradient of {name}"] = self.turned.turn_back(name, gradient.T if gradient.ndim == 2 else gradient)
+        if not self.has_dropout:
+            found["loss in training"] = self._backward()[1].detach().cpu().numpy()
         return found
 
     def run(self):
+        """One training step or forward pass."""
         if self.loss is None:
             with torch.inference_mode():
                 self.net(self.x)

@@ -3,7 +3,6 @@
 import torch
 
 from engines import GPU_STEPS
-from engines.channels_first import images_back
 from engines.pytorch import ChannelsLast
 
 if not torch.cuda.is_available():
@@ -34,24 +33,10 @@ class Eager(ChannelsLast):
             )
 
     def results(self):
+        """See `engines`; in full float32."""
         allow_tf32(False)
-        if self.loss is None:
-            with torch.inference_mode():
-                found = {"output": images_back(self.net(self.x).cpu().numpy())}
-        else:
-            found = self._found()
+        found = super().results()
         allow_tf32(True)
-        return found
-
-    def _found(self):
-        self.net.eval()
-        output, loss = self._backward()
-        self.net.train()
-        last = {"softmax": lambda s: s.softmax(1), "sigmoid": torch.sigmoid}.get(self.last, lambda s: s)
-        found = {"output": images_back(last(output.detach()).cpu().numpy()), "loss": loss.detach().cpu().numpy()}
-        for name, layer in self.layers.items():
-            found[f"gradient of {name}/kernel"] = self._turn_back(f"{name}/kernel", layer.weight.grad.cpu())
-            found[f"gradient of {name}/bias"] = layer.bias.grad.cpu().numpy()
         return found
 
     def run(self):

@@ -7,7 +7,8 @@
 
 What you read is what runs: a twin runs only as long as its definition, and all that this calls, is what the twin was
 made for (`fingerprints.py`; the recorded ones are in twins/fingerprints.json). Where somebody has changed the
-definition, the definition runs, and one line says so. Without Numba, or CuPy's kernels, the definitions run too.
+definition, the definition runs, and one line says so. Without Numba, or CuPy's kernels, the definitions run too, and so
+they do for arguments that a twin does not take (`twins/arguments.py`).
 
 A twin's module is imported when the first array of its library arrives, so Numba and CuPy cost nothing before that.
 """
@@ -26,7 +27,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from minitorch_cnn.arrays.fingerprints import PACKAGE, Part, parts, unchanged
+from minitorch_cnn.arrays.fingerprints import PACKAGE, Part, Watched, parts
+from minitorch_cnn.errors import ShapeError
 
 VARIABLE = "MINITORCH_CNN_DEFINITIONS"  # of the environment: set to 1, only definitions run
 RECORD = Path(__file__).parent.parent / "twins" / "fingerprints.json"
@@ -40,6 +42,10 @@ _here: contextvars.ContextVar[str | None] = contextvars.ContextVar("which_code_r
 _everywhere = {"runs": BOTH if os.environ.get(VARIABLE, "0") in ("", "0") else DEFINITIONS_ONLY}
 _said: set[str] = set()
 DEFINITIONS: dict[str, Any] = {}  # "convolution/im2col.py: forward" -> its dispatcher
+
+
+class Unfit(ShapeError):
+    """A twin cannot compute with these arguments; the definition says what is wrong with them, or computes."""
 
 
 def accelerated(definition: Callable) -> Any:
@@ -70,7 +76,12 @@ class Dispatcher:
 
     def __call__(self, array: Any, *args: Any, **kwargs: Any) -> Any:
         twin = self.twin_for(array)
-        return (self.definition if twin is None else twin)(array, *args, **kwargs)
+        try:
+            return (self.definition if twin is None else twin)(array, *args, **kwargs)
+        except Unfit:
+            if what_runs() == TWINS_ONLY:
+                raise
+        return self.definition(array, *args, **kwargs)
 
     def twin_for(self, array: Any) -> Callable | None:
         """The twin that may run for `array`, or None where the definition has to."""
@@ -92,14 +103,14 @@ class Guard:
 
     def __init__(self, title: str, *places: tuple[Any, str], words: str = "") -> None:
         self.title, self.places, self.words = title, places, words
-        self.watched: list[Part] | None = None
+        self.watched: Watched | None = None
         self.changed: list[str] = []
 
     def holds(self, library: str = "numba") -> bool:
         """Whether every definition is as recorded; where one is not, a line on standard error names it, once."""
         if what_runs() == TWINS_ONLY:
             return True
-        if self.watched is None or not unchanged(self.watched):
+        if self.watched is None or not self.watched.unchanged():
             self.look()
         if self.changed:
             self._say(library)
@@ -118,7 +129,7 @@ class Guard:
         self.changed = sorted(name for name, letters in prints.items() if expected.get(name) != letters)
         if not expected or (not self.changed and prints.keys() != expected.keys()):
             self.changed = [self.title]  # a twin that was never recorded, or a definition that calls less than before
-        self.watched = watched
+        self.watched = Watched(watched)
         return prints
 
     def _say(self, library: str) -> None:

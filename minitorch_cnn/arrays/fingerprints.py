@@ -12,8 +12,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import linecache
+import operator
 import sys
 from collections.abc import Iterator
+from itertools import repeat
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -32,12 +34,25 @@ class Part(NamedTuple):
     code: Any = None  # the function's, which a reloader may exchange
 
 
-def unchanged(watched: list[Part]) -> bool:
-    """Whether the same things still stand in the same places; called before each twin runs, so it has to be fast."""
-    for holder, attribute, value, function, code in watched:
-        if getattr(holder, attribute, None) is not value or (code is not None and function.__code__ is not code):
-            return False
-    return True
+class Watched:
+    """Parts whose fields are kept side by side, because they are compared before each twin runs."""
+
+    def __init__(self, parts: list[Part]) -> None:
+        self.holders = [part.holder for part in parts]
+        self.attributes = [part.attribute for part in parts]
+        self.values = [part.value for part in parts]
+        written = [part for part in parts if part.code is not None]
+        self.functions = [part.function for part in written]
+        self.codes = [part.code for part in written]
+
+    def unchanged(self) -> bool:
+        """Whether the same things still stand in the same places."""
+        found = map(getattr, self.holders, self.attributes, repeat(None))
+        same = all(map(operator.is_, found, self.values))
+        return same and all(map(operator.is_, map(_code, self.functions), self.codes))
+
+
+_code = operator.attrgetter("__code__")
 
 
 def plain(function: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +15,30 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "vgg16-no-top": ("vgg16", {"include_top": False}),
     "transfer-net": ("transfer_net", {}),
     "tiny-vgg": ("tiny_vgg", {}),
+    "resnet50": ("resnet50", {}),
+    "mobilenet-v2": ("mobilenet_v2", {}),
+    "efficientnet-b0": ("efficientnet_b0", {}),
 }
 
 
 def named_model(name: str) -> Any:
-    """The network that `name` stands for: one of NETWORKS, or the model in a run folder.
+    """The network that `name` stands for: one of NETWORKS, or the model in a run folder or in a Keras file.
 
-    Raises ArgumentError if it is neither.
+    Raises ArgumentError if it is neither, and CheckpointError or WeightsError if it cannot be read.
     """
     from minitorch_cnn import models
     from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.runs import RunFolder
+    from minitorch_cnn.runs.keras_file import is_keras_file, model_in_file
 
     if name.replace("_", "-") in NETWORKS:
         function, arguments = NETWORKS[name.replace("_", "-")]
         return getattr(models, function)(**arguments)
     if Path(name).is_dir():
         return RunFolder(name).load_model()[0]
-    raise ArgumentError(f"{name}: expected a run folder or one of {', '.join(NETWORKS)}")
+    if is_keras_file(name):
+        return model_in_file(name)
+    raise ArgumentError(f"{name}: expected a run folder, a .keras or .h5 file, or one of {', '.join(NETWORKS)}")
 
 
 def positive_integer(text: str) -> int:
@@ -40,6 +47,11 @@ def positive_integer(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return number
+
+
+def whole(text: str) -> int:
+    """`text` as a whole number of at least 0."""
+    return seed(text)
 
 
 def seed(text: str) -> int:
@@ -65,3 +77,16 @@ def add_definitions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--definitions", action="store_true", help="run the definitions of engine/ alone, without their fast twins"
     )
+
+
+def without_image_warnings() -> None:
+    """Keep Pillow from printing a line for every odd detail of an image file; what matters ends in an error."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def add_preprocessing(parser: argparse.ArgumentParser, whose: str) -> None:
+    """Add the option --preprocessing for the network in a Keras file, which `whose` calls by its argument."""
+    parser.add_argument(
+        "--preprocessing", metavar="HOW", help=f"of photos, for {whose} in a file that does not begin with it: caffe,"
+        " tf, torch, unit, none, or MEAN/DEVIATION as in 127/128",
+    )  # fmt: skip

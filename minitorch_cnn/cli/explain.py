@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from minitorch_cnn.cli.arguments import add_definitions, positive
+from minitorch_cnn.cli.arguments import add_definitions, add_preprocessing, positive, without_image_warnings
 from minitorch_cnn.files.printable import printable
 
 
@@ -17,9 +17,10 @@ def add_explain(commands: argparse._SubParsersAction) -> None:
         " distributions of activations and gradients, the share of inactive ReLUs, and the size of each update.",
     )
     explain.add_argument("model", nargs="?", default="digits", metavar="MODEL",
-                         help="digits (the default), a network as for summary, or a run folder")  # fmt: skip
+                         help="digits (the default), or a network, a run folder or a file as for summary")  # fmt: skip
     explain.add_argument("images", nargs="*", metavar="IMAGE", help="image files (default: digits of the package)")
     explain.add_argument("--weights", metavar="FILE", help="a Keras weight file for the network")
+    add_preprocessing(explain, "a network")
     explain.add_argument("--label", metavar="CLASS", help="the class of the images (default: the network's prediction)")
     explain.add_argument("--rate", type=positive, metavar="RATE", help="the learning rate of the step")
     explain.add_argument("--page", metavar="FILE", help="also write it as a page, with feature maps")
@@ -31,7 +32,10 @@ def _explain(options):
     from minitorch_cnn.lessons.trace_text import trace_text
     from minitorch_cnn.runs.explain import explain, label_words
 
-    subject, step = explain(options.model, options.images, options.weights, options.label, options.rate)
+    without_image_warnings()
+    subject, step = explain(
+        options.model, options.images, options.weights, options.label, options.rate, options.preprocessing
+    )
     print(trace_text(step))
     for words in subject.notes:
         print(f"* {printable(words)}")
@@ -56,7 +60,7 @@ def _explained_by(options):
     import shlex
 
     words = ["minitorch-cnn", "explain", options.model, *options.images]
-    for name in ("weights", "label", "rate", "page"):
+    for name in ("weights", "preprocessing", "label", "rate", "page"):
         if getattr(options, name) is not None:
             words += [f"--{name}", str(getattr(options, name))]
     return printable(shlex.join(words))

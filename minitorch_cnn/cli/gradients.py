@@ -1,10 +1,13 @@
 """`minitorch-cnn check-gradients`: backward passes compared with the definition of the derivative."""
 
+from pathlib import Path
 from typing import Any
 
 from minitorch_cnn.arrays.dispatch import DEFINITIONS_ONLY, what_runs
 from minitorch_cnn.cli.arguments import add_definitions, named_model, positive_integer
 from minitorch_cnn.files.printable import printable
+
+CHECK_MIB = 3072  # that the check of an untrusted model may take: everything is in float64
 
 
 def add_check_gradients(commands: Any) -> None:
@@ -97,14 +100,18 @@ def _survey(options):
 
 
 def _reports(options):
-    from minitorch_cnn.errors import UserError
+    from minitorch_cnn.errors import ArgumentError, UserError
     from minitorch_cnn.gradients.check import failed, gradient_check
     from minitorch_cnn.gradients.gallery import every_layer, random_layer
+    from minitorch_cnn.network.cost import images_at_once
 
     settings = {"most": options.most, "curves": not options.brief}
     reports = []
     if options.model is not None:
-        reports.append(gradient_check(named_model(options.model), **settings))
+        model = named_model(options.model)
+        if Path(options.model).is_dir() and not images_at_once(model, step=True, dtype="float64", mib=CHECK_MIB):
+            raise ArgumentError(f"{options.model}: the check would take more than {CHECK_MIB} MiB for an image")
+        reports.append(gradient_check(model, **settings))
         print(reports[-1], flush=True)
         return reports
     cases = every_layer() if options.random is None else map(random_layer, range(options.random))

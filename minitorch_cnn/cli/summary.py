@@ -14,7 +14,7 @@ def add_summary(commands: argparse._SubParsersAction) -> None:
         help="print the shapes, parameters and memory of a network",
         description="Print the shapes, parameters and memory of a network.",
     )
-    summary.add_argument("model", metavar="MODEL", help=f"{', '.join(NETWORKS)}, or a run folder")
+    summary.add_argument("model", metavar="MODEL", help=f"{', '.join(NETWORKS)}, a run folder, or a .keras or .h5 file")
     summary.add_argument("--batch-size", type=positive_integer, default=32, metavar="N", help="images in a batch (32)")
     summary.set_defaults(run=_summary)
 

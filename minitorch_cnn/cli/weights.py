@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from minitorch_cnn.cli.arguments import named_model
+from minitorch_cnn.files.printable import printable
 
 
 def add_weights(commands: argparse._SubParsersAction) -> None:
@@ -18,10 +19,11 @@ def add_weights(commands: argparse._SubParsersAction) -> None:
     fetch = actions.add_parser(
         "fetch",
         help="download published weights once and check them",
-        description="Download published weights unless the file exists already, check their MD5, and print the path.",
+        description="Download weights trained on ImageNet, unless the file exists already, check their MD5, and print"
+        " the path.",
     )
-    fetch.add_argument("model", metavar="MODEL", help="vgg16: trained on ImageNet, 553 MB")
-    fetch.add_argument("--no-top", action="store_true", help="without the dense layers: 59 MB, for any image size")
+    fetch.add_argument("model", metavar="MODEL", help="vgg16, resnet50, mobilenet_v2 or efficientnet_b0")
+    fetch.add_argument("--no-top", action="store_true", help="without the top: smaller, for any image size")
     fetch.add_argument("--out", metavar="DIR", help="the folder for the file (default: the cache folder)")
     fetch.add_argument("--quiet", action="store_true", help="print only the path")
     fetch.set_defaults(run=_fetch_weights)
@@ -39,7 +41,8 @@ def add_weights(commands: argparse._SubParsersAction) -> None:
 def _fetch_weights(options):
     from minitorch_cnn.models import weight_files
 
-    print(weight_files.fetch(options.model, not options.no_top, options.out, progress=not options.quiet))
+    path = weight_files.fetch(options.model, not options.no_top, options.out, progress=not options.quiet)
+    print(printable(path))
 
 
 def _inspect_weights(options):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arrays import Array, is_array, moved, namespace
+from minitorch_cnn.datasets.several import Several
 from minitorch_cnn.errors import ArgumentError
 
 PATIENCE = 1.0  # seconds between checks that the worker threads are alive
@@ -49,7 +50,7 @@ class Batches:
         workers: int = 2, prefetch: int = 4, drop_last: bool = False, rows: Callable[[int], slice] | None = None,
     ) -> None:  # fmt: skip
         self.images = images
-        self.labels = None if labels is None else np.asarray(labels)
+        self.labels: Any = labels if labels is None or isinstance(labels, Several) else np.asarray(labels)
         self.batch_size = _integer("batch_size", batch_size, 1)
         self.shuffle = shuffle
         self.seed = _integer("seed", seed, 0)

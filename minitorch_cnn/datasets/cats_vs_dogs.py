@@ -13,20 +13,22 @@ from minitorch_cnn.datasets.image_folder import (
     WORKERS,
     classes,
     existing_folder,
+    followed,
     labelled_parts,
     lazy_dataset,
-    listed,
 )
-from minitorch_cnn.datasets.images import is_file
+from minitorch_cnn.datasets.images import is_file, is_folder
 from minitorch_cnn.errors import DataError
 from minitorch_cnn.files.archive import unpack
 from minitorch_cnn.files.download import cache_folder, fetch
+from minitorch_cnn.files.regular import leads_outside
 
 URL = "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip"
 CHECKSUM = "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"
 ARCHIVE = "kagglecatsanddogs_5340.zip"
 FOLDER = "PetImages"
 LARGEST, TOTAL = 16 << 20, 2 << 30  # the most bytes of one file and of all files
+MOST_FILES = 30_000  # in the archive, which has 25,002
 
 CLASS_NAMES = ("cat", "dog")  # class 1 is the dog, so the network's one output is the probability of a dog
 IN_ARCHIVE = re.compile(r"PetImages/(Cat|Dog)/(\d+\.jpg)")
@@ -48,27 +50,30 @@ def cats_vs_dogs(
     `cifar10`; `urls` one or several other addresses of Microsoft's archive; `workers` threads decode the images of a
     batch.
 
-    Files that are not images are listed in `dataset.skipped`. Raises DataError when the data is missing.
+    Files that are not images, and links that lead out of the folder, are listed in `dataset.skipped`. Raises DataError
+    when the data is missing.
     """
     if folder is None:
         folder = _cached(cache, download, progress, urls)
     folder = existing_folder("cats_vs_dogs", folder)
-    if (folder / FOLDER).is_dir():
+    skipped: list[str] = []
+    if is_folder(folder / FOLDER) and not leads_outside(folder / FOLDER, folder):
         folder = folder / FOLDER
-    train = _flat_files(folder / "train") or _flat_files(folder)
+    train = _flat_files(folder / "train", folder, skipped) or _flat_files(folder, folder, skipped)
     test = None
     if not train:
-        train, test = (_cats_and_dogs(folder, part) for part in labelled_parts("cats_vs_dogs", folder))
+        train, test = (_cats_and_dogs(folder, part) for part in labelled_parts("cats_vs_dogs", folder, skipped))
     return lazy_dataset(
-        "cats_vs_dogs", train, test, height, width, test_fraction=test_fraction, seed=seed, workers=workers
-    )
+        "cats_vs_dogs", train, test, height, width, skipped=skipped, test_fraction=test_fraction, seed=seed,
+        workers=workers,
+    )  # fmt: skip
 
 
 def _cached(cache, download, progress, urls):
     """The folder PetImages in the cache; downloads and unpacks it if it is missing."""
     cache = cache_folder(cache)
     folder = cache / FOLDER
-    if classes(folder):  # the folder gets this name only when it is complete
+    if classes(folder, folder, []):  # the folder gets this name only when it is complete
         return folder
     advice = f"download {URL} yourself, unpack it and pass the folder with --data {FOLDER}"
     if not download and not (cache / ARCHIVE).is_file():
@@ -79,17 +84,20 @@ def _cached(cache, download, progress, urls):
         return match and f"{match[1]}/{match[2]}"
 
     unpack(fetch(urls or URL, CHECKSUM, cache, ARCHIVE, progress, advice=advice), wanted, folder, largest=LARGEST,
-           total=TOTAL)  # fmt: skip
+           total=TOTAL, most=MOST_FILES)  # fmt: skip
     return folder
 
 
-def _flat_files(folder):
+def _flat_files(folder, root, skipped):
     """The files cat.0.jpg, dog.0.jpg ... by class; empty unless both classes are there."""
-    found = {}
-    for path in listed(folder):
+    found, links = {}, []
+    for path in [] if leads_outside(folder, root) else followed(folder, root, links):
         if (match := FLAT.fullmatch(path.name)) and is_file(path):
             found.setdefault(match[1].lower(), []).append(path)
-    return {name: found[name] for name in CLASS_NAMES} if len(found) == 2 else {}
+    if len(found) < 2:
+        return {}
+    skipped += links
+    return {name: found[name] for name in CLASS_NAMES}
 
 
 def _cats_and_dogs(folder, part):

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from minitorch_cnn.datasets.dataset import Dataset
+from minitorch_cnn.datasets.images import is_file, is_folder
 from minitorch_cnn.errors import DataError
 from minitorch_cnn.files.archive import unpack
 from minitorch_cnn.files.download import cache_folder, fetch
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.files.regular import read_small
+from minitorch_cnn.files.regular import leads_outside, read_small
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CHECKSUM = "md5:c32a1d4ab5d03f1284b67883e8d87530"
@@ -34,6 +35,7 @@ RECORDS = 10_000  # in every file of the official data set
 LARGEST = RECORD * RECORDS  # the most bytes of a file
 LARGEST_NAMES = 10_000  # the most bytes of the list of names; the official one has 61
 TOTAL = 256 << 20  # the most bytes of all files; the official archive unpacks to 176 MiB
+MOST_FILES = 1000  # in an archive; the official one has 8
 
 
 def cifar10(
@@ -53,13 +55,14 @@ def cifar10(
     if folder is None:
         return _read(_cached(cache, download, progress, urls))
     folder = Path(folder).expanduser()
-    if folder.is_file():
+    if is_file(folder):
         with tempfile.TemporaryDirectory(prefix="cifar10-") as temporary:
             _unpack(folder, Path(temporary, FOLDER))
             return _read(Path(temporary, FOLDER))
-    if not folder.is_dir():
-        raise DataError(f"cifar10: {folder}: expected a folder or a .tar.gz archive, found nothing there")
-    return _read(folder / FOLDER if (folder / FOLDER).is_dir() else folder)
+    if not is_folder(folder):
+        raise DataError(f"cifar10: {printable(folder)[:300]}: expected a folder or a .tar.gz file, found nothing there")
+    inner = folder / FOLDER
+    return _read(inner if inner.is_dir() and not leads_outside(inner, folder) else folder)
 
 
 def _cached(cache, download, progress, urls):
@@ -88,7 +91,8 @@ def _unpack(archive, folder):
         base = name.rpartition("/")[2]
         return base if base in known else None
 
-    names = [name.rpartition("/")[2] for name in unpack(archive, wanted, folder, largest=LARGEST, total=TOTAL)]
+    unpacked = unpack(archive, wanted, folder, largest=LARGEST, total=TOTAL, most=MOST_FILES)
+    names = [name.rpartition("/")[2] for name in unpacked]
     _check_names(archive, names)
 
 
@@ -124,9 +128,16 @@ def _read(folder):
     return Dataset("cifar10", train_images, train_labels, test_images, test_labels, _class_names(folder))
 
 
+def _inside(path):
+    """`path`; raises DataError if it is a link that leads out of its folder, whose files could then be any."""
+    if leads_outside(path, path.parent):
+        raise DataError(f"cifar10: {path}: expected a file, found a link that leads out of the folder")
+    return path
+
+
 def _records(path):
     """The records of a file, (n, 3073) uint8."""
-    size = path.stat().st_size
+    size = _inside(path).stat().st_size
     if size == 0 or size % RECORD:
         raise DataError(f"cifar10: {path}: expected a whole number of records of {RECORD} bytes, got {size} bytes")
     if size > LARGEST:
@@ -152,7 +163,7 @@ def _images_and_labels(batches):
 
 def _class_names(folder):
     """The ten names in batches.meta.txt, or the known names if there is no such file."""
-    path = folder / NAMES_FILE
+    path = _inside(folder / NAMES_FILE)
     if not path.is_file():
         return CLASS_NAMES
     try:

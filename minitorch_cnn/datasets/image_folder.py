@@ -18,6 +18,7 @@ from minitorch_cnn.datasets.images import check_image, image_size, is_file, is_f
 from minitorch_cnn.datasets.split import stratified_split
 from minitorch_cnn.errors import ArgumentError, DataError
 from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.regular import leads_outside
 
 HIDDEN = (".", "__MACOSX")  # folders whose names begin so are not classes; macOS archives contain the second
 WORKERS = 4  # threads that decode; Pillow releases the interpreter lock meanwhile
@@ -142,13 +143,18 @@ def image_folder(
     pixels, to which every image is resized regardless of its proportions; `workers` threads decode the images of a
     batch.
 
-    Classes are numbered in the alphabetical order of their folders. Files that are not images, or have more than 64
-    million pixels, are skipped and listed in `dataset.skipped`. Raises DataError when there are no such folders.
+    Classes are numbered in the alphabetical order of their folders. Files that are not images, or that `load_image`
+    refuses as too large, are skipped and listed in `dataset.skipped`. So are links to a file or folder outside
+    `folder`, because such a folder could show any of your images to others; `folder` itself may be a link, and links
+    inside it are followed. Raises DataError when there are no such folders.
     """
     folder = existing_folder("image_folder", folder)
-    train, test = labelled_parts("image_folder", folder)
+    skipped: list[str] = []
+    train, test = labelled_parts("image_folder", folder, skipped)
     name = printable(folder.resolve().name)
-    return lazy_dataset(name, train, test, height, width, test_fraction=test_fraction, seed=seed, workers=workers)
+    return lazy_dataset(
+        name, train, test, height, width, skipped=skipped, test_fraction=test_fraction, seed=seed, workers=workers
+    )
 
 
 def existing_folder(name: str, folder: str | Path) -> Path:
@@ -160,77 +166,100 @@ def existing_folder(name: str, folder: str | Path) -> Path:
     return folder
 
 
-def labelled_parts(name: str, folder: Path) -> tuple[dict[str, list[Path]], dict[str, list[Path]] | None]:
-    """The files for training and for testing, each as {class name: paths}.
+def labelled_parts(
+    name: str, folder: Path, skipped: list[str]
+) -> tuple[dict[str, list[Path]], dict[str, list[Path]] | None]:
+    """The files for training and for testing, each as {class name: paths}; appends to `skipped` as `classes` does.
 
     The second is None if `folder` has no part for testing. Raises DataError for fewer than two classes, or when the two
     parts differ in their classes.
     """
-    train, test = classes(folder), None
-    if (folder / "train").is_dir():
-        train = classes(folder / "train")
-        tests = (classes(folder / part) for part in ("validation", "val", "valid", "test"))
-        test = next((found for found in tests if found), None)
+    if is_folder(folder / "train") and not leads_outside(folder / "train", folder):
+        train = classes(folder / "train", folder, skipped)
+        inside = {path.name: path for path in followed(folder, folder, skipped)}
+        parts = [inside[part] for part in ("validation", "val", "valid", "test") if part in inside]
+        test = next((found for part in parts if (found := classes(part, folder, skipped))), None)
+    else:
+        train, test = classes(folder, folder, skipped), None
     if len(train) < 2:
+        also = f" ({len(skipped)} skipped, the first: {skipped[0]})" if skipped else ""
         raise DataError(
             f"{name}: {folder}: expected a folder for each class, in train/ or directly inside, found "
-            f"{', '.join(train) or 'none'}"
+            f"{', '.join(train) or 'none'}{also}"
         )
     if test is not None and (strange := sorted(test.keys() - train.keys())):
         raise DataError(
-            f"{name}: {folder}: expected the same classes for testing as for training ({', '.join(train)}), "
-            f"got {', '.join(strange)}"
+            f"{name}: {folder}: expected the same classes for testing as for training ({', '.join(train)[:300]}), "
+            f"got {', '.join(strange)[:300]}"
         )
     return train, test
 
 
-def classes(folder: Path) -> dict[str, list[Path]]:
-    """The folders inside `folder` with the files in each, both sorted by name; hidden ones are skipped."""
-    return {
-        printable(inner.name): [path for path in listed(inner) if is_file(path) and not path.name.startswith(".")]
-        for inner in listed(folder)
-        if is_folder(inner) and not inner.name.startswith(HIDDEN)
-    }
+def classes(folder: Path, root: Path, skipped: list[str]) -> dict[str, list[Path]]:
+    """The folders inside `folder` with the files in each, both sorted by name; hidden ones are left out.
+
+    Links that lead out of `root`, pipes and devices are appended to `skipped`.
+    """
+    found: dict[str, list[Path]] = {}
+    for inner in followed(folder, root, skipped):
+        if not is_folder(inner) or inner.name.startswith(HIDDEN):
+            continue
+        if (name := printable(inner.name)) in found:
+            raise DataError(f"{folder}: two class folders are called {name}")
+        found[name] = []
+        for path in followed(inner, root, skipped):
+            if is_file(path):
+                found[name] += [path] * (not path.name.startswith("."))
+            elif not is_folder(path):
+                skipped.append(f"{printable(path)}: not a file")
+    return found
 
 
-def listed(folder: Path) -> list[Path]:
-    """The entries of a folder, sorted by name; empty if it is not a folder, DataError if it is unreadable."""
+def followed(folder: Path, root: Path, skipped: list[str]) -> list[Path]:
+    """The entries of a folder, sorted by name, without links that lead out of `root`, which are added to `skipped`.
+
+    Empty if it is not a folder; DataError if it is unreadable.
+    """
     try:
-        return sorted(folder.iterdir()) if is_folder(folder) else []
+        entries = sorted(folder.iterdir()) if is_folder(folder) else []
     except OSError as error:
         raise DataError(f"{folder}: expected a readable folder: {error.strerror}") from None
+    outside = {path for path in entries if leads_outside(path, root)}
+    skipped += [f"{printable(path)}: a link that leads out of the folder" for path in entries if path in outside]
+    return [path for path in entries if path not in outside]
 
 
 def lazy_dataset(
     name: str, train: dict[str, list[Path]], test: dict[str, list[Path]] | None, height: int, width: int, *,
-    test_fraction: float, seed: int, workers: int,
+    skipped: list[str], test_fraction: float, seed: int, workers: int,
 ) -> Dataset:  # fmt: skip
     """A Dataset of image files that are decoded on demand; only their headers are checked now.
 
-    Arguments: `train` and `test` {class name: paths}; if `test` is None, `train` is split; the others as for
-    `image_folder`. Raises DataError when a class has no images.
+    Arguments: `train` and `test` {class name: paths}; if `test` is None, `train` is split; `skipped` what was left
+    out so far, to which further files are appended; the others as for `image_folder`. Raises DataError when a class
+    has no images.
     """
     if not 0 < test_fraction < 1:
         raise ArgumentError(f"{name}: test_fraction: expected a number between 0 and 1, got {test_fraction!r}")
     names = tuple(train)
-    skipped: list[str] = []
-    checked = _checked_files(name, train, names, skipped, workers)
+    checked = _checked_files(name, train, names, skipped, height, width, workers)
     if test is None:
         paths, labels = checked
         parts = [([paths[i] for i in part], labels[part]) for part in stratified_split(labels, test_fraction, seed)]
     else:
-        parts = [checked, _checked_files(name, test, names, skipped, workers)]
+        parts = [checked, _checked_files(name, test, names, skipped, height, width, workers)]
     training, testing = (ImageFolder(paths, labels, height, width, workers, skipped) for paths, labels in parts)
     return Dataset(name, training, training.labels, testing, testing.labels, names, skipped)
 
 
-def _checked_files(name, files, names, skipped, workers):
+def _checked_files(name, files, names, skipped, height, width, workers):
     """The paths of the files that are images and their labels (N,) int64; appends the others to `skipped`."""
-    labelled = [(path, names.index(class_name)) for class_name, paths in files.items() for path in paths]
+    numbers = {name: number for number, name in enumerate(names)}
+    labelled = [(path, numbers[class_name]) for class_name, paths in files.items() for path in paths]
 
     def is_image(item):
         try:
-            check_image(item[0])
+            check_image(item[0], height, width)
         except DataError:
             return False
         return True
@@ -240,7 +269,8 @@ def _checked_files(name, files, names, skipped, workers):
     skipped += [printable(path) for (path, _), is_good in zip(labelled, good) if not is_good]
     labelled = [item for item, is_good in zip(labelled, good) if is_good]
     labels = np.array([label for _, label in labelled], np.int64)
+    images = np.bincount(labels, minlength=len(names))
     for class_name in files:
-        if names.index(class_name) not in labels:
+        if images[numbers[class_name]] == 0:
             raise DataError(f"{name}: class {class_name}: expected images, got none ({len(skipped)} files skipped)")
     return [path for path, _ in labelled], labels

@@ -6,14 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
+from minitorch_cnn.datasets.image_limits import (
+    MIB,
+    ORIENTATION,
+    RESIZABLE_MODES,
+    LimitedFile,
+    TooMuchRead,
+    check_cost,
+    memory_needed,
+    reading_pixels,
+)
 from minitorch_cnn.errors import ArgumentError, DataError, require
+from minitorch_cnn.files.printable import printable
 
-MOST_PIXELS = 64_000_000  # a larger image is rejected before decoding, which would take 500 MB or more
-LARGE = 16_000_000  # pixels; larger images are decoded one at a time, because a few at once could fill the memory
-# Pillow modes that can be resized directly, which leaves few pixels for later steps; others are converted to one first.
-RESIZABLE_MODES = ("L", "LA", "RGB", "RGBA")
+LARGE = 64 * MIB  # of memory; larger images are decoded one at a time, because a few at once could fill the memory
+LONGEST_EXIF = 1 << 16  # bytes; a longer description is not searched for the orientation
 # Raster formats, without those whose reader starts other programs (EPS) and those unusual in training.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+FORMATS = {  # Pillow's name: the beginning of its module's name
+    "JPEG": "Jpeg", "PNG": "Png", "GIF": "Gif", "BMP": "Bmp", "WEBP": "WebP", "TIFF": "Tiff", "PPM": "Ppm",
+}  # fmt: skip
+TURNS = {
+    2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
+    8: "ROTATE_90",
+}  # fmt: skip
 PURPOSE = "reading an image file"
 
 _one_large_image = threading.Lock()
@@ -27,26 +42,32 @@ def load_image(path: str | Path, height: int, width: int) -> np.ndarray:
     shrinks).
 
     The image is rotated according to its EXIF orientation, transparent parts become white, and grey, palette and CMYK
-    images become red-green-blue. Raises DataError, naming the file, when it is not an image, is damaged, or has more
-    than 64 million pixels.
+    images become red-green-blue. Raises DataError, naming the file, when it is not an image, is damaged, or would take
+    more than 500 MiB of memory (for example 125 million RGB pixels, or half as many with transparency).
     """
-    Image, ImageOps = require("PIL.Image", PURPOSE), require("PIL.ImageOps", PURPOSE)
+    Image = require("PIL.Image", PURPOSE)
     size = image_size(height, width)
-    with _opened(path) as image, _alone_if_large(image):
-        # JPEG can be decoded at a half, a quarter or an eighth of its size. We keep at least twice the requested size,
-        # in both directions the larger of the two because the image may still be rotated.
-        image.draft(None, (2 * max(size), 2 * max(size)))
-        image.load()
-        with contextlib.suppress(Exception):  # the pixels are decoded already; unreadable EXIF data can be ignored
-            ImageOps.exif_transpose(image, in_place=True)
-        if image.mode not in RESIZABLE_MODES or "transparency" in image.info:  # one colour means transparent
-            image = _plain(path, image)
-        return np.array(_rgb(image.resize(size, Image.Resampling.BILINEAR)))
+    with _opened(path, size) as (file, image, full_size), _alone_if_large(file, image, full_size, size):
+        if image.mode == "F":
+            raise DataError(f"{path}: expected 8 or 16 bits per channel, got an image of floating-point numbers")
+        with reading_pixels(file, image, full_size):
+            image.load()
+        orientation = _orientation(image)
+        if image.mode.startswith("I;16"):
+            image = image.convert("I")
+        elif image.mode not in RESIZABLE_MODES or "transparency" in image.info:  # one colour means transparent
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        turned = orientation in (5, 6, 7, 8)  # rows become columns
+        image = _rgb(image.resize(size[::-1] if turned else size, Image.Resampling.BILINEAR))
+        return np.array(image.transpose(Image.Transpose[TURNS[orientation]]) if orientation in TURNS else image)
 
 
-def check_image(path: str | Path) -> None:
-    """Raise DataError if a file is not an image or is too large; only the header is read, so other damage is missed."""
-    with _opened(path):
+def check_image(path: str | Path, height: int, width: int) -> None:
+    """Raise DataError if a file is not an image or takes too much memory; arguments as for `load_image`.
+
+    Only the header is read, so other damage is missed.
+    """
+    with _opened(path, image_size(height, width)):
         pass
 
 
@@ -75,52 +96,69 @@ def image_size(height: int, width: int) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _opened(path):
-    """Context with an image of which only the header is read; any error inside becomes a DataError of one line."""
+def _opened(path, size):
+    """Context with (file, image, its full size); only the header is read, and any error becomes a DataError."""
     Image = require("PIL.Image", PURPOSE)
     path = Path(path)
     if not is_file(path):  # this also excludes pipes, which could block for ever when opened
         raise DataError(f"{path}: expected an image file, found {'a folder' if is_folder(path) else 'no such file'}")
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise DataError(
-                    f"{path}: expected at most {MOST_PIXELS // 1_000_000} million pixels, "
-                    f"got {image.width}x{image.height}"
-                )
-            yield image
+        with LimitedFile(path) as file, _identified(file) as image:
+            full_size = image.size
+            # JPEG can be decoded at a half, a quarter or an eighth of its size. We keep at least twice the requested
+            # size, in both directions the larger of the two because the image may still be rotated.
+            image.draft(None, (2 * max(size), 2 * max(size)))
+            check_cost(file, image, full_size, size)
+            yield file, image, full_size
     except DataError:
         raise
-    except Image.UnidentifiedImageError:
-        what = "an empty file" if path.stat().st_size == 0 else "something else"
-        raise DataError(f"{path}: expected an image ({', '.join(FORMATS)}), got {what}") from None
-    except Image.DecompressionBombError:
-        raise DataError(f"{path}: expected at most {MOST_PIXELS // 1_000_000} million pixels, got many more") from None
+    except PermissionError:
+        raise DataError(f"{path}: cannot be read (permission denied)") from None
+    except TooMuchRead:
+        raise DataError(f"{path}: expected an ordinary image, got one with too much besides its pixels") from None
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path}: expected an ordinary image ({error})") from None
     except Exception as error:  # decoders raise almost any exception for damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: expected a whole image, got a damaged one ({reason})") from None
+        raise DataError(f"{path}: expected a whole image, got a damaged one ({printable(reason)[:300]})") from None
+
+
+def _identified(file):
+    """The image that Pillow opens from a LimitedFile.
+
+    `PIL.Image.open` does the same but warns about images that are large for Pillow, not for the limits here.
+    """
+    Image = require("PIL.Image", PURPOSE)
+    for name, module in FORMATS.items():
+        require(f"PIL.{module}ImagePlugin", PURPOSE)
+        open_format, accepts = Image.OPEN[name]
+        if accepts(file.peek(16)[:16]) is True:
+            return open_format(file, "")
+    what = "something else" if file.size else "an empty file"
+    raise DataError(f"{file.path}: expected an image ({', '.join(FORMATS)}), got {what}")
 
 
 @contextlib.contextmanager
-def _alone_if_large(image):
-    with _one_large_image if image.width * image.height > LARGE else contextlib.nullcontext():
+def _alone_if_large(*cost):
+    with _one_large_image if memory_needed(*cost) > LARGE else contextlib.nullcontext():
         yield
 
 
-def _plain(path, image):
-    """Convert an image of any other mode to RGB, or to RGBA if it has transparency."""
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip at 255
-        grey = np.clip(np.asarray(image), 0, 65535)
-        image = require("PIL.Image", PURPOSE).fromarray((grey // 256).astype(np.uint8))
-    if image.mode == "F":
-        raise DataError(f"{path}: expected 8 or 16 bits per channel, got an image of floating-point numbers")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+def _orientation(image):
+    """The EXIF orientation, from 1 to 8; 1 if there is none or it cannot be read."""
+    if len(image.info.get("exif") or "") > LONGEST_EXIF:
+        return 1
+    with contextlib.suppress(Exception):  # the pixels are decoded already; unreadable EXIF data can be ignored
+        return image.getexif().get(ORIENTATION, 1)
+    return 1
 
 
 def _rgb(image):
     """Convert a grey or colour image to RGB, with white behind transparent parts."""
+    Image = require("PIL.Image", PURPOSE)
+    if image.mode == "I":  # 16-bit grey: Pillow's own conversion would clip at 255
+        image = Image.fromarray((np.clip(np.asarray(image), 0, 65535) // 256).astype(np.uint8))
     if image.has_transparency_data:
-        Image = require("PIL.Image", PURPOSE)
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")

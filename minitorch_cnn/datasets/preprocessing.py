@@ -6,6 +6,7 @@ A model applies its preprocessing to uint8 images, which are pixels, and uses fl
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array, accelerated, namespace, on_host
 from minitorch_cnn.errors import ArgumentError, ShapeError
+
+LARGEST = 1e30  # of the numbers that pixels are multiplied by and shifted by; float32 ends at 3e38
 
 
 @accelerated
@@ -30,11 +33,39 @@ def _constants(xp, dtype, *rows):
     return [xp.asarray(row, dtype=dtype) for row in rows]
 
 
+def _numbers(name, values):
+    """`values` as a list of floats; raises ArgumentError unless they are finite numbers."""
+    try:
+        rows = list(values)
+        if any(isinstance(value, (str, bytes, bool, np.bool_)) for value in rows):
+            raise TypeError
+        numbers = [float(value) for value in rows]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    if not numbers or not all(map(math.isfinite, numbers)):
+        got = f"{numbers}" if numbers else "something else"
+        raise ArgumentError(f"preprocessing: {name}: expected a finite number for each channel, got {got:.60}")
+    return numbers
+
+
 class Standardize:
-    """(pixel - mean) / std for each channel, where `mean` and `std` (C,) are in units of 0 to 255."""
+    """(pixel - mean) / std for each channel, where `mean` and `std` (C,) are in units of 0 to 255.
+
+    Raises ArgumentError unless both are finite numbers, as many of one as of the other, and each std is above 0.
+    """
 
     def __init__(self, mean: Iterable[float], std: Iterable[float]) -> None:
-        self.mean, self.std = [float(m) for m in mean], [float(s) for s in std]
+        self.mean, self.std = _numbers("mean", mean), _numbers("std", std)
+        if len(self.mean) != len(self.std):
+            raise ArgumentError(
+                f"preprocessing: expected a mean and an std for each channel, got {len(self.mean)} and {len(self.std)}"
+            )
+        for mean_of_one, std_of_one in zip(self.mean, self.std):
+            if max(1, abs(mean_of_one)) > LARGEST * std_of_one:  # also an std of 0 or less
+                raise ArgumentError(
+                    f"preprocessing: std: expected a number above 0, with mean / std at most {LARGEST:g}, got mean "
+                    f"{mean_of_one:g}, std {std_of_one:g}"
+                )
 
     @classmethod
     def of(cls, images: Array) -> Standardize:
@@ -43,8 +74,14 @@ class Standardize:
         std = pixels.std(axis=0, dtype=np.float64)
         return cls(pixels.mean(axis=0, dtype=np.float64), np.where(std > 0, std, 1.0))
 
+    def check_input(self, shape: tuple) -> None:
+        """Raise ShapeError unless the last axis of `shape` has as many channels as `mean`."""
+        if shape[-1] != len(self.mean):
+            raise ShapeError(f"preprocessing: expected images of {len(self.mean)} channels, got {tuple(shape)}")
+
     def __call__(self, images: Array, dtype: str = "float32") -> Array:
-        """The preprocessed images (N, H, W, C) in `dtype`."""
+        """The preprocessed images (N, H, W, C) in `dtype`; raises ShapeError for another number of channels."""
+        self.check_input(images.shape)
         scale = [1 / s for s in self.std]
         shift = [-m / s for m, s in zip(self.mean, self.std)]
         return standardize(images, *_constants(namespace(images), np.dtype(dtype), tuple(scale), tuple(shift)))
@@ -56,6 +93,9 @@ class Standardize:
 
 class Unit:
     """pixel / 255, which gives numbers from 0 to 1."""
+
+    def check_input(self, shape: tuple) -> None:
+        """Every shape is accepted."""
 
     def __call__(self, images: Array, dtype: str = "float32") -> Array:
         """The preprocessed images (N, H, W, C) in `dtype`."""
@@ -71,10 +111,14 @@ class Caffe:
 
     MEAN_BGR = (103.939, 116.779, 123.68)
 
+    def check_input(self, shape: tuple) -> None:
+        """Raise ShapeError unless `shape` ends with three channels."""
+        if shape[-1] != len(self.MEAN_BGR):
+            raise ShapeError(f"preprocessing: expected colour images (H, W, 3), got {tuple(shape)}")
+
     def __call__(self, images: Array, dtype: str = "float32") -> Array:
         """RGB images (N, H, W, 3) as BGR of `dtype`; raises ShapeError for another number of channels."""
-        if images.shape[-1] != len(self.MEAN_BGR):
-            raise ShapeError(f"preprocessing: expected colour images (N, H, W, 3), got {tuple(images.shape)}")
+        self.check_input(images.shape)
         (mean,) = _constants(namespace(images), np.dtype(dtype), self.MEAN_BGR)
         return images[..., ::-1].astype(dtype) - mean
 
@@ -83,16 +127,49 @@ class Caffe:
         return {"kind": "caffe"}
 
 
+IMAGENET = [255 * each for each in (0.485, 0.456, 0.406)], [255 * each for each in (0.229, 0.224, 0.225)]
+
 Preprocessing: TypeAlias = Standardize | Unit | Caffe
 KINDS: dict[str, type] = {"standardize": Standardize, "unit": Unit, "caffe": Caffe}
 
 
 def from_config(config: dict[str, Any] | None) -> Preprocessing | None:
-    """The preprocessing that `config()` describes; None for None. Raises ArgumentError for an unknown kind."""
+    """The preprocessing that `config()` describes; None for None. Raises ArgumentError if it describes none."""
     if config is None:
         return None
-    arguments = dict(config)
-    kind = arguments.pop("kind", None)
-    if kind not in KINDS:
-        raise ArgumentError(f"preprocessing: expected one of {', '.join(KINDS)}, got {kind!r}")
-    return KINDS[kind](**arguments)
+    kind = config.get("kind") if isinstance(config, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ArgumentError(f"preprocessing: expected one of {', '.join(KINDS)}, got {kind!r:.60}")
+    try:
+        return KINDS[kind](**{name: value for name, value in config.items() if name != "kind"})
+    except TypeError:
+        raise ArgumentError(
+            f"preprocessing: {kind}: expected other arguments than {', '.join(map(str, config))[:60]}"
+        ) from None
+
+
+def from_words(words: str) -> Preprocessing | None:
+    """The preprocessing of colour images that `words` stand for: those of Keras's networks, or numbers.
+
+    "caffe" is `Caffe`; "tf" is pixels from -1 to 1; "torch" is minus ImageNet's mean, over its deviation; "unit" is
+    pixels from 0 to 1; "none" is pixels from 0 to 255; "127/128" is (pixel - 127) / 128, and three numbers with commas
+    on both sides are those of red, green and blue. Raises ArgumentError for other words.
+    """
+    kinds = {
+        "none": lambda: None,
+        "caffe": Caffe,
+        "unit": Unit,
+        "tf": lambda: Standardize([127.5] * 3, [127.5] * 3),
+        "torch": lambda: Standardize(*IMAGENET),
+    }
+    if words in kinds:
+        return kinds[words]()
+    sides = [side.split(",") for side in words.split("/")]
+    if len(sides) != 2 or any(len(side) not in (1, 3) for side in sides):
+        known = ", ".join(kinds)
+        raise ArgumentError(f"preprocessing: expected {known} or MEAN/DEVIATION, as in 127/128, got {words!r:.60}")
+    try:
+        mean, deviation = ([float(each) for each in side] * (3 // len(side)) for side in sides)
+    except ValueError:
+        raise ArgumentError(f"preprocessing: expected numbers as in 127/128, got {words!r:.60}") from None
+    return Standardize(mean, deviation)

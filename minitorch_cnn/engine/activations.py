@@ -6,6 +6,7 @@ The derivative of each can be written in terms of its result y, so a layer keeps
 from typing import Any
 
 from minitorch_cnn.arrays import Array, accelerated, namespace
+from minitorch_cnn.engine.more_activations import MORE_ACTIVATIONS
 from minitorch_cnn.errors import ArgumentError
 
 
@@ -88,12 +89,13 @@ class Softmax:
 
 
 ACTIVATIONS: dict = {activation.name: activation for activation in (Linear, ReLU, Sigmoid, Tanh, Softmax)}
+ACTIVATIONS |= MORE_ACTIVATIONS
 
 
 def get(name: str | None) -> Any:
     """The activation called `name`; None is "linear"."""
     if name is None:
         return Linear()
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ArgumentError(f"activation: expected one of {', '.join(ACTIVATIONS)} or None, got {name!r}")
     return ACTIVATIONS[name]()

@@ -1,18 +1,103 @@
-"""Initial weights. Drawn in float64 on the host, then rounded: the same ones for every dtype and backend."""
+"""Initial weights. Drawn in float64 on the host, then rounded: the same ones for every dtype and backend.
 
+A signal that passes through many layers must neither die out nor explode. A sum of `fan_in` products has a variance of
+fan_in times that of one weight, so the weights get a variance of about 1 / fan_in; on the backward pass it is fan_out:
+
+    lecun_*     1 / fan_in                    LeCun et al. 1998
+    glorot_*    2 / (fan_in + fan_out)        Glorot and Bengio 2010: a compromise between both passes
+    he_*        2 / fan_in                    He et al. 2015: a ReLU lets half of the signal through
+
+A layer takes one by its name, or by its name and its number: `kernel_initializer=("constant", 0.1)`.
+"""
+
+import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.errors import ArgumentError
 
-def glorot_uniform(rng: np.random.Generator, shape: tuple) -> np.ndarray:
-    """Uniform in +-sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010): keeps the signal's size both ways.
+CUT = 2.0  # standard deviations: a truncated normal has nothing beyond
+CUT_DEVIATION = 0.8796256610342398  # standard deviation of a standard normal that is cut there
+
+
+def fans(shape: tuple) -> tuple[float, float]:
+    """(fan_in, fan_out): how many numbers an output sums up, and how many outputs an input goes to.
 
     The last two axes of `shape` are inputs and outputs; those before them (a kernel's rows and columns) multiply both.
     """
     receptive_field = math.prod(shape[:-2])
-    limit = math.sqrt(6 / (receptive_field * (shape[-2] + shape[-1])))
+    return receptive_field * shape[-2 if len(shape) > 1 else -1], receptive_field * shape[-1]
+
+
+def glorot_uniform(rng: np.random.Generator, shape: tuple) -> np.ndarray:
+    """Uniform in +-sqrt(6 / (fan_in + fan_out)), whose variance is 2 / (fan_in + fan_out)."""
+    return _uniform(rng, shape, 2 / sum(fans(shape)))
+
+
+def glorot_normal(rng: np.random.Generator, shape: tuple) -> np.ndarray:
+    """Truncated normal of variance 2 / (fan_in + fan_out)."""
+    return _normal(rng, shape, 2 / sum(fans(shape)))
+
+
+def he_uniform(rng: np.random.Generator, shape: tuple) -> np.ndarray:
+    """Uniform of variance 2 / fan_in."""
+    return _uniform(rng, shape, 2 / fans(shape)[0])
+
+
+def he_normal(rng: np.random.Generator, shape: tuple) -> np.ndarray:
+    """Truncated normal of variance 2 / fan_in."""
+    return _normal(rng, shape, 2 / fans(shape)[0])
+
+
+def lecun_uniform(rng: np.random.Generator, shape: tuple) -> np.ndarray:
+    """Uniform of variance 1 / fan_in."""
+    return _uniform(rng, shape, 1 / fans(shape)[0])
+
+
+def lecun_normal(rng: np.random.Generator, shape: tuple) -> np.ndarray:
+    """Truncated normal of variance 1 / fan_in."""
+    return _normal(rng, shape, 1 / fans(shape)[0])
+
+
+def random_uniform(rng: np.random.Generator, shape: tuple, limit: float = 0.05) -> np.ndarray:
+    """Uniform in +-limit."""
     return rng.uniform(-limit, limit, shape)
+
+
+def random_normal(rng: np.random.Generator, shape: tuple, deviation: float = 0.05) -> np.ndarray:
+    """Normal, with standard deviation `deviation`."""
+    return deviation * rng.standard_normal(shape)
+
+
+def truncated_normal(rng: np.random.Generator, shape: tuple, deviation: float = 0.05) -> np.ndarray:
+    """`random_normal`, but what lies beyond two deviations is drawn again."""
+    values = rng.standard_normal(shape)
+    while (beyond := abs(values) > CUT).any():
+        values[beyond] = rng.standard_normal(int(beyond.sum()))
+    return deviation * values
+
+
+def orthogonal(rng: np.random.Generator, shape: tuple, gain: float = 1.0) -> np.ndarray:
+    """As a matrix (rest, last axis) it has orthonormal columns, or rows if there are fewer (Saxe et al. 2014)."""
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+    q = q * np.sign(np.diagonal(r))  # without this, not every orthogonal matrix would be equally likely
+    return gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+def identity(rng: np.random.Generator, shape: tuple, gain: float = 1.0) -> np.ndarray:
+    """The unit matrix; ArgumentError for a shape of other than two axes."""
+    if len(shape) != 2:
+        raise ArgumentError(f"identity: expected a matrix to fill, got the shape {shape}")
+    return gain * np.eye(*shape)
+
+
+def constant(rng: np.random.Generator, shape: tuple, value: float = 0.0) -> np.ndarray:
+    """The same number everywhere."""
+    return np.full(shape, value)
 
 
 def zeros(rng: np.random.Generator, shape: tuple) -> np.ndarray:
@@ -23,3 +108,40 @@ def zeros(rng: np.random.Generator, shape: tuple) -> np.ndarray:
 def ones(rng: np.random.Generator, shape: tuple) -> np.ndarray:
     """All ones: gamma, moving variances."""
     return np.ones(shape)
+
+
+def _uniform(rng, shape, variance):
+    return random_uniform(rng, shape, math.sqrt(3 * variance))
+
+
+def _normal(rng, shape, variance):
+    return truncated_normal(rng, shape, math.sqrt(variance) / CUT_DEVIATION)
+
+
+def _with_number(rng, shape, function, number):
+    return function(rng, shape, number)
+
+
+WITH_NUMBER: dict[str, Callable] = {
+    function.__name__: function
+    for function in (random_uniform, random_normal, truncated_normal, orthogonal, identity, constant)
+}
+INITIALIZERS: dict[str, Callable] = {
+    function.__name__: function
+    for function in (
+        glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, zeros, ones,
+        *WITH_NUMBER.values(),
+    )
+}  # fmt: skip
+
+
+def get(initializer: Any, owner: str = "initializer") -> Callable:
+    """The function (rng, shape) -> array for a name, or for (name, number); ArgumentError for anything else."""
+    name, *number = initializer if isinstance(initializer, (tuple, list)) and initializer else (initializer,)
+    if isinstance(name, str) and name in INITIALIZERS and not number:
+        return INITIALIZERS[name]
+    known = WITH_NUMBER if number else INITIALIZERS
+    if not isinstance(name, str) or name not in known or len(number) > 1 or not isinstance(number[0], (int, float)):
+        expected = f"(name, number) with one of {', '.join(WITH_NUMBER)}" if number else f"one of {', '.join(known)}"
+        raise ArgumentError(f"{owner}: initializer: expected {expected}, got {initializer!r}")
+    return functools.partial(_with_number, function=WITH_NUMBER[name], number=float(number[0]))

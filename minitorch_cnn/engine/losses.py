@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import Array, accelerated, moved, namespace, on_host
+from minitorch_cnn.arrays import Array, accelerated, is_array, moved, namespace, on_host
 from minitorch_cnn.errors import LabelError, ShapeError
 
 SMALLEST_PROBABILITY = 1e-7  # as in Keras: a given probability is kept this far from 0 and 1
@@ -26,6 +26,8 @@ class Loss:
 
     def value_and_gradient(self, prediction: Array, labels: Any) -> tuple[float, Array]:
         """(loss, dL/dprediction) for the model's prediction (N, ...)."""
+        if not is_array(prediction):
+            raise ShapeError(f"{type(self).__name__}: expected a prediction (N, ...), got {type(prediction).__name__}")
         loss, gradient = self.of_prediction(prediction, self.check(prediction, labels))
         return float(loss), gradient
 
@@ -149,7 +151,10 @@ LOSSES = {loss.__name__: loss for loss in (CrossEntropy, BinaryCrossEntropy, Mea
 
 def _same_shape(name, prediction, labels):
     """The labels in the prediction's dtype and shape, on the host, where checking them waits for no GPU."""
-    labels = on_host(labels).astype(prediction.dtype, copy=False)
+    labels = np.asarray(on_host(labels))
+    if labels.dtype.kind not in "iufb":
+        raise LabelError(f"{name}: expected labels that are numbers, got dtype {labels.dtype}")
+    labels = labels.astype(prediction.dtype, copy=False)
     if labels.shape == prediction.shape:
         return labels
     if labels.ndim == 1 and prediction.shape == (len(labels), 1):

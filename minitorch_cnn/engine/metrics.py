@@ -21,9 +21,21 @@ def class_probabilities(prediction: Array) -> Array:
     return namespace(prediction).concatenate([1 - prediction, prediction], axis=1)
 
 
-def count_correct(prediction: Array, labels: Any) -> int:
-    """How many of the N predictions name the right class; labels are class numbers or one-hot rows."""
+def count_correct(prediction: Any, labels: Any) -> float:
+    """How many of the N predictions name the right class; labels are class numbers or one-hot rows.
+
+    Of a list of predictions, for several outputs, and a list of labels, the mean. Images (N, H, W, C) name no class: 0.
+    """
+    if isinstance(prediction, list):
+        return sum(map(count_correct, prediction, labels)) / len(prediction)
+    if prediction.ndim > 2:
+        return 0
     return int(right_classes(prediction, moved(labels, namespace(prediction))).sum())
+
+
+def averages(loss: float, correct: float, images: int, classes: bool = True) -> dict[str, float]:
+    """{"loss": mean loss, "accuracy": share of correct predictions} from sums; accuracy only if `classes` are named."""
+    return {"loss": loss / images, **({"accuracy": correct / images} if classes else {})}
 
 
 def right_classes(prediction: Array, labels: Array) -> Array:

@@ -7,14 +7,13 @@ gradient, no state and no weight decay.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
 from typing import Any
 
+from minitorch_cnn.arguments import above_zero, at_least_zero, flag, number, share
 from minitorch_cnn.arrays import Array, accelerated, moved, namespace
 from minitorch_cnn.engine.clipping import clip_to_norm
 from minitorch_cnn.engine.multipliers import checked_multipliers, factors
 from minitorch_cnn.engine.schedules import Constant, Schedule
-from minitorch_cnn.errors import ArgumentError
 
 
 @accelerated
@@ -73,10 +72,8 @@ class Optimizer:
         weight_decay: float = 0.0, clip_norm: float | None = None, multipliers: dict[str, float] | None = None,
     ) -> None:  # fmt: skip
         self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        if clip_norm is not None and not (isinstance(clip_norm, Real) and clip_norm > 0):
-            raise ArgumentError(f"clip_norm: expected a number above 0, got {clip_norm!r}")
-        self.clip_norm = None if clip_norm is None else float(clip_norm)
+        self.weight_decay = at_least_zero(weight_decay, "weight_decay")
+        self.clip_norm = None if clip_norm is None else above_zero(clip_norm, "clip_norm")
         self.steps = 0  # taken so far
         self._pieces: list = []  # (segment, its state, its multiplier)
         self._layers: dict = {}  # the layers of the last model, by name
@@ -89,9 +86,10 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, rate: float | Schedule) -> None:
-        if not isinstance(rate, Schedule) and not (isinstance(rate, Real) and rate >= 0):
-            raise ArgumentError(f"learning_rate: expected a number of at least 0 or a schedule, got {rate!r}")
-        self.schedule = rate if isinstance(rate, Schedule) else Constant(float(rate))
+        expected = "a number of at least 0 or a schedule"
+        if not isinstance(rate, Schedule):
+            rate = Constant(number(rate, "learning_rate", expected, lambda v: 0 <= v < math.inf))
+        self.schedule = rate
 
     @property
     def multipliers(self) -> dict[str, float]:
@@ -193,10 +191,9 @@ class SGD(Optimizer):
         weight_decay: float = 0.0, clip_norm: float | None = None, multipliers: dict[str, float] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
-        if not 0 <= momentum <= 1:
-            raise ArgumentError(f"momentum: expected a number in [0, 1], got {momentum!r}")
-        self.momentum, self.nesterov = momentum, nesterov
-        self.slots = ("momentum",) if momentum else ()
+        self.momentum = number(momentum, "momentum", "a number in [0, 1]", lambda v: 0 <= v <= 1)
+        self.nesterov = flag(nesterov, "nesterov")
+        self.slots = ("momentum",) if self.momentum else ()
 
     def update(self, w: Array, g: Array, state: dict[str, Array], rate: Any) -> None:
         sgd_update(w, g, state.get("momentum"), rate, self.momentum, self.nesterov, self.weight_decay)
@@ -212,7 +209,7 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0, clip_norm: float | None = None, multipliers: dict[str, float] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
-        self.rho, self.epsilon = rho, epsilon
+        self.rho, self.epsilon = share(rho, "rho"), at_least_zero(epsilon, "epsilon")
 
     def update(self, w: Array, g: Array, state: dict[str, Array], rate: Any) -> None:
         rmsprop_update(w, g, state["mean_square"], rate, self.rho, self.epsilon, self.weight_decay)
@@ -230,7 +227,8 @@ class Adam(Optimizer):
         multipliers: dict[str, float] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.beta_1, self.beta_2 = share(beta_1, "beta_1"), share(beta_2, "beta_2")
+        self.epsilon = at_least_zero(epsilon, "epsilon")
 
     def rates(self, rate: float) -> tuple:
         return rate, rate * math.sqrt(1 - self.beta_2**self.steps) / (1 - self.beta_1**self.steps)

@@ -6,6 +6,8 @@ Each is called with the number of the step about to be taken (0, 1, 2, ...) and 
 import math
 from typing import Any
 
+from minitorch_cnn.arguments import above_zero, at_least_zero, number, whole
+
 
 class Schedule:
     """Base class; the constructor stores its arguments as attributes of the same names, which `config()` returns."""
@@ -25,7 +27,7 @@ class Constant(Schedule):
     """Always `learning_rate`."""
 
     def __init__(self, learning_rate: float) -> None:
-        self.learning_rate = learning_rate
+        self.learning_rate = at_least_zero(learning_rate, "Constant: learning_rate")
 
     def __call__(self, step: int) -> float:
         return self.learning_rate
@@ -35,7 +37,8 @@ class Step(Schedule):
     """`learning_rate`, multiplied by `factor` after every `every` steps."""
 
     def __init__(self, learning_rate: float, every: int, factor: float = 0.1) -> None:
-        self.learning_rate, self.every, self.factor = learning_rate, every, factor
+        self.learning_rate = at_least_zero(learning_rate, "Step: learning_rate")
+        self.every, self.factor = whole(every, "Step: every"), at_least_zero(factor, "Step: factor")
 
     def __call__(self, step: int) -> float:
         return self.learning_rate * self.factor ** (step // self.every)
@@ -45,7 +48,8 @@ class Cosine(Schedule):
     """From `learning_rate` down to `final` along half a cosine over `steps` (Loshchilov and Hutter 2017)."""
 
     def __init__(self, learning_rate: float, steps: int, final: float = 0.0) -> None:
-        self.learning_rate, self.steps, self.final = learning_rate, steps, final
+        self.learning_rate = at_least_zero(learning_rate, "Cosine: learning_rate")
+        self.steps, self.final = whole(steps, "Cosine: steps"), at_least_zero(final, "Cosine: final")
 
     def __call__(self, step: int) -> float:
         return _half_cosine(self.learning_rate, self.final, step / self.steps)
@@ -60,8 +64,10 @@ class OneCycle(Schedule):
     def __init__(
         self, maximum: float, steps: int, warmup: float = 0.3, start_divisor: float = 25.0, end_divisor: float = 1e4
     ) -> None:
-        self.maximum, self.steps, self.warmup = maximum, steps, warmup
-        self.start_divisor, self.end_divisor = start_divisor, end_divisor
+        self.maximum, self.steps = at_least_zero(maximum, "OneCycle: maximum"), whole(steps, "OneCycle: steps")
+        self.warmup = number(warmup, "OneCycle: warmup", "a number in [0, 1]", lambda v: 0 <= v <= 1)
+        self.start_divisor = above_zero(start_divisor, "OneCycle: start_divisor")
+        self.end_divisor = above_zero(end_divisor, "OneCycle: end_divisor")
 
     def __call__(self, step: int) -> float:
         start = self.maximum / self.start_divisor

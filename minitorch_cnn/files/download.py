@@ -40,7 +40,7 @@ def cache_folder(cache: str | Path | None = None) -> Path:
 
 def fetch(
     urls: str | Iterable[str],
-    checksum: str,
+    checksum: str | None,
     folder: str | Path,
     filename: str,
     progress: bool = True,
@@ -51,9 +51,10 @@ def fetch(
     """Download a file into a folder, unless it is there already, and return its path.
 
     Arguments: `urls`, one address or several of the same file, tried in turn; `checksum`, "md5:..." or "sha256:..." of
-    the complete file; `folder`, created if it does not exist; `filename`, the file's name in that folder; `progress`,
-    whether to show a progress bar; `attempts`, how often each address is tried; `advice`, what the user can do if the
-    download fails, appended to the error message.
+    the complete file, or None if nobody has published one: then a file that is there is taken as it is; `folder`,
+    created if it does not exist; `filename`, the file's name in that folder; `progress`, whether to show a progress
+    bar; `attempts`, how often each address is tried; `advice`, what the user can do if the download fails, appended to
+    the error message.
 
     Raises DataError when no address gives a complete file with the right checksum; MissingPackage when Pooch, or one of
     the packages that it needs, is not installed.
@@ -62,8 +63,8 @@ def fetch(
     if not urls:
         raise ArgumentError(f"{filename}: expected at least one address to download it from, got none")
     final = Path(folder) / filename
-    present = _checksum(final, checksum) if final.is_file() else ""
-    if present == checksum:
+    present = checksum_of(final, checksum or "md5") if final.is_file() else ""
+    if present and checksum in (present, None):
         return final
     for package in ("pooch", "requests", "urllib3"):  # what is missing is said before anything is downloaded
         require(package, PURPOSE)
@@ -71,13 +72,16 @@ def fetch(
     with _disk_errors(filename, final.parent):
         final.parent.mkdir(parents=True, exist_ok=True)
         with _unfinished(final) as unfinished:
+            if checksum is None:  # the remains of another download cannot be told from this file's
+                unfinished.write_bytes(b"")
             for attempt in range(attempts):
                 for url in urls:
                     if url in failures and failures[url].final:
                         continue
                     try:
                         _download(url, unfinished, filename, progress)
-                        _check(unfinished, checksum, again=url in failures and failures[url].wrong)
+                        if checksum is not None:
+                            _check(unfinished, checksum, again=url in failures and failures[url].wrong)
                     except _Failure as failure:
                         failures[url] = failure
                     else:
@@ -101,7 +105,7 @@ class _Failure(Exception):
         self.final, self.wrong = final, wrong
 
 
-def _checksum(path: Path, like: str) -> str:
+def checksum_of(path: Path, like: str) -> str:
     """The file's checksum in the form of `like`: "md5:..." or "sha256:..."."""
     algorithm, _, _ = like.partition(":")
     return f"{algorithm}:{require('pooch', PURPOSE).file_hash(str(path), algorithm)}"
@@ -112,7 +116,7 @@ def _check(path: Path, checksum: str, again: bool) -> None:
 
     The first time, the remains of another download may be the cause; the second time (`again`) it is the server.
     """
-    if _checksum(path, checksum) != checksum:
+    if checksum_of(path, checksum) != checksum:
         with path.open("rb") as file:
             page = file.read(64).lstrip().lower().startswith((b"<!doctype html", b"<html"))
         got = "a web page" if page else f"{path.stat().st_size} other bytes"

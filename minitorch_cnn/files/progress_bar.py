@@ -1,8 +1,13 @@
-"""A progress bar: that of tqdm where it is installed, otherwise one line when the work is done."""
+"""A progress bar: that of tqdm where it is installed, otherwise one line when the work is done.
+
+What is shown must never end or stop the work: the terminal may be closed meanwhile, or the reader of a pipe may end or
+fall asleep. So a text that cannot be written now is dropped.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import select
 import sys
 import time
 from typing import Any, TextIO
@@ -17,17 +22,56 @@ def progress_bar(**settings: Any) -> Any:
         from tqdm import tqdm
     except ImportError:
         return PlainBar(**settings)
-    return tqdm(dynamic_ncols=True, **settings)
+    return tqdm(dynamic_ncols=True, file=Unfailing(sys.stderr), **settings)
 
 
 def print_above(text: str, file: TextIO | None = None) -> None:
     """Print a line above a bar that may be on the screen, to the output or to another `file`."""
+    stream = Unfailing(file or sys.stdout)
     try:
         from tqdm import tqdm
     except ImportError:
-        print(text, file=file)
+        stream.write(f"{text}\n")
     else:
-        tqdm.write(text, file)
+        tqdm.write(str(text), stream)
+
+
+class Unfailing:
+    """A text stream from which nothing comes back: no error, and no waiting for a reader of a full pipe.
+
+    `stream` is None where the program was started without it (`2>&-`).
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream: Any = stream
+
+    def write(self, text: str) -> None:
+        """Write `text`, or drop it."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if self._has_room():
+                self.stream.write(text)
+
+    def flush(self) -> None:
+        """Flush the stream if that is possible now."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if self._has_room():
+                self.stream.flush()
+
+    def _has_room(self):
+        """Whether a write would not wait; also true where nobody can say, as for a file in memory or on Windows."""
+        try:
+            return bool(select.select([], [self.stream], [], 0)[1])
+        except (OSError, ValueError, TypeError):
+            return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def __eq__(self, other: object) -> bool:  # tqdm compares streams to find the bars on the same screen
+        return self.stream is getattr(other, "stream", other)
+
+    def __hash__(self) -> int:
+        return hash(self.stream)
 
 
 class PlainBar:
@@ -64,8 +108,9 @@ class PlainBar:
         if self.total is not None and self.n < self.total and not self.unit_scale:
             count = f"{self.n} of {self.total} {self.unit}"
         line = f"{self.desc}: {count} in {self.format_interval(time.perf_counter() - self.started)}"
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # no standard error: nobody to tell
-            print(", ".join(filter(None, [line, self.postfix])), file=sys.stderr, flush=True)
+        stream = Unfailing(sys.stderr)
+        stream.write(", ".join(filter(None, [line, self.postfix])) + "\n")
+        stream.flush()
 
     @staticmethod
     def format_interval(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """Reading untrusted files: a pipe would block, a device never ends, and a regular file may be of any size."""
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
@@ -14,6 +15,16 @@ def size_of(path: str | Path) -> int:
     return status.st_size
 
 
+def leads_outside(path: Path, root: Path) -> bool:
+    """Whether `path` is a link to something outside the folder `root`, or to nothing."""
+    if not os.path.islink(path):
+        return False
+    try:
+        return not path.resolve(strict=True).is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a broken link, or links in a circle
+        return True
+
+
 def read_small(path: str | Path, limit: int) -> bytes:
     """The bytes of a regular file; raises OSError, with a readable reason, when it has more than `limit`."""
     size = size_of(path)
@@ -21,3 +32,20 @@ def read_small(path: str | Path, limit: int) -> bytes:
         raise OSError(errno.EFBIG, f"expected at most {limit:,} bytes, got {size:,}")
     with open(path, "rb") as file:
         return file.read(limit)
+
+
+class ShortReads(io.BufferedReader):
+    """A file of which at most `longest` bytes can be read at a time; ValueError for more.
+
+    `zipfile` reads the list of all members at once and makes an object of every entry, which takes ten times as much.
+    """
+
+    def __init__(self, path: str | Path, longest: int) -> None:
+        super().__init__(io.FileIO(path))
+        self.longest = longest
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(self.longest + 1 if size is None or size < 0 else min(size, self.longest + 1))
+        if len(data) > self.longest:
+            raise ValueError(f"the list of what it contains has over {self.longest:,} bytes")
+        return data

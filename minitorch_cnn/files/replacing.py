@@ -2,43 +2,44 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.files.abandoned import temporary_file
+from minitorch_cnn.files.lock import require_unmoved
 
 
 @contextlib.contextmanager
 def replacing(path: str | Path, keep: str | Path | None = None) -> Iterator[BinaryIO]:
     """Yield a binary file to write to; it replaces `path` only once it is complete and flushed to the disk.
 
-    If `keep` is given, the replaced file is kept under that name. Raises CheckpointError when it cannot be written.
+    If `keep` is given, the replaced file is kept under that name. Missing folders are created, but not a folder that
+    this process holds locked (`lock.py`): if that is missing, it was moved away. Raises CheckpointError when the file
+    cannot be written.
     """
     path = Path(path)
-    name = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
+        if not require_unmoved(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_file(path) as (file, name):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        if keep is not None and path.exists():
-            _give_second_name(path, keep)
-        os.replace(name, path)
-        name = None
+            file.close()
+            require_unmoved(path.parent)
+            if keep is not None and path.exists():
+                _give_second_name(path, keep)
+            os.replace(name, path)
         _sync_folder(path.parent)
+    except CheckpointError:
+        raise
     except OSError as error:
+        require_unmoved(path.parent)
         raise CheckpointError(
             f"{path}: cannot be written ({error.strerror or error}); the older file is unchanged"
         ) from None
-    finally:
-        if name is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
 
 
 def _give_second_name(path: Path, keep: str | Path) -> None:
@@ -49,12 +50,6 @@ def _give_second_name(path: Path, keep: str | Path) -> None:
         os.link(path, keep)
     except OSError:  # no hard links on this disk, so for a moment `path` is missing; `load_last` handles that
         os.replace(path, keep)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -33,7 +33,7 @@ from minitorch_cnn.gradients.compare import Element, compare
 from minitorch_cnn.gradients.problem import Problem, model_of, slope
 from minitorch_cnn.gradients.step_curves import step_curve
 from minitorch_cnn.gradients.symptoms import sample, symptom
-from minitorch_cnn.network.sequential import Sequential
+from minitorch_cnn.network.model import Model
 
 STEP = 1e-6
 AGREEMENT = 1e-9  # of definition and twin, relative to the largest number of an array
@@ -106,16 +106,17 @@ def gradient_check(
     definitions, and where these two differ, the twins against central differences as well, so the report can say which
     is wrong. Inside `definitions_only()` only definitions are checked.
 
-    Arguments: `subject` a layer or a Sequential; `x` an input (N, ...), left out: random; `labels` and `loss` check a
-    model through its loss; `training` as in forward (dropout repeats its mask); `step` h; `tolerance` on the
-    error relative to the largest gradient of the array; `most` so many numbers of each array are compared one by one,
-    drawn by `seed`, and the rest along a random direction, so none can hide; `curves` adds the error of each worst
-    number over the step h.
+    Arguments: `subject` a layer or a model; `x` an input (N, ...), a list of arrays for several inputs, left out:
+    random; `labels` and `loss` check a model through its loss; `training` as in forward (dropout repeats its mask);
+    `step` h; `tolerance` on the error relative to the largest gradient of the array; `most` so many numbers of each
+    array are compared one by one, drawn by `seed`, and the rest along a random direction, so none can hide; `curves`
+    adds the error of each worst number over the step h.
     Returns a Report; `print` it.
     """
     rng = np.random.default_rng(seed)
-    x = x if x is None or hasattr(x, "shape") else np.asarray(x)
-    if isinstance(subject, Sequential):
+    several = isinstance(x, (list, tuple)) and all(hasattr(each, "shape") for each in x)  # one array for each input
+    x = x if x is None or several or hasattr(x, "shape") else np.asarray(x)
+    if isinstance(subject, Model):
         if subject.input_shape is None:
             if x is None:
                 raise ArgumentError("gradient_check: a model without an input shape needs an x")
@@ -124,11 +125,20 @@ def gradient_check(
     else:
         if x is None and subject.input_shape is None:
             raise ArgumentError(f"gradient_check: {subject.name} has no input shape yet, so it needs an x")
-        model = model_of(subject, subject.input_shape or x.shape[1:])
+        shape = subject.input_shape or (tuple(each.shape[1:] for each in x) if several else x.shape[1:])
+        model = model_of(subject, shape)
         where = x if x is not None else next(iter(subject.parameters.values()), rng.random(0))
-        model.to(library_name(namespace(where)))
-    x = model.receive(rng.standard_normal((2, *model.input_shape)) if x is None else x).copy()
-    upstream = moved(rng.standard_normal((len(x), *model.output_shape)), namespace(x)) if labels is None else None
+        model.to(library_name(namespace(where[0] if several else where)))
+    if x is None:
+        shapes = [model.input_shape] if model.inputs == 1 else model.input_shape
+        x = [rng.standard_normal((2, *shape)) for shape in shapes]
+        x = x if model.inputs > 1 else x[0]
+    arrays = [array.copy() for array in model.receive_all(x)]
+    x = arrays if model.inputs > 1 else arrays[0]
+    upstream = None
+    if labels is None:
+        shapes = [model.output_shape] if model.outputs == 1 else model.output_shape
+        upstream = [moved(rng.standard_normal((len(arrays[0]), *shape)), namespace(arrays[0])) for shape in shapes]
 
     both = what_runs() == BOTH
     with definitions_only() if both else running(what_runs()):
@@ -217,7 +227,7 @@ def _first_wrong(model, wrong):
     """
     for layer in reversed(model.layers):
         names = [f"{layer.name}/{name}" for name in layer.gradients]
-        names += ["input"] if layer is model.layers[0] else []
+        names += [name for name in wrong if "/" not in name] if layer is model.layers[0] else []
         if found := [name for name in names if name in wrong]:
             return found
     return []

@@ -4,6 +4,7 @@ The shapes are chosen so that they hide no mistake: images that are not square, 
 overlap.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -12,7 +13,7 @@ import numpy as np
 from minitorch_cnn.engine import layers
 from minitorch_cnn.engine.convolution import algorithms
 
-Subject: TypeAlias = "tuple[Any, np.ndarray, bool]"  # a layer, its input (N, ...), and whether it is training
+Subject: TypeAlias = "tuple[Any, Any, bool]"  # a layer, its input (N, ...) or a list of them, whether it is training
 
 
 def every_layer() -> list[Subject]:
@@ -37,8 +38,46 @@ def every_layer() -> list[Subject]:
         (layers.Sigmoid(), image, False),
         (layers.Tanh(), image, False),
         (layers.Softmax(), row, False),
+        (layers.Conv2D(4, (2, 3), dilation_rate=(3, 1), activation="silu"), image, False),
+        (layers.Conv2D(6, 3, strides=2, padding="same", groups=3), image, False),
+        (layers.DepthwiseConv2D((3, 2), 2, "same", depth_multiplier=2, activation="gelu"), image, False),
+        (layers.SeparableConv2D(4, (2, 3), depth_multiplier=2, activation="softplus"), image, False),
+        (layers.Conv2DTranspose(2, (3, 2), strides=2, padding="same", activation="elu"), image, False),
+        (layers.GlobalMaxPool2D(), image, False),
+        (layers.UpSampling2D((2, 3)), image, False),
+        (layers.UpSampling2D(2, "bilinear"), image, False),
+        (layers.Resizing(4, 8), image, False),
+        (layers.Cropping2D(((1, 2), (0, 3))), image, False),
+        (layers.Reshape((5, -1)), image, False),
+        (layers.Permute((3, 1, 2)), image, False),
+        (layers.Rescaling(0.5, -1.0), image, False),
+        (layers.Normalization(), image, False),
+        (layers.LayerNorm(), image, False),
+        (layers.LayerScale(0.5), image, False),
+        (layers.PReLU((1, 2)), image, False),
+        (layers.LeakyReLU(), image, False),
+        (layers.ELU(0.5), image, False),
+        (layers.ReLU(max_value=0.72, negative_slope=0.1), image, False),
+        (layers.Activation("hard_silu"), row, False),
+        (layers.Activation("gelu_tanh"), row, False),
+        (layers.Dropout(0.4, noise_shape=(None, 1, 1, None)), image, True),
+        (layers.Add(), (image, image, image), False),
+        (layers.Subtract(), (image, (2, 1, 1, 3)), False),
+        (layers.Multiply(), (image, (2, 7, 1, 1), (2, 1, 1, 3)), False),
+        (layers.Average(), (row, row), False),
+        (layers.Maximum(), (image, image, image), False),
+        (layers.Concatenate(), (image, (2, 7, 5, 2)), False),
     ]
-    return [(layer, distinct(shape), training) for layer, shape, training in cases]
+    return [(layer, _inputs(shape), training) for layer, shape, training in cases]
+
+
+def _inputs(shape: tuple) -> Any:
+    """An array of `shape`, or for several shapes a list of arrays, no two of whose numbers are equal."""
+    if not isinstance(shape[0], tuple):
+        return distinct(shape)
+    sizes = [math.prod(each) for each in shape]
+    parts = np.split(distinct((sum(sizes),)), np.cumsum(sizes)[:-1])
+    return [part.reshape(each) for part, each in zip(parts, shape)]
 
 
 def random_layer(seed: int) -> Subject:
@@ -58,7 +97,10 @@ def random_layer(seed: int) -> Subject:
     padding = draw("valid", "same", sides)
     activation = draw(None, "relu", "tanh", "sigmoid")
     use_bias = draw(True, False)
-    kind = draw("conv", "conv", "conv", "max pool", "average pool", "dense", "batch norm", "dropout", "other")
+    newer = draw("elu", "selu", "gelu", "gelu_tanh", "silu", "hard_silu", "softplus", "softsign", "leaky_relu",
+                 "exponential")  # fmt: skip
+    kind = draw("conv", "conv", "conv", "max pool", "average pool", "dense", "batch norm", "dropout", "other",
+                "grouped", "depthwise", "separable", "transposed", "newer")  # fmt: skip
     layer: Any
     if kind == "conv":
         algorithm = draw(*algorithms())
@@ -67,6 +109,22 @@ def random_layer(seed: int) -> Subject:
         layer = layers.Dense(size(1, 6), draw(activation, "softmax"), use_bias)
     elif kind == "other":
         layer = draw(layers.Flatten, layers.ReLU, layers.Sigmoid, layers.Tanh, layers.GlobalAveragePool2D)()
+    elif kind == "newer":
+        layer = draw(
+            layers.GlobalMaxPool2D(draw(True, False)), layers.UpSampling2D(window, draw("nearest", "bilinear")),
+            layers.Resizing(size(1, 9), size(1, 9), draw("nearest", "bilinear")), layers.LayerNorm(), layers.PReLU(),
+            layers.Permute((2, 3, 1)), layers.Reshape((-1, image[3])), layers.Activation(newer), layers.LayerScale(2.0),
+            layers.Cropping2D(((0, size(0, 2)), (size(0, 2), 0))),
+        )  # fmt: skip
+    elif kind in ("grouped", "depthwise", "separable", "transposed"):
+        options: Any = {"activation": newer, "use_bias": use_bias, "dilation_rate": (size(1, 2), size(1, 2))}
+        window, padding = (size(1, 2), size(1, 2)), draw("valid", "same")
+        layer = {
+            "grouped": layers.Conv2D(image[3] * size(1, 3), window, strides, padding, groups=image[3], **options),
+            "depthwise": layers.DepthwiseConv2D(window, strides, padding, size(1, 3), **options),
+            "separable": layers.SeparableConv2D(size(1, 4), window, strides, padding, **options),
+            "transposed": layers.Conv2DTranspose(size(1, 4), window, strides, padding, **options),
+        }[kind]
     else:
         layer = {
             "max pool": layers.MaxPool2D(window, strides, padding),

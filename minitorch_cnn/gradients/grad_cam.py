@@ -39,7 +39,7 @@ def grad_cam(model: Any, image: Any, layer: str, output: int | None = None) -> A
     Raises ArgumentError for a layer that is not there or has no feature map, another image shape, and a class that the
     model does not have.
     """
-    place = _place_of_map(model, layer)
+    index = _place_of_map(model, layer)
     if not is_array(image):
         image = np.asarray(image)
     if image.shape != model.input_shape:
@@ -50,11 +50,12 @@ def grad_cam(model: Any, image: Any, layer: str, output: int | None = None) -> A
     if output is not None and output not in range(classes):
         raise ArgumentError(f"grad_cam: output: expected a class from 0 to {classes - 1}, got {output!r}")
 
-    nodes, last = model.nodes(), model.layers[-1]
-    place = nodes[place].output
-    needed, watch = passes.need_gradients(nodes[place:], {place}), _Watch(place)
+    nodes = model.nodes()
+    last, place = nodes[-1].layer, nodes[index].output
+    needed, watch = passes.need_gradients(nodes[index + 1 :], {place}), _Watch(place)
     x = model.receive(image[None])
-    scores, steps = passes.forward(nodes, [x], False, needed - {place}, watch, bool(last.activation))
+    ends = {nodes[-1].output} if last.activation else ()
+    scores, steps = passes.forward(nodes, [x], False, needed - {place}, watch, ends)
     reached = passes.backward(steps, _direction(model, scores, output), needed, store=False)
     feature_map, gradient = watch.feature_map, reached[place][0]
     xp = namespace(feature_map)
@@ -66,13 +67,13 @@ def grad_cam(model: Any, image: Any, layer: str, output: int | None = None) -> A
 
 
 def _place_of_map(model, name):
-    """The index of the layer called `name`, which has to put out a feature map."""
+    """The index of the last node of the layer called `name`, which has to put out a feature map."""
     layer = model.get_layer(name)
     if layer.output_shape is None:
         raise ArgumentError("grad_cam: expected a model that has its shapes; give Sequential an input_shape")
     if len(layer.output_shape) != 3:
         raise ArgumentError(f"{name}: expected a layer that puts out a feature map (h, w, C), got {layer.output_shape}")
-    return model.layers.index(layer)
+    return max(index for index, node in enumerate(model.nodes()) if node.layer is layer)
 
 
 class _Watch(passes.Observer):
@@ -90,7 +91,7 @@ class _Watch(passes.Observer):
 def _direction(model, scores, output):
     """ds/dscores (1, classes) for the score s that speaks for class `output`: 1 or, for a single output's 0, -1."""
     if output is None:
-        activation = model.layers[-1].activation
+        activation = model.nodes()[-1].layer.activation
         output = predicted_classes(activation.forward(scores) if activation else scores)[0]
     dscores = namespace(scores).zeros_like(scores)
     if dscores.shape[1] > 1:

@@ -37,6 +37,45 @@ def convolution_kernel(x, dy, kernel_shape, strides, padding):  # type: ignore[n
     return dkernel
 
 
+def depthwise(x, kernel, strides, padding, dilation, bias=None):  # type: ignore[no-untyped-def]
+    """y[n, i, j, c*M + m] = bias + sum over p, q of x[n, i*SH + p*DH - top, j*SW + q*DW - left, c] * w[p, q, c, m]."""
+    N, M = len(x), kernel.shape[3]
+    y = np.zeros((N, *_size(x.shape, reach(kernel.shape, dilation), strides, padding), x.shape[3] * M))
+    for out, pixel, weight in _depthwise_products(x.shape, kernel.shape, strides, padding, dilation):
+        y[out] += x[pixel] * kernel[weight]
+    return y if bias is None else y + bias
+
+
+def depthwise_input(dy, kernel, input_shape, strides, padding, dilation):  # type: ignore[no-untyped-def]
+    """Each product x * kernel above sends dy * kernel to its x."""
+    dx = np.zeros(input_shape)
+    for out, pixel, weight in _depthwise_products(input_shape, kernel.shape, strides, padding, dilation):
+        dx[pixel] += dy[out] * kernel[weight]
+    return dx
+
+
+def depthwise_kernel(x, dy, kernel_shape, strides, padding, dilation):  # type: ignore[no-untyped-def]
+    """Each product x * kernel above sends dy * x to its kernel."""
+    dkernel = np.zeros(kernel_shape)
+    for out, pixel, weight in _depthwise_products(x.shape, kernel_shape, strides, padding, dilation):
+        dkernel[weight] += dy[out] * x[pixel]
+    return dkernel
+
+
+def reach(kernel: tuple, dilation: tuple) -> tuple:
+    """The rows and columns from the first to the last pixel of a window with holes."""
+    return tuple((n - 1) * d + 1 for n, d in zip(kernel[:2], dilation))
+
+
+def _depthwise_products(shape: tuple, kernel: tuple, strides: tuple, padding: tuple, dilation: tuple) -> Any:
+    (N, H, W, C), (KH, KW, _, M), ((top, _), (left, _)) = shape, kernel, padding
+    OH, OW = _size(shape, reach(kernel, dilation), strides, padding)
+    for n, i, j, p, q, c, m in itertools.product(*map(range, (N, OH, OW, KH, KW, C, M))):
+        h, w = i * strides[0] + p * dilation[0] - top, j * strides[1] + q * dilation[1] - left
+        if 0 <= h < H and 0 <= w < W:
+            yield (n, i, j, c * M + m), (n, h, w, c), (p, q, c, m)
+
+
 def _size(shape: tuple, window: tuple, strides: tuple, padding: tuple) -> tuple:
     return tuple((n + sum(p) - w) // s + 1 for n, w, s, p in zip(shape[1:3], window, strides, padding))
 
@@ -49,6 +88,30 @@ def _products(shape: tuple, kernel: tuple, strides: tuple, padding: tuple) -> An
         h, w = i * strides[0] + p - top, j * strides[1] + q - left
         if 0 <= h < H and 0 <= w < W:
             yield (n, i, j, k), (n, h, w, c), (p, q, c, k)
+
+
+def bent_relu(x, slope, largest, threshold):  # type: ignore[no-untyped-def]
+    """x on the slanted part, `largest` above it, slope * (x - threshold) below."""
+    return _each(lambda n: slope * (n - threshold) if n < threshold else min(n, largest), x)
+
+
+def bent_relu_backward(dy, x, slope, largest, threshold):  # type: ignore[no-untyped-def]
+    """dy times the slope of the part on which x is."""
+    return dy * _each(lambda n: slope if n <= threshold else float(n < largest), x)
+
+
+def silu(x):  # type: ignore[no-untyped-def]
+    """x / (1 + exp(-x))."""
+    return _each(lambda n: n / (1 + math.exp(-n)), x)
+
+
+def silu_backward(dy, x):  # type: ignore[no-untyped-def]
+    """dy times the slope (1 + exp(-x) + x exp(-x)) / (1 + exp(-x))^2."""
+    return dy * _each(lambda n: (1 + (1 + n) * math.exp(-n)) / (1 + math.exp(-n)) ** 2, x)
+
+
+def _each(function: Any, x: Any) -> Any:
+    return np.array([function(float(n)) for n in x.reshape(-1)]).reshape(x.shape)
 
 
 def _pooled(shape: tuple, window: tuple, strides: tuple, padding: tuple) -> Any:
@@ -92,9 +155,48 @@ def relu_backward(dy, y):  # type: ignore[no-untyped-def]
     return np.array([g if v > 0 else 0.0 for g, v in zip(dy.ravel(), y.ravel())]).reshape(dy.shape)
 
 
+def erf(x):  # type: ignore[no-untyped-def]
+    """The C library's."""
+    return np.vectorize(math.erf)(x)
+
+
 def channel_sum(x):  # type: ignore[no-untyped-def]
     """One sum for each number of the last axis."""
     return np.array([math.fsum(column) for column in x.reshape(-1, x.shape[-1]).T])
+
+
+def add(x1, x2):  # type: ignore[no-untyped-def]
+    """Number by number."""
+    return np.array([a + b for a, b in zip(x1.ravel().tolist(), x2.ravel().tolist())]).reshape(x1.shape)
+
+
+def moments(x):  # type: ignore[no-untyped-def]
+    """Means of each column, and of its squared distances from it."""
+    columns = x.reshape(-1, x.shape[-1]).T.tolist()
+    means = [math.fsum(column) / len(column) for column in columns]
+    squares = [math.fsum((v - m) ** 2 for v in column) for column, m in zip(columns, means)]
+    return np.array(means), np.array(squares) / len(columns[0])
+
+
+def normalise(x, mean, scale, shift):  # type: ignore[no-untyped-def]
+    """Row by row."""
+    rows = x.reshape(-1, x.shape[-1]).tolist()
+    return np.array([[(v - m) * a + b for v, m, a, b in zip(row, mean, scale, shift)] for row in rows]).reshape(x.shape)
+
+
+def sums_backward(dy, x, mean, inverse):  # type: ignore[no-untyped-def]
+    """Column by column."""
+    both = zip(dy.reshape(-1, dy.shape[-1]).T, x.reshape(-1, x.shape[-1]).T, mean, inverse)
+    sums = [(math.fsum(g), math.fsum(d * (v - m) * i for d, v in zip(g, column))) for g, column, m, i in both]
+    return np.array([sum_dy for sum_dy, _ in sums]), np.array([sum_dy_n for _, sum_dy_n in sums])
+
+
+def normalise_backward(dy, x, mean, inverse, scale, mean_dy, mean_dy_n):  # type: ignore[no-untyped-def]
+    """Row by row."""
+    vectors = list(zip(mean, inverse, scale, mean_dy, mean_dy_n))
+    rows = zip(dy.reshape(-1, dy.shape[-1]), x.reshape(-1, x.shape[-1]))
+    dx = [[s * (d - a - (v - m) * i * b) for d, v, (m, i, s, a, b) in zip(*row, vectors)] for row in rows]
+    return np.array(dx).reshape(x.shape)
 
 
 def softmax_cross_entropy(scores, wanted):  # type: ignore[no-untyped-def]

@@ -17,7 +17,8 @@ from minitorch_cnn.engine import activations, losses, optimizers
 from minitorch_cnn.engine.clipping import clip_to_norm
 from minitorch_cnn.engine.convolution import naive
 from minitorch_cnn.engine.layers import BatchNorm
-from minitorch_cnn.gradients.twins import CONVOLUTIONS, Comparison, convolution_cases, difference, outcome
+from minitorch_cnn.gradients.comparison import Comparison, difference, outcome
+from minitorch_cnn.gradients.twins import CONVOLUTIONS, convolution_cases
 
 STEP = 1e-6
 DERIVATIVE = 1e-6  # relative: of central differences in float64

@@ -6,23 +6,27 @@ The numbers are the parameters of a model and its input. L is the loss, or, with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minitorch_cnn.arrays import Array, moved, namespace, on_host
 from minitorch_cnn.engine import passes
-from minitorch_cnn.network.sequential import Sequential
+from minitorch_cnn.engine.values import Input
+from minitorch_cnn.network.model import Model
 
 ROUNDING = 2e-15  # of L in float64, relative to the numbers that add up to it
 
 
-def model_of(layer: Any, input_shape: tuple) -> Sequential:
+def model_of(layer: Any, input_shape: tuple) -> Model:
     """A float64 model that consists of a copy of `layer`, with the same parameters."""
     twin = type(layer)(**layer.config())
     twin.draws = layer.draws
     twin.named_by_user = True
-    model = Sequential([twin], input_shape, seed=0, dtype="float64")
+    several = isinstance(input_shape[0], tuple)
+    inputs = [Input(shape) for shape in (input_shape if several else [input_shape])]
+    model = Model(inputs, twin(inputs if several else inputs[0]), seed=0, dtype="float64")
     if layer.random:
         twin.key = layer.key
     for name, array in layer.parameters.items():
@@ -31,13 +35,14 @@ def model_of(layer: Any, input_shape: tuple) -> Sequential:
 
 
 class Problem:
-    """L as a function of every number of `model` and of x (N, *input_shape).
+    """L as a function of every number of `model` and of x (N, *input_shape), a list of arrays for several inputs.
 
-    With `labels`, L is `loss` (None: the model's default loss); without, `upstream` is the r of sum(y * r).
+    With `labels`, L is `loss` (None: the model's default loss); without, `upstream` has the r of sum(y * r) for each
+    output.
     """
 
     def __init__(
-        self, model: Sequential, x: Array, labels: Any, loss: Any, training: bool, upstream: Array | None = None
+        self, model: Model, x: Any, labels: Any, loss: Any, training: bool, upstream: Sequence[Array] | None = None
     ) -> None:
         self.model, self.x, self.training = model, x, training
         self.labels, self.loss = labels, (loss or model.default_loss()) if labels is not None else None
@@ -47,24 +52,39 @@ class Problem:
 
     def in_dtype(self, dtype: str) -> Problem:
         """The same problem, computed in another dtype."""
-        upstream = None if self.upstream is None else self.upstream.astype(dtype)
+        upstream = None if self.upstream is None else [each.astype(dtype) for each in self.upstream]
         self._rewind()
         model = self.model.copy(dtype)
-        return Problem(model, self.x.astype(dtype), self.labels, self.loss, self.training, upstream)
+        x = [each.astype(dtype) for each in self.inputs()]
+        return Problem(model, x if len(x) > 1 else x[0], self.labels, self.loss, self.training, upstream)
+
+    def inputs(self) -> list[Array]:
+        """The arrays of x, one for each input."""
+        return list(self.x) if isinstance(self.x, (list, tuple)) else [self.x]
+
+    def names_of_inputs(self) -> list[str]:
+        """What the inputs are called: input, or input_1, input_2, ..."""
+        count = len(self.inputs())
+        return ["input"] if count == 1 else [f"input_{number}" for number in range(1, count + 1)]
 
     def value(self) -> float:
         """L for the current numbers; random layers and moving averages start as in the first call."""
         self._rewind()
         if self.loss is not None:
             return self.model.loss_and_gradients(self.x, self.labels, self.loss, self.training)
-        return float((self.model.forward(self.x, self.training) * self.upstream).sum())
+        return float(sum((y * r).sum() for y, r in zip(self.forward(), self.upstream)))
+
+    def forward(self) -> list[Array]:
+        """The outputs for the current numbers."""
+        y = self.model.forward(self.x, self.training)
+        return [y] if self.model.outputs == 1 else y
 
     def size(self) -> float:
         """The sum of the absolute values of L's terms; the rounding error of L is proportional to it."""
         if self.loss is not None:
             return abs(self.value())
         self._rewind()
-        return float(abs(self.model.forward(self.x, self.training) * self.upstream).sum())
+        return float(sum(abs(y * r).sum() for y, r in zip(self.forward(), self.upstream)))
 
     def arrays(self) -> list[tuple[str, Array, np.ndarray]]:
         """(name, array, gradient) for every trained parameter, and for the input if there are no labels."""
@@ -73,19 +93,24 @@ class Problem:
         if self.loss is not None:
             model.loss_and_gradients(self.x, self.labels, self.loss, self.training)
         else:
-            model.forward(self.x, self.training)
-            dx = model.backward(self.upstream, input_gradient=True)
+            self.forward()
+            dx = model.backward(self.upstream if model.outputs > 1 else self.upstream[0], input_gradient=True)
+            dx = dx if isinstance(dx, list) else [dx]
         found = [(f"{layer.name}/{name}", layer.parameters[name], np.array(on_host(layer.gradients[name])))
                  for layer in model.layers for name in layer.gradients]  # fmt: skip
-        return found if self.loss is not None else [*found, ("input", self.x, np.array(on_host(dx)))]
+        if self.loss is not None:
+            return found
+        inputs = zip(self.names_of_inputs(), self.inputs(), dx)
+        return [*found, *((name, x, np.array(on_host(each))) for name, x, each in inputs)]
 
     def outcome(self) -> dict[str, np.ndarray]:
         """All that one forward and one backward pass compute, by name, on the host."""
         found = {name: gradient for name, _, gradient in self.arrays()}
         self._rewind()
-        y = self.model.forward(self.x, self.training)
+        outputs = [np.array(on_host(y)) for y in self.forward()]
         self.model.forget()
-        return {"prediction": np.array(on_host(y)), **found}
+        names = ["prediction"] if len(outputs) == 1 else [f"prediction {number + 1}" for number in range(len(outputs))]
+        return {**dict(zip(names, outputs)), **found}
 
     def walk(self, observer: passes.Observer) -> None:
         """Run one forward and one backward pass that `observer` watches."""
@@ -94,14 +119,15 @@ class Problem:
             self.model.loss_and_gradients(self.x, self.labels, self.loss, self.training, observer)
             return
         nodes = self.model.nodes()
-        needed = passes.need_gradients(nodes, {0})
-        _, steps = passes.forward(nodes, [self.x], self.training, needed, observer)
-        passes.backward(steps, self.upstream, needed, observer)
+        needed = passes.need_gradients(nodes, range(self.model.inputs))
+        outputs = self.model.ends
+        _, steps = passes.forward(nodes, self.inputs(), self.training, needed, observer, outputs=outputs)
+        passes.backward(steps, dict(zip(outputs, self.upstream)), needed, observer)
 
     def array(self, name: str) -> Array:
         """The array that `arrays` calls `name`; changing it in place changes L."""
-        if name == "input":
-            return self.x
+        if name in self.names_of_inputs():
+            return self.inputs()[self.names_of_inputs().index(name)]
         layer, _, parameter = name.rpartition("/")
         return self.model.get_layer(layer).parameters[parameter]
 

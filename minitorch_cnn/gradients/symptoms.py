@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arrays import on_host
-from minitorch_cnn.engine import activations, passes
+from minitorch_cnn.engine import activations, layers, passes
 from minitorch_cnn.engine.layers import Layer
 from minitorch_cnn.engine.passes import joint
 from minitorch_cnn.gradients import mistakes as m
@@ -155,8 +155,10 @@ def symptom(problem: Problem, name: str, got: np.ndarray, wanted: np.ndarray, kn
     `wanted` is the right gradient; the mask `known` says which of its elements are filled in.
     """
     model = problem.model
-    layer = model.layers[0] if name == "input" else model.get_layer(name.rpartition("/")[0])
-    kind = next((cls.__name__ for cls in type(layer).__mro__ if cls.__name__ in MISTAKES), None)
+    layer = model.layers[0] if "/" not in name else model.get_layer(name.rpartition("/")[0])
+    kinds = type(layer).__mro__  # a learner's own class is known by the layer that it changes
+    kinds = kinds[:1] if kinds[0].__name__ in layers.__all__ else kinds
+    kind = next((cls.__name__ for cls in kinds if cls.__name__ in MISTAKES), None)
     words = None
     if kind and np.isfinite(got).all():
         case = _case(problem, layer)
@@ -183,7 +185,12 @@ class _Watch(passes.Observer):
 
 
 def _case(problem: Problem, layer: Layer) -> Case | None:
-    """The arrays that pass through one layer forward and backward, or None if the backward pass does not reach it."""
+    """The arrays that pass through one layer forward and backward.
+
+    None if the backward pass does not reach it, or if the mistakes are not written for its options.
+    """
+    if not getattr(layer, "plain", True) or getattr(layer.activation, "from_scores", False):
+        return None
     watch = _Watch(layer)
     problem.walk(watch)
     if watch.dy is None:

@@ -13,11 +13,9 @@ import importlib
 import json
 import pkgutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from minitorch_cnn.arrays import library, on_host
 from minitorch_cnn.arrays.dispatch import (
     DEFINITIONS,
     NEEDED,
@@ -26,6 +24,7 @@ from minitorch_cnn.arrays.dispatch import (
     TWINS_ONLY,
     Dispatcher,
     Guard,
+    Unfit,
     definitions_only,
     missing_packages,
     recorded,
@@ -33,48 +32,25 @@ from minitorch_cnn.arrays.dispatch import (
 )
 from minitorch_cnn.engine import activations, convolution, layers, losses, passes
 from minitorch_cnn.engine.convolution.geometry import NO_PADDING
+from minitorch_cnn.engine.values import Input
 from minitorch_cnn.errors import require
 from minitorch_cnn.gradients import oracles
-from minitorch_cnn.network.sequential import Sequential
-from minitorch_cnn.twins.stages import conv_pool, conv_relu, in_stages
+from minitorch_cnn.gradients.comparison import TOLERANCE, Comparison, difference, outcome
+from minitorch_cnn.gradients.convolution_cases import convolution_cases, depthwise_cases
+from minitorch_cnn.network.model import Model
+from minitorch_cnn.twins.stages import add_relu, conv_norm, conv_pool, conv_relu, in_stages, norm_relu, padded_conv
 
-TOLERANCE = 1e-9  # relative, in float64
 PIXELS = 1e-6  # for what computes in float32 whatever it is given
 CONVOLUTIONS: dict[str, Callable] = {"forward": oracles.convolution, "backward_input": oracles.convolution_input,
                 "backward_kernel": oracles.convolution_kernel}  # fmt: skip
-STAGES = {guard.title: guard for guard in (conv_relu.GUARD, conv_pool.GUARD)}
+DEPTHWISE: dict[str, Callable] = {"forward": oracles.depthwise, "backward_input": oracles.depthwise_input,
+             "backward_kernel": oracles.depthwise_kernel}  # fmt: skip
+STAGES = {
+    stage.GUARD.title: stage.GUARD for stage in (conv_relu, conv_pool, conv_norm, norm_relu, add_relu, padded_conv)
+}
 GUARDS = {**STAGES, passes.JOINT.title: passes.JOINT}
 __all__ = ["Comparison", "compare_twins", "record"]
 _ = activations, losses, layers  # whose definitions are in DEFINITIONS once they are imported
-
-
-@dataclass
-class Comparison:
-    """How far a definition and its twins are from an independent result, relative to its largest value."""
-
-    title: str
-    definition: float
-    twins: dict[str, float] = field(default_factory=dict)  # "numba" or "cuda": how far
-    tolerance: float = TOLERANCE
-    changed: list[str] = field(default_factory=list)  # what is no longer as recorded
-
-    @property
-    def passed(self) -> bool:
-        """Whether the definition and every twin agree with the independent result."""
-        return all(error <= self.tolerance for error in (self.definition, *self.twins.values()))
-
-    @property
-    def verdict(self) -> str:
-        """Which one is wrong, and what was changed, in words."""
-        words = [] if self.definition <= self.tolerance else ["the definition is wrong"]
-        words += [f"the {name} twin is wrong" for name, error in self.twins.items() if not error <= self.tolerance]
-        if self.changed:
-            words.append(f"changed since its twin was made: {', '.join(self.changed)}")
-        return "; ".join(words) or "agree"
-
-    def __str__(self) -> str:
-        numbers = [f"definition {self.definition:.1e}", *(f"{name} {error:.1e}" for name, error in self.twins.items())]
-        return f"{'ok ' if self.passed else 'BAD'} {self.title}: {', '.join(numbers)}; {self.verdict}"
 
 
 def compare_twins(backend: str = "numpy") -> Iterator[Comparison]:
@@ -153,54 +129,16 @@ def _is_there(dispatcher: Dispatcher, folder: str) -> bool:
     return file.exists() and f"\ndef {dispatcher.definition.__name__}(" in file.read_text()
 
 
-def outcome(function: Callable, arguments: tuple, backend: str) -> list[np.ndarray]:
-    """Every array that the function returns or changes, on the host in float64."""
-    xp = library(backend)
-    own = [xp.array(value) if isinstance(value, np.ndarray) else value for value in arguments]
-    try:
-        result = function(*own)
-    except Exception:  # an edit that cannot run: nothing it returns is right
-        return []
-    arrays = [*(result if isinstance(result, tuple) else [result]), *own]
-    return [np.array(on_host(array), np.float64) for array in arrays if hasattr(array, "shape")]
-
-
-def difference(got: list[np.ndarray], wanted: list[np.ndarray]) -> float:
-    """The largest difference relative to the largest wanted value; infinity where shapes differ."""
-    if [array.shape for array in got] != [array.shape for array in wanted]:
-        return float("inf")
-    differences = [float(abs(a - b).max() / max(abs(b).max(), 1e-30)) for a, b in zip(got, wanted) if a.size]
-    return float("inf") if any(np.isnan(differences)) else max(differences)
-
-
 def _cases(title: str) -> tuple[Callable, float, list[tuple]]:
     """(the independent function, tolerance, arguments of each case) of a definition."""
     rng = np.random.default_rng(0)
     name = title.partition(": ")[2]
+    if title.startswith("convolution/depthwise.py"):
+        return DEPTHWISE[name], TOLERANCE, list(depthwise_cases(name, rng))
     if title.startswith("convolution/"):
         return CONVOLUTIONS[name], TOLERANCE, list(convolution_cases(name, rng))
     make, tolerance = _CASES[title], PIXELS if title.startswith("datasets/") else TOLERANCE
     return getattr(oracles, name), tolerance, make(rng)
-
-
-def convolution_cases(name: str, rng: np.random.Generator) -> Iterator[tuple]:
-    """Windows that are not square, strides with a remainder, one-sided padding, more than one tile of Winograd's."""
-    geometries = [
-        ((2, 7, 9, 3), (3, 3), 5, (1, 1), ((1, 1), (1, 1))),
-        ((1, 6, 5, 2), (3, 2), 3, (2, 1), ((0, 1), (1, 0))),
-        ((2, 6, 9, 4), (3, 3), 2, (1, 1), NO_PADDING),
-        ((1, 5, 4, 3), (1, 1), 2, (1, 1), NO_PADDING),
-    ]
-    for shape, window, K, strides, padding in geometries:
-        x, kernel = rng.standard_normal(shape), rng.standard_normal((*window, shape[3], K))
-        dy = rng.standard_normal(oracles.convolution(x, kernel, strides, padding).shape)
-        if name == "forward":
-            yield x, kernel, strides, padding
-            yield x, kernel, strides, padding, rng.standard_normal(K)
-        elif name == "backward_input":
-            yield dy, kernel, shape, strides, padding
-        else:
-            yield x, dy, kernel.shape, strides, padding
 
 
 def _pools(rng: np.random.Generator) -> list[tuple]:
@@ -215,6 +153,13 @@ def _pools_backward(rng: np.random.Generator) -> list[tuple]:
         y, winner = oracles.max_pool(x, window, strides, padding)
         cases.append((rng.standard_normal(y.shape), winner.astype("uint8"), x.shape, window, strides, padding))
     return cases
+
+
+def _normed(rng: np.random.Generator) -> list[tuple]:
+    """(x, dy, five vectors (C,)) with a few channels and with many."""
+    shapes = ((2, 5, 7, 3), (3, 130), (131, 5))
+    return [(*(rng.standard_normal(shape) + 2 for _ in range(2)), *rng.standard_normal((5, shape[-1])))
+            for shape in shapes]  # fmt: skip
 
 
 def _vectors(rng: np.random.Generator, slots: int, *settings: tuple) -> list[tuple]:
@@ -240,6 +185,16 @@ def _samples(rng: np.random.Generator) -> list[tuple]:
 
 _CASES: dict[str, Callable[[np.random.Generator], list[tuple]]] = {
     "activations.py: relu_backward": lambda rng: [tuple(rng.standard_normal((2, 3, 5, 7, 3)))],
+    "more_activations.py: bent_relu": lambda rng: [
+        (3 * rng.standard_normal((3, 5, 7)), *bends) for bends in ((0.0, 2.0, 0.0), (0.2, np.inf, 0.0), (0.5, 3.0, 1.0))
+    ],
+    "more_activations.py: bent_relu_backward": lambda rng: [
+        (*(3 * rng.standard_normal((2, 3, 5, 7))), *bends)
+        for bends in ((0.0, 2.0, 0.0), (0.2, np.inf, 0.0), (0.5, 3.0, 1.0))
+    ],
+    "more_activations.py: silu": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
+    "more_activations.py: silu_backward": lambda rng: [tuple(3 * rng.standard_normal((2, 3, 5, 7)))],
+    "more_activations.py: erf": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
     "matmul.py: matmul": lambda rng: [
         (rng.standard_normal((m, k)), rng.standard_normal((k, n))) for m, k, n in ((3, 9, 5), (19, 7, 21), (21, 19, 1))
     ] + [(rng.standard_normal((7, 19)).T, rng.standard_normal((5, 7)).T)],
@@ -252,6 +207,11 @@ _CASES: dict[str, Callable[[np.random.Generator], list[tuple]]] = {
     ],
     "layers/dropout.py: scale": lambda rng: [(rng.standard_normal((3, 7, 5)), rng.random((3, 7, 5)) > 0.5, 0.4)],
     "layers/max_pool2d.py: max_pool": _pools,
+    "layers/merge.py: add": lambda rng: [tuple(rng.standard_normal((2, 3, 5, 7, 3)))],
+    "layers/batch_norm.py: moments": lambda rng: [(x,) for x, *_ in _normed(rng)],
+    "layers/batch_norm.py: normalise": lambda rng: [(x, *vectors[:3]) for x, _, *vectors in _normed(rng)],
+    "layers/batch_norm.py: sums_backward": lambda rng: [(dy, x, *vectors[:2]) for x, dy, *vectors in _normed(rng)],
+    "layers/batch_norm.py: normalise_backward": lambda rng: [(dy, x, *vectors) for x, dy, *vectors in _normed(rng)],
     "layers/max_pool2d.py: max_pool_backward": _pools_backward,
     "optimizers.py: sgd_update": lambda rng: [
         *_vectors(rng, 1, (0.1, 0.9, False, 0.01), (0.1, 0.9, True, 0.0)),
@@ -274,20 +234,43 @@ def _compare_stage(guard: Guard) -> Comparison:
     x = np.random.default_rng(1).standard_normal((2, *shape))
     result = Comparison(guard.title, 0.0, {"numba": 0.0})
     for algorithm in convolution.algorithms():
-        conv = layers.Conv2D(5, 3, padding="same", activation="relu", algorithm=algorithm)
-        pools = [layers.MaxPool2D(2)] if guard is conv_pool.GUARD else []
-        model = Sequential([conv, *pools], shape, seed=0, dtype="float64")
-        with running(TWINS_ONLY):
-            one_by_one, together = (_everything(model, nodes, x) for nodes in (model.nodes(), in_stages(model.nodes())))
-        result.twins["numba"] = max(result.twins["numba"], difference(together, one_by_one))
+        model = _network(guard, algorithm, shape)
+        try:
+            with running(TWINS_ONLY):
+                both = [_everything(model, nodes, x) for nodes in (model.nodes(), in_stages(model.nodes()))]
+            apart = difference(*both[::-1])
+        except Unfit:  # arrays that fit the layers do not fit their twins
+            apart = np.inf
+        result.twins["numba"] = max(result.twins["numba"], apart)
     guard.look()
     result.changed = guard.changed
     return result
 
 
-def _everything(model: Sequential, nodes: list, x: np.ndarray) -> list[np.ndarray]:
+def _network(guard: Guard, algorithm: str, shape: tuple) -> Model:
+    """A network in which the stage stands."""
+    x = Input(shape)
+    if guard in (conv_relu.GUARD, conv_pool.GUARD):
+        y = layers.Conv2D(5, 3, padding="same", activation="relu", algorithm=algorithm)(x)
+        y = layers.MaxPool2D(2)(y) if guard is conv_pool.GUARD else y
+    elif guard is padded_conv.GUARD:
+        y = layers.Conv2D(4, 3, algorithm=algorithm)(layers.ZeroPad2D(((1, 2), (0, 1)))(x))
+        y = layers.DepthwiseConv2D((3, 2), 2, use_bias=False)(layers.ZeroPad2D(((0, 1), (2, 0)))(y))
+    else:
+        y = layers.Conv2D(3, 3, padding="same", algorithm=algorithm)(x) if guard is not norm_relu.GUARD else x
+        y = layers.Add()([x, y]) if guard is add_relu.GUARD else layers.BatchNorm()(y)
+        y = layers.ReLU()(y)
+        if guard is conv_norm.GUARD:
+            y = layers.BatchNorm()(layers.DepthwiseConv2D(3, 2, "same")(y))
+        if guard is not add_relu.GUARD:
+            y = layers.ReLU(max_value=1.0)(layers.BatchNorm()(y))
+    return Model(x, y, seed=0, dtype="float64")
+
+
+def _everything(model: Model, nodes: list, x: np.ndarray) -> list[np.ndarray]:
     model.segments()
     needed = passes.need_gradients(nodes, {0})
     y, steps = passes.forward(nodes, [x], True, needed)
     dx = passes.backward(steps, np.random.default_rng(2).standard_normal(y.shape), needed)[0]
-    return [np.array(array) for array in (y, dx, *model.layers[0].gradients.values())]
+    gradients = [array for layer in model.layers for array in layer.gradients.values()]
+    return [np.array(array) for array in (y, dx, *gradients)]

@@ -9,6 +9,9 @@ The modules, in the order in which a file passes through them:
 =====================================  ================================================================================
 `container`, `zip_member`, `hdf5`      from a path to HDF5 groups and arrays, safe against malicious files
 `dialects`, `dialect_*`                the ways in which Keras has arranged groups and names over the years
+`windows_names`                        files written on Windows, whose names hold backslashes
+`model_config`, `architecture`         the description of the network in a whole-model file, as data
+`differences`                          where the model computes something else than the one described
 `stored`, `weight_names`               the common form of all dialects: layers, weights, shapes
 `pairing`, `conventions`, `mapping`    which weight goes where in the model, and whether it fits
 `layouts`, `reading`                   the arrays themselves, converted to our layout
@@ -20,7 +23,7 @@ from minitorch_cnn.keras_h5.fingerprints import fingerprint
 from minitorch_cnn.keras_h5.inspection import inspect
 from minitorch_cnn.keras_h5.loading import Loaded, load, read
 from minitorch_cnn.keras_h5.report import Report
-from minitorch_cnn.keras_h5.saving import save
+from minitorch_cnn.keras_h5.saving import save, save_model
 from minitorch_cnn.keras_h5.target import Target, TargetLayer
 
-__all__ = ["Loaded", "Report", "Target", "TargetLayer", "fingerprint", "inspect", "load", "read", "save"]
+__all__ = ["Loaded", "Report", "Target", "TargetLayer", "fingerprint", "inspect", "load", "read", "save", "save_model"]

@@ -46,6 +46,13 @@ class Container:
     zipped: bool = False
     config: ModelConfig | None = None
     keras_version: str | None = None
+    config_text: str | bytes | None = None
+
+    def description(self) -> str | bytes | None:
+        """The JSON text that describes the model; None if the file has none, like one that holds only weights."""
+        if self.zipped:
+            return self.config_text or None
+        return self.hdf5.root.text("model_config")
 
 
 @contextmanager
@@ -102,12 +109,12 @@ def _from_archive(window: Window, files: ExitStack) -> Container:
         if any(name.endswith(".npy") for name in names):
             raise WeightsError("it is a NumPy archive (.npz), not a Keras weight file")
         raise WeightsError(f"it is a zip archive without {WEIGHTS_MEMBER}")
-    config = parse_config(_text(window, members, CONFIG_MEMBER, files))
+    text = _text(window, members, CONFIG_MEMBER, files)
     version = parse_version(_text(window, members, METADATA_MEMBER, files))
     inside = open_member(window, weights, files)
     if find_signature(inside) is None:
         raise WeightsError(f"{WEIGHTS_MEMBER} in the zip archive is not an HDF5 file")
-    return Container(open_hdf5(inside), window.size, True, config, version)
+    return Container(open_hdf5(inside), window.size, True, parse_config(text), version, text)
 
 
 def _text(window: Window, members: list[Member], name: str, files: ExitStack) -> bytes:

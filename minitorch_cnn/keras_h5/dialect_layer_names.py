@@ -20,12 +20,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 from minitorch_cnn.errors import WeightsError
 from minitorch_cnn.keras_h5.hdf5 import Group
 from minitorch_cnn.keras_h5.hdf5.attributes import MOST_TEXTS
 from minitorch_cnn.keras_h5.hdf5.text import shown
-from minitorch_cnn.keras_h5.model_config import ModelConfig, parse_config
+from minitorch_cnn.keras_h5.model_config import ConfigLayer, ModelConfig, parse_config
 from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer, StoredWeight, stored_weight
 from minitorch_cnn.keras_h5.weight_names import is_keras_2, owner_path
 
@@ -78,8 +79,12 @@ def _read_lists(group: Group, root: Group, dialect: str, config: ModelConfig | N
     backend = group.text("backend") or root.text("backend")
     keras = _major_version(version)
     layers: list[StoredLayer] = []
+    described = {layer.name: layer for layer in config.layers} if config else {}
     for name in read_list(group, "layer_names"):
-        layers += _layers_of(group.group(name), name, keras)
+        found = _layers_of(group.group(name), name, keras)
+        if name in described:
+            _set_paths(found, described[name])
+        layers += found
     era = f"Keras {keras}"
     if version is None and any(is_keras_2(weight.name) for layer in layers for weight in layer.weights):
         keras, era = 2, "Keras 2 or later, judging by the names of its weights"
@@ -103,6 +108,54 @@ def _layers_of(group: Group, name: str, keras: int) -> list[StoredLayer]:
         for path, owned in owners.items()
         if path is not None
     ]
+
+
+def _set_paths(stored: list[StoredLayer], described: ConfigLayer) -> None:
+    """Find each stored layer in the description of its entry, and note the names of the models around it there.
+
+    In a nested model the weights are named by their layer, with or without the models around it; of several layers of
+    that name it is the one whose path has most in common with the weights' names, counted from the end.
+    """
+    if not described.layers:
+        for layer in stored:
+            layer.path = described.name
+        return
+    inside: dict[str, list[list[str]]] = {}
+    for path in _paths(described, []):
+        inside.setdefault(path[-1], []).append(path)
+    for layer in stored:
+        owner = owner_path(layer.weights[0].name) if layer.weights else None
+        if owner:
+            names = owner.split("/")
+            found = [(_common_end(path, names), path) for path in _named_like(inside, names)]
+            best = max((common for common, _ in found), default=0)
+            paths = [path for common, path in found if common == best]
+            layer.path = "/".join(paths[0]) if len(paths) == 1 else None
+
+
+def _named_like(inside: dict[str, list[list[str]]], names: list[str]) -> list[list[str]]:
+    """The described layers called like the end of `names`; a layer's own name may contain `/`."""
+    ends = ("/".join(names[start:]) for start in range(len(names)))
+    return next((inside[end] for end in ends if end in inside), [])
+
+
+def _common_end(path: list[str], names: list[str]) -> int:
+    """How many names at the end are the same."""
+    path, count = [part for name in path for part in name.split("/")], 0
+    for ours, theirs in zip(reversed(path), reversed(names)):
+        if ours != theirs:
+            break
+        count += 1
+    return count
+
+
+def _paths(layer: ConfigLayer, around: list[str]) -> Iterator[list[str]]:
+    """Yield the names from the outermost model to each layer that is not itself a model."""
+    names = [*around, layer.name]
+    if not layer.layers:
+        yield names
+    for inner in layer.layers:
+        yield from _paths(inner, names)
 
 
 def _major_version(version: str | None) -> int:

@@ -39,7 +39,7 @@ def read(root: Group, config: ModelConfig | None, version: str | None, zipped: b
     """Describe a file: its layers class by class, or in the model's order and with names if `config` describes it."""
     container = next(name for name in CONTAINERS if name in root)
     notes: list[str] = []
-    found = _walk(root.group(container), "", config.layers if config else None, {root.address}, 0, notes)
+    found = _walk(root.group(container), ("", ""), config.layers if config else None, {root.address}, 0, notes)
     dialect = f"{'.keras archive' if zipped else '.weights.h5'} (`{container}`)"
     if container != CONTAINERS[0]:
         era = "TensorFlow 2.12 to 2.14"
@@ -51,9 +51,14 @@ def read(root: Group, config: ModelConfig | None, version: str | None, zipped: b
 
 
 def _walk(
-    group: Group, place: str, described: tuple[ConfigLayer, ...] | None, seen: set[int], depth: int, notes: list[str]
-) -> list[StoredLayer]:
-    """The layers below one container, those of nested models included."""
+    group: Group, places: tuple[str, str], described: tuple[ConfigLayer, ...] | None, seen: set[int], depth: int,
+    notes: list[str],
+) -> list[StoredLayer]:  # fmt: skip
+    """The layers below one container, those of nested models included.
+
+    `places` are the names of the groups around it, "functional/", and of the models that these are, "base/".
+    """
+    place, path = places
     if depth > DEEPEST_NESTING or group.address in seen:
         raise WeightsError("models are nested in a circle or too deeply")
     seen.add(group.address)
@@ -73,15 +78,17 @@ def _walk(
         inner = next((container for container in CONTAINERS if container in child), None)
         if inner is not None:
             inside = description.layers if description else None
-            layers += _walk(child.group(inner), f"{place}{name}/", inside, seen, depth + 1, notes)
+            model = description.name if description else name
+            layers += _walk(child.group(inner), (f"{place}{name}/", f"{path}{model}/"), inside, seen, depth + 1, notes)
         else:
-            layers.append(_layer(child, kind, name, place, description, seen))
+            layers.append(_layer(child, kind, name, places, description, seen))
     return layers
 
 
 def _layer(
-    group: Group, kind: str, name: str, place: str, description: ConfigLayer | None, seen: set[int]
+    group: Group, kind: str, name: str, places: tuple[str, str], description: ConfigLayer | None, seen: set[int]
 ) -> StoredLayer:
+    place, path = places
     if group.address in seen:
         raise WeightsError(f"two layers share the group {shown(place + name)}")
     seen.add(group.address)
@@ -94,12 +101,15 @@ def _layer(
         if set(variables.names()) != {str(i) for i in range(count)}:
             raise WeightsError(f"the variables of {shown(place + name)} are not numbered from 0 to {count - 1}")
         weights = [stored_weight(variables, str(i), f"{place}{name}/vars/{i}") for i in range(count)]
-        name_by_shape(weights, description.absent if description else ())
+        name_by_shape(weights, description.absent if description else (), kind)
     hidden = _variables_below(group, 0)
     if hidden:
         weights.append(StoredWeight(f"{place}{name}/{hidden}", None, problem=INSIDE_A_LAYER))
     group.file.window.charge(2 * len(place) + len(name))  # for the two strings that are created here
-    return StoredLayer(stored_name, stored_name or f"{place}{name}", kind, weights, nested_in=place.rstrip("/"))
+    return StoredLayer(
+        stored_name, stored_name or f"{place}{name}", kind, weights, nested_in=place.rstrip("/"),
+        path=f"{path}{description.name}" if description else None,
+    )  # fmt: skip
 
 
 def _variables_below(group: Group, depth: int) -> str | None:

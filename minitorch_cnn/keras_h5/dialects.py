@@ -19,11 +19,12 @@ from minitorch_cnn.keras_h5.container import Container
 from minitorch_cnn.keras_h5.hdf5 import Group
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.stored import StoredFile
+from minitorch_cnn.keras_h5.windows_names import split_names
 
 
 def read_stored(container: Container) -> StoredFile:
     """Everything the file says about its weights, without reading any; raises WeightsError if it has none."""
-    root = container.hdf5.root
+    root = split_names(container.hdf5.root, dialect_weights_h5.CONTAINERS)
     if root.has_attribute("nb_layers"):
         return dialect_nb_layers.read(root)
     if dialect_layer_names.has_list(root, "layer_names") or "model_weights" in root:

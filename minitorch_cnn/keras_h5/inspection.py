@@ -12,9 +12,11 @@ from minitorch_cnn.errors import WeightsError
 from minitorch_cnn.keras_h5.container import opened
 from minitorch_cnn.keras_h5.conventions import find_conventions
 from minitorch_cnn.keras_h5.dialects import read_stored
+from minitorch_cnn.keras_h5.differences import settings_text
 from minitorch_cnn.keras_h5.fingerprints import fingerprint
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.mapping import LayerPlan, Plan, make_plan, sources_alone
+from minitorch_cnn.keras_h5.model_config import ConfigLayer
 from minitorch_cnn.keras_h5.reading import (
     check_decompressed_size,
     checked_choices,
@@ -64,7 +66,7 @@ def inspect(
         def fingerprint_of(layer: StoredLayer, partner: LayerPlan | None) -> str:
             if partner is not None and partner.problem is None:
                 sources = partner.sources
-            elif any(weight.problem is not None for weight in layer.weights):
+            elif any(weight.problem is not None and not weight.is_counter for weight in layer.weights):
                 return "not readable"
             elif too_large:
                 return "not read: too large when decompressed"
@@ -100,10 +102,13 @@ def report_of(
     `before`, the current fingerprints of the model's layers by name.
     """
     partners = {id(layer.stored): layer for layer in plan.layers} if plan else {}
+    described: dict[str | None, ConfigLayer] = dict(stored.config.paths()) if stored.config is not None else {}
     rows = []
     for layer in stored.layers:
         partner = partners.get(id(layer))
         row = LayerReport(shown(layer.label), weights_text(layer))
+        if layer.path in described:
+            row.described = settings_text(described[layer.path])
         if layer.weights:
             row.fingerprint = fingerprint_of(layer, partner)
             row.goes_to, row.steps = goes_to(partner) if plan else ("", "")

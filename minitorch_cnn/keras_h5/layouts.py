@@ -29,20 +29,21 @@ class Layout:
     """The steps that convert one stored array; by default none.
 
     `rows_channels_first` is the shape (H, W, C) of the feature map that a dense kernel's rows belong to, if the feature
-    map was flattened as (C, H, W).
+    map was flattened as (C, H, W); `one_by_one` is whether a dense kernel becomes that of a 1x1 convolution.
     """
 
     filters_first: bool = False
     rotated: bool = False
     rows_channels_first: tuple[int, int, int] | None = None
     standard_deviation: bool = False
+    one_by_one: bool = False
 
     def shape(self, stored: Shape) -> Shape:
         """The shape in our layout of an array of shape `stored`."""
         if self.filters_first:
             filters, channels, rows, columns = stored
             return (rows, columns, channels, filters)
-        return stored
+        return (1, 1, *stored) if self.one_by_one else stored
 
     def apply(self, stored: np.ndarray) -> np.ndarray:
         """The array in our layout, C-contiguous; the stored array itself if there is nothing to convert."""
@@ -56,6 +57,8 @@ class Layout:
             array = array.reshape(channels, rows, columns, -1).transpose(1, 2, 0, 3).reshape(array.shape)
         if self.standard_deviation:
             array = np.square(array)
+        if self.one_by_one:
+            array = array[None, None]
         return np.asarray(array, order="C")
 
     def __str__(self) -> str:
@@ -66,6 +69,8 @@ class Layout:
             steps.append("kernel rotated by 180 degrees (Theano)")
         if self.rows_channels_first is not None:
             steps.append("rows reordered from (c, h, w)")
+        if self.one_by_one:
+            steps.append("dense kernel as that of a 1x1 convolution")
         if self.standard_deviation:
             steps.append("standard deviation squared")
         return ", ".join(steps)

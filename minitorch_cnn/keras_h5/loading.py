@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.files.printable import printable
 from minitorch_cnn.keras_h5.container import opened
 from minitorch_cnn.keras_h5.conventions import find_conventions
 from minitorch_cnn.keras_h5.dialects import read_stored
@@ -114,7 +116,8 @@ def read(
 
     Without a model the names are those in the file, preceded by the nested model's name where two layers share one. The
     rows of a dense kernel after a flattened feature map keep their order, because only the model knows which row
-    belongs to which pixel. The arguments and errors are those of `load`.
+    belongs to which pixel. A layer with a weight that is no floating-point array (a count, a text) is left out with a
+    warning that names it; WeightsError if that leaves none. The other arguments and errors are those of `load`.
     """
     given: dict[str, Any] = {
         "kernels": kernels, "dim_ordering": dim_ordering, "flatten_order": flatten_order, "running_std": running_std,
@@ -124,12 +127,14 @@ def read(
         return load(path, target, dtype=dtype, allow_nonfinite=allow_nonfinite, **given).weights
     with opened(path) as container:
         stored = read_stored(container)
-        layers = stored.weighted()
+        layers = _of_numbers(path, stored.weighted())
         conventions = find_conventions(stored, None, choices)
-        broken = [weight for layer in layers for weight in layer.weights if weight.problem is not None]
+        all_weights = [weight for layer in layers for weight in layer.weights]
+        weights_in = [weight for weight in all_weights if not weight.is_counter] or all_weights
+        broken = [weight for weight in weights_in if weight.problem is not None]
         if broken or conventions.problems:
             raise WeightsError(f"{shown(broken[0].name)}: {broken[0].problem}" if broken else conventions.problems[0])
-        datasets = (weight.dataset for layer in layers for weight in layer.weights if weight.dataset is not None)
+        datasets = (weight.dataset for weight in weights_in if weight.dataset is not None)
         check_decompressed_size(datasets, container.size)
         times = Counter(layer.label for layer in layers)
         weights: dict[str, dict[str, np.ndarray]] = {}
@@ -143,3 +148,20 @@ def read(
                 if not (allow_nonfinite or is_finite(arrays[name])):
                     raise WeightsError(not_finite_message(layer, name))
     return weights
+
+
+def _of_numbers(path: str | os.PathLike, layers: list[StoredLayer]) -> list[StoredLayer]:
+    """The layers whose weights are floats and counters, with a warning about the others; all of them if none is."""
+    others = {layer.label: [each for each in layer.weights if each.of_another_type] for layer in layers}
+    floats = []
+    for layer in layers:
+        odd = others[layer.label]
+        if len(odd) < len(layer.weights) and all(weight.is_counter for weight in odd):
+            floats.append(layer)
+    if not floats:
+        return layers
+    for layer in [layer for layer in layers if layer not in floats]:
+        for weight in others[layer.label][:1]:
+            message = f"{os.fsdecode(path)}: left out {shown(layer.label)}: {shown(weight.name)}: {weight.problem}"
+            warnings.warn(printable(message), stacklevel=3)
+    return floats

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from math import isqrt
 
 from minitorch_cnn.keras_h5.conventions import Choices, Conventions, find_conventions
+from minitorch_cnn.keras_h5.differences import differences
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.layouts import Layout
 from minitorch_cnn.keras_h5.pairing import pair_layers
@@ -73,6 +74,9 @@ def make_plan(
     if not problems and skipped and len(skipped) == len(layers):
         problems = [f"no layer of the file fits the model; the first: {skipped[0][1]}"]
     notes = stored.notes + conventions.notes + _notes(stored, layers)
+    unlike = differences(stored.config, pairing.pairs, target) if stored.config is not None else None
+    if unlike is not None and all(layer.path is None for layer in target.layers):
+        notes = [unlike, *notes]
     return Plan(stored, target, conventions, layers, problems, skipped, notes)
 
 
@@ -88,18 +92,20 @@ def weight_layout(weight: StoredWeight, conventions: Conventions, layer: TargetL
         filters_first=axes == 4 and conventions.filters_first,
         rotated=axes == 4 and conventions.rotated,
         rows_channels_first=rows,
+        one_by_one=layer is not None and layer.path is not None and axes == 2 and layer.kind == "Conv2D",
         standard_deviation=axes == 1 and conventions.standard_deviation and weight.role == "moving_variance",
     )
 
 
 def sources_alone(layer: StoredLayer, conventions: Conventions) -> dict[str, Source]:
     """The sources of a layer without a partner in the model, by role if only one weight has it, else by name."""
-    times = Counter(weight.role for weight in layer.weights)
+    weights = [weight for weight in layer.weights if not weight.is_counter]
+    times = Counter(weight.role for weight in weights)
     return {
         weight.role if weight.role and times[weight.role] == 1 else weight.name: Source(
             weight, weight_layout(weight, conventions, None)
         )
-        for weight in layer.weights
+        for weight in weights
     }
 
 
@@ -127,12 +133,19 @@ def _by_role(stored: StoredLayer, layer: TargetLayer) -> list[tuple[str, StoredW
 
     Matching by position alone could load a gamma into a beta, because all arrays of a normalization have one shape.
     """
-    by_role = {weight.role: weight for weight in stored.weights}
-    if set(by_role) == set(layer.weights) and len(by_role) == len(stored.weights):
+    wanted = [weight for weight in stored.weights if weight.role != "count" and not weight.is_counter]
+    by_role = {_our_name(weight.role, layer): weight for weight in wanted}
+    if set(by_role) == set(layer.weights) and len(by_role) == len(wanted):
         return [(name, by_role[name]) for name in layer.weights]
-    if None not in by_role or len(stored.weights) != len(layer.weights):
+    if None not in by_role or len(wanted) != len(layer.weights):
         return None
-    return list(zip(layer.weights, stored.weights))
+    return list(zip(layer.weights, wanted))
+
+
+def _our_name(role: str | None, layer: TargetLayer) -> str | None:
+    """The layer's name for a weight: some versions call a depthwise kernel just "kernel", others do not."""
+    other = {"depthwise_kernel": "kernel", "kernel": "depthwise_kernel"}.get(role or "")
+    return other if role not in layer.weights and other in layer.weights else role
 
 
 def _names_problem(stored: StoredLayer, layer: TargetLayer) -> str:

@@ -1,16 +1,18 @@
-"""The description of the model in whole-model files, read as data only.
+"""What the description of the model in a whole-model file says about its weights, read as data only.
 
 Keras turns this JSON text into live objects, so a layer of class Lambda, or of a class from any installed module, can
-run code of the file's author. Here nothing is ever built from the description. Only five facts are read (each layer's
-class, its name, whether it is channels-first, which weights it lacks, what is nested in it), and a text that is too
-long, nested too deeply or not JSON is ignored.
+run code of the file's author. Here nothing is ever built from the description. To load weights, only five facts are
+read (each layer's class, its name, whether it is channels-first, which weights it lacks, what is nested in it), and a
+text that is too long, nested too deeply or not JSON is ignored. `architecture.py` reads all of it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
 
 LONGEST_CONFIG = 4 * 2**20
 DEEPEST_NESTING = 10
@@ -25,7 +27,8 @@ CHANNELS_FIRST = ("channels_first", "th")
 class ConfigLayer:
     """A layer in the description.
 
-    `layers` are the layers of a nested model, in order; `absent` are the weights that the layer was built without.
+    `layers` are the layers of a nested model, in order; `absent` are the weights that the layer was built without;
+    `settings` is everything that the description says about the layer.
     """
 
     class_name: str
@@ -33,6 +36,7 @@ class ConfigLayer:
     channels_first: bool | None
     absent: tuple[str, ...] = ()
     layers: tuple[ConfigLayer, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,16 @@ class ModelConfig:
                 flat.append(layer)
         return flat
 
+    def paths(self) -> Iterator[tuple[str, ConfigLayer]]:
+        """Yield (path, layer) of every layer that is not itself a model, after the names of the models around it."""
+        pending = [(layer.name, layer) for layer in reversed(self.layers)]
+        while pending:
+            path, layer = pending.pop()
+            if layer.layers:
+                pending.extend((f"{path}/{inner.name}", inner) for inner in reversed(layer.layers))
+            else:
+                yield path, layer
+
     def convolutions_channels_first(self) -> bool | None:
         """Whether the convolutions are channels-first; None if there are none or they disagree."""
         return _agreed(layer.channels_first for layer in self.flat() if layer.class_name.startswith("Conv"))
@@ -64,8 +78,8 @@ class ModelConfig:
 def parse_config(text: str | bytes) -> ModelConfig | None:
     """The description; None if the text is not a valid one."""
     try:
-        layers = _layers(_parse(text), 0, [MOST_LAYERS])
-    except _NotAConfig:
+        layers = _layers(parse_json(text), 0, [MOST_LAYERS])
+    except NotAConfig:
         return None
     return ModelConfig(layers) if layers else None
 
@@ -73,24 +87,24 @@ def parse_config(text: str | bytes) -> ModelConfig | None:
 def parse_version(text: str | bytes) -> str | None:
     """The Keras version in an archive's `metadata.json`; None if there is none."""
     try:
-        metadata = _parse(text)
-    except _NotAConfig:
+        metadata = parse_json(text)
+    except NotAConfig:
         return None
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     return version if isinstance(version, str) else None
 
 
-def _parse(text: str | bytes) -> object:
-    """Parse JSON of limited size into plain lists, dicts, strings and numbers."""
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON of limited size into plain lists, dicts, strings and finite numbers; raises NotAConfig."""
     if len(text) > LONGEST_CONFIG:
-        raise _NotAConfig
+        raise NotAConfig
     try:
-        return json.loads(text, parse_int=_small_number)
+        return json.loads(text, parse_int=_small_number, parse_float=_finite_number, parse_constant=_finite_number)
     except (ValueError, RecursionError):
-        raise _NotAConfig from None
+        raise NotAConfig from None
 
 
-class _NotAConfig(Exception):
+class NotAConfig(Exception):
     """The text is not JSON, or it does not describe a model."""
 
 
@@ -99,16 +113,22 @@ def _layers(model: object, depth: int, allowance: list[int]) -> tuple[ConfigLaye
     config = model.get("config") if isinstance(model, dict) else None
     entries = config.get("layers") if isinstance(config, dict) else config
     if not isinstance(entries, list) or depth > DEEPEST_NESTING:
-        raise _NotAConfig
+        raise NotAConfig
     allowance[0] -= len(entries)
     if allowance[0] < 0:
-        raise _NotAConfig
-    return tuple(_layer(entry, depth, allowance) for entry in entries)
+        raise NotAConfig
+    return tuple(_layer(entry, depth, allowance) for entry in entries if not _is_operation(entry))
+
+
+def _is_operation(entry: object) -> bool:
+    """Whether this is an operation such as x + y, which Keras 3 lists like a layer but stores nothing for."""
+    module = entry.get("module") if isinstance(entry, dict) else None
+    return isinstance(module, str) and ".ops" in module
 
 
 def _layer(entry: object, depth: int, allowance: list[int]) -> ConfigLayer:
     if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
-        raise _NotAConfig
+        raise NotAConfig
     class_name, config = entry["class_name"], entry.get("config")
     nested = _layers(entry, depth + 1, allowance) if class_name in MODEL_CLASSES else ()
     settings = config if isinstance(config, dict) else {}
@@ -116,7 +136,7 @@ def _layer(entry: object, depth: int, allowance: list[int]) -> ConfigLayer:
     order = settings.get("data_format", settings.get("dim_ordering"))
     channels_first = order in CHANNELS_FIRST if isinstance(order, str) else None
     absent = tuple(weight for setting, weight in SWITCHES.items() if settings.get(setting) is False)
-    return ConfigLayer(class_name, name if isinstance(name, str) else "", channels_first, absent, nested)
+    return ConfigLayer(class_name, name if isinstance(name, str) else "", channels_first, absent, nested, settings)
 
 
 def _agreed(values: Iterable[bool | None]) -> bool | None:
@@ -127,3 +147,11 @@ def _agreed(values: Iterable[bool | None]) -> bool | None:
 def _small_number(digits: str) -> int:
     """The integer, or 0 for an absurdly long one, because parsing a million digits would take minutes."""
     return int(digits) if len(digits) < 20 else 0
+
+
+def _finite_number(digits: str) -> float:
+    """The number; raises ValueError for NaN and infinities, which JSON does not have but Python's parser accepts."""
+    number = float(digits)
+    if not isfinite(number):
+        raise ValueError(digits)
+    return number

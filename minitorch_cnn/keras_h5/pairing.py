@@ -7,7 +7,9 @@ cases where the order could be wrong:
 * layers of a nested model, because their order in the file depends on which were frozen when it was saved;
 * if both sides have exactly the same names.
 
-The `.weights.h5` dialects keep only the order within each class, so there each class is paired separately.
+The `.weights.h5` dialects keep only the order within each class, so there each class is paired separately. A model that
+was made from the file's own description is paired by the layers' paths in it, and in order where names do not tell
+them.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ class Pairing:
 def pair_layers(stored: StoredFile, target: Target, by_name: bool) -> Pairing:
     """Pair the file's layers with the model's; layers without weights are ignored."""
     files, models = stored.weighted(), target.weighted()
+    if any(layer.path is not None for layer in models):
+        return _pair_by_path(stored, files, models)
     if by_name:
         return _pair_on_request(stored, files, models)
     if _same_names(files, models):
@@ -53,6 +57,46 @@ def pair_layers(stored: StoredFile, target: Target, by_name: bool) -> Pairing:
         files, models = _left_over(stored.weighted(), target.weighted(), pairing.pairs)
         pairing.pairs += _pairs_by_name(files, models)
     return pairing
+
+
+def _pair_by_path(stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]) -> Pairing:
+    """Pair the layers of a model that was made from the file's description; every layer must have its weights."""
+    by_path = {layer.path: layer for layer in files if layer.path is not None}
+    pairs = [(by_path[layer.path], layer) for layer in models if layer.path in by_path]
+    pairs += _in_place(stored, *_left_over(files, models, pairs))
+    _, missing = _left_over(files, models, pairs)
+    problem = f"the file describes {_names(missing)} but has no weights for it"
+    return Pairing(pairs, [problem] if missing else [])
+
+
+def _in_place(
+    stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]
+) -> list[tuple[StoredLayer, TargetLayer]]:
+    """Pairs of layers inside a nested model whose weights' names do not tell their paths: in order, as Keras does.
+
+    The file lists a nested model's trainable weights first. Nothing is paired where numbers or shapes differ.
+    """
+    if not stored.in_order or stored.config is None:
+        return []
+    place = {path: number for number, (path, _) in enumerate(stored.config.paths())}
+    inside: dict[str, list[TargetLayer]] = {}
+    for layer in sorted(models, key=lambda layer: (not layer.trainable, place.get(layer.path or "", 0))):
+        inside.setdefault((layer.path or "").partition("/")[0], []).append(layer)
+    pairs: list[tuple[StoredLayer, TargetLayer]] = []
+    for name, some_models in inside.items():
+        some_files = [layer for layer in files if name == (layer.nested_in or layer.name)]
+        if [_sizes(each) for each in some_files] == [_sizes(each) for each in some_models]:
+            pairs += zip(some_files, some_models)
+    return pairs
+
+
+def _sizes(layer: StoredLayer | TargetLayer) -> list[list[int]]:
+    """The sizes of all weights, in no order: axes and weights have different ones in different versions."""
+    if isinstance(layer, StoredLayer):
+        shapes = [weight.shape for weight in layer.weights if not weight.is_counter]
+    else:
+        shapes = list(layer.weights.values())
+    return sorted(sorted(shape) for shape in shapes)
 
 
 def _pair_on_request(stored: StoredFile, files: Sequence[StoredLayer], models: Sequence[TargetLayer]) -> Pairing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from minitorch_cnn.files.printable import printable
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.mapping import LayerPlan
 from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer, StoredWeight
@@ -27,7 +28,7 @@ class LayerReport:
 
     `weights` lists its weights with their shapes; `goes_to` names the model's layer that it belongs to, or says why
     there is none, and `steps` the conversions on loading; `fingerprint` is that of its weights in our layout, and
-    `before` that of the model's layer before loading.
+    `before` that of the model's layer before loading; `described` is what the file's description of the model says.
     """
 
     name: str
@@ -36,6 +37,7 @@ class LayerReport:
     before: str = ""
     fingerprint: str = ""
     steps: str = ""
+    described: str = ""
 
 
 @dataclass
@@ -62,7 +64,7 @@ class Report:
     def __str__(self) -> str:
         weighted = sum(bool(layer.fingerprint) for layer in self.layers)
         lines = [
-            f"{self.path}: {self.dialect}",
+            f"{printable(self.path)}: {self.dialect}",
             f"written by {self.writer}",
             f"{counted(weighted, 'layer')} with weights, {self.numbers:,} numbers in {self.size:,} bytes",
             "",
@@ -85,7 +87,12 @@ class Report:
         else:
             head = ("layer in the file", "weights", "goes to", "fingerprint", "")
             cells = lambda row: (row.goes_to, row.fingerprint, row.steps)  # noqa: E731
-        return [head, *((row.name, row.weights, *cells(row)) for row in self.layers)]
+        rows = [(row.name, row.weights, *cells(row)) for row in self.layers]
+        if not any(row.described for row in self.layers):
+            return [head, *rows]
+        described = [row.described for row in self.layers]
+        head = (*head[:2], "described as", *head[2:])
+        return [head, *((*row[:2], text, *row[2:]) for row, text in zip(rows, described))]
 
     def _verdict(self) -> list[str]:
         """The lines that say whether the file fits, and for which layers of the model it has weights."""

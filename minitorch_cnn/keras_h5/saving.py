@@ -9,15 +9,20 @@ renamed, so that other programs see either the old file or the new one.
 from __future__ import annotations
 
 import errno
+import json
 import os
-import secrets
+import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError, ShapeError, WeightsError, require
+from minitorch_cnn.files.abandoned import temporary_file
+from minitorch_cnn.keras_h5.container import CONFIG_MEMBER, METADATA_MEMBER, WEIGHTS_MEMBER
 from minitorch_cnn.keras_h5.target import WEIGHT_ORDER, Target, TargetLayer, shape_text
 
 if TYPE_CHECKING:
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 Weights = Mapping[str, Mapping[str, np.ndarray]]
 
 # Without a version Keras 2 assumes a file of Keras 1; this version implies kernels (rows, columns, in, out).
+KERAS_3_VERSION = "3.15.1"  # the version whose `.keras` files look like ours
 KERAS_VERSION, BACKEND = b"2.15.0", b"tensorflow"
 LONGEST_NAME = 4_096  # bytes; each name occurs twice in the names of its weights, which share one attribute
 LONGEST_ATTRIBUTE = 64_512  # an HDF5 object header holds 64 KB; Keras leaves 1 KB for everything else
@@ -52,8 +58,50 @@ def save(path: str | os.PathLike, target: Target, weights: Weights) -> None:
             advice = ", or save as .weights.h5" if _can_be_stored(layer.name, as_path=False) else ""
             raise ArgumentError(f"a layer named {ascii(layer.name)[:60]} cannot be saved; give it another name{advice}")
     _check(target, weights)
-    with _replacing(path) as file:
-        (_write_classes if by_class else _write_lists)(file, target, weights)
+    with _replacing(path) as draft, _hdf5(draft) as file:
+        if by_class:
+            _write_classes(file, target, weights)
+        else:
+            _write_lists(file, target, weights)
+
+
+def save_model(path: str | os.PathLike, target: Target, weights: Weights, description: dict[str, Any]) -> None:
+    """Write a whole model, its description and its weights, to a file that Keras can load.
+
+    Arguments and errors are those of `save`, but `path` is `x.keras`, for Keras 3, or `x.h5`, for tf.keras and Keras 2;
+    `description` is what Keras calls the model's config, and `target` lists the layers in the order of Keras's own.
+    """
+    path = os.fsdecode(path)
+    zipped = path.lower().endswith(".keras")
+    for layer in target.layers:
+        if not _can_be_stored(layer.name, as_path=not zipped):
+            raise ArgumentError(f"a layer named {ascii(layer.name)[:60]} cannot be saved; give it another name")
+    _check(target, weights)
+    text = json.dumps(description)
+    with _replacing(path) as draft:
+        if zipped:
+            _write_archive(draft, target, weights, text)
+            return
+        with _hdf5(draft) as file:
+            file.attrs["backend"], file.attrs["keras_version"] = BACKEND, KERAS_VERSION
+            file.attrs["model_config"] = text.encode()
+            _write_lists(file.create_group("model_weights"), target, weights)
+
+
+def _write_archive(draft: str, target: Target, weights: Weights, text: str) -> None:
+    """Write the zip that Keras 3 calls `.keras`; nothing in it is compressed."""
+    inside = f"{draft}.h5"
+    try:
+        with _hdf5(inside) as file:
+            _write_classes(file, target, weights)
+        metadata = {"keras_version": KERAS_3_VERSION, "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S")}
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(METADATA_MEMBER, json.dumps(metadata))
+            archive.writestr(CONFIG_MEMBER, text)
+            archive.write(inside, WEIGHTS_MEMBER)
+    finally:
+        if os.path.exists(inside):
+            os.unlink(inside)
 
 
 def _can_be_stored(name: str, as_path: bool) -> bool:
@@ -82,7 +130,7 @@ def _check(target: Target, weights: Weights) -> None:
                 raise ShapeError(f"{layer.name}: expected {name} {shape_text(shape)}, got {shape_text(found)}")
 
 
-def _write_lists(file: h5py.File, target: Target, weights: Weights) -> None:
+def _write_lists(file: h5py.Group, target: Target, weights: Weights) -> None:
     """Write `layer_names`, and for each layer a group with `weight_names` and arrays at `layer/kernel:0`."""
     file.attrs["backend"], file.attrs["keras_version"] = BACKEND, KERAS_VERSION
     _write_names(file, "layer_names", [layer.name for layer in target.layers])
@@ -133,21 +181,27 @@ def _float32(array: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def _replacing(path: str) -> Iterator[h5py.File]:
-    """Yield an HDF5 file that replaces `path` when the block ends without an error, and is deleted otherwise."""
+def _hdf5(draft: str) -> Iterator[h5py.File]:
+    """Yield a new HDF5 file at `draft`, which this process may have locked already."""
     h5py = require("h5py", "saving a Keras weight file")  # reading does not need it
+    with h5py.File(draft, "w", locking=False) as file:
+        yield file
+
+
+@contextmanager
+def _replacing(path: str) -> Iterator[str]:
+    """Yield the name of a file to write, which replaces `path` when the block ends without an error.
+
+    Otherwise it is deleted.
+    """
     final = os.path.realpath(path)  # if `path` is a link, the file that it points to is replaced
-    draft = f"{final}.{secrets.token_hex(4)}.part"
     try:
-        try:
-            with h5py.File(draft, "x") as file:
-                yield file
+        with temporary_file(Path(final)) as (empty, draft):
+            empty.close()
+            yield str(draft)
             with open(draft, "rb+") as written:
                 os.fsync(written.fileno())
             os.replace(draft, final)
-        finally:
-            if os.path.exists(draft):
-                os.unlink(draft)
     # h5py raises RuntimeError when the disk is full on closing, ValueError or TypeError when two names collide.
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise WeightsError(f"{path}: not saved: {_reason(error, final)}") from None

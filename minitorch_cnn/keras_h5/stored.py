@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from minitorch_cnn.errors import WeightsError
 from minitorch_cnn.keras_h5.hdf5 import DatasetNode, Group
 from minitorch_cnn.keras_h5.model_config import ModelConfig
-from minitorch_cnn.keras_h5.target import WEIGHT_ORDER, Shape
+from minitorch_cnn.keras_h5.target import BATCH_NORMALIZATION, KERNEL_AND_BIAS, Shape
 from minitorch_cnn.keras_h5.weight_names import weight_role
 
 
@@ -31,6 +31,17 @@ class StoredWeight:
         return (self.dataset.shape or ()) if self.dataset is not None else ()
 
     @property
+    def is_counter(self) -> bool:
+        """Whether these are integers that only Keras needs, such as a count of batches or a random state."""
+        numbers = self.dataset.datatype if self.dataset is not None else None
+        return numbers is not None and numbers.numpy is not None and not numbers.is_float and len(self.shape) < 2
+
+    @property
+    def of_another_type(self) -> bool:
+        """Whether this is an array of something else than floats, such as a count or a text; no layer here has one."""
+        return self.dataset is not None and self.dataset.shape is not None and not self.dataset.datatype.is_float
+
+    @property
     def type_name(self) -> str:
         """The number type as messages call it."""
         return self.dataset.datatype.name if self.dataset is not None else "?"
@@ -43,6 +54,7 @@ class StoredLayer:
     `name` is None if the dialect stores no names; `label` is the name used in messages either way. `kind` is the class
     in snake case ("conv2d") if the dialect stores it. `nested_in` is the path of the nested model that the layer
     belongs to, "" at the top. `inner_name` is the layer's name within the names of its weights, which may differ.
+    `path` is the layer's name after those of the models around it ("base/conv1"), if the file describes the model.
     """
 
     name: str | None
@@ -51,6 +63,7 @@ class StoredLayer:
     weights: list[StoredWeight]
     nested_in: str = ""
     inner_name: str | None = None
+    path: str | None = None
 
 
 @dataclass
@@ -86,21 +99,39 @@ def stored_weight(group: Group, path: str, name: str, keras: int | None = None) 
         if _is_bfloat16(weight.dataset, keras):
             weight.dataset.use_bfloat16()
         weight.dataset.check()
+        if 0 in weight.shape:  # no layer has such a weight
+            raise WeightsError(f"it is empty: its shape is {'x'.join(map(str, weight.shape))}")
     except WeightsError as error:
         weight.problem = str(error)
     return weight
 
 
-def name_by_shape(weights: list[StoredWeight], absent: tuple[str, ...] = ()) -> None:
-    """Set the roles of numbered weights if their shapes are unambiguous: kernel and bias, or a normalization's four.
+# The weights of classes that have others than a convolution or a batch normalization, in Keras's order.
+ROLES = {
+    "depthwise_conv2d": ("depthwise_kernel", "bias"),
+    "layer_normalization": ("gamma", "beta"),
+    "layer_scale": ("gamma",),
+    "normalization": ("mean", "variance", "count"),
+    "p_re_lu": ("alpha",),
+    "separable_conv2d": ("depthwise_kernel", "pointwise_kernel", "bias"),
+}
 
-    A normalization with three arrays has no gamma or no beta; only the model's description tells which is `absent`.
+
+def name_by_shape(weights: list[StoredWeight], absent: tuple[str, ...] = (), kind: str | None = None) -> None:
+    """Set the roles of numbered weights: by their class, or if their shapes are unambiguous.
+
+    These are kernel and bias, or a batch normalization's four. A normalization with fewer arrays has no gamma or no
+    beta; only the model's description tells which is `absent`.
     """
+    if kind in ROLES:
+        for role, weight in zip([role for role in ROLES[kind] if role not in absent], weights):
+            weight.role = role
+        return
     axes = [len(weight.shape) for weight in weights]
-    normalization = [name for name in WEIGHT_ORDER[2:] if name not in absent]
+    normalization = [name for name in BATCH_NORMALIZATION if name not in absent]
     roles: Sequence[str]
     if axes and axes[0] >= 2 and axes[1:] in ([], [1]):
-        roles = WEIGHT_ORDER[:2]
+        roles = KERNEL_AND_BIAS
     else:
         roles = normalization if axes == [1] * len(normalization) else ()
     for role, weight in zip(roles, weights):

@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from minitorch_cnn.errors import ArgumentError
 
 # Keras's own order of a layer's weights, and its names for them.
-WEIGHT_ORDER = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+KERNEL_AND_BIAS = ("kernel", "bias")
+BATCH_NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")
+WEIGHT_ORDER = (
+    "kernel", "depthwise_kernel", "pointwise_kernel", "bias", *BATCH_NORMALIZATION, "alpha", "mean", "variance",
+)  # fmt: skip
 
 Shape = tuple[int, ...]
 
@@ -28,7 +32,8 @@ class TargetLayer:
     (`WEIGHT_ORDER`), (KH, KW, C, K) or (in, out) for a kernel and (K,) for all others; `input_shape` and
     `output_shape`, for one image, (H, W, C) or (features,); `trainable`, whether training changes the layer;
     `flatten_shape`, the shape (H, W, C) of the flattened feature map that a Dense or BatchNormalization receives, None
-    for all other layers.
+    for all other layers; `path`, its name in a file that describes this model, after the names of the models around it,
+    None if the model was not made from such a file; `settings`, Keras's words for what the layer computes.
     """
 
     name: str
@@ -38,6 +43,8 @@ class TargetLayer:
     output_shape: Shape | None = None
     trainable: bool = True
     flatten_shape: tuple[int, int, int] | None = None
+    path: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def group_name(self) -> str:

@@ -20,11 +20,14 @@ KERAS_1_ROLES = {
 }  # fmt: skip
 
 KERAS_1_NAME = re.compile(r"(?P<layer>.+)_(?P<role>W|b|gamma|beta|running_mean|running_std)(_\d+)?(?P<device>:\d+)?")
-KERAS_2_NAME = re.compile(r"(?P<role>kernel|bias|gamma|beta|moving_mean|moving_variance)(_\d+)?(:\d+)?")
+KERAS_2_NAME = re.compile(
+    r"(?P<role>kernel|depthwise_kernel|pointwise_kernel|bias|gamma|beta|moving_mean|moving_variance|alpha|mean|variance"
+    r"|count)(_\d+)?(:\d+)?"
+)
 
 
 def weight_role(name: str) -> str | None:
-    """"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", or None if the name does not tell."""
+    """ "kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", or None if the name does not tell."""
     last = name.rsplit("/", 1)[-1]
     if match := KERAS_2_NAME.fullmatch(last):
         return match["role"]
@@ -55,7 +58,7 @@ def is_keras_2(name: str) -> bool:
 
 
 def keras_1_backend(name: str) -> str | None:
-    """"tensorflow" for a name of Keras 1 that ends in ":0", "theano" for one that does not, else None."""
+    """ "tensorflow" for a name of Keras 1 that ends in ":0", "theano" for one that does not, else None."""
     match = KERAS_1_NAME.fullmatch(name.rsplit("/", 1)[-1])
     if match is None or is_keras_2(name):
         return None

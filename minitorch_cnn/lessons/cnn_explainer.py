@@ -70,6 +70,8 @@ def _stages(model: Sequential) -> list[tuple]:
     if size != (SIZE, SIZE, 3):
         shape = "x".join(map(str, size))
         raise ArgumentError(f"CNN Explainer: expected a Tiny VGG, for images of {SIZE}x{SIZE}x3, got one for {shape}")
+    if any(node.inputs != (place,) for place, node in enumerate(model.nodes())):
+        raise ArgumentError("CNN Explainer: expected a Tiny VGG, a chain of layers, got a network with branches")
     stages = []
     for layer in model.layers:
         kind = type(layer).__name__

@@ -111,7 +111,7 @@ class SoftmaxDiagonal(Softmax):
 class ConstantStatistics(BatchNorm):
     def backward(self, dy, need_dx=True):
         super().backward(dy, need_dx)
-        _, inverse, _ = self.recall()
+        _, _, inverse, _ = self.recall()
         return dy * self.parameters["gamma"] * inverse  # wrong: the mean and the variance depend on x as well
 
 

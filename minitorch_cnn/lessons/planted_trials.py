@@ -55,7 +55,7 @@ def _layer(make: Callable[[type], layers.Layer], x: np.ndarray) -> Trial:
         upstream = np.random.default_rng(0)
         model = model_of(make(kind), x.shape[1:])
         dy = upstream.standard_normal((len(x), *model.output_shape))
-        found = Problem(model, x.copy(), None, None, True, dy).arrays()
+        found = Problem(model, x.copy(), None, None, True, [dy]).arrays()
         return {name.rpartition("/")[2]: gradient for name, _, gradient in found}  # without the layer's name
 
     return Trial(check, computes)

@@ -41,9 +41,9 @@ def trace_step(
     rate, state = float(optimizer.learning_rate), _side_effects(model)
     joined = _joined(model, x, labels, loss)
     _undo(model, state)
-    rows = [_row(model, layer, index, len(x)) for index, layer in enumerate(model.layers)]
+    rows = _rows(model, len(x))
     value, prediction, outputs = _passes(model, x, labels, loss, rows)
-    trained = [(row, layer, name) for row, layer in zip(rows, model.layers) for name in layer.gradients]
+    trained = [(row, layer, name) for layer, row in rows.items() for name in layer.gradients]
     before = {(layer.name, name): np.array(layer.parameters[name]) for _, layer, name in trained}
     lengths = {(layer.name, name): _length(layer.gradients[name]) for _, layer, name in trained}
     start = time.perf_counter()
@@ -56,8 +56,8 @@ def trace_step(
     _undo(model, state)
     after, prediction_after = _loss_only(model, x, labels, loss)
     return StepTrace(
-        len(x), type(loss).__name__, repr(optimizer), rate, value, after, seconds, rows, prediction, prediction_after,
-        outputs, joined
+        len(x), type(loss).__name__, repr(optimizer), rate, value, after, seconds, list(rows.values()), prediction,
+        prediction_after, outputs, joined
     )  # fmt: skip
 
 
@@ -71,18 +71,19 @@ def _joined(model, x, labels, loss):
     return min(seconds)
 
 
-def _passes(model: Any, x: Array, labels: Any, loss: Any, rows: list) -> tuple[float, np.ndarray, dict]:
+def _passes(model: Any, x: Array, labels: Any, loss: Any, rows: dict) -> tuple[float, np.ndarray, dict]:
     """Both passes, a layer at a time, noted in `rows`; returns the loss, the prediction, and feature maps to show."""
     watch = _Watch(rows)
     value = model.loss_and_gradients(x, labels, loss, training=True, observer=watch)
-    _note_output(rows[-1], model.layers[-1], model.prediction)
+    last = model.nodes()[-1].layer
+    _note_output(rows[last], last, model.prediction)
     return value, np.array(model.prediction), watch.outputs
 
 
 class _Watch(passes.Observer):
-    """Notes what happens in each layer, in one of `rows` (a layer's row is as far down as its node)."""
+    """Notes what happens in each layer, in its row; the times of a layer that stands at several places add up."""
 
-    def __init__(self, rows: list) -> None:
+    def __init__(self, rows: dict) -> None:
         self.rows = rows
         self.outputs: dict[str, np.ndarray] = {}
         self.started = 0.0
@@ -91,8 +92,8 @@ class _Watch(passes.Observer):
         self.started = time.perf_counter()
 
     def after_forward(self, node: passes.Node, x: Any, y: Array, kept: Any) -> None:
-        row = self.rows[node.output - 1]
-        row.forward_seconds = time.perf_counter() - self.started
+        row = self.rows[node.layer]
+        row.forward_seconds += time.perf_counter() - self.started
         _note_output(row, node.layer, y)
         if isinstance(node.layer, Conv2D):
             _note_algorithm(row, node.layer, node.layer.algorithm_for(x))
@@ -100,15 +101,21 @@ class _Watch(passes.Observer):
             self.outputs[node.layer.name] = np.array(y[0])
 
     def before_backward(self, node: passes.Node, dy: Array) -> None:
-        self.rows[node.output - 1].gradient = Statistics.of(dy)
+        self.rows[node.layer].gradient = Statistics.of(dy)
         self.started = time.perf_counter()
 
     def after_backward(self, node: passes.Node, dy: Array, dx: Any, gradients: dict) -> None:
-        self.rows[node.output - 1].backward_seconds = time.perf_counter() - self.started
+        self.rows[node.layer].backward_seconds += time.perf_counter() - self.started
 
 
-def _row(model: Any, layer: Any, index: int, images: int) -> LayerTrace:
-    visited = index >= model.lowest_trainable()
+def _rows(model: Any, images: int) -> dict[Any, LayerTrace]:
+    """{layer: its row}, without what is measured."""
+    needed = passes.need_gradients(model.nodes())
+    visited = {node.layer for node in model.nodes() if node.output in needed}
+    return {layer: _row(model, layer, layer in visited, images) for layer in model.layers}
+
+
+def _row(model: Any, layer: Any, visited: bool, images: int) -> LayerTrace:
     state = "trained" if layer.parameters else ""
     if layer.parameters and not layer.trainable:
         state = "frozen, gradient passes" if visited else "frozen"
@@ -138,9 +145,11 @@ def _note_algorithm(row: LayerTrace, layer: Any, algorithm: Any) -> None:
 
 
 def _loss_only(model: Any, x: Array, labels: Any, loss: Any) -> tuple[float, np.ndarray]:
-    last = model.layers[-1]
+    last = model.nodes()[-1].layer
     together = joint(loss, last)
-    y, _ = passes.forward(model.nodes(), [model.receive(x)], training=True, scores=together)
+    nodes = model.nodes()
+    scores = {nodes[-1].output} if together else ()
+    y, _ = passes.forward(nodes, [model.receive(x)], training=True, scores=scores)
     if together:
         return loss.from_scores(y, labels)[0], np.array(last.activation.forward(y))
     return loss.value_and_gradient(y, labels)[0], np.array(y)
@@ -153,8 +162,7 @@ def _length(array):
 def _warm_up(model, x, labels, loss, optimizer):
     """Run what will be watched once, so that nothing is compiled while the clock runs; the model stays as it is."""
     state = _side_effects(model)
-    rows = [_row(model, layer, index, len(x)) for index, layer in enumerate(model.layers)]
-    _passes(model, x, labels, loss, rows)
+    _passes(model, x, labels, loss, _rows(model, len(x)))
     model.loss_and_gradients(x, labels, loss, training=True)
     _undo(model, state)
     small = Sequential([Dense(1)], (1,), seed=0, dtype=model.dtype)

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from minitorch_cnn.datasets.preprocessing import Caffe
 from minitorch_cnn.engine import layers
-from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.models.published import check_arguments, with_weights
 from minitorch_cnn.network.sequential import Sequential
 
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # (convolutions, filters); a pool follows each block
-SMALLEST = 32  # pixels, which five pools halve to one
 
 
 def vgg16(
@@ -28,12 +27,7 @@ def vgg16(
     Raises ShapeError for another input shape, ArgumentError when arguments contradict each other, and WeightsError when
     the weights do not fit.
     """
-    if len(input_shape) != 3 or min(input_shape[:2]) < SMALLEST or input_shape[2] < 1:
-        raise ShapeError(f"vgg16: expected input_shape (H, W, C) of at least {SMALLEST}x{SMALLEST}, got {input_shape}")
-    if not include_top and classes != 1000:
-        raise ArgumentError(f"vgg16: classes: expected none with include_top=False, which has no top; got {classes}")
-    if weights == "imagenet":
-        raise ArgumentError("vgg16: expected the path of a weight file; weight_files.fetch('vgg16') returns one")
+    check_arguments("vgg16", include_top, input_shape, classes, weights)
     stack: list[layers.Layer] = []
     for block, (convolutions, filters) in enumerate(BLOCKS, 1):
         for number in range(1, convolutions + 1):
@@ -50,6 +44,4 @@ def vgg16(
         ]
     preprocessing = Caffe() if input_shape[2] == 3 else None
     model = Sequential(stack, input_shape, seed=seed, preprocessing=preprocessing)
-    if weights is not None:
-        model.load_weights(weights)
-    return model
+    return with_weights(model, weights)

@@ -4,10 +4,14 @@
     model = models.vgg16(weights=path)
     weight_files.top5(model.predict(photos)[0])       # [("n02123045", "tabby", 0.82), ...]
 
-A file is used only if it has the published checksum, whether it has just been downloaded or was there already.
+A file is used only if it has the published checksum, whether it has just been downloaded or was there already. Nobody
+has published one for MobileNetV2: there the checksum of the first download is recorded beside the file, and holds for
+later ones.
 """
 
 import json
+import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,34 +20,54 @@ import numpy as np
 
 from minitorch_cnn.errors import ArgumentError, DataError, ShapeError
 from minitorch_cnn.files import download
+from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.regular import read_small
+from minitorch_cnn.files.replacing import replacing
 
-KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/"
-KERAS_FIRST = "https://github.com/fchollet/deep-learning-models/releases/download/v0.1/"
+GOOGLE = "https://storage.googleapis.com/"  # from where Keras itself downloads
+KERAS = f"{GOOGLE}tensorflow/keras-applications/"
+GITHUB = "https://github.com/"
 
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file on the web: its name, its addresses, the MD5 checksum, and for a large file its size in bytes."""
+    """A file on the web: its name, its addresses, its MD5 checksum if one is published, and its size if it is known."""
 
     name: str
     urls: tuple[str, ...]
-    md5: str
-    size: int | None = None
+    md5: str | None
+    size: int | None = None  # bytes
 
 
-def _vgg16(name, md5, size):
-    return PublishedFile(name, (KERAS + name, KERAS_FIRST + name), md5, size)
+def _file(name: str, md5: str | None, *places: str, size: int | None = None) -> PublishedFile:
+    return PublishedFile(name, tuple(place + name for place in places), md5, size)
 
+
+VGG16 = f"{KERAS}vgg16/", f"{GITHUB}fchollet/deep-learning-models/releases/download/v0.1/"
+RESNET = f"{KERAS}resnet/", f"{GITHUB}keras-team/keras-applications/releases/download/resnet/"
+MOBILENET_V2 = (f"{KERAS}mobilenet_v2/",)
+EFFICIENTNET = (f"{GOOGLE}keras-applications/",)
 
 # (model, with the top): file
 WEIGHTS = {
-    ("vgg16", True): _vgg16(
-        "vgg16_weights_tf_dim_ordering_tf_kernels.h5", "64373286793e3c8b2b4e3219cbf3544b", 553_467_096
+    ("vgg16", True): _file(
+        "vgg16_weights_tf_dim_ordering_tf_kernels.h5", "64373286793e3c8b2b4e3219cbf3544b", *VGG16, size=553_467_096
     ),
-    ("vgg16", False): _vgg16(
-        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc", 58_889_256
+    ("vgg16", False): _file(
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc", *VGG16, size=58_889_256
     ),
+    ("resnet50", True): _file(
+        "resnet50_weights_tf_dim_ordering_tf_kernels.h5", "2cb95161c43110f7111970584f804107", *RESNET
+    ),
+    ("resnet50", False): _file(
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "4d473c1dd8becc155b73f8504c6f6626", *RESNET
+    ),
+    ("mobilenet_v2", True): _file("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5", None, *MOBILENET_V2),
+    ("mobilenet_v2", False): _file(
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", None, *MOBILENET_V2
+    ),
+    ("efficientnet_b0", True): _file("efficientnetb0.h5", "902e53a9f72be733fc0bcb005b3ebbac", *EFFICIENTNET),
+    ("efficientnet_b0", False): _file("efficientnetb0_notop.h5", "50bc09e76180e00e4465e1a485ddc09d", *EFFICIENTNET),
 }
 CLASS_INDEX = PublishedFile(
     "imagenet_class_index.json",
@@ -55,19 +79,26 @@ CLASS_INDEX = PublishedFile(
 )
 CLASSES = 1000
 LARGEST_CLASS_INDEX = 1 << 20  # bytes; the real file is about 35 kB
+LARGEST_RECORD = 100  # bytes of the checksum of a first download
 
 
 def fetch(model: str, top: bool = True, folder: str | Path | None = None, progress: bool = True) -> Path:
     """The path of the published Keras weights of `model`; downloads them if they are not there yet.
 
-    Arguments: `model` "vgg16"; `top` whether the weights include the dense layers; `folder` for the file, by default
-    the cache folder ($MINITORCH_CNN_CACHE, or the system's cache folder); `progress` shows a bar.
+    Arguments: `model` "vgg16", "resnet50", "mobilenet_v2" or "efficientnet_b0"; `top` whether the weights include the
+    dense layers; `folder` for the file, by default the cache folder ($MINITORCH_CNN_CACHE, or the system's cache
+    folder); `progress` shows a bar.
     Raises ArgumentError for another model, DataError when the download fails or the checksum is wrong.
     """
+    model = model.replace("-", "_") if isinstance(model, str) else model
     if (model, bool(top)) not in WEIGHTS:
-        names = ", ".join(dict.fromkeys(name for name, _ in WEIGHTS))
-        raise ArgumentError(f"weights: expected one of {names}, got {model!r}")
+        raise ArgumentError(f"weights: expected one of {', '.join(networks())}, got {model!r}")
     return _fetch(WEIGHTS[model, bool(top)], folder, progress)
+
+
+def networks() -> list[str]:
+    """The names of the networks with published weights."""
+    return list(dict.fromkeys(name for name, _ in WEIGHTS))
 
 
 def imagenet_classes(folder: str | Path | None = None, progress: bool = True) -> list[tuple[str, str]]:
@@ -112,8 +143,30 @@ def top5(probabilities: Any, classes: list[tuple[str, str]] | None = None) -> li
     return [(*classes[index], float(probabilities[index])) for index in best]
 
 
-def _fetch(file, folder, progress):
+def _fetch(file: PublishedFile, folder: str | Path | None, progress: bool) -> Path:
     folder = download.cache_folder() / "weights" if folder is None else Path(folder)
     size = f" ({file.size:,} bytes)" if file.size else ""
     advice = f"put the file{size} into {folder} yourself; to use another file, load it by its path"
-    return download.fetch(file.urls, f"md5:{file.md5}", folder, file.name, progress, advice=advice)
+    record = folder / f"{file.name}.md5"
+    md5 = file.md5 or _recorded(record)
+    path = download.fetch(file.urls, md5 and f"md5:{md5}", folder, file.name, progress, advice=advice)
+    if md5 is None:
+        found = download.checksum_of(path, "md5").removeprefix("md5:")
+        with replacing(record) as out:
+            out.write(f"{found}\n".encode())
+        note = f"{path}: nobody has published a checksum of this file; from now on the one of these"
+        print(printable(f"{note} {path.stat().st_size:,} bytes holds, md5 {found}, kept in {record}"), file=sys.stderr)
+    return path
+
+
+def _recorded(record: Path) -> str | None:
+    """The checksum of the first download; None if there was none, and DataError for anything else in its place."""
+    try:
+        text = read_small(record, LARGEST_RECORD).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{record}: cannot be read ({error.strerror})") from None
+    if not re.fullmatch("[0-9a-f]{32}", text):
+        raise DataError(f"{record}: expected an MD5 checksum, got {text[:40]!r}; remove it to accept the file anew")
+    return text

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +15,15 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn import keras_h5
+from minitorch_cnn.arguments import check_path
 from minitorch_cnn.arrays import on_host
+from minitorch_cnn.engine.layers import Dense, Flatten
+from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.network.keras_description import LAYERS, describe, keras_2, keras_3, keras_names, settings_of
+from minitorch_cnn.network.keras_kinds import KINDS
 
-# Our layer classes that have a different name in Keras.
-KERAS_CLASSES = {
-    "AveragePool2D": "AveragePooling2D",
-    "BatchNorm": "BatchNormalization",
-    "GlobalAveragePool2D": "GlobalAveragePooling2D",
-    "MaxPool2D": "MaxPooling2D",
-    "Sigmoid": "Activation",
-    "Tanh": "Activation",
-    "ZeroPad2D": "ZeroPadding2D",
-}
+# Keras's names for our layer classes.
+KERAS_CLASSES = {kind.ours: name for name, kind in KINDS.items()} | {"Sigmoid": "Activation", "Tanh": "Activation"}
 
 
 class KerasWeights:
@@ -42,10 +41,14 @@ class KerasWeights:
         and after; `result.skipped` names what was left out; `result.weights` are the model's own arrays. Raises
         WeightsError if the file is damaged or does not fit; the model's weights are then unchanged.
         """
+        check_path(path, "load_weights")
         target, before = target_of(self), self.fingerprints_now()
         loaded = keras_h5.load(path, target, by_name, skip_mismatch, dtype=self.dtype, **options)
         for name, arrays in loaded.weights.items():
             self.get_layer(name).load(arrays)
+        for note in loaded.report.notes:
+            if "differs from this one" in note:
+                warnings.warn(f"{path}: {note}", stacklevel=2)
         after = self.fingerprints_now()
         for row in loaded.report.layers:
             if row.goes_to in loaded.weights:
@@ -58,7 +61,36 @@ class KerasWeights:
         A name ending in .weights.h5 gives the format of Keras 3, any other .h5 the format that all versions read.
         Raises WeightsError if the file cannot be written, and then leaves an older file unchanged.
         """
+        check_path(path, "save_weights")
         keras_h5.save(path, target_of(self), self._host_weights(self.layers))
+
+    def save(self: Any, path: str | Path) -> None:
+        """Write the whole model, architecture and weights in float32, to a file that Keras can load.
+
+        `x.keras` is for Keras 3, `x.h5` for tf.keras and Keras 2; `load_model` opens both. Keras has no place for the
+        model's `preprocessing` of uint8 images, so it is not stored, and it takes no `/` in a layer's name, so `_` is
+        written. Raises ArgumentError, naming the layer, for what Keras does not have, and WeightsError if the file
+        cannot be written.
+        """
+        check_path(path, "save")
+        path = os.fsdecode(path)
+        ending = path.lower().rpartition(".")[2]
+        if ending not in ("keras", "h5", "hdf5") or path.lower().endswith(".weights.h5"):
+            raise ArgumentError(f"save: expected a name that ends in .keras or .h5, got {Path(path).name!r}")
+        description = describe(self, 3 if ending == "keras" else 2)
+        names = keras_names(self)
+        own = {names[layer.name]: replace(layer, name=names[layer.name]) for layer in target_of(self).layers}
+        listed = [
+            replace(own[layer.name], kind=layer.class_name, weights=layer.weights_of(own[layer.name].weights))
+            if layer.name in own
+            else keras_h5.TargetLayer(layer.name, layer.class_name)
+            for layer in description.layers
+            if layer.module == LAYERS  # for operations Keras stores nothing
+        ]
+        weights = {names[name]: arrays for name, arrays in self._host_weights(self.layers).items()}
+        weights = {layer.name: weights[layer.name] for layer in listed if layer.weights}
+        config = (keras_3 if ending == "keras" else keras_2)(description, "model")
+        keras_h5.save_model(path, keras_h5.Target(tuple(listed), name="model"), weights, config)
 
     def fingerprints(self: Any) -> dict[str, str]:
         """{layer name: twelve hexadecimal digits} for layers with weights; equal weights give equal digits."""
@@ -92,7 +124,8 @@ class KerasWeights:
 def target_of(model: Any) -> keras_h5.Target:
     """A `keras_h5.Target` with the model's layer names, classes and shapes; the weights are not read."""
     model._require_built()
-    layers, flattened = [], None
+    layers = []
+    flattened = _flattened(model)
     for layer in model.layers:
         kind = KERAS_CLASSES.get(type(layer).__name__, type(layer).__name__)
         layers.append(
@@ -103,11 +136,23 @@ def target_of(model: Any) -> keras_h5.Target:
                 layer.input_shape,
                 layer.output_shape,
                 layer.trainable,
-                flattened if kind in ("Dense", "BatchNormalization") else None,
+                flattened.get(layer) if kind in ("Dense", "BatchNormalization") else None,
+                settings=settings_of(layer),
             )
         )
-        if kind == "Flatten" and len(layer.input_shape) == 3:
-            flattened = layer.input_shape
-        elif kind == "Dense":
-            flattened = None
-    return keras_h5.Target(tuple(layers), model.input_shape)
+    return keras_h5.Target(tuple(layers), model.input_shape if model.inputs == 1 else None)
+
+
+def _flattened(model: Any) -> dict[Any, tuple]:
+    """{layer: shape (H, W, C) of the feature map whose numbers, in one row, it receives}."""
+    rows: dict[int, tuple] = {}  # number of a value: that shape
+    received = {}
+    for node in model.nodes():
+        shape = rows.get(node.inputs[0]) if len(node.inputs) == 1 else None
+        if shape is not None:
+            received[node.layer] = shape
+        if isinstance(node.layer, Flatten) and len(node.layer.input_shape) == 3:
+            rows[node.output] = node.layer.input_shape
+        elif shape is not None and not isinstance(node.layer, Dense):
+            rows[node.output] = shape
+    return received

@@ -5,49 +5,32 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import numpy as np
-
-from minitorch_cnn.datasets import preprocessing as preprocessings
-from minitorch_cnn.engine import layers as layer_classes
+from minitorch_cnn.arguments import float_type
 from minitorch_cnn.errors import ArgumentError
 
 
 class ModelState:
-    """The part of a `Sequential` that describes it and saves and restores its state."""
+    """The part of a `Model` that describes it and saves and restores its state."""
 
     def config(self: Any) -> dict:
-        """The description of the model without its weights, ready for JSON."""
+        """The description of the model without its weights, ready for JSON (`description.py`)."""
         self._require_built()
         return {
-            "input_shape": list(self.input_shape),
+            "input_shape": [list(each) if isinstance(each, tuple) else each for each in self.input_shape],
             "seed": self.seed,
             "dtype": self.dtype.name,
             "preprocessing": self.preprocessing.config() if self.preprocessing else None,
             "layers": [{"class": type(layer).__name__, **layer.config()} for layer in self.layers],
+            **self.connections(),
         }
-
-    @classmethod
-    def from_config(cls: Any, config: dict, dtype: Any = None) -> Any:
-        """The model that `config()` described, with initial weights; it may name only layers of `layers/`.
-
-        Raises ArgumentError for any other layer.
-        """
-        stack = []
-        for entry in config["layers"]:
-            arguments = dict(entry)
-            kind = arguments.pop("class", None)
-            if kind not in layer_classes.__all__ or kind == "Layer":
-                raise ArgumentError(f"model description: no layer is called {kind!r}")
-            stack.append(getattr(layer_classes, kind)(**arguments))
-        preprocessing = preprocessings.from_config(config.get("preprocessing"))
-        return cls(stack, config["input_shape"], config["seed"], dtype or config["dtype"], preprocessing)
 
     def copy(self: Any, dtype: Any = None) -> Any:
         """An independent model with the same layers, weights and dropout counts, as `dtype` if it is given."""
         _ = self.layers[:1]  # raises the error of a model that was used up
+        wanted = self.dtype if dtype is None else float_type(dtype)
         twin = copy.deepcopy(self)
         if dtype is not None:
-            twin.dtype = np.dtype(dtype)
+            twin.dtype = wanted
             twin._lay_out()
         return twin
 

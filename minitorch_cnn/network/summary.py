@@ -17,23 +17,26 @@ def summary(model: Any, batch_size: int = 32) -> str:
     convolution and the 2x2 pool after it is never written (`twins/stages/conv_pool.py`). *Columns* are the size of the
     im2col matrix for the whole batch; the algorithms that "auto" chooses on the CPU need only a few hundred KiB.
     """
-    needed = need_gradients(model.nodes())
-    rows = [("layer", "kind", "output", "parameters", "", "activations", "columns")]
+    nodes = model.nodes()
+    needed, reads = need_gradients(nodes), _reads(model)
+    rows = [("layer", "kind", "output", "parameters", "", "activations", "columns", "reads" if any(reads) else "")]
     totals = {"parameters": 0, "trained": 0, "kept": 0, "columns": 0}
-    for node in model.nodes():
-        layer, visited = node.layer, node.output in needed
-        count, shapes = layer.count_parameters(), layer.parameter_shapes()
-        trained = sum(math.prod(shapes[name]) for name in layer.trained()) if layer.trainable else 0
+    seen: set[Any] = set()
+    for node, read in zip(nodes, reads):
+        layer, visited, again = node.layer, node.output in needed, node.layer in seen
+        seen.add(layer)
+        count, shapes = (0, {}) if again else (layer.count_parameters(), layer.parameter_shapes())
+        trained = sum(math.prod(shapes[name]) for name in layer.trained() if name in shapes) if layer.trainable else 0
         kept = layer.kept_elements() if visited else 0
         columns = layer.column_elements()
         for key, value in zip(totals, (count, trained, kept, columns)):
             totals[key] += value
         shape = "x".join(map(str, layer.output_shape))
         size = model.dtype.itemsize * batch_size
-        description = f"{type(layer).__name__} {layer.describe()}".strip()
+        description = f"{type(layer).__name__} {'again' if again else layer.describe()}".strip()
         rows.append(
             (layer.name, description, shape, f"{count:,}", training_state(layer, visited), mib(kept * size),
-             mib(columns * size) if columns else "-")
+             mib(columns * size) if columns else "-", read)
         )  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(_place(cell, width, column) for column, (cell, width) in enumerate(zip(row, widths))).rstrip()
@@ -41,21 +44,37 @@ def summary(model: Any, batch_size: int = 32) -> str:
     rule = "-" * max(map(len, lines))
     size = model.dtype.itemsize * batch_size
     footer = [
-        f"input {'x'.join(map(str, model.input_shape))}, {totals['parameters']:,} parameters,"
+        f"input {_input_words(model)}, {totals['parameters']:,} parameters,"
         f" {totals['trained']:,} trained, {totals['parameters'] - totals['trained']:,} not trained",
         f"a training step with {batch_size} images keeps {mib(totals['kept'] * size)} of activations;"
         f" all its columns at once would be {mib(totals['columns'] * size)}",
     ]
-    stages = [node for node in in_stages(model.nodes()) if isinstance(node.layer, ConvPool)]
+    stages = [node for node in in_stages(nodes, model.ends) if isinstance(node.layer, ConvPool)]
     unwritten = sum(node.layer.conv.kept_elements() for node in stages if node.output in needed)
     if unwritten and "numba" not in missing_packages():
         footer.append(f"{mib(unwritten * size)} of them are never written on the CPU: convolution and pool run as one")
-    if not needed.issuperset(node.output for node in model.nodes()):
+    if not needed.issuperset(node.output for node in nodes):
         footer.append(
             "not visited: no layer at or below this one is trained, so the backward pass stops above it and nothing"
             " is stored"
         )
     return "\n".join([lines[0], rule, *lines[1:], rule, *footer])
+
+
+def _reads(model: Any) -> list[str]:
+    """For each node the names of what it reads, or nothing where that is the line above."""
+    names = [f"input_{number + 1}" if model.inputs > 1 else "input" for number in range(model.inputs)]
+    found = []
+    for node in model.nodes():
+        above = node.inputs == (len(names) - 1,)
+        found.append("" if above else ", ".join(names[number] for number in node.inputs))
+        names.append(node.layer.name)
+    return found
+
+
+def _input_words(model: Any) -> str:
+    shapes = [model.input_shape] if model.inputs == 1 else model.input_shape
+    return " and ".join("x".join(map(str, shape)) for shape in shapes)
 
 
 def training_state(layer: Any, visited: bool) -> str:

@@ -4,8 +4,8 @@
     .extend([Flatten(), Dense(1)])      block1_conv1 ... block5_pool  flatten_1  dense_1
     .freeze(through="block5_pool")      the layers up to this one keep their weights while the others learn
 
-A model stays one flat list of layers; there is no model inside a model, so every layer can be named, frozen and saved
-like any other.
+In a network with branches, what a layer depends on stays, or is frozen, with it. There is no model inside a model, so
+every layer can be named, frozen and saved like any other.
 """
 
 from __future__ import annotations
@@ -14,28 +14,31 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from minitorch_cnn.engine.layers.layer import Layer
+from minitorch_cnn.engine.passes import Node
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.network.naming import name_layers
 
 
 class Surgery:
-    """What can be done to the layers of a `Sequential` whose shapes are known.
+    """What can be done to the layers of a `Model` whose shapes are known.
 
     `cut` and `extend` move the layers and their weights to a new model, so a large model is never in memory twice. The
     old model is then used up: using it again is an error that says so. `model.copy().cut(...)` keeps both models.
     """
 
     _layers: Any
+    _nodes: Any
     vector: Any
 
     def cut(self: Any, after: str) -> Any:
-        """The model that ends with the layer called `after`, with its weights; this model is used up.
+        """The model that ends with the layer called `after`, and what it depends on, with its weights.
 
-        Raises ArgumentError if no layer has that name.
+        A layer that stands at several places ends the model at the last of them. This model is used up. Raises
+        ArgumentError if no layer has that name.
         """
-        self._require_built()
-        last = self.get_layer(after)
-        place = self.layers.index(last)
-        return self._move(self.layers[: place + 1], [], "cut")
+        last, nodes = self.get_layer(after), self.nodes()
+        end = max(node.output for node in nodes if node.layer is last)
+        return self._move(below(nodes, end), [end], [], "cut")
 
     def extend(self: Any, layers: Layer | Sequence[Layer]) -> Any:
         """The model with the list `layers` added at its end; this model is used up.
@@ -44,7 +47,9 @@ class Surgery:
         weights from the model's seed and get names that are not taken. Raises ArgumentError for anything but new layers
         and for a name that is taken, and ShapeError if a layer does not fit; this model can then still be used.
         """
-        self._require_built()
+        nodes = self.nodes()
+        if len(self.ends) > 1:
+            raise ArgumentError(f"extend: expected a model with one output, got one with {len(self.ends)}")
         new = list(layers) if isinstance(layers, (list, tuple)) else [layers]
         if not new:
             raise ArgumentError("extend: expected at least one layer, got none")
@@ -53,15 +58,15 @@ class Surgery:
                 raise ArgumentError(f"extend: expected a list of layers, got {type(layer).__name__}")
             if layer.input_shape is not None:
                 raise ArgumentError(f"{layer.name}: already belongs to a model; make a new layer for this one")
-        return self._move(self.layers, new, "extend")
+        return self._move(nodes, list(self.ends), new, "extend")
 
     def freeze(self: Any, *, through: str | None = None, layers: Iterable[str] | None = None) -> Any:
         """Keep the weights of some layers unchanged in training; returns the model.
 
-        `through` freezes all layers from the input up to the one of that name; `layers` instead lists the names of the
-        layers to freeze; without either, all layers are frozen. Other layers stay as they were. A frozen layer gets no
-        gradient, no update and no weight decay, and a frozen BatchNorm uses its moving averages. If a trainable layer
-        lies below, the gradient still passes through the frozen one.
+        `through` freezes the layer of that name and all that it depends on, up to the input; `layers` instead lists the
+        names of the layers to freeze; without either, all layers are frozen. Other layers stay as they were. A frozen
+        layer gets no gradient, no update and no weight decay, and a frozen BatchNorm uses its moving averages. If a
+        trainable layer lies below, the gradient still passes through the frozen one.
 
         Raises ArgumentError for an unknown name, a layer without parameters, an empty list, or both arguments at once,
         so it never returns without having frozen what was asked for.
@@ -76,19 +81,35 @@ class Surgery:
         """
         return self._set_trainable(True, "unfreeze", through, layers)
 
-    def _move(self: Any, kept: Sequence[Layer], new: list[Layer], act: str) -> Any:
-        """A model of the layers `kept`, which are moved there, and `new`, which are checked first."""
+    def _move(self: Any, nodes: list[Node], ends: list[int], new: list[Layer], act: str) -> Any:
+        """A model of `nodes`, whose layers move there, and of the `new` layers behind them, which are checked first."""
+        kept = list(dict.fromkeys(node.layer for node in nodes))
         for layer in kept:
             layer.named_by_user = True  # it must keep this name, by which weight files and optimizers know it
-        model = type(self)([*kept, *new], seed=self.seed, dtype=self.dtype, preprocessing=self.preprocessing)
-        _rehearse(new, kept[-1].output_shape)
+        name_layers([*kept, *new])
+        made = {node.output: node.layer for node in nodes}
+        _rehearse(new, made[ends[0]].output_shape)
+        shapes = [self.input_shape] if self.inputs == 1 else list(self.input_shape)
+        read = [number for number in range(len(shapes)) if any(number in node.inputs for node in nodes)]
+        model = object.__new__(type(self))
+        model._set_up(self.seed, self.dtype, self.preprocessing)
         model.backend = self.backend
         for layer in kept:
             layer.forget()
             layer._gradients.clear()
-            layer.input_shape = None
-        model.build(self.input_shape)
-        self._layers = self.vector = UsedUp(act)
+            layer.in_model = False
+        shape = made[ends[0]].output_shape
+        for layer in new:
+            layer.build(shape)
+            shape = layer.output_shape
+        nodes, ends = renumbered(nodes, read, ends)
+        behind = [Node(layer, (number,), number + 1) for number, layer in enumerate(new, len(read) + len(nodes) - 1)]
+        if new:
+            last = behind[0]._replace(inputs=(ends[0],))
+            behind[0], ends = last, [behind[-1].output]
+        model._take_nodes([*nodes, *behind], ends, [shapes[number] for number in read])
+        model._lay_out()
+        self._layers = self._nodes = self.vector = UsedUp(act)
         self.forget()
         return model
 
@@ -116,12 +137,32 @@ class Surgery:
                 if layer not in with_parameters:
                     raise ArgumentError(f"{act}: {layer.name} has no parameters; {choice}")
             return chosen
-        stop = len(self.layers) if through is None else self.layers.index(self.get_layer(through)) + 1
-        chosen = [layer for layer in self.layers[:stop] if layer in with_parameters]
+        chosen = with_parameters
+        if through is not None:
+            last, nodes = self.get_layer(through), self.nodes()
+            reached = [node.layer for node in below(nodes, *(node.output for node in nodes if node.layer is last))]
+            chosen = [layer for layer in with_parameters if layer in reached]
         if not chosen:
             where = "in this model" if through is None else f"up to {through}"
             raise ArgumentError(f"{act}: no layer {where} has parameters; {choice}")
         return chosen
+
+
+def below(nodes: Sequence[Node], *ends: int) -> list[Node]:
+    """Those of the nodes that make the values `ends` and what they depend on, in their order."""
+    needed, found = set(ends), []
+    for node in reversed(nodes):
+        if node.output in needed:
+            needed.update(node.inputs)
+            found.append(node)
+    return found[::-1]
+
+
+def renumbered(nodes: Sequence[Node], inputs: Sequence[int], ends: Sequence[int]) -> tuple[list[Node], list[int]]:
+    """(nodes, ends) with new numbers of values: first the `inputs`, then an output for each node."""
+    number = {old: new for new, old in enumerate([*inputs, *(node.output for node in nodes)])}
+    moved = [Node(node.layer, tuple(number[old] for old in node.inputs), number[node.output]) for node in nodes]
+    return moved, [number[old] for old in ends]
 
 
 class UsedUp:

@@ -100,15 +100,20 @@ def fail(message: str, code: int, together: bool = False) -> int:
     ranks = _world_or_none()
     if together or ranks is None or ranks.size == 1:
         if ranks is None or ranks.reports:
-            print(message, file=sys.stderr, flush=True)
+            _print(message)
         return code
     if not ranks.reports:
         time.sleep(PATIENCE)
         message = f"process {ranks.rank + 1} of {ranks.size}: {message}"
-    print(message, file=sys.stderr, flush=True)
+    _print(message)
     time.sleep(FORWARDING)
     ranks.communicator.Abort(code)
     return code
+
+
+def _print(message):
+    with contextlib.suppress(OSError, ValueError):  # the error output was closed
+        print(message, file=sys.stderr, flush=True)
 
 
 def _world_or_none():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arrays import Array, is_array
+from minitorch_cnn.datasets.several import Several
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Weighted:
 
 def part(items: Any, first: int, stop: int) -> Any:
     """Items `first` to `stop` (exclusive): a view of an array, or a `Part` that loads no other items."""
+    if isinstance(items, Several):
+        return Several([part(each, first, stop) for each in items.parts], len(items.parts), "part")
     return items[first:stop] if is_array(items) else Part(items, first, stop)
 
 

@@ -1,10 +1,12 @@
 """Keep, toss, add: draws the surgery of transfer learning, and which layers are trained in which phase.
 
 Neighbouring layers that belong together form a block: convolutions with the pool after them, or a dense layer with the
-sheets before it. Two tracks lead from the blocks that stay, one to the crossed-out blocks that are chopped off and one
-to the new ones. On a phone the three groups are drawn one below the other.
+sheets before it; in a network with branches, layers whose feature maps have the same size. Two tracks lead from the
+blocks that stay, one to the crossed-out blocks that are chopped off and one to the new ones. On a phone, or if there
+are too many blocks, the three groups are drawn one below the other.
 """
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, takewhile
@@ -13,12 +15,14 @@ from typing import Any, TypeAlias
 from minitorch_cnn.report.architecture import GAP, LINE, MARGIN, Cell, break_rows, draw_row, shape_text, spread
 from minitorch_cnn.report.phases import count
 from minitorch_cnn.report.run import LayerRow
-from minitorch_cnn.report.strips import STRIP_STEP, Span, draw_strip
+from minitorch_cnn.report.strips import STRIP_STEP, Span, draw_strip, learners_of
 from minitorch_cnn.report.svg import Drawing, element, group, label, path, picture, shorten
 from minitorch_cnn.report.theme import colour
 from minitorch_cnn.report.transfer import Phase
 from minitorch_cnn.report.volumes import LEAN_X, Solid, draw_solid, extent, hatching, hue_of, is_sheet
 
+MOST_WORDS = 3  # about the layers of a block
+MANY = 8  # layers; a block with more is named after its beginning
 MOST_SLABS = 5  # of a block with more layers, only the first four and the last are drawn
 SLAB_WIDTH = 0.34
 SWITCH = 50
@@ -28,7 +32,10 @@ Heading: TypeAlias = tuple[str, str]  # the name of a group, and a few words abo
 
 
 def blocks_of(layers: Iterable[LayerRow]) -> list[Block]:
-    """Splits the layers into blocks, each of which ends with a pool or a dense layer."""
+    """Splits the layers into blocks, each of which ends with a pool or a dense layer, or in a graph with its size."""
+    layers = list(layers)
+    if branched(layers):
+        return blocks_of_one_size(layers)
     blocks: list[Block] = [[]]
     for layer in layers:
         blocks[-1].append(layer)
@@ -37,8 +44,41 @@ def blocks_of(layers: Iterable[LayerRow]) -> list[Block]:
     return [block for block in blocks if block]
 
 
+def branched(layers: Sequence[LayerRow]) -> bool:
+    """Whether any of the layers reads several values."""
+    return any(len(layer.reads or ()) > 1 for layer in layers)
+
+
+def blocks_of_one_size(layers: Sequence[LayerRow]) -> list[Block]:
+    """Splits where the feature maps get another height or width; a padding belongs to the layer after it.
+
+    What has no height and width, such as the factors of a squeeze and excitation, stays with the layers before it.
+    """
+    blocks: list[Block] = [[]]
+    current: tuple[int, ...] = ()
+    waiting: Block = []  # paddings
+    for layer in layers:
+        if layer.kind == "ZeroPad2D":
+            waiting.append(layer)
+            continue
+        size = tuple(layer.output_shape[:2]) if len(layer.output_shape) == 3 else (1, 1)
+        if size not in (current, (1, 1)):
+            blocks.append([])
+            current = size
+        blocks[-1] += [*waiting, layer]
+        waiting = []
+    blocks[-1] += waiting
+    return [block for block in blocks if block]
+
+
 def block_name(block: Block) -> str:
-    """The common prefix of the names, for example `block1` of `block1_conv1, block1_pool`, or the last name."""
+    """The common prefix of the names, for example `block1` of `block1_conv1, block1_pool`, or the last name.
+
+    Of many layers, or with branches, it is the beginning of the first name: `conv3` of `conv3_block1_1_conv`.
+    """
+    if branched(block) or len(block) > MANY:
+        first = next((layer.name for layer in block if layer.kind != "ZeroPad2D"), block[0].name)
+        return (re.match(r"[A-Za-z]+_?\d+[a-z]?(?=_)", first) or re.match("[^_]*", first))[0]  # type: ignore[index]
     alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*(layer.name for layer in block)))
     common = "".join(letters[0] for letters in alike).rstrip("_-. ")
     return common if len(block) > 1 and len(common) > 2 else block[-1].name
@@ -59,6 +99,8 @@ def block_kind(block: Block) -> str:
         length = len(list(run))
         word = hue if hue != "plain" else "other"
         words.append(f"{length} {word}" if length > 1 else word)
+    if len(words) > MOST_WORDS:
+        return f"{len(block)} layers"
     return ", ".join(words)
 
 
@@ -239,7 +281,7 @@ def alt_text(
         ]
         if blocks:
             sentences.append(f"{what}: {', '.join(blocks)}.")
-    learners = [layer for layer in [*kept, *added] if layer.parameters]
+    learners = learners_of([*kept, *added])
     for number, phase in enumerate(phases, 1):
         runs = [(state, list(run)) for state, run in groupby(learners, key=phase.state_of)]
         words = [f"{' to '.join(dict.fromkeys((run[0].name, run[-1].name)))} {state}" for state, run in runs]

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from minitorch_cnn.errors import CheckpointError, require
+from minitorch_cnn.files.printable import PAGE, printable
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.report.svg import Drawing
 from minitorch_cnn.report.theme import style_variables
@@ -15,7 +16,8 @@ def render(template: str, **values: Any) -> str:
     """A template of this folder, filled in with `values`, as HTML.
 
     Arguments: `template` is a file name, for example `"run.html"`; `values` must contain every name that the template
-    uses. Values are escaped unless they are a `Drawing`, so any other string appears in the page as text.
+    uses. Values are escaped unless they are a `Drawing`, so any other string appears in the page as text, in which
+    control characters are visible as `\\x1b`.
 
     Raises MissingPackage when Jinja2 is not installed.
     """
@@ -23,6 +25,7 @@ def render(template: str, **values: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,
+        finalize=_visible,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -30,6 +33,10 @@ def render(template: str, **values: Any) -> str:
     # The style sheet is part of the package and contains no data, so it can be included without escaping.
     style = Drawing(style_variables() + (HERE / "style.css").read_text(encoding="utf-8"))
     return environment.get_template(template).render(style=style, **values)
+
+
+def _visible(value):
+    return printable(value, PAGE) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def write_page(html: str, path: str | Path) -> Path:
@@ -42,7 +49,9 @@ def write_page(html: str, path: str | Path) -> Path:
     path = Path(path)
     if not path.name or path.is_dir():
         raise CheckpointError(f"report: expected the name of a file to write, got the folder {path}")
-    with replacing(path) as file:
-        # File names may contain bytes that are not text (surrogates); they are written as question marks.
-        file.write(html.encode("utf-8", "replace"))
+    try:
+        with replacing(path) as file:
+            file.write(html.encode("utf-8"))
+    except ValueError as error:  # a zero byte in the path
+        raise CheckpointError(f"report: {path}: cannot be written ({error})") from None
     return path

@@ -43,6 +43,7 @@ class LayerRow:
     parameters: int = 0  # how many numbers the layer holds
     state: str = "trained"  # or "frozen", or "frozen, gradient passes" for a frozen layer above a trained one
     detail: str = ""  # further options, for example "3x3, same, relu"
+    reads: tuple[int, ...] | None = None  # places of the layers that it reads, -1, -2, ... inputs; None: the one before
 
     def __post_init__(self) -> None:
         if self.state not in STATES:

@@ -11,6 +11,7 @@ from minitorch_cnn.report.architecture import draw_architecture, drawn_states, s
 from minitorch_cnn.report.bars import draw_bars
 from minitorch_cnn.report.confusion import class_accuracy, draw_confusion, draw_mistakes
 from minitorch_cnn.report.curves import draw_history, draw_schedule
+from minitorch_cnn.report.graph_drawing import draw_graph, has_branches
 from minitorch_cnn.report.page import render, write_page
 from minitorch_cnn.report.pictures import draw_filters, picture_uri
 from minitorch_cnn.report.run import Run, Sample
@@ -61,9 +62,15 @@ def network(run: Run) -> dict[str, Any] | None:
     total = sum(layer.parameters for layer in run.layers)
     trained = sum(layer.parameters for layer in run.layers if layer.state == "trained")
     largest = max(run.layers, key=lambda layer: layer.parameters)
+    if has_branches(run.layers):
+        shapes: Sequence = run.input_shape or ()
+        shapes = shapes if not shapes or isinstance(shapes[0], tuple) else [shapes]
+        wide, narrow = (draw_graph(run.layers, shapes, width=width) for width in (880, 350))
+    else:
+        wide, narrow = (draw_architecture(run.layers, run.input_shape, width=w, image=image) for w in (880, 350))
     return {
-        "wide": draw_architecture(run.layers, run.input_shape, width=880, image=image),
-        "narrow": draw_architecture(run.layers, run.input_shape, width=350, image=image),
+        "wide": wide,
+        "narrow": narrow,
         "rows": [
             (layer, shape_text(layer.output_shape), share(layer.parameters, total), state != "trained")
             for layer, state in zip(run.layers, drawn_states(run.layers))

@@ -56,12 +56,12 @@ def draw_piece(state: str, start: float, end: float, y: float, hatch: str) -> Dr
 def pieces(spans: Sequence[Span], phase: Phase) -> list[tuple[str, float, float]]:
     """`(state, start, end)` for each stretch of a strip, from left to right.
 
-    A block is divided evenly among its layers that have parameters. A block without parameters takes the state of the
-    block before it.
+    A block is divided evenly among its layers that have parameters, without batch norms beside others. A block without
+    parameters takes the state of the block before it.
     """
     found: list[tuple[str, float, float]] = []
     for start, end, block in spans:
-        states = [phase.state_of(layer) for layer in block if layer.parameters]
+        states = [phase.state_of(layer) for layer in learners_of(block)]
         states = states or [found[-1][0] if found else phase.state_of(block[0])]
         step = (end - start) / len(states)
         for index, state in enumerate(states):
@@ -70,6 +70,12 @@ def pieces(spans: Sequence[Span], phase: Phase) -> list[tuple[str, float, float]
             else:
                 found.append((state, start + step * index, start + step * (index + 1)))
     return found
+
+
+def learners_of(layers: Sequence[LayerRow]) -> list[LayerRow]:
+    """The layers with parameters; without batch norms, which may be frozen between layers that are not."""
+    found = [layer for layer in layers if layer.parameters]
+    return [layer for layer in found if layer.kind != "BatchNorm"] or found
 
 
 def short_number(number: int) -> str:

@@ -7,12 +7,11 @@ matter how many functions it passes through. A notebook displays a `Drawing`, an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
-# Characters that XML cannot represent at all; a single one in a name would make the whole picture invalid.
-NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from minitorch_cnn.files.printable import PAGE, printable
+
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
@@ -29,10 +28,14 @@ class Drawing(str):
 
 
 def escape(value: object) -> Drawing:
-    """`value` escaped as text or as the value of an attribute; a `Drawing` is returned unchanged."""
+    """`value` escaped as text or as the value of an attribute; a `Drawing` is returned unchanged.
+
+    XML cannot represent control characters at all, so one in a name would make the whole picture invalid; they are
+    written as `\\x1b`.
+    """
     if isinstance(value, Drawing):
         return value
-    return Drawing(NOT_XML.sub("\N{REPLACEMENT CHARACTER}", str(value)).translate(ENTITIES))
+    return Drawing(printable(value, PAGE).translate(ENTITIES))
 
 
 def number(value: float) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from minitorch_cnn.arrays import Array, on_host
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.engine.metrics import confusion_matrix
+from minitorch_cnn.engine.passes import need_gradients
 from minitorch_cnn.models.recipes import Recipe
 from minitorch_cnn.network.sequential import Sequential
 from minitorch_cnn.report.run import History, LayerRow, Run, Sample
@@ -71,21 +72,31 @@ def write_training_report(
 
 
 def layer_rows(model: Sequential) -> list[LayerRow]:
-    """A row for every layer with its name, kind, shape and parameters, and whether it is trained or frozen."""
-    lowest = model.lowest_trainable()
-    rows = []
-    for index, layer in enumerate(model.layers):
+    """A row for every layer with its name, kind, shape and parameters, and whether it is trained or frozen.
+
+    In a network with branches it is a row for each place of a layer; one that stands there again has no parameters of
+    its own.
+    """
+    needed = need_gradients(model.nodes())
+    visited = {node.layer for node in model.nodes() if node.output in needed}
+    rows: list[LayerRow] = []
+    seen = set()
+    for node in model.nodes():
+        layer = node.layer
+        again = layer in seen
+        seen.add(layer)
         state = "trained"
         if layer.parameters and not layer.trainable:
-            state = "frozen" if index < lowest else "frozen, gradient passes"
+            state = "frozen, gradient passes" if layer in visited else "frozen"
         rows.append(
             LayerRow(
                 layer.name,
                 type(layer).__name__,
                 layer.output_shape,
-                layer.count_parameters(),
+                0 if again else layer.count_parameters(),
                 state,
-                layer.describe(),
+                "again" if again else layer.describe(),
+                tuple(number - model.inputs if number >= model.inputs else -1 - number for number in node.inputs),
             )
         )
     return rows
@@ -108,7 +119,8 @@ def samples(
     ]
 
 
-def first_filters(model: Sequential) -> np.ndarray | None:
-    """The kernel (KH, KW, 3, K) of the first layer if it is a convolution of colour images, else None."""
-    kernel = model.layers[0].parameters.get("kernel")
+def first_filters(model: Any) -> np.ndarray | None:
+    """The kernel (KH, KW, 3, K) of the first layer that has one, if it is a convolution of colour images, else None."""
+    kernels = (layer.parameters["kernel"] for layer in model.layers if "kernel" in layer.parameter_shapes())
+    kernel = next(kernels, None)
     return np.array(on_host(kernel)) if kernel is not None and kernel.ndim == 4 and kernel.shape[2] == 3 else None

@@ -13,72 +13,64 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.datasets.dataset import Dataset
+from minitorch_cnn.datasets.preprocessing import Caffe
 from minitorch_cnn.engine.metrics import confusion_matrix
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.regular import read_small
 from minitorch_cnn.gradients.grad_cam import grad_cam
-from minitorch_cnn.network.sequential import Sequential
-from minitorch_cnn.report.run import HISTORY_KEYS, History, LayerRow, Sample
+from minitorch_cnn.report.run import HISTORY_KEYS, History, Sample
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun
 from minitorch_cnn.report.transfer_page import write_transfer_report
+from minitorch_cnn.report.volumes import hue_of
 
 EXPLAINED = 6  # photos with a heat map: the most confident correct and wrong predictions
-LAST_MAP = "block5_conv3"  # the last convolution below the new top
 LECTURE = ("the lecture", 0.94)
-LARGEST_HISTORY = 1 << 24  # bytes; one epoch takes about a hundred
-
-# The layers of VGG16 above block5_pool for images of 224x224 (Simonyan and Zisserman 2015).
-TOSSED = [
-    LayerRow("flatten", "Flatten", (25088,)),
-    LayerRow("fc1", "Dense", (4096,), 25088 * 4096 + 4096, detail="4096, relu"),
-    LayerRow("fc2", "Dense", (4096,), 4096 * 4096 + 4096, detail="4096, relu"),
-    LayerRow("predictions", "Dense", (1000,), 4096 * 1000 + 1000, detail="1000, softmax"),
-]
+LARGEST_HISTORY = 1 << 22  # bytes; one epoch takes about a hundred
 
 
 def write_transfer_training_report(
     path: Path,
     settings: Any,
-    model: Sequential,
+    begun: Any,
     dataset: Dataset,
     top: History,
     everything: History,
     probabilities: np.ndarray,
     base: Sequence[str],
-    before: np.ndarray,
+    before: np.ndarray | None,
 ) -> Path:
     """Writes the page of a fine-tuning run to `path` and returns the path.
 
-    Arguments: `top` and `everything`, the histories of the two phases; `probabilities` (N, classes) of the model for
-    the test images; `base`, the names of the layers whose weights came from the file; `before`, the kernel of the
-    first layer in that file.
+    Arguments: `begun`, the network and what is known of its base (`runs/base.py`); `top` and `everything`, the
+    histories of the two phases; `probabilities` (N, classes) of the model for the test images; `base`, the names of the
+    layers whose weights came from the file; `before`, the kernel of the first convolution in that file, None if it is
+    not one of colours.
     """
+    model = begun.model
     rows = layer_rows(model)
-    last = max(index for index, row in enumerate(rows) if row.name in base)
-    kept = 1 + next(index for index in range(last, len(rows)) if rows[index].kind == "MaxPool2D")
+    kept = sum(row.name in begun.kept for row in rows)
+    frozen = dict.fromkeys(base, "frozen")
+    phases = [Phase("base frozen", top, frozen, detail=f"{begun.rule} {settings.top_rate:g}, features computed once")]
+    if settings.all_epochs:
+        norms = sum(row.kind == "BatchNorm" for row in rows[:kept])
+        detail = f"{begun.rule} {settings.all_rate:g}, photos flipped{', batch norms frozen' if norms else ''}"
+        phases.append(Phase("everything trained", everything, detail=detail))
     images, labels, names = dataset.test_images, dataset.test_labels, dataset.class_names
     predicted = probabilities.argmax(axis=1)
     scratch = read_history(settings.beside) if settings.beside else {}
     run = TransferRun(
         title="Cats vs Dogs by transfer learning",
         subtitle=str(dataset),
-        facts=[("photos", f"{settings.size}x{settings.size}"), ("seed", str(settings.seed))],
+        facts=[("photos", "x".join(map(str, model.input_shape[:2]))), ("seed", str(settings.seed))],
+        base=begun.title,
         references=[LECTURE],
         input_shape=model.input_shape,
         kept=rows[:kept],
-        tossed=TOSSED,
+        tossed=begun.tossed,
         added=rows[kept:],
-        phases=[
-            Phase(
-                "base frozen",
-                top,
-                states=dict.fromkeys(base, "frozen"),
-                detail=f"SGD {settings.top_rate:g}, features computed once",
-            ),
-            Phase("everything trained", everything, detail=f"SGD {settings.all_rate:g}, photos flipped"),
-        ],
+        phases=phases,
         scratch=scratch,
         scratch_name="the small ConvNet, from scratch",
         class_names=list(names),
@@ -86,26 +78,30 @@ def write_transfer_training_report(
         samples=samples(images, labels, probabilities, names),
         filters_before=before,
         filters_after=first_filters(model),
-        bgr=True,
-        explanations=explanations(model, images, labels, probabilities, names),
+        bgr=isinstance(model.preprocessing, Caffe),
+        explanations=explanations(model, images, labels, probabilities, names, last_map(model, begun.kept)),
         skipped=[str(name) for name in dataset.skipped],
         commands=commands(path, settings),
-        notes=[
-            "VGG16's ImageNet weights: Visual Geometry Group, University of Oxford (Simonyan and Zisserman 2015),"
-            " CC BY 4.0."
-        ],
+        notes=begun.notes,
     )
     return write_transfer_report(run, path)
 
 
+def last_map(model: Any, kept: Sequence[str]) -> str | None:
+    """The name of the last of the layers `kept` that makes a feature map and is no pool, as Grad-CAM needs it."""
+    maps = [layer for layer in model.layers if layer.name in kept and len(layer.output_shape) == 3]
+    return next((layer.name for layer in reversed(maps) if hue_of(type(layer).__name__) != "pool"), None)
+
+
 def explanations(
-    model: Sequential, images: Array, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str]
-) -> list[Explanation]:
+    model: Any, images: Array, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str],
+    layer: str | None = "block5_conv3",
+) -> list[Explanation]:  # fmt: skip
     """Heat maps for the most confident correct predictions of each class and the most confident wrong ones.
 
-    The list is empty if the model has no layer `block5_conv3`.
+    They are those of the feature map of `layer`; the list is empty if the model has no layer of that name.
     """
-    if LAST_MAP not in [layer.name for layer in model.layers]:
+    if layer is None or layer not in [each.name for each in model.layers]:
         return []
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     surest = np.argsort(-confidence, kind="stable")
@@ -120,16 +116,18 @@ def explanations(
         image = images[i]
         answer = int(predicted[i])
         sample = Sample(image, names[labels[i]], names[answer], float(confidence[i]), bool(answer == labels[i]))
-        found.append(Explanation(sample, grad_cam(model, image, LAST_MAP, output=answer), names[answer]))
+        found.append(Explanation(sample, grad_cam(model, image, layer, output=answer), names[answer]))
     return found
 
 
 def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
     """The commands that repeat the run and that classify a photo with its model."""
     given = {
+        "base": None if settings.base == "vgg16" else settings.base,
+        "preprocessing": settings.preprocessing,
         "weights": settings.weights,
         "data": settings.data,
-        "size": settings.size,
+        "size": settings.size or None,
         "top-epochs": settings.top_epochs,
         "all-epochs": settings.all_epochs,
         "batch-size": settings.batch_size,
@@ -151,8 +149,16 @@ def read_history(folder: str | Path) -> dict[str, list[float]]:
     """
     path = Path(folder) / "history.csv"
     try:
-        rows = list(csv.DictReader(io.StringIO(read_small(path, LARGEST_HISTORY).decode(), newline="")))
-        return {name: [float(row[name]) for row in rows] for name in HISTORY_KEYS if rows and name in rows[0]}
+        lines = csv.reader(io.StringIO(read_small(path, LARGEST_HISTORY).decode(), newline=""))
+        header = next(lines, [])
+        places = {name: header.index(name) for name in HISTORY_KEYS if name in header}
+        history: dict[str, list[float]] = {name: [] for name in places}
+        for line in lines:
+            for name, place in places.items() if line else ():
+                history[name].append(float(line[place]))
+        return history if any(history.values()) else {}
+    except IndexError:
+        raise CheckpointError(f"{path}: expected the history of a finished run (a row is too short)") from None
     except (OSError, ValueError, TypeError, csv.Error) as error:
         reason = printable(getattr(error, "strerror", None) or error)[:100]
         raise CheckpointError(f"{path}: expected the history of a finished run ({reason})") from None

@@ -1,14 +1,18 @@
 """What is said when a training ends early: which checkpoint was kept, and how to continue."""
 
 import contextlib
+import signal
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from minitorch_cnn.errors import CheckpointError, DataError, TooLittleMemory, UserError
+from minitorch_cnn.errors import CheckpointError, DataError, UserError
+from minitorch_cnn.files.memory import is_lack_of_memory, too_little_memory
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.training import checkpoint
-from minitorch_cnn.training.interrupts import Interrupted, ignore_interrupts
+from minitorch_cnn.training.facts import is_whole
+from minitorch_cnn.training.interrupts import Ended, Interrupted, ignore_interrupts
 
 AnyUserError = TypeVar("AnyUserError", bound=UserError)
 
@@ -25,12 +29,12 @@ def report_last_checkpoint(folder: Any, paths: Sequence[Path], command: str) -> 
         yield
     except Interrupted:
         raise
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if not folder.config.exists():
             raise
         with ignore_interrupts():
-            message = f"interrupted; {kept(paths)}; continue with: {command}"
-        raise KeyboardInterrupt(message) from None
+            message = f"{str(error) or 'interrupted'}; {kept(paths)}; continue with: {command}"
+        raise Ended(getattr(error, "number", signal.SIGINT), message) from None
     except (CheckpointError, DataError) as error:  # the user can free disk space, or restore what is missing
         if not folder.config.exists():
             raise
@@ -39,11 +43,10 @@ def report_last_checkpoint(folder: Any, paths: Sequence[Path], command: str) -> 
         if not folder.config.exists():
             raise
         raise _longer(error, *([kept(paths)] if any(map(checkpoint.exists, paths)) else [])) from None
-    except MemoryError as error:
-        if not folder.config.exists():
-            raise
-        raise TooLittleMemory(f"{TooLittleMemory.describe(error)}; {kept(paths)}; continue with: {command}") from None
     except Exception as error:
+        if is_lack_of_memory(error) and folder.config.exists():
+            traceback.clear_frames(error.__traceback__)  # their arrays leave no room to read the checkpoint
+            raise _longer(too_little_memory(error), kept(paths), f"continue with: {command}") from None
         if folder.config.exists():
             error.how_to_continue = f"minitorch-cnn: {kept(paths)}; continue with: {command}"  # type: ignore[attr-defined]
         raise
@@ -57,13 +60,15 @@ def kept(paths: Sequence[Path]) -> str:
     try:
         _, facts, damage = checkpoint.load_last(path)
         return f"kept: {checkpoint.previous(path) if damage else path}, {place(facts)}"
-    except (CheckpointError, KeyError, TypeError):
-        return "no good checkpoint"
+    except (CheckpointError, KeyError, TypeError, ValueError) as error:
+        return f"kept: {path}" if is_lack_of_memory(error) else "no good checkpoint"
 
 
 def place(facts: dict[str, Any]) -> str:
     """At which epoch and batch a checkpoint with these `facts` was written, in words."""
     epoch, batch = facts["epoch"], facts["batch"]
+    if not (is_whole(epoch) and is_whole(batch)):
+        raise ValueError("its epoch or batch is not valid")
     return f"epoch {epoch + 1} after batch {batch}" if batch or not epoch else f"after epoch {epoch}"
 
 

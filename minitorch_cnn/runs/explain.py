@@ -10,11 +10,17 @@ import numpy as np
 from minitorch_cnn import datasets, models
 from minitorch_cnn.datasets.preprocessing import Standardize
 from minitorch_cnn.engine import optimizers
+from minitorch_cnn.engine.layers import BatchNorm
 from minitorch_cnn.errors import ArgumentError, WeightsError, require
 from minitorch_cnn.lessons.step import StepTrace
 from minitorch_cnn.lessons.trace import trace_step
+from minitorch_cnn.models.new_top import has_preprocessing
 from minitorch_cnn.models.recipes import RECIPES
+from minitorch_cnn.network.cost import MOST_MIB, images_at_once
 from minitorch_cnn.runs import RunFolder
+from minitorch_cnn.runs.answers import require_answer
+from minitorch_cnn.runs.input_images import grey, image_shape, input_images
+from minitorch_cnn.runs.keras_file import is_keras_file, model_in_file
 
 # name on the command line: (function of `models`, its arguments, learning rate of the step)
 NETWORKS: dict[str, tuple] = {
@@ -24,9 +30,16 @@ NETWORKS: dict[str, tuple] = {
     "vgg16-no-top": (models.vgg16, {"include_top": False}, 1e-4),
     "transfer-net": (models.transfer_net, {}, 1e-4),
     "tiny-vgg": (models.tiny_vgg, {}, 0.01),
+    "resnet50": (models.resnet50, {}, 1e-4),
+    "mobilenet-v2": (models.mobilenet_v2, {}, 1e-4),
+    "efficientnet-b0": (models.efficientnet_b0, {}, 1e-4),
 }
 DIGITS = 32  # images in the step of the digits network
 SCALED = 2  # digits that another network sees if no image is given
+UNKNOWN = (
+    "The file does not say how photos are preprocessed, so each channel here has mean 0 and deviation 1;"
+    " --preprocessing says it."
+)
 
 
 @dataclass
@@ -48,19 +61,26 @@ def explain(
     weights: str | Path | None = None,
     label: str | None = None,
     rate: float | None = None,
+    preprocessing: str | None = None,
 ) -> tuple[Subject, StepTrace]:
     """Trace one training step and return (Subject, StepTrace).
 
-    Arguments: `name` is digits, a network of the slides, or a run folder; `image_files` are photos (left out: digits
-    of the package); `weights` is a Keras weight file; `label` is a class number or name for the photos (left out: the
-    network's own predictions); `rate` is the learning rate. Raises ArgumentError for an unknown name or label, and the
-    UserErrors of reading the files.
+    Arguments: `name` is digits, a network of the package, a run folder, or a Keras file; `image_files` are photos (left
+    out: digits of the package); `weights` is a Keras weight file; `label` is a class number or name for the photos
+    (left out: the network's own predictions); `rate` is the learning rate; `preprocessing` is how photos become the
+    input of the network in a Keras file, in words (`datasets.preprocessing.from_words`). Raises ArgumentError for an
+    unknown name, label or preprocessing, and the UserErrors of reading the files.
     """
-    subject = _subject(name.replace("_", "-") if name.replace("_", "-") in NETWORKS else name, image_files)
+    if preprocessing is not None and not is_keras_file(name):
+        raise ArgumentError(f"--preprocessing: {name} has its own, got {preprocessing:.60} too")
+    known = name.replace("_", "-") if name.replace("_", "-") in NETWORKS else name
+    subject = _subject(known, image_files, preprocessing)
     if weights is not None:
         subject.notes.append(_load(subject.model, weights))
     if rate is not None:
         subject.rate = rate
+    if len(subject.model.output_shape) == 1:
+        require_answer(known, subject.model)
     labels = _labels(subject, label)
     optimizer = optimizers.SGD(subject.rate, momentum=0.9, nesterov=True)
     if sum(layer.count_parameters() for layer in subject.model.layers) > 20_000_000:
@@ -68,7 +88,7 @@ def explain(
     return subject, trace_step(subject.model, subject.images, labels, optimizer)
 
 
-def _subject(name, files):
+def _subject(name, files, preprocessing):
     if name == "digits":
         digits = datasets.digits()
         model = RECIPES["digits"].model(digits, 0)
@@ -78,32 +98,65 @@ def _subject(name, files):
     elif name in NETWORKS:
         function, arguments, rate = NETWORKS[name]
         subject = Subject(name, function(**arguments), None, rate=rate)
+        _keep_statistics(subject)
     elif Path(name).is_dir():
         model, class_names = RunFolder(name).load_model()
         subject = Subject(str(name), model, None, class_names=class_names, rate=1e-3)
-        digits = datasets.digits()
-        if list(class_names) == list(digits.class_names):
-            subject.images, subject.labels = digits.train_images[:DIGITS], digits.train_labels[:DIGITS]
+        most = _at_once(name, model)
+        if not files and _sees_digits(model, class_names):
+            digits, count = datasets.digits(), min(DIGITS, most)
+            subject.images, subject.labels = digits.train_images[:count], digits.train_labels[:count]
+    elif is_keras_file(name):
+        subject = Subject(str(name), model_in_file(name, words=preprocessing), None, rate=1e-4)
+        if subject.model.inputs > 1 or subject.model.outputs > 1:
+            raise ArgumentError(f"{name}: expected a network with one input and one output")
+        _at_once(name, subject.model)
+        _keep_statistics(subject)
+        if preprocessing is None and not has_preprocessing(subject.model):
+            subject.notes.append(UNKNOWN)
     else:
-        raise ArgumentError(f"{name}: expected digits, a run folder or one of {', '.join(NETWORKS)}")
-    height, width = subject.model.input_shape[:2]
+        expected = f"digits, a run folder, a .keras or .h5 file, or one of {', '.join(NETWORKS)}"
+        raise ArgumentError(f"{name}: expected {expected}")
     if files:
-        subject.images = np.stack([datasets.load_image(path, height, width) for path in files])
-        subject.labels = None
+        subject.images, subject.labels = input_images(name, subject.model, files), None
     elif subject.images is None:
-        subject.images = _scaled_digits(height, width)
+        subject.images = _scaled_digits(*image_shape(name, subject.model))
         subject.notes.append("No image was given, so the network sees handwritten digits, scaled to its input size.")
-    if subject.model.preprocessing is None:
+    if subject.model.preprocessing is None and preprocessing is None and not has_preprocessing(subject.model):
         subject.model.preprocessing = Standardize.of(subject.images)
     return subject
 
 
-def _scaled_digits(height, width):
+def _keep_statistics(subject):
+    """Freeze the batch norms: the mean and variance of an image or two are far from those of the training."""
+    if not (norms := [layer.name for layer in subject.model.layers if isinstance(layer, BatchNorm)]):
+        return
+    subject.model.freeze(layers=norms)
+    subject.notes.append(
+        f"Its {len(norms)} batch norms are frozen, so they use their stored statistics, not this batch's."
+    )
+
+
+def _at_once(name, model):
+    """How many images a training step may take; ArgumentError if not even one."""
+    most = images_at_once(model, step=True)
+    if most < 1:
+        raise ArgumentError(f"{name}: a training step of its model would take over {MOST_MIB} MiB for an image")
+    return most
+
+
+def _sees_digits(model, class_names):
+    digits = datasets.digits()
+    return list(class_names) == list(digits.class_names) and model.input_shape == digits.train_images.shape[1:]
+
+
+def _scaled_digits(height, width, channels):
     Image = require("PIL.Image", "scaling the handwritten digits")
     images = datasets.digits().train_images[:SCALED]
-    return np.stack(
+    scaled = np.stack(
         [np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)) for image in images]
     )
+    return scaled if channels == 3 else grey(scaled)
 
 
 def _load(model, weights):

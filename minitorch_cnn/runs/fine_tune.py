@@ -1,7 +1,9 @@
-"""`minitorch-cnn fine-tune`, the lecture's recipe: replace the top of VGG16, train the new top, then train everything.
+"""`minitorch-cnn fine-tune`, the lecture's recipe: replace a network's top, train the new top, then train everything.
 
     phase "top"   the base is frozen; its features are computed once, and the new layers learn from them
     phase "all"   everything is unfrozen and trained at a low learning rate, on randomly flipped photos
+
+The base is VGG16, as in the lecture, or another network (`base.py`). Batch norms in it stay frozen in both phases.
 
 Each phase has its own checkpoint in the run folder, so `--resume` continues the phase that was interrupted.
 """
@@ -9,31 +11,34 @@ Each phase has its own checkpoint in the run folder, so `--resume` continues the
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from minitorch_cnn import datasets, models, parallel
-from minitorch_cnn.arrays import library, on_host
-from minitorch_cnn.engine import optimizers
+from minitorch_cnn.arrays import library
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.printable import printable
+from minitorch_cnn.report.training_page import first_filters
 from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
+from minitorch_cnn.runs.base import MOMENTUM, check_base, recipe_of, start_of
 from minitorch_cnn.runs.folder import RunFolder
 from minitorch_cnn.runs.train import CHECKPOINT_SECONDS, command_line, gather_skipped, write_report
 from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.callbacks import Checkpoint, CSVLog
+from minitorch_cnn.training.progress import say
 
-MOMENTUM = 0.9
+__all__ = ["MOMENTUM", "FineTuneSettings", "resume", "settings_for", "start"]
 
 
 @dataclass
 class FineTuneSettings:
-    """The settings of a fine-tuning run, which are all that a resumed run needs."""
+    """The settings of a fine-tuning run, which are all that a resumed run needs; the defaults are those for VGG16."""
 
-    weights: str
+    weights: str | None
     data: str | None
-    size: int = 150  # photos are scaled to size x size
+    size: int = 150  # photos are scaled to size x size; 0: to what the file of the network says
     top_epochs: int = 25
     all_epochs: int = 2
     batch_size: int = 32
@@ -42,11 +47,22 @@ class FineTuneSettings:
     seed: int = 0
     beside: str | None = None  # the run folder of a training from scratch, for the report
     backend: str = "numpy"
+    base: str = "vgg16"  # a name in `base.NAMED`, or a file
+    preprocessing: str | None = None  # of a file that does not say it
+
+
+def settings_for(base: str, **given: Any) -> FineTuneSettings:
+    """The settings for that base: those that are `given`, and its own defaults for the others."""
+    recipe = recipe_of(base)
+    names = ("size", "top_epochs", "all_epochs", "batch_size", "top_rate", "all_rate")
+    defaults = {name: getattr(recipe, name) for name in names}
+    return FineTuneSettings(**{"weights": None, "data": None, "base": base, **defaults, **given})
 
 
 def start(settings: FineTuneSettings, out: str | Path | None = None, progress: bool = True) -> RunFolder:
     """Fine-tune in a new run folder (`out`, or else runs/fine-tune-DATE-TIME); returns it when both phases are done."""
     ranks = parallel.world()
+    check_base(settings)
     folder = ranks.from_first(lambda: RunFolder.fresh("fine-tune", out))
     return _run(folder, settings, progress, ranks, fresh=True)
 
@@ -67,28 +83,28 @@ def _run(folder, settings, progress, ranks, fresh):
 
 
 def _run_inside(folder, settings, progress, ranks, fresh, command):
-    say = print if progress else (lambda text: None)
+    tell = say if progress else (lambda text: None)
     library(settings.backend)  # raises an error before the data is loaded if the backend is missing
     ranks.choose_device(settings.backend)
 
-    def load():
-        return datasets.cats_vs_dogs(settings.data, settings.size, settings.size, progress=progress)
-
-    dataset = ranks.in_turn(load)
-    say(dataset)
     if settings.beside is not None:
         read_history(settings.beside)  # raises an error now, not after the training, if the run is missing
-    model = models.transfer_net(
-        weights=settings.weights, input_shape=(settings.size, settings.size, 3), seed=settings.seed
-    ).to(settings.backend)
+    begun = start_of(settings)
+    model = begun.model.to(settings.backend)
+
+    def load():
+        return datasets.cats_vs_dogs(settings.data, *model.input_shape[:2], progress=progress)
+
+    dataset = ranks.in_turn(load)
+    tell(dataset)
     if fresh and ranks.reports:
         folder.write_config(settings, model)
-    say(f"run folder: {printable(folder.path)}")
+    tell(f"run folder: {printable(folder.path)}")
     base = [layer.name for layer in model.layers if layer.parameters and not layer.trainable]
     from_file = {name: mark for name, mark in model.fingerprints().items() if name in base}
-    filters_before = np.array(on_host(model.get_layer(base[0]).parameters["kernel"]))
+    filters_before = first_filters(model)
 
-    say(f"\nphase 1: {', '.join(name for name in model.fingerprints() if name not in base)} learn; the base is frozen")
+    tell(f"\nphase 1: {', '.join(name for name in model.fingerprints() if name not in base)} learn; the base is frozen")
 
     def phase(name, rate, epochs, augment):
         return _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress, ranks, command, fresh)
@@ -97,16 +113,18 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     unchanged = {name: mark for name, mark in model.fingerprints().items() if name in base} == from_file
     if not unchanged:
         raise CheckpointError(
-            f"{folder.path}: the frozen base differs from the one in {settings.weights}; was the file replaced?"
+            f"{folder.path}: the frozen base differs from the one in {begun.source}; was the file replaced?"
         )
     top_accuracy = _last(top, "val_accuracy")
     same = f"all {len(base)} base layers still equal the file's, bit for bit"
-    say(f"base frozen: validation accuracy {top_accuracy:.4f}; {same}")
+    tell(f"base frozen: validation accuracy {top_accuracy:.4f}; {same}")
 
-    model.unfreeze()
-    say("\nphase 2: all layers learn, at a low learning rate")
-    flips = datasets.Augmentation(flip=True)
-    everything = phase("all", settings.all_rate, settings.all_epochs, flips)
+    everything = {}
+    if settings.all_epochs:
+        norms = models.unfreeze_base(model)
+        but = f", except the {len(norms)} batch norms, which keep their statistics" if norms else ""
+        tell(f"\nphase 2: all layers learn, at a low learning rate{but}")
+        everything = phase("all", settings.all_rate, settings.all_epochs, datasets.Augmentation(flip=True))
     dataset = gather_skipped(dataset, ranks)
     if not ranks.reports:
         return folder
@@ -114,12 +132,13 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     folder.save_model(model, dataset.class_names)
     probabilities = class_probabilities(model.predict(dataset.test_images, batch_size=settings.batch_size))
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
-    print(f"validation accuracy {top_accuracy:.4f} with the base frozen, {accuracy:.4f} after fine-tuning")
+    after = f", {accuracy:.4f} after fine-tuning" if settings.all_epochs else ""
+    say(f"validation accuracy {top_accuracy:.4f} with the base frozen{after}")
     write_report(
         folder,
         command,
         lambda: write_transfer_training_report(
-            folder.report, settings, model, dataset, top, everything, probabilities, base, filters_before
+            folder.report, settings, begun, dataset, top, everything, probabilities, base, filters_before
         ),
     )
     return folder
@@ -130,7 +149,7 @@ def _phase(folder, name, model, dataset, settings, rate, epochs, augment, progre
     return model.fit(
         dataset.train_images,
         dataset.train_labels,
-        optimizer=optimizers.SGD(rate, momentum=MOMENTUM),
+        optimizer=recipe_of(settings.base).optimizer(rate),
         epochs=epochs,
         batch_size=settings.batch_size,
         validation=(dataset.test_images, dataset.test_labels),

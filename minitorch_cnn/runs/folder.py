@@ -22,15 +22,15 @@ from minitorch_cnn.files.lock import only_one
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.regular import read_small
 from minitorch_cnn.files.replacing import replacing
-from minitorch_cnn.network.sequential import Sequential
+from minitorch_cnn.network.model import Model
 from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.runs.continuing import report_last_checkpoint
 from minitorch_cnn.runs.stored_model import stored_model
 from minitorch_cnn.training import checkpoint
 
-NEVER_ZERO = ("batch_size", "size")
+NEVER_ZERO = ("batch_size",)
 LONGEST_PATH = 4096  # characters; no operating system allows longer ones
-LARGEST_CONFIG = 1 << 24  # bytes; VGG16 takes about five thousand
+LARGEST_CONFIG = 1 << 22  # bytes; VGG16 takes about five thousand
 
 Settings = TypeVar("Settings")  # a dataclass
 
@@ -56,7 +56,7 @@ class RunFolder:
             )
         return folder
 
-    def write_config(self, settings: Any, model: Sequential) -> None:
+    def write_config(self, settings: Any, model: Model) -> None:
         """Write the settings (a dataclass) and the model's description."""
         text = json.dumps({"settings": asdict(settings), "model": model.config()}, indent=1)
         with replacing(self.config) as file:
@@ -84,16 +84,16 @@ class RunFolder:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointError(f"{self.config}: cannot be read ({printable(error)[:300]})") from None
 
-    def save_model(self, model: Sequential, class_names: Sequence[str]) -> None:
+    def save_model(self, model: Model, class_names: Sequence[str]) -> None:
         """Save the trained model with the names of its classes."""
         arrays = {key: on_host(value) for key, value in model.state().items() if key[1] != "draws"}
         checkpoint.save(self.model, arrays, {"model": model.config(), "class_names": list(class_names)})
 
-    def load_model(self) -> tuple[Sequential, list[str]]:
+    def load_model(self) -> tuple[Model, list[str]]:
         """(model, class names) of a finished run; CheckpointError if it is not finished."""
         if self.config.exists() and not self.model.exists():
             raise CheckpointError(f"{self.path}: the training is not finished; continue it with --resume {self.path}")
-        return stored_model(self.model, *checkpoint.load(self.model))
+        return stored_model(self.model, *checkpoint.load(self.model, LARGEST_CONFIG))
 
     @contextlib.contextmanager
     def training(

@@ -6,19 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.engine.passes import graph
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.network.sequential import Sequential
+from minitorch_cnn.network.cost import check_cost
+from minitorch_cnn.network.description import values_of
+from minitorch_cnn.network.model import Model
+from minitorch_cnn.network.naming import name_layers
+from minitorch_cnn.network.sequential import model_of
 
-MOST_NUMBERS = 2**26  # in one layer's output for one image: 256 MiB; VGG16's largest has a twentieth of that
-MOST_IN_ALL = 2**28  # in the outputs of all layers, which also limits the time; VGG16's have a seventeenth of that
-MOST_LAYERS = 10_000
+MOST_LAYERS = 2_000
 LONGEST_NAME = 200  # characters
 
 
 def stored_model(
     path: str | Path, arrays: dict[tuple[str, ...], np.ndarray], facts: dict[str, Any]
-) -> tuple[Sequential, list[str]]:
+) -> tuple[Model, list[str]]:
     """(model, class names) from what `RunFolder.save_model` wrote; CheckpointError for anything else.
 
     Arguments: `path` for messages; `arrays` {(layer, name): array}; `facts` with the model's `config()` and the class
@@ -28,7 +31,9 @@ def stored_model(
         config, names = dict(facts["model"]), facts["class_names"]
         if _shapes(config) != {key: array.shape for key, array in arrays.items()}:
             raise ValueError("its weights do not have the shapes of the model that it describes")
-        model = Sequential.from_config(config)
+        if any(array.dtype != np.dtype(config["dtype"]) for array in arrays.values()):
+            raise ValueError(f"its weights are not of the model's dtype, {config['dtype']}")
+        model = model_of(config)
         for (layer, name), array in arrays.items():
             model.get_layer(layer).parameters[name] = array
         classes = max(2, math.prod(model.output_shape))
@@ -42,18 +47,14 @@ def stored_model(
 
 def _shapes(config):
     """{(layer, parameter): shape} of the described model; no array is allocated."""
-    if len(config["layers"]) > MOST_LAYERS:
+    if max(len(config["layers"]), len(config.get("nodes", ()))) > MOST_LAYERS:
         raise ValueError(f"expected at most {MOST_LAYERS:,} layers")
-    model = Sequential.from_config({**config, "input_shape": None})
-    shape = tuple(int(size) for size in config["input_shape"])
-    shapes, in_all = {}, 0
-    for layer in model.layers:
+    inputs, outputs = values_of(config)
+    nodes, ends = graph(inputs, outputs)
+    layers = list(dict.fromkeys(node.layer for node in nodes))
+    name_layers(layers)
+    for layer in layers:
         if not isinstance(layer.name, str) or printable(layer.name) != layer.name or len(layer.name) > LONGEST_NAME:
             raise ValueError(f"'{printable(layer.name)[:40]}' is not a valid layer name")
-        layer.build(shape)
-        shape = layer.output_shape
-        in_all += math.prod(shape)
-        if not all(size > 0 for size in shape) or math.prod(shape) > MOST_NUMBERS or in_all > MOST_IN_ALL:
-            raise ValueError(f"{layer.name}: its output is too large or empty, {shape}")
-        shapes |= {(layer.name, name): tuple(size) for name, size in layer.parameter_shapes().items()}
-    return shapes
+    check_cost(nodes, [value.shape for value in inputs], ends, config["dtype"])
+    return {(layer.name, name): tuple(size) for layer in layers for name, size in layer.parameter_shapes().items()}

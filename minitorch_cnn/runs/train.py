@@ -21,6 +21,7 @@ from minitorch_cnn.report.training_page import write_training_report
 from minitorch_cnn.runs.folder import RunFolder
 from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.callbacks import Checkpoint, CSVLog
+from minitorch_cnn.training.progress import say
 
 CHECKPOINT_SECONDS = 20.0
 
@@ -57,12 +58,9 @@ def write_report(folder: RunFolder, command: str, write: Callable[[], object]) -
     try:
         write()
     except MissingPackage as error:
-        print(
-            f"{printable(folder.report)} was not written: {printable(error)}; then: {printable(command)}",
-            file=sys.stderr,
-        )
+        say(f"{printable(folder.report)} was not written: {printable(error)}; then: {printable(command)}", sys.stderr)
     else:
-        print(f"report: {printable(folder.report)}")
+        say(f"report: {printable(folder.report)}")
 
 
 def start(settings: Settings, out: str | Path | None = None, progress: bool = True) -> RunFolder:
@@ -100,15 +98,15 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     library(settings.backend)  # raises an error before the data is loaded if the backend is missing
     ranks.choose_device(settings.backend)
     dataset = ranks.in_turn(lambda: recipe.load(settings.data, progress))
-    say = print if progress else (lambda text: None)
-    say(dataset)
+    tell = say if progress else (lambda text: None)
+    tell(dataset)
     model = recipe.model(dataset, settings.seed).to(settings.backend)
     if fresh and ranks.reports:
         folder.write_config(settings, model)
-        say(f"run folder: {printable(folder.path)}")
+        tell(f"run folder: {printable(folder.path)}")
     resume_from = ranks.from_first(lambda: not fresh and checkpoint.exists(folder.checkpoint)) and folder.checkpoint
     if not fresh:
-        say(
+        tell(
             f"continuing from {printable(folder.checkpoint)}"
             if resume_from
             else f"{printable(folder.path)}: no checkpoint yet, starting from the beginning"
@@ -133,7 +131,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     folder.save_model(model, dataset.class_names)
     probabilities = class_probabilities(model.predict(dataset.test_images))
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
-    print(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images")
+    say(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images")
     write_report(
         folder,
         command,

@@ -4,9 +4,10 @@ loop            epochs, batches, validation, callbacks
 step            one training step; captured_step: as one CUDA graph; shared_step: on several processes
 callbacks       early stopping, learning rates, logs and checkpoints
 checkpoint      the file; state: what is in it; facts: how it is checked when it is read
+settings_record what a resumed training must have in common with the saved one; data_record: its data
 features        the output of a frozen base, computed once
 progress        the progress bar
-interrupts      Ctrl-C
+interrupts      Ctrl-C and other signals that end a training
 label_check     checks all labels before training begins
 diagnosis       finds the layer where NaN or infinity began
 gpu_memory      the message when a GPU runs out of memory

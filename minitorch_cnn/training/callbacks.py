@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from minitorch_cnn.arguments import flag, number, whole
 from minitorch_cnn.arrays import Array
-from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.diagnosis import finite
+from minitorch_cnn.training.facts import is_number, is_whole
 
 
 class Callback:
@@ -58,7 +61,11 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, monitor: str = "val_loss", patience: int = 5, restore_best: bool = True) -> None:
-        self.monitor, self.patience, self.restore_best = monitor, patience, restore_best
+        if not isinstance(monitor, str):
+            raise ArgumentError(f"EarlyStopping: monitor: expected a name in the history, got {monitor!r}")
+        self.monitor = monitor
+        self.patience = whole(patience, "EarlyStopping: patience", 0)
+        self.restore_best = flag(restore_best, "EarlyStopping: restore_best")
         self.best: float | None = None
         self.waited = 0
         self.weights: dict[tuple[str, str], Array] = {}
@@ -85,13 +92,24 @@ class EarlyStopping(Callback):
         return dict(self.weights), {"best": self.best, "waited": self.waited}
 
     def load_state(self, arrays: dict, facts: dict[str, Any]) -> None:
-        self.weights, self.best, self.waited = dict(arrays), facts["best"], facts["waited"]
+        best, waited = facts["best"], facts["waited"]
+        if not (best is None or is_number(best)) or not is_whole(waited):
+            raise ValueError("EarlyStopping: its best value or its number of epochs is not valid")
+        self.weights, self.best, self.waited = dict(arrays), best, waited
+
+    def on_train_begin(self, trainer: Any) -> None:
+        shapes = {key: array.shape for key, array in _weights(trainer.model).items()}
+        resumed = trainer.history and self.weights
+        if resumed and shapes != {key: array.shape for key, array in self.weights.items()}:
+            raise CheckpointError("EarlyStopping: the best weights in the checkpoint are not weights of this model")
 
 
 class LearningRate(Callback):
     """Set the learning rate of each epoch: `schedule(epoch)`, epochs counted from 0."""
 
     def __init__(self, schedule: Callable[[int], float]) -> None:
+        if not callable(schedule):
+            raise ArgumentError(f"LearningRate: expected a function of the epoch's number, got {schedule!r}")
         self.schedule = schedule
 
     def on_train_begin(self, trainer: Any) -> None:
@@ -105,15 +123,15 @@ class CSVLog(Callback):
     """Write the history to a CSV file, one row per epoch; the file is complete at every moment."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = _path(path, "CSVLog")
 
     def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         names = list(trainer.history)
         writer.writerow(["epoch", *names])
-        for number, row in enumerate(zip(*(trainer.history[name] for name in names)), 1):
-            writer.writerow([number, *row])
+        for epoch, row in enumerate(zip(*(trainer.history[name] for name in names)), 1):
+            writer.writerow([epoch, *row])
         if not trainer.ranks.reports:
             return
         with replacing(self.path) as file:
@@ -123,11 +141,16 @@ class CSVLog(Callback):
 class Checkpoint(Callback):
     """Save the whole state of the training to `path` after each epoch, every `seconds` within one, and at Ctrl-C.
 
-    `fit(..., resume=path)` continues from there to the same bits. The message at Ctrl-C advises `resume_command`.
+    `fit(..., resume=path)` continues from there to the same bits. The message at Ctrl-C advises `resume_command`. The
+    file also records the settings and the data (`settings_record.py`, `data_record.py`), which must be the same then.
     """
 
     def __init__(self, path: str | Path, seconds: float = 60.0, resume_command: str | None = None) -> None:
-        self.path, self.seconds = Path(path), seconds
+        self.path = _path(path, "Checkpoint")
+        expected = "a number of at least 0"
+        self.seconds = number(seconds, "Checkpoint: seconds", expected, lambda v: v >= 0)  # infinity: never within one
+        if resume_command is not None and not isinstance(resume_command, str):
+            raise ArgumentError(f"Checkpoint: resume_command: expected a text, got {resume_command!r}")
         self.resume_command = resume_command or f"fit(..., resume={str(self.path)!r})"
         self.saved = time.monotonic()
 
@@ -155,6 +178,12 @@ class Checkpoint(Callback):
     def on_train_end(self, trainer: Any) -> None:
         if trainer.ranks.reports:
             checkpoint.previous(self.path).unlink(missing_ok=True)  # the last one is good and stays
+
+
+def _path(path: Any, name: str) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        raise ArgumentError(f"{name}: expected the path of a file, got {path!r}")
+    return Path(path)
 
 
 def _weights(model):

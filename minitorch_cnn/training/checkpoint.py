@@ -17,7 +17,9 @@ from minitorch_cnn.files.npz import read_npz
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.replacing import replacing
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # 1 holds no records of a training's settings and data
+LONGEST_DESCRIPTION = 1 << 24  # bytes; each file of an image folder takes about fifty
 
 State: TypeAlias = "tuple[dict[tuple[str, ...], np.ndarray], dict[str, Any]]"  # (arrays, facts)
 
@@ -38,14 +40,20 @@ def save(
         np.savez(file, description=np.frombuffer(text.encode(), np.uint8), **entries)
 
 
-def load(path: str | Path) -> State:
-    """(arrays, facts) as they were saved; CheckpointError if the file is missing, damaged or of another kind."""
+def load(path: str | Path, longest: int = LONGEST_DESCRIPTION) -> State:
+    """(arrays, facts) as they were saved; CheckpointError if the file is missing, damaged or of another kind.
+
+    So is one whose description has more than `longest` bytes, because Python's objects take 25 times as many.
+    """
     entries = read_npz(path, CheckpointError)
     try:
+        if entries["description"].nbytes > longest:
+            raise ValueError(f"expected a description of at most {longest:,} bytes")
         description = json.loads(entries["description"].tobytes())
-        if description["format"] != FORMAT:
-            got = str(description["format"])[:40]
-            raise CheckpointError(f"{path}: expected a checkpoint of format {FORMAT}, got {got!r}")
+        if description["format"] not in READABLE:
+            got, last = printable(description["format"])[:40], READABLE[-1]
+            raise CheckpointError(f"{path}: expected a checkpoint of format {READABLE[0]} to {last}, got format {got};"
+                                  " was it written by a newer version of minitorch_cnn?")  # fmt: skip
         keys, facts = [tuple(map(_text, key)) for key in description["keys"]], description["facts"]
         if not isinstance(facts, dict) or len(set(keys)) < len(keys):
             raise ValueError("its description is damaged")

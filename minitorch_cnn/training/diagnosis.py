@@ -71,9 +71,10 @@ def where_it_began(
         if layer.draws:
             layer.draws -= 1
     with np.errstate(all="ignore"):
-        place = _bad_image(model.receive(x), first, f"{images or len(x)} in the batch")
-        if place:
-            return place
+        for received in model.receive_all(x):
+            place = _bad_image(received, first, f"{images or len(received)} in the batch")
+            if place:
+                return place
         try:
             model.loss_and_gradients(x, labels, loss, training=True, observer=Search(training=True))
         except Found as found:
@@ -81,20 +82,21 @@ def where_it_began(
     return None
 
 
-def where_a_prediction_began(model: Any, images: Any, layers: Any = None, first: int = 0) -> Place | None:
+def where_a_prediction_began(model: Any, images: Any, nodes: Any = None, first: int = 0) -> Place | None:
     """Like `where_it_began`, but for predictions of `images` (N, ...), from position `first` on.
 
-    The images go through `layers`; left out, through all layers of the model.
+    The images go through `nodes`; left out, through the whole model.
     """
-    nodes = passes.chain(layers or model.layers)
+    nodes = nodes or model.nodes()
     for start in range(first, len(images), BATCH):
-        x = model.receive(images[start : start + BATCH])
+        x = model.receive_all(images[start : start + BATCH])
         with np.errstate(all="ignore"):
-            place = _bad_image(x, start, f"{len(images)}")
-            if place:
-                return place
+            for each in x:
+                place = _bad_image(each, start, f"{len(images)}")
+                if place:
+                    return place
             try:
-                passes.forward(nodes, [x], observer=Search(training=False))
+                passes.forward(nodes, x, observer=Search(training=False))
             except Found as found:
                 return found.place
     return None

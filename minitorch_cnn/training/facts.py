@@ -1,24 +1,24 @@
 """Checks the facts read from a checkpoint, because the file may be damaged or come from somebody else."""
 
-from numbers import Real
 from typing import Any
 
 TOTALS = {"loss", "correct", "images", "seconds"}
+LARGEST = 1e300  # a larger integer could not be computed with as a float
 
 
 def check_facts(facts: dict[str, Any], batches: int) -> None:
     """Raise ValueError unless `facts` are what `Trainer.state` writes; an epoch has so many `batches`."""
     whole = {"epoch": None, "batch": batches, "steps": None}
     for name, most in whole.items():
-        if not _is_whole(facts[name]) or (most is not None and facts[name] > most):
+        if not is_whole(facts[name]) or (most is not None and facts[name] > most):
             raise ValueError(f"{name}: {str(facts[name])[:40]} is not valid")
     numbers = {"rate": facts["rate"], **facts["totals"]}
-    if facts["totals"].keys() != TOTALS or not all(_is_number(value) for value in numbers.values()):
+    if facts["totals"].keys() != TOTALS or not all(is_number(value) for value in numbers.values()):
         raise ValueError("its running sums are not valid")
-    if not all(_is_whole(count) for count in facts["draws"].values()):
+    if not all(is_whole(count) for count in facts["draws"].values()):
         raise ValueError("its numbers of random draws are not valid")
     rows = facts["history"]
-    if not all(isinstance(name, str) and all(map(_is_number, values)) for name, values in rows.items()):
+    if not all(isinstance(name, str) and all(map(is_number, values)) for name, values in rows.items()):
         raise ValueError("its history is not valid")
     if not all(len(values) == facts["epoch"] for values in rows.values()):
         raise ValueError(f"its history does not have {facts['epoch']} epochs")
@@ -26,9 +26,11 @@ def check_facts(facts: dict[str, Any], batches: int) -> None:
         raise ValueError("its reason for stopping is not a text")
 
 
-def _is_number(value):
-    return isinstance(value, Real) and not isinstance(value, bool)
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite real number, not too large for a float."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
-def _is_whole(value):
+def is_whole(value: Any) -> bool:
+    """Whether a value is a counter: an integer from 0 to below 2**62."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62

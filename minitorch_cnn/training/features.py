@@ -28,14 +28,25 @@ IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
 
 
 def fixed_depth(model: Any) -> int:
-    """How many of the lowest layers are deterministic: frozen, and known to be without randomness."""
-    frozen = model.layers[: model.lowest_trainable()]
-    return next((depth for depth, layer in enumerate(frozen) if layer.random is not False), len(frozen))
+    """How many of the first nodes are fixed and end in the one value that the others read; 0 if there are none.
+
+    A fixed layer is frozen, and known to be without randomness. In the middle of a block with branches several values
+    are still to be read, so there the features are those before the block.
+    """
+    nodes = model.nodes()
+    frozen = nodes[: model.lowest_trainable()]
+    depth = next((depth for depth, node in enumerate(frozen) if node.layer.random is not False), len(frozen))
+    oldest = min((number for node in nodes[depth:] for number in node.inputs), default=model.ends[0])
+    oldest = min(oldest, *model.ends)
+    while depth and (model.inputs > 1 or nodes[depth - 1].output > oldest):
+        depth -= 1
+        oldest = min(oldest, *nodes[depth].inputs)
+    return depth
 
 
 def worth_caching(model: Any, augment: Any) -> bool:
     """Whether the model has a frozen base whose output can be stored (`augment` is None)."""
-    return augment is None and any(layer.parameter_shapes() for layer in model.layers[: fixed_depth(model)])
+    return augment is None and any(node.layer.parameter_shapes() for node in model.nodes()[: fixed_depth(model)])
 
 
 def base_features(
@@ -53,7 +64,7 @@ def base_features(
     TrainingError, naming the layer, if a feature is not finite, and DataError if the disk has no room for them.
     """
     ranks = ranks or Alone()
-    features = _room((len(images), *model.layers[fixed_depth(model) - 1].output_shape), model.dtype)
+    features = _room((len(images), *model.nodes()[fixed_depth(model) - 1].layer.output_shape), model.dtype)
     cuts = [min(batch * batch_size, len(images)) for batch in ranks.cuts(-(-len(images) // batch_size))]
     first, stop = cuts[ranks.rank], cuts[ranks.rank + 1]
     with progress_bar(total=stop - first, unit=" images", desc="features", disable=not progress) as bar:
@@ -85,7 +96,7 @@ def _compute(model, batches, features, bar):
 
 def _refuse(model: Any, images: Any, first: int) -> NoReturn:
     """Raise TrainingError that says where the features of `images` stop being finite, from image `first` on."""
-    base = model.layers[: fixed_depth(model)]
+    base = model.nodes()[: fixed_depth(model)]
     place = diagnosis.where_a_prediction_began(model, images, base, first) or diagnosis.NOWHERE
     what = "the features computed by the frozen base are not finite"
     raise TrainingError(f"{what}; it began {place.words}: {place.advice(0, 0.0)}")

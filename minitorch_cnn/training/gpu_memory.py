@@ -32,7 +32,8 @@ def out_of_memory(model: Any, batch_size: int) -> BackendError:
 def needs(model: Any) -> tuple[int, int]:
     """How much memory a training step takes: (bytes for any batch size, bytes for each image)."""
     lowest, itemsize = model.lowest_trainable(), model.dtype.itemsize
-    kept = sum(layer.kept_elements() for layer in model.layers[lowest:])
-    maps = [math.prod(layer.output_shape) for layer in model.layers] + [math.prod(model.input_shape)]
+    kept = sum(node.layer.kept_elements() for node in model.nodes()[lowest:])
+    inputs = [model.input_shape] if model.inputs == 1 else model.input_shape
+    maps = [math.prod(shape) for shape in (*inputs, *(layer.output_shape for layer in model.layers))]
     parameters = sum(layer.count_parameters() for layer in model.layers)
     return COPIES * parameters * itemsize, (kept + WORKING_MAPS * max(maps)) * itemsize

@@ -1,4 +1,8 @@
-"""Ctrl-C: training finishes the current batch, saves, and ends with an exception that says how to continue."""
+"""Signals: training finishes the current batch, saves, and ends with an exception that says how to continue.
+
+Three signals ask a program to end: SIGINT is Ctrl-C, SIGTERM comes from a job queue or from `kill`, and SIGHUP says
+that the terminal was closed or the connection lost. `nohup` makes a program ignore SIGHUP, and that is respected.
+"""
 
 import contextlib
 import signal
@@ -7,56 +11,105 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+WORDS = {
+    getattr(signal, name): words  # Windows has no SIGHUP
+    for name, words in {
+        "SIGINT": "interrupted",
+        "SIGTERM": "ended by a signal (SIGTERM)",
+        "SIGHUP": "ended because the terminal was closed (SIGHUP)",
+    }.items()
+    if hasattr(signal, name)
+}
 
-class Interrupted(KeyboardInterrupt):
-    """Raised at Ctrl-C once the current batch is finished and saved; the message says how to continue."""
+
+class Ended(KeyboardInterrupt):
+    """Raised when the signal `number` ends the program; the exit code is 128 + number, as in a shell."""
+
+    def __init__(self, number: int = signal.SIGINT, message: str = "") -> None:
+        super().__init__(message or WORDS[signal.Signals(number)])
+        self.number = number
+
+
+class Interrupted(Ended):
+    """Raised once the current batch is finished and saved after a signal; the message says how to continue."""
 
     together = True  # on all ranks, if there are several
 
 
 class Interrupts:
-    """Context that counts Ctrl-C and a job queue's SIGTERM; it is true after the first, which `say` tells the user.
+    """Context that counts Ctrl-C, SIGTERM and SIGHUP; it is true after the first, which `say` tells the user.
 
-    The second raises an ordinary KeyboardInterrupt, but not before `say` has returned: a progress bar cut off while it
-    holds its lock could not be closed. Outside the main thread Python allows no signal handlers, so the context does
-    nothing there.
+    A second Ctrl-C raises an ordinary KeyboardInterrupt, but not before `say` has returned: a progress bar cut off
+    while it holds its lock could not be closed. The other signals are often sent twice (by `timeout`, by a shell that
+    ends), so a second one changes nothing here, and raises Ended afterwards. Outside the main thread Python allows no
+    signal handlers, so the context does nothing there.
+
+    Outside of training SIGTERM and SIGHUP end Python at once, even where it hangs in a library; a shell then shows
+    the same exit codes.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self.say, self.said, self.count = say, False, 0
+        self.say, self.said = say, False
+        self.number = 0  # of the first signal
+        self.at_once = False  # whether Ctrl-C was pressed after it
         self.before: dict[int, Any] = {}  # the signal handlers to restore
 
     def __bool__(self) -> bool:
-        return self.count > 0
+        return self.number > 0
 
     def _react(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
-        if self.count == 1:
+        if self.number:
+            self.at_once |= number == signal.SIGINT
+        else:
+            self.number = number
             try:
                 self.say("\nstopping after this batch (Ctrl-C again stops at once)")
             finally:
                 self.said = True
-        if self.count > 1 and self.said:
+        if self.at_once and self.said:
             raise KeyboardInterrupt
 
     def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, self._react)
+        self.before = _handle(self._react)
 
     def __exit__(self, *error: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+        _restore(self.before)
+        if self.number not in (0, signal.SIGINT):  # another one must not cut off the message about this one
+            _handle(_raise, only=lambda number, handler: handler == signal.SIG_DFL)
 
 
 @contextlib.contextmanager
 def ignore_interrupts() -> Iterator[None]:
-    """Context that ignores Ctrl-C, so that pressing it again cannot cut off the message about the first one."""
-    before = None
-    if threading.current_thread() is threading.main_thread():
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Context that ignores all three signals, so that another one cannot cut off the message about the first."""
+    before = _handle(signal.SIG_IGN)
     try:
         yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        _restore(before)
+
+
+def ignore_interrupts_from_now_on() -> None:
+    """Ignore all three signals while Python ends."""
+    _handle(signal.SIG_IGN)
+
+
+def _handle(handler: Any, only: Callable[[int, Any], bool] = lambda number, handler: True) -> dict[int, Any]:
+    """Set the handler of the signals for which `only(number, their handler)`; returns {number: the handler before}."""
+    before: dict[int, Any] = {}
+    if threading.current_thread() is not threading.main_thread():
+        return before
+    for number in WORDS:
+        old = signal.getsignal(number)
+        ignored = number != signal.SIGINT and old == signal.SIG_IGN
+        if old is not None and not ignored and only(number, old):  # None: set by C code, and could not be restored
+            before[number] = signal.signal(number, handler)
+    return before
+
+
+def _raise(number, frame):
+    raise Ended(number)
+
+
+def _restore(before: dict[int, Any]) -> None:
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.datasets.several import Several
 from minitorch_cnn.errors import LabelError, UserError
 from minitorch_cnn.training.diagnosis import finite
 
@@ -15,6 +16,14 @@ def check_labels(part: str, images: Any, labels: Any, loss: Any, model: Any) -> 
 
     `part` is the name of the images in the message: "training" or "validation".
     """
+    if isinstance(labels, Several):
+        for each, shape, one in zip(labels.parts, model.output_shape, model.loss_of_each(loss)):
+            _check(part, images, each, one, shape, model.dtype)
+    else:
+        _check(part, images, labels, loss, model.output_shape, model.dtype)
+
+
+def _check(part: str, images: Any, labels: Any, loss: Any, shape: tuple, dtype: Any) -> None:
     if len(images) != len(labels):
         raise LabelError(f"fit: expected a label for each of the {len(images)} {part} images, got {len(labels)}")
     labels = labels if hasattr(labels, "dtype") else np.asarray(labels)
@@ -22,8 +31,13 @@ def check_labels(part: str, images: Any, labels: Any, loss: Any, model: Any) -> 
         some = labels[start : start + AT_ONCE]
         if some.dtype.kind == "f" and not finite(some):
             raise LabelError(f"fit: {part} labels: expected numbers, got some that are not finite")
+        rows = some.ndim == 2 and some.shape[1] > 1 and getattr(loss, "follows", None) == "softmax"
+        if rows and not ((some >= 0) & (some <= 1)).all():
+            raise LabelError(
+                f"fit: {part} labels: expected rows of numbers from 0 to 1, got {some.min()} to {some.max()}"
+            )
         try:
-            loss.check(np.empty((len(some), *model.output_shape), model.dtype), some)
+            loss.check(np.empty((len(some), *shape), dtype), some)
         except NotImplementedError:  # a user-defined loss may take any labels
             return
         except UserError as error:

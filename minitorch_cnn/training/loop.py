@@ -16,14 +16,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from minitorch_cnn.arguments import whole
 from minitorch_cnn.arrays import is_array, namespace
 from minitorch_cnn.datasets.batches import Batches
+from minitorch_cnn.datasets.several import together
 from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.errors import ArgumentError, TrainingError
+from minitorch_cnn.files.memory import scarce
 from minitorch_cnn.parallel import Alone
 from minitorch_cnn.training import diagnosis, features
 from minitorch_cnn.training.callbacks import Callback
 from minitorch_cnn.training.captured_step import CapturedStep
+from minitorch_cnn.training.fit_arguments import check_arguments, check_images, check_resume, checked_callbacks
 from minitorch_cnn.training.gpu_memory import out_of_memory
 from minitorch_cnn.training.interrupts import Interrupted, Interrupts
 from minitorch_cnn.training.label_check import check_labels
@@ -37,13 +41,22 @@ from minitorch_cnn.twins.numba import ahead
 def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = None, **settings: Any) -> dict:
     """Train `model`; returns the history {"loss": [one value per epoch], "accuracy": ..., "val_loss": ..., ...}.
 
-    Arguments: those of `Trainer`; `resume` is the path of a checkpoint to continue from. Raises Interrupted at Ctrl-C
-    and TrainingError if the loss or a gradient is no longer finite.
+    Arguments: those of `Trainer`; `resume` is the path of a checkpoint to continue from. Its training must have had the
+    same data (`data_record.py`) and the same settings, except for those that decide nothing but speed, and for `epochs`
+    if the learning rate does not depend on their number (`settings_record.py`); CheckpointError says what differs.
+
+    Raises Interrupted at Ctrl-C and TrainingError if the loss or a gradient is no longer finite. Whatever exception
+    ends the training has an attribute `history`: the history up to then.
     """
+    check_resume(resume)
     trainer = Trainer(model, x, labels, **settings)
     if resume is not None:
         trainer.load(resume)
-    return trainer.run()
+    try:
+        return trainer.run()
+    except BaseException as error:
+        error.history = trainer.history  # type: ignore[attr-defined]
+        raise
 
 
 class Trainer(TrainingState, Progress):
@@ -78,27 +91,40 @@ class Trainer(TrainingState, Progress):
         progress: bool = True,
         ranks: Alone | None = None,
     ) -> None:
+        flags = {"shuffle": shuffle, "cache_features": cache_features, "progress": progress}
+        check_arguments(optimizer, loss, validation, augment, **flags)
+        if isinstance(loss, (list, tuple)) and model.outputs == 1:
+            (loss,) = model.loss_of_each(loss)
+        if model.inputs > 1 or model.outputs > 1:
+            x, labels = together(x, model.inputs, "fit: x"), together(labels, model.outputs, "fit: labels")
+            if validation is not None:
+                shown, answers = validation
+                validation = together(shown, model.inputs, "validation"), together(answers, model.outputs, "validation")
+            if model.inputs > 1 and augment is not None:
+                raise ArgumentError("fit: augment: expected a network with one input, got one with several")
+        check_images(x, "fit: x")
+        if labels is not None:
+            check_images(labels, "fit: labels")
         if len(x) == 0:
             raise ArgumentError("fit: expected at least one image to train on, got none")
         if labels is None or len(labels) != len(x):
             got = "none" if labels is None else len(labels)
             raise ArgumentError(f"fit: expected a label for each of the {len(x)} images, got {got}")
-        if epochs < 0 or int(epochs) != epochs:
-            raise ArgumentError(f"fit: expected a whole number of epochs, got {epochs!r}")
+        epochs = whole(epochs, "fit: epochs", 0)
         if model.input_shape is None:
             model.build(x.shape[1:])
-        if model.lowest_trainable() == len(model.layers):
+        if model.lowest_trainable() == len(model.nodes()):
             raise ArgumentError("fit: expected a trainable layer, but every layer is frozen; unfreeze some first")
         self.model, self.optimizer = model, optimizer
         self.learner = model  # the part that sees the batches: the whole model, or the layers above a frozen base
-        self.loss = loss or model.default_loss()
+        self.loss = model.default_loss() if loss is None else loss
         self.ranks = ranks or Alone()
-        self.epochs, self.validation, self.progress = int(epochs), validation, progress and self.ranks.reports
-        self.callbacks = list(callbacks)
+        self.epochs, self.validation, self.progress = epochs, validation, progress and self.ranks.reports
+        self.callbacks = checked_callbacks(callbacks)
         seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
         self.batches = Batches(
             x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
-            transform=model.receive if model.backend == "numpy" else None, workers=workers,
+            transform=model.receive if model.backend == "numpy" else None, workers=0 if scarce() else workers,
             rows=lambda images, ranks=self.ranks: ranks.share(images).rows,  # type: ignore[misc]
         )  # fmt: skip
         check_labels("training", x, labels, self.loss, model)
@@ -117,6 +143,8 @@ class Trainer(TrainingState, Progress):
     def run(self) -> dict[str, list[float]]:
         """Train until all epochs are done or a callback stops the training; returns the history."""
         align(self.model, self.ranks)
+        if self.ranks.reports:
+            _ = self.records  # now, before the features replace the images
         if self.cache_features and self.epoch < self.epochs:
             self._compute_features()
         self.optimizer.prepare(self.model)
@@ -124,7 +152,7 @@ class Trainer(TrainingState, Progress):
             self._go_to_the_gpu()
         self.step = self._step_here()
         if self.ranks.size == 1:
-            ahead.begin(self.learner, self.optimizer, self.batches.batch_size)
+            ahead.begin(self.learner, self.optimizer, min(self.batches.batch_size, len(self.batches.images)))
         self._tell("on_train_begin")
         with self.interrupts:
             while self.epoch < self.epochs and not self.stopped:
@@ -137,7 +165,8 @@ class Trainer(TrainingState, Progress):
         parts = self.model, self.loss, self.optimizer, self.learner
         if self.ranks.size > 1:  # on a GPU as well, because a CUDA graph cannot contain a sum over processes
             return SharedStep(*parts, self.ranks, self._images_in_batch)
-        return Step(*parts) if self.model.backend == "numpy" else CapturedStep(*parts)
+        plain = self.model.backend == "numpy" or self.model.inputs > 1 or self.model.outputs > 1
+        return Step(*parts) if plain else CapturedStep(*parts)
 
     def _compute_features(self):
         """Replace the images by the frozen base's output, and train only the layers above it from here on."""
@@ -156,7 +185,8 @@ class Trainer(TrainingState, Progress):
 
     def _go_to_the_gpu(self):
         """Move the images to the GPU if they fit there."""
-        self.batches.images = resident(self.batches.images, self.model.xp)
+        if self.model.inputs == 1:
+            self.batches.images = resident(self.batches.images, self.model.xp)
         if self._images_are_there():
             self.batches.workers = 0  # the GPU prepares the batches, so threads on the host would only wait
 
@@ -167,7 +197,7 @@ class Trainer(TrainingState, Progress):
 
     def _batches_of_epoch(self):
         batches = self.batches.epoch(self.epoch, self.batch)
-        if self.model.backend == "numpy" or self._images_are_there():
+        if self.model.backend == "numpy" or self.model.inputs > 1 or self._images_are_there():
             return batches
         return sent_ahead(batches, self.model.xp)
 
@@ -229,7 +259,7 @@ class Trainer(TrainingState, Progress):
 
     def _count_batch(self, x, labels, loss, correct):
         """Wait for the step and add up its results; returns its number of images on all ranks."""
-        images, loss, correct = self._images_in_batch(), float(loss), int(correct)
+        images, loss, correct = self._images_in_batch(), float(loss), float(correct)
         if not math.isfinite(loss):
             raise self._diverged(loss, x, labels)
         self.totals["loss"] += loss * images
@@ -267,10 +297,14 @@ class Trainer(TrainingState, Progress):
 
     def _leave(self) -> NoReturn:
         lines = [line for line in (callback.on_interrupt(self) for callback in self.callbacks) if line]
-        where = (
-            f"interrupted in epoch {self.epoch + 1} of {self.epochs} after batch {self.batch} of {len(self.batches)}"
-        )
-        raise Interrupted("; ".join([where, *lines]))
+        number = self.ranks.any_rank(self.interrupts.number) or 0
+        raise Interrupted(number, "; ".join([f"interrupted {self._place()}", *lines]))
+
+    def _place(self) -> str:
+        """Where the training is, in words; if a signal comes at the end of the last epoch, that is counted already."""
+        if self.epoch == self.epochs:
+            return f"after epoch {self.epoch} of {self.epochs}"
+        return f"in epoch {self.epoch + 1} of {self.epochs} after batch {self.batch} of {len(self.batches)}"
 
     def _tell(self, event, *arguments):
         for callback in self.callbacks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from minitorch_cnn.engine.metrics import averages
 from minitorch_cnn.files.progress_bar import print_above, progress_bar
 
 
@@ -16,8 +17,8 @@ class Progress:
     """The part of a `Trainer` that says how far it is; without `progress` it counts all the same and shows nothing."""
 
     def _averages(self):
-        images = max(self.totals["images"], 1)
-        return {"loss": self.totals["loss"] / images, "accuracy": self.totals["correct"] / images}
+        sums, images = self.totals, max(self.totals["images"], 1)
+        return averages(sums["loss"], sums["correct"], images, self.model.predicts_classes)
 
     def _bar(self):
         return progress_bar(
@@ -30,11 +31,11 @@ class Progress:
         )
 
     def _postfix(self, bar):
-        averages = self._averages()
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in self._averages().items())
         left = ""
         if self.totals["seconds"] > 0:
             speed = self.totals["images"] / self.totals["seconds"]
             images = len(self.batches.images)
             remaining = (self.epochs - self.epoch) * images - self.totals["images"]
             left = f", all done in {bar.format_interval(remaining / speed)}"
-        return f"loss {averages['loss']:.4f}, accuracy {averages['accuracy']:.4f}{left}"
+        return f"{shown}{left}"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arrays import on_host
-from minitorch_cnn.engine.metrics import count_correct
+from minitorch_cnn.engine.metrics import averages, count_correct
 from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.parallel.share import Share, Weighted, part
 from minitorch_cnn.training.diagnosis import Place, require_finite, where_it_began
@@ -32,7 +32,8 @@ class SharedStep(Step):
         """Take a step with this rank's rows; returns (mean loss, number of correct predictions) of the whole batch."""
         share = self.ranks.share(self.images())
         with taking(share, self.learner):
-            value = self.learner.loss_and_gradients(x, labels, Weighted(self.loss, share), training=True)
+            losses: list = [Weighted(loss, share) for loss in self.learner.loss_of_each(self.loss)]
+            value = self.learner.loss_and_gradients(x, labels, losses, training=True)
         correct = count_correct(self.learner.prediction, labels)
         for segment in self.model.segments():  # a single one, unless frozen layers lie in between
             share.total(segment.gradients)
@@ -81,6 +82,6 @@ def evaluate(model: Any, images: Any, labels: Any, loss: Any, ranks: Alone) -> d
     if share.images:
         rows = share.first, share.stop
         measured = model.evaluate(part(images, *rows), part(labels, *rows), loss=loss)
-        sums[:] = measured["loss"] * share.images, measured["accuracy"] * share.images
-    loss, accuracy = (share.total(sums) / share.whole).tolist()
-    return {"loss": loss, "accuracy": accuracy}
+        sums[:] = measured["loss"] * share.images, measured.get("accuracy", 0) * share.images
+    loss_sum, correct = share.total(sums).tolist()
+    return averages(loss_sum, correct, share.whole, model.predicts_classes)

@@ -2,12 +2,14 @@
 
 import csv
 import importlib.util
+import os
 import pathlib
 import subprocess
 import sys
 from xml.etree import ElementTree
 
 import pytest
+from llvmlite.binding import get_host_cpu_features
 
 FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
 PASSES = ("forward", "backward_input", "backward_kernel")
@@ -17,11 +19,11 @@ PASSES = ("forward", "backward_input", "backward_kernel")
 def run(tmp_path):
     """Run a script of `benchmarks`; returns what it printed and the rows of its CSV file, and checks its chart."""
 
-    def run(script, *arguments):
+    def run(script, *arguments, stem=None):
         command = [sys.executable, str(FOLDER / script), *map(str, arguments), "--results", str(tmp_path)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
-        stem = script.removesuffix(".py")
+        stem = stem or script.removesuffix(".py")
         ElementTree.parse(tmp_path / f"{stem}.svg")
         with (tmp_path / f"{stem}.csv").open(newline="") as file:
             return done.stdout, list(csv.DictReader(file))
@@ -37,6 +39,23 @@ def test_versus_plain_numpy(run):
     assert float(rows[0]["ratio"]) == 1
     differences = [float(rows[1][f"{kind}_difference"]) for kind in ("loss", "output", "gradient")]
     assert max(differences) < 1e-5  # found equal before anything was timed
+
+
+@pytest.mark.campaign  # compiles everything once more
+@pytest.mark.skipif(not get_host_cpu_features().get("avx2"), reason="this machine has no AVX2")
+def test_versus_with_the_instructions_of_a_laptop(run):
+    out, rows = run(
+        "versus.py", "--work", "tiny", "--engines", "numpy", "--rounds", 1, "--isa", "avx2", stem="versus_avx2"
+    )
+    assert [(row["engine"], row["isa"]) for row in rows] == [("minitorch_cnn", "avx2"), ("numpy im2col", "avx2")]
+    assert "instructions: avx2" in out
+    program = (
+        "import os, isa; os.environ.update(isa.environment('avx2'));"
+        "from minitorch_cnn.twins.numba import simd; print(simd.REGISTER_BYTES, simd.REGISTERS)"
+    )
+    path = os.pathsep.join([str(FOLDER), *filter(None, sys.path)])
+    held = subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": path}, capture_output=True)
+    assert held.stdout.split() == [b"32", b"16"], held.stderr
 
 
 def test_a_work_that_is_run_again_replaces_its_own_rows_only(tmp_path):

@@ -1,6 +1,7 @@
 """`minitorch-cnn fine-tune` from the photos to the page, on a few small ones and a base nobody trained."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -95,6 +96,23 @@ def test_a_resumed_run_gives_the_same_bits(tuned, photos, weights, tmp_path, mon
     whole, resumed = (checkpoint.load(folder / "model.npz")[0] for folder in (tuned, tmp_path / "cut"))
     for key in whole:
         assert np.array_equal(whole[key], resumed[key]), key
+
+
+EDITED = [
+    ("top_rate", 1e-3, "was Constant(learning_rate=0.0001) in the run and is now Constant(learning_rate=0.001)"),
+    ("batch_size", 4, "batch_size was 5 in the run and is now 4"),
+    ("seed", 1, "seed was 0 in the run and is now 1"),
+]
+
+
+@pytest.mark.parametrize("name, value, message", EDITED)
+def test_an_edited_setting_is_noticed(tuned, tmp_path, capsys, name, value, message):
+    shutil.copytree(tuned, tmp_path / "run")
+    config = json.loads((tuned / "config.json").read_text())
+    config["settings"][name] = value
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    assert main(["fine-tune", "--resume", str(tmp_path / "run"), "--quiet"]) == 2
+    assert message in capsys.readouterr().err
 
 
 MISTAKES = [

@@ -180,7 +180,7 @@ def test_a_file_is_read_only_up_to_its_limit(tmp_path):
         read_small(tmp_path / "config.json", 999)
     with open(tmp_path / "config.json", "r+b") as file:
         file.truncate(1 << 40)  # takes no room on the disk
-    with pytest.raises(CheckpointError, match=r"config\.json: cannot be read \(expected at most 16,777,216 bytes, got"):
+    with pytest.raises(CheckpointError, match=r"config\.json: cannot be read \(expected at most 4,194,304 bytes, got"):
         RunFolder(tmp_path).read_settings(Settings)
 
 
@@ -193,13 +193,6 @@ def test_the_record_of_the_exercises_may_be_anything(tmp_path):
 
 
 def test_layers_without_number_are_refused(saved):
-    many = [{"class": "Flatten"}] * 10_001
-    with pytest.raises(CheckpointError, match="expected at most 10,000 layers"):
+    many = [{"class": "Flatten"}] * 2001
+    with pytest.raises(CheckpointError, match="expected at most 2,000 layers"):
         saved(lambda facts: facts["model"].update(layers=many)).load_model()
-    wide = [{"class": "Dropout", "rate": 0.5, "name": f"d{number}"} for number in range(9000)]
-
-    def repeated(facts):
-        facts["model"].update(input_shape=[120, 120, 3], layers=wide + facts["model"]["layers"])
-
-    with pytest.raises(CheckpointError, match="its output is too large"):
-        saved(repeated).load_model()

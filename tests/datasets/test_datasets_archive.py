@@ -36,8 +36,8 @@ def wanted(name):
     return base if base.endswith(".bin") else None
 
 
-def take(archive, folder, wanted=wanted, largest=10_000, total=1 << 20):
-    return unpack(archive, wanted, folder, largest=largest, total=total)
+def take(archive, folder, wanted=wanted, largest=10_000, total=1 << 20, most=100):
+    return unpack(archive, wanted, folder, largest=largest, total=total, most=most)
 
 
 def contents(folder):
@@ -98,6 +98,19 @@ def test_limits(make, tmp_path, limits, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_the_number_of_files_is_limited(make, tmp_path):
+    files = {f"{number}.bin": b"x" for number in range(30)}
+    assert len(take(make(tmp_path / "archive", files), tmp_path / "out", most=30)) == 30
+    with pytest.raises(DataError, match="expected at most 29 files, got more"):
+        take(make(tmp_path / "archive", files), tmp_path / "out2", most=29)
+
+
+def test_an_archive_larger_than_its_files_may_be(tmp_path):
+    (tmp_path / "archive").write_bytes(bytes(3 << 20))
+    with pytest.raises(DataError, match="expected at most 1 MiB, got 3"):
+        take(tmp_path / "archive", tmp_path / "out")
+
+
 @pytest.mark.parametrize("header", ["unwanted file", "long name"])
 def test_a_bomb_in_what_nobody_asked_for(tmp_path, header):
     """50 MB of zeros in 50 kB: a member that is not wanted, or the header that holds a member's name."""
@@ -108,7 +121,8 @@ def test_a_bomb_in_what_nobody_asked_for(tmp_path, header):
         file.write(member.tobuf(tarfile.GNU_FORMAT))
         for _ in range(50):
             file.write(bytes(1 << 20))
-    with pytest.raises(DataError, match="expected at most 1 MiB when unpacked"):
+    expected = "at most 1 MiB when unpacked" if header == "unwanted file" else "one that is too long"
+    with pytest.raises(DataError, match=expected):
         take(tmp_path / "archive", tmp_path / "out")
 
 

@@ -27,14 +27,52 @@ OPERATORS = {
     "Tanh": "tanh",
     "Softmax": "softmax",
     "Flatten": "flatten",
+    "ConvTranspose": "convtranspose",
+    "GlobalMaxPool": "globalmaxpool",
+    "Add": "add",
+    "Sub": "sub",
+    "Mul": "mul",
+    "Max": "max",
+    "Mean": "mean",
+    "Concat": "concat",
+    "Elu": "elu",
+    "Selu": "selu",
+    "Gelu": "gelu",
+    "HardSwish": "hardswish",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "LeakyRelu": "leakyrelu",
+    "Exp": "exp",
+    "PRelu": "prelu",
+    "Swish": "swish",
+}
+MERGES = {"Add": layers.Add, "Sub": layers.Subtract, "Mul": layers.Multiply, "Max": layers.Maximum,
+          "Mean": layers.Average}  # fmt: skip
+ACTIVATIONS = {
+    "Elu": lambda attributes: layers.ELU(attributes.get("alpha", 1.0)),
+    "LeakyRelu": lambda attributes: layers.LeakyReLU(attributes.get("alpha", 0.01)),
+    "Selu": lambda attributes: fixed("selu", attributes),
+    "Gelu": lambda attributes: layers.Activation(
+        "gelu_tanh" if attributes.get("approximate") == b"tanh" else "gelu"
+    ),
+    "HardSwish": lambda attributes: fixed("hard_silu", attributes),
+    "Softplus": lambda attributes: fixed("softplus", attributes),
+    "Softsign": lambda attributes: fixed("softsign", attributes),
+    "Exp": lambda attributes: fixed("exponential", attributes),
+    "Swish": lambda attributes: fixed("silu", {name: value for name, value in attributes.items() if value != 1}),
 }
 
 CEIL = "ceil_mode: output sizes are rounded down here, as in Keras"
-DILATED = "dilations: windows have no gaps here"
+DILATED = "dilations: the windows of pools have no gaps here, as in Keras"
 ONE_D = "1-D images; all layers here are 2-D"
 THREE_D = "3-D images; all layers here are 2-D"
 INTEGER = "uint8: layers compute in float32 and float64"
 FLATTEN = "Flatten keeps the batch axis and no other, which is axis=1"
+
+NUMBERS = "this activation has no numbers to set here, as in Keras"
+ONE_INPUT = "a merge of one input is no layer here"
+OUTPUT_SHAPE = "output_shape: sizes follow from output_padding here, as in Keras"
+GROUPS = "groups of a transposed convolution, which Keras does not have"
 
 WRITTEN_FOR = "1.23"  # the onnx whose cases the table below names
 OUT_OF_SCOPE = {
@@ -64,6 +102,18 @@ OUT_OF_SCOPE = {
     "test_flatten_negative_axis4": FLATTEN,
     "test_flatten_negative_axis2": FLATTEN,
     "test_flatten_negative_axis1": FLATTEN,
+    "test_convtranspose_1d": ONE_D,
+    "test_convtranspose_3d": THREE_D,
+    "test_convtranspose_output_shape": OUTPUT_SHAPE,
+    "test_convtranspose_kernel_shape": OUTPUT_SHAPE,
+    "test_convtranspose_group_2": GROUPS,
+    "test_convtranspose_group_2_image_3": GROUPS,
+    "test_max_one_input": ONE_INPUT,
+    "test_mean_one_input": ONE_INPUT,
+    "test_selu_example": NUMBERS,
+    "test_selu_example_expanded_ver18": NUMBERS,
+    "test_selu": NUMBERS,
+    "test_selu_expanded_ver18": NUMBERS,
 }
 
 
@@ -96,6 +146,10 @@ def collect():
 
 def run(operator, attributes, inputs):
     """What the engine's layer computes for a case: the list of its outputs, in ONNX's layout."""
+    if operator in MERGES:
+        return _merge(MERGES[operator](), inputs)
+    if operator in ACTIVATIONS:
+        return [ACTIVATIONS[operator](attributes).forward(inputs[0])]
     return globals()[f"_{operator.lower()}"](attributes, *inputs)
 
 
@@ -202,6 +256,48 @@ def _tanh(attributes, x):
 def _softmax(attributes, x):
     axis = attributes.get("axis", -1)
     return [np.moveaxis(layers.Softmax().forward(np.moveaxis(x, axis, -1)), -1, axis)]
+
+
+def fixed(name, attributes):
+    """The activation of that name, which has no numbers to set."""
+    if attributes:
+        raise NotImplementedError(f"attributes {sorted(attributes)}")
+    return layers.Activation(name)
+
+
+def _merge(layer, inputs):
+    """ONNX's arrays have no batch axis; those of fewer axes get axes of length 1 in front."""
+    axes = max(x.ndim for x in inputs)
+    return [layer.forward([x.reshape((1,) * (1 + axes - x.ndim) + x.shape) for x in inputs])[0]]
+
+
+def _concat(attributes, *inputs):
+    axis = attributes["axis"]
+    layer = layers.Concatenate(axis if axis < 0 else axis + 1)
+    return [layer.forward([x[None] for x in inputs])[0]]
+
+
+def _globalmaxpool(attributes, x):
+    return [channels_first(layers.GlobalMaxPool2D(keepdims=True).forward(channels_last(x)))]
+
+
+def _prelu(attributes, x, slope):
+    alpha = np.broadcast_to(slope, x.shape)
+    return [with_weights(layers.PReLU(), x[None], alpha=alpha).forward(x[None])[0]]
+
+
+def _convtranspose(attributes, x, kernel):
+    x = channels_last(x)
+    left_out = attributes.keys() - {"kernel_shape", "strides", "pads", "auto_pad", "output_padding", "dilations"}
+    if left_out or x.ndim != 4:
+        raise NotImplementedError(f"attributes {sorted(left_out)}, {x.ndim - 2}-D images")
+    top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
+    padding = "same" if attributes.get("auto_pad") == b"SAME_UPPER" else ((top, bottom), (left, right))
+    layer = layers.Conv2DTranspose(
+        kernel.shape[1], kernel.shape[2:], tuple(attributes.get("strides", (1, 1))), padding, use_bias=False,
+        output_padding=attributes.get("output_padding"), dilation_rate=tuple(attributes.get("dilations", (1, 1))),
+    )  # fmt: skip
+    return [channels_first(with_weights(layer, x, kernel=kernel.transpose(2, 3, 1, 0)).forward(x))]
 
 
 def _flatten(attributes, x):

@@ -104,7 +104,7 @@ def test_the_compiled_twins_can_end_in_a_relu(name, case):
     twin = convolution.ALGORITHMS[name].forward.find("numba")
     plain = reference(x, kernel, strides, padding)
     for added, wanted in ((bias, np.maximum(plain + bias, 0)), (None, np.maximum(plain, 0))):
-        y = twin(x, kernel, strides, padding, added, True)
+        y = twin(x, kernel, strides, padding, added, relu=True)
         assert y.shape == wanted.shape and np.abs(y - wanted).max() < rounding(name) * np.abs(plain).max()
 
 

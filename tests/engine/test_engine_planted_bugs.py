@@ -53,7 +53,8 @@ def first_row_negated(matrix):
 
 
 def batch_norm_with_moving_means(self, dy, need_dx=True):
-    normalised, inverse, _ = self.cache
+    x, mean, inverse, _ = self.cache
+    normalised = (x - mean) * inverse
     self.gradients["gamma"], self.gradients["beta"] = (dy * normalised).sum((0, 1, 2)), dy.sum((0, 1, 2))
     return dy * self.parameters["gamma"] * inverse
 

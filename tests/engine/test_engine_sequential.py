@@ -97,7 +97,7 @@ CANNOT_BE = {
         ["dense_1", "already"],
     ),
     "dtype": (lambda: mtc.Sequential([layers.Dense(2)], (3,), dtype="float16"), ArgumentError, ["dtype", "float16"]),
-    "activation": (lambda: layers.Dense(2, "swish"), ArgumentError, ["activation", "relu", "'swish'"]),
+    "activation": (lambda: layers.Dense(2, "swash"), ArgumentError, ["activation", "relu", "'swash'"]),
     "algorithm": (lambda: layers.Conv2D(2, 3, algorithm="fft"), ArgumentError, ["algorithm", "im2col", "'fft'"]),
     "filters": (lambda: layers.Conv2D(0, 3), ArgumentError, ["conv2d", "filters", "0"]),
     "kernel size": (lambda: layers.Conv2D(2, (3, 3, 3), name="first"), ArgumentError, ["first", "kernel_size"]),

@@ -14,6 +14,7 @@ import functools
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -63,9 +64,8 @@ class Work:
 
     def start(self, *arguments, act="none", place=PLACE, launcher=(), **options):
         command = [*launcher, sys.executable, HERE / "small_training.py", act, *place, self.command, *arguments]
-        return subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen([str(part) for part in command], **pipes | options)
 
     def train(self, act, **options):
         """Run a training in which `act` happens; return (exit code, last line on the error output)."""
@@ -218,9 +218,73 @@ def killed(work):
     return Outcome(kept, "none: no process is left to print one")
 
 
-@fault("killed by a job queue", "`kill` (SIGTERM)")
+@fault("killed while writing", "`kill -9` when a checkpoint is half written")
+def killed_while_writing(work):
+    assert work.train("kill_while_writing")[0] == -signal.SIGKILL
+    kept = work.kept()
+    assert [path.suffix for path in work.run.glob(".checkpoint.npz.*")] == [".tmp"]
+    work.resume()
+    nothing_left_behind(work)
+    return Outcome(f"{kept}, and the half file is deleted", "none: no process is left to print one")
+
+
+@fault("killed by a job queue", "SIGTERM, sent twice, as `timeout` does")
 def terminated(work):
-    return stopped(work, 130, "terminate")
+    return stopped(work, 143, "terminate")
+
+
+@fault("terminal closed", "SIGHUP, sent twice, while the error output is a terminal that is gone")
+def hung_up(work):
+    import pty
+
+    controller, terminal = pty.openpty()
+    process = work.start("--out", work.run, act="hang_up", stderr=terminal)
+    os.close(terminal)
+    os.close(controller)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == 129
+    kept = work.kept()
+    nothing_left_behind(work)
+    work.resume()
+    return Outcome(kept, "none: there is no terminal to print one on")
+
+
+@fault("output closed", "`>&- 2>&-`, and pipes whose reader ends at once or never reads")
+def output_closed(work):
+    for redirection in (">&- 2>&-", "2> >(true)", "2> >(sleep 30)", "> >(true)", "2> /dev/full"):
+        command = [sys.executable, HERE / "small_training.py", "none", *PLACE, "train", "--out", work.run]
+        line = f"exec {shlex.join(map(str, command))} {redirection}"
+        assert subprocess.run(["bash", "-c", line], stdout=subprocess.DEVNULL, timeout=SECONDS).returncode == 0, line
+        work.same()
+        shutil.rmtree(work.run)
+    return Outcome("everything", "none: nothing is lost")
+
+
+@fault("run folder moved away", "`mv RUN moved` after a batch, also with Ctrl-C or a new folder in its place")
+def moved(work):
+    elsewhere, outcome = work.folder / "moved", None
+    for act in ("move_away_and_ctrl_c", "move_away_and_begin_another", "move_away"):
+        code, message = work.train(act)
+        assert code == 2, message
+        assert not work.run.exists() or not list(work.run.iterdir())
+        shutil.rmtree(work.run, ignore_errors=True)
+        elsewhere.rename(work.run)
+        kept = work.kept()
+        nothing_left_behind(work)
+        work.run.rename(elsewhere)
+        work.run, before = elsewhere, work.run
+        work.resume()
+        work.run = before
+        shutil.rmtree(elsewhere)
+        outcome = Outcome(f"{kept.partition(';')[0]}, where it is now; resumed there to the same bits", message)
+    return outcome
+
+
+@fault("run folder deleted", "`rm -r RUN` after a batch")
+def deleted(work):
+    code, message = work.train("delete_folder")
+    assert code == 2 and not work.run.exists()
+    return Outcome("nothing, and no other folder is begun", message)
 
 
 @fault("killed data worker", "an exception ends the threads that prepare batches")

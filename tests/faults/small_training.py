@@ -11,9 +11,9 @@ written. EPOCH counts from 0; for the two phases of fine-tuning it is `top.0` or
 import ctypes
 import os
 import resource
+import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -79,7 +79,46 @@ def ctrl_c(trainer):
 
 
 def terminate(trainer):
+    """As `timeout` does: once to the process, once to its group."""
     os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def hang_up(trainer):
+    """As at the end of a terminal: once from the system, once from the shell."""
+    os.kill(os.getpid(), signal.SIGHUP)
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
+def kill_while_writing(trainer):
+    """Kill the process when the next checkpoint is half written."""
+    write = np.savez
+
+    def killed(file, **arrays):
+        write(file, **{name: arrays[name] for name in list(arrays)[:2]})
+        file.flush()
+        kill(trainer)
+
+    np.savez = killed
+
+
+def move_away(trainer):
+    folder = trainer.callbacks[1].path.parent
+    folder.rename(folder.with_name("moved"))
+
+
+def move_away_and_begin_another(trainer):
+    move_away(trainer)
+    trainer.callbacks[1].path.parent.mkdir()
+
+
+def move_away_and_ctrl_c(trainer):
+    move_away(trainer)
+    ctrl_c(trainer)
+
+
+def delete_folder(trainer):
+    shutil.rmtree(trainer.callbacks[1].path.parent)
 
 
 def ctrl_c_twice(trainer):
@@ -97,14 +136,13 @@ def ctrl_c_twice(trainer):
 
 def full_disk(trainer):
     """From now on every file that is written is /dev/full, which never has space."""
-    real = tempfile.mkstemp
+    real = os.fdopen
 
-    def full(*arguments, **options):
-        handle, name = real(*arguments, **options)
+    def full(handle, *arguments):
         os.dup2(os.open("/dev/full", os.O_WRONLY), handle)
-        return handle, name
+        return real(handle, *arguments)
 
-    tempfile.mkstemp = full
+    os.fdopen = full
 
 
 def quota(trainer):
@@ -206,8 +244,9 @@ def main():
     train.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0
     if name != "none":
         watch(globals()[name], epoch, batch)
+    sys.argv[1:] = arguments
     with definitions_everywhere():  # nothing to compile
-        return cli.main(arguments)
+        return cli.main()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import io
 from file_targets import images, weight_files
 from run_targets import configs, histories, inside, progress_files, run_models
 from small_work import small_work, write_photos
-from target import in_lines, written
+from target import in_lines, small_model, written
 
 from minitorch_cnn import cli
 from minitorch_cnn.exercises.progress import Course
@@ -22,7 +22,7 @@ WORDS = (
     "digits", "cats-vs-dogs", "vgg16", "numpy", "cupy", "run", "half", "half-tuned", "mine", "photos", "image.png",
     "weights.h5", "config.json", "new", "page.html", "run/model.npz", "..", ELSEWHERE, "/dev/null", "a\x1b[2Jb",
     "é\u202e", "\udcff", "x" * 5000, "a\nb", "=", "--epochs=2", "--model=run", "%s{0}", "a", "2",
-    "export", "--cnn-explainer", "tiny-vgg",
+    "export", "--cnn-explainer", "tiny-vgg", "--base", "--preprocessing", "net.keras", "unit", "resnet50", "127/128",
 )  # fmt: skip
 COMMANDS = (
     "predict run image.png image.png",
@@ -46,6 +46,12 @@ COMMANDS = (
     "exercise dense --solution",
     "export run --cnn-explainer new",
     "summary tiny-vgg",
+    "fine-tune --base net.keras --preprocessing unit --data photos --out new --top-epochs 1 --all-epochs 1",
+    "fine-tune --base net.keras --preprocessing 127/128 --data photos --out new --size 9 --top-epochs 1 --all-epochs 0",
+    "fine-tune --base resnet50 --weights weights.h5 --data photos",
+    "summary net.keras",
+    "predict net.keras image.png --preprocessing unit",
+    "explain net.keras image.png --page page.html",
     "predict run weights.h5",  # what is no image makes Pillow import its other formats
 )
 
@@ -60,6 +66,7 @@ def run_command(data, folder):
     for name in ("run", "half", "half-tuned", "mine"):
         (here / name).mkdir(parents=True)
     written(here, "image.png", next(images()))
+    small_model().save(here / "net.keras")
     written(here, "weights.h5", weight_files("seq/tfk_legacy_weights.h5")[0])
     written(here / "run", "model.npz", run_models()[0])
     train, _, tune = configs()

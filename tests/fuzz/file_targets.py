@@ -116,6 +116,10 @@ def read_zip(data, folder):
     read_dataset(written(folder, "cifar.zip", data))
 
 
+def read_tar_or_zip(data, folder):
+    (read_zip if data[:2] == b"PK" else read_archive)(data, folder)
+
+
 # An image folder: names of folders and files, a line each, that hold a picture or the text itself.
 
 

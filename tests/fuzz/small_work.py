@@ -68,6 +68,7 @@ def small_work():
         importlib.import_module(f"minitorch_cnn.{name}") for name in names
     )
     explain = importlib.import_module("minitorch_cnn.runs.explain")
+    cats_vs_dogs = importlib.import_module("minitorch_cnn.datasets.cats_vs_dogs")
     fit = sequential.Sequential.fit
 
     def short(model, x, labels=None, **options):
@@ -85,7 +86,9 @@ def small_work():
         stack.enter_context(mock.patch.dict(explain.NETWORKS, clear=True))
         stack.enter_context(mock.patch.object(models, "transfer_net", small_transfer_net))
         stack.enter_context(mock.patch.object(sequential.Sequential, "fit", short))
-        for module, name in ((models, "vgg16"), (models, "cats_vs_dogs"), (models, "cifar10"), (weights, "_fetch"),
+        for module, name in ((models, "vgg16"), (models, "cats_vs_dogs"), (models, "cifar10"),
+                             (models, "resnet50"), (models, "mobilenet_v2"), (models, "efficientnet_b0"),
+                             (weights, "_fetch"), (cats_vs_dogs, "_cached"),
                              (check, "gradient_check"), (gallery, "every_layer"), (gallery, "random_layer"),
                              (runner, "run")):  # fmt: skip
             stack.enter_context(mock.patch.object(module, name, not_here))

@@ -3,6 +3,8 @@
 import functools
 from dataclasses import dataclass
 
+from mutations import mutated
+
 from minitorch_cnn import Sequential, layers
 
 MIB = 100
@@ -12,7 +14,8 @@ MIB = 100
 class Target:
     """`seeds()`: good inputs; `use(data, folder)` reads one as a user would; `words`: edits with a meaning.
 
-    `mib`: the memory that one input may take; `named`: what lies outside the folder and was named by the user.
+    `mib`: the memory that one input may take; `named`: what lies outside the folder and was named by the user;
+    `mutated(data, others, words, rng)` edits an input.
     """
 
     seeds: object
@@ -20,6 +23,7 @@ class Target:
     words: tuple = ()
     mib: int = MIB
     named: tuple = ()
+    mutated: object = mutated
 
 
 @functools.cache

@@ -2,7 +2,9 @@
 
 import functools
 
+from archive_mutations import mutated_archive
 from command_target import ELSEWHERE, command_lines, run_command
+from facts_mutations import mutated_checkpoint, mutated_json
 from file_targets import (
     cifar_archives,
     cifar_files,
@@ -15,10 +17,15 @@ from file_targets import (
     read_classes,
     read_folder,
     read_image,
+    read_tar_or_zip,
     read_weights,
     read_zip,
     weight_files,
 )
+from image_mutations import mutated_image
+from keras_files import good_h5, good_keras, mutated_keras
+from meaning_targets import good_models, use_checkpoint, use_keras, use_model
+from model_mutations import mutated_model
 from run_targets import (
     checkpoints,
     configs,
@@ -60,14 +67,23 @@ TARGETS = {
         functools.partial(read_weights, name="w.keras"),
         HDF5 + NPZ,
     ),
+    ".keras by meaning": Target(good_keras, functools.partial(use_keras, name="m.keras"), mutated=mutated_keras),
+    "whole-model .h5 by meaning": Target(good_h5, functools.partial(use_keras, name="m.h5"), mutated=mutated_keras),
     "image": Target(lambda: list(images()), read_image, IMAGE, mib=1000),
+    "image by meaning": Target(lambda: list(images()), read_image, mib=1000, mutated=mutated_image),
     "image folder": Target(folder_names, read_folder, NAMES),
     "CIFAR-10 files": Target(cifar_files, read_cifar, NAMES),
     "CIFAR-10 .tar.gz": Target(cifar_archives, read_archive, TAR),
     "CIFAR-10 .zip": Target(cifar_zips, read_zip, ZIP),
+    "CIFAR archive by meaning": Target(
+        lambda: cifar_archives() + cifar_zips(), read_tar_or_zip, mutated=mutated_archive
+    ),
     "checkpoint": Target(checkpoints, read_checkpoint, NPZ),
+    "checkpoint, by meaning": Target(checkpoints, use_checkpoint, mutated=mutated_checkpoint),
     "model of a run": Target(run_models, read_model, NPZ, mib=800),
+    "model of a run, by meaning": Target(good_models, use_model, mib=800, mutated=mutated_model),
     "config of a run": Target(configs, read_config, JSON),
+    "config of a run, by meaning": Target(configs, read_config, mutated=mutated_json),
     "history of a run": Target(histories, read_a_history, CSV),
     "class index": Target(class_indexes, read_classes, JSON),
     "progress of the exercises": Target(progress_files, read_progress, JSON),

@@ -25,7 +25,8 @@ from minitorch_cnn import Sequential, layers, runs
 
 # Slower than the others, which get 100.
 INPUTS = {"weights .h5": 20, "command line": 30, "config of a run": 30, "history of a run": 25, "image folder": 50,
-          "progress of the exercises": 40}  # fmt: skip
+          "progress of the exercises": 40, "config of a run, by meaning": 30, ".keras by meaning": 50,
+          "whole-model .h5 by meaning": 50}  # fmt: skip
 CASES = {folder_of(target).name: target for target in TARGETS}
 
 
@@ -154,6 +155,11 @@ def test_a_reader_that_harms_its_process_is_found(target, heard, monkeypatch):
     assert bytes.fromhex(result["found"][0][1]) != b"good"
 
 
+def test_after_a_death_another_process_goes_on():
+    result = in_a_process("dies", 60, 2, 0, program=bad_readers.__file__)
+    assert result["tried"] == 2 and len(result["found"]) == 1
+
+
 def largest_image():
     """As many pixels as are read, of 16 bits, in a file of a hundred kilobytes."""
     file = io.BytesIO()
@@ -162,8 +168,8 @@ def largest_image():
 
 
 def largest_model():
-    """A layer that puts out as many numbers as it may, in a file of a few kilobytes."""
-    stack = [layers.ZeroPad2D(2360), layers.Conv2D(1, 1, strides=4000), layers.Flatten()]
+    """A layer that takes almost as much memory as it may, in a file of a few kilobytes."""
+    stack = [layers.ZeroPad2D(2000), layers.Conv2D(1, 1, strides=4000), layers.Flatten()]
     model = Sequential(stack, (6, 5, 3), seed=0)
     with tempfile.TemporaryDirectory() as folder:
         runs.RunFolder(folder).save_model(model, ["a", "b", "c", "d"])
@@ -175,7 +181,7 @@ def test_the_largest_that_is_read_takes_what_it_may(target, largest, guard, tmp_
     memory = Memory()
     trouble(target, next(iter(TARGETS[target].seeds())), tmp_path, None, None, memory)
     assert trouble(target, largest(), tmp_path, guard, Lines(), memory) is None
-    assert 200 < memory.mib <= TARGETS[target].mib  # far more than its file has, so there has to be a limit
+    assert 150 < memory.mib <= TARGETS[target].mib  # far more than its file has, so there has to be a limit
 
 
 @given(

@@ -9,6 +9,7 @@ from fuzz import trouble
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
+from mutations import mutated
 from targets import TARGETS
 from watching import Guard, Lines, Memory
 
@@ -17,7 +18,7 @@ from minitorch_cnn.files.printable import printable
 from minitorch_cnn.report.svg import element
 
 ANY = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-FILES = [target for target in TARGETS if target != "command line"]
+FILES = [name for name, target in TARGETS.items() if name != "command line" and target.mutated is mutated]
 
 
 @pytest.fixture(scope="module")

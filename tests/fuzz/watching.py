@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+import numba
+
 import minitorch_cnn
 
 PACKAGE = str(Path(minitorch_cnn.__file__).parent)
@@ -23,6 +25,7 @@ class Lines:
     def __init__(self):
         self.seen = set()
         self.new = 0
+        self.unseen = {}  # lines of each function; one that is all seen is not traced
 
     @contextlib.contextmanager
     def traced(self):
@@ -35,14 +38,21 @@ class Lines:
             sys.settrace(before)
 
     def _enter(self, frame, event, argument):
-        return self._line if frame.f_code.co_filename.startswith(PACKAGE) else None
+        code = frame.f_code
+        if not code.co_filename.startswith(PACKAGE):
+            return None
+        if (unseen := self.unseen.get(id(code))) is None:
+            lines = {line for *_, line in code.co_lines() if line}
+            unseen = self.unseen[id(code)] = lines - {code.co_firstlineno}  # which is no line of its own
+        return self._line if unseen else None
 
     def _line(self, frame, event, argument):
-        place = frame.f_code.co_filename, frame.f_lineno
-        if place not in self.seen:
-            self.seen.add(place)
+        unseen = self.unseen[id(frame.f_code)]
+        if frame.f_lineno in unseen:
+            unseen.discard(frame.f_lineno)
+            self.seen.add((frame.f_code.co_filename, frame.f_lineno))
             self.new += 1
-        return self._line
+        return self._line if unseen else None
 
 
 class Memory:
@@ -83,6 +93,17 @@ OF_THE_NAME = ("os.remove", "os.rmdir", "os.mkdir", "os.symlink", "os.rename", "
 OURS = PACKAGE, str(Path(__file__).parents[1])
 LIBRARIES = {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, *sys.path, *OURS) if path}
 READABLE = (*LIBRARIES, "/proc", "/sys", "/dev/urandom")
+
+
+COMPILER = os.path.join(os.path.dirname(numba.__file__), "")
+
+
+def _by_the_compiler():
+    """Whether Numba does it: a twin is compiled when it is used for the first time, and stored, or read from there."""
+    frame = sys._getframe()
+    while frame is not None and not frame.f_code.co_filename.startswith(COMPILER):
+        frame = frame.f_back
+    return frame is not None
 
 
 class Guard:
@@ -140,6 +161,8 @@ class Guard:
         self._forbid(f"{event} {path[:80]}")
 
     def _forbid(self, act):
+        if _by_the_compiler():
+            return
         self.acts.append(act)
         raise PermissionError(1, "not while fuzzing")
 

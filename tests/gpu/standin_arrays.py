@@ -219,6 +219,9 @@ class Array:
         except AttributeError:
             return compute(lambda memory: memory.reshape(shape).copy(), self)
 
+    def repeat(self, repeats, axis=None):
+        return compute(lambda memory: memory.repeat(repeats, axis=axis), self)
+
     def transpose(self, *axes):
         return Array(self.memory.transpose(*axes))
 

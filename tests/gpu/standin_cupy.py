@@ -12,7 +12,7 @@ import numpy as np
 from standin_arrays import HOST_ONLY, Array, OutOfMemoryError, allocate, compute, device, poison, raw
 
 # out= is all that these take besides
-UFUNCS = ("abs", "exp", "log", "log1p", "sqrt", "tanh", "floor", "maximum", "minimum")
+UFUNCS = ("abs", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "floor", "maximum", "minimum")
 TYPES = ("float32", "float64", "int32", "int64", "uint8", "uint32", "uint64", "bool_")
 
 
@@ -112,9 +112,9 @@ def arange(start, stop=None, step=1, dtype=None):
 @public
 def ascontiguousarray(a, dtype=None):
     assert isinstance(a, Array), HOST_ONLY.format(type(a))
-    if a.flags.c_contiguous and dtype in (None, a.dtype):
+    if a.flags.c_contiguous and (dtype is None or dtype == a.dtype):
         return a
-    return compute(lambda memory: np.ascontiguousarray(memory, dtype), a)
+    return compute(lambda memory: np.ascontiguousarray(memory, dtype), a, asked=dtype is not None)
 
 
 @public

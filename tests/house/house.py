@@ -11,10 +11,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "minitorch_cnn"
 ROOMS = (
-    "errors", "arrays", "files", "keras_h5", "engine", "datasets", "parallel", "twins", "training", "network",
-    "models", "gradients", "lessons", "exercises", "report", "runs", "cli",
+    "errors", "arguments", "arrays", "files", "keras_h5", "engine", "datasets", "parallel", "twins", "training",
+    "network", "models", "gradients", "lessons", "exercises", "report", "runs", "cli",
 )  # fmt: skip
-ENGINE_MAY_IMPORT = {"arrays", "errors", "engine"}
+ENGINE_MAY_IMPORT = {"arguments", "arrays", "errors", "engine"}
 # What a learner replaces or compares with, run by the exercises and not imported by anything.
 NOT_ROOMS = ("exercises/stubs", "exercises/solutions")
 AT_THE_DOOR = {"__init__", "names"}  # the package's own names, which may know every room

@@ -68,6 +68,7 @@ def fuzz(count, seed):
 
 if __name__ == "__main__":
     warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", message=".*: left out ")
     load(sys.argv[1], target("seq"))  # whatever is imported late is imported now
     before = peak_megabytes()
     if sys.argv[2] == "fuzz":

@@ -246,7 +246,7 @@ def test_the_command_writes_what_a_weight_file_holds(tmp_path, capsys):
     "arguments, message",
     [
         (["tiny-vgg"], "export: expected --weights FILE with tiny-vgg, or a run folder"),
-        (["nonsense"], "nonsense: expected a run folder or one of cifar10,"),
+        (["nonsense"], "nonsense: expected a run folder, a .keras or .h5 file, or one of cifar10,"),
         (["tiny-vgg", "--weights", "{folder}/gone.h5"], "gone.h5"),
         (
             ["cifar10", "--weights", "{folder}/cifar10.weights.h5"],

@@ -138,7 +138,7 @@ def test_preprocessing_is_kerass():
     assert got.dtype == np.float32 and got.flags.c_contiguous and np.array_equal(got, wanted)
     assert Caffe()(images, "float64").dtype == np.float64
     for shape in ((2, 3, 4, 1), (2, 3, 4, 4)):
-        with pytest.raises(ShapeError, match=r"expected colour images \(N, H, W, 3\), got \(2, 3, 4, "):
+        with pytest.raises(ShapeError, match=r"expected colour images \(H, W, 3\), got \(2, 3, 4, "):
             Caffe()(np.zeros(shape, np.uint8))
 
 

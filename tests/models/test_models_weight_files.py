@@ -58,27 +58,78 @@ def published(server, monkeypatch, tmp_path):
     def here(file, body):
         server.files[f"/mirror/{file.name}"] = body
         urls = (f"{server.url}/first/{file.name}", f"{server.url}/mirror/{file.name}")
-        return dataclasses.replace(file, urls=urls, md5=hashlib.md5(body).hexdigest(), size=len(body))
+        md5 = file.md5 and hashlib.md5(body).hexdigest()
+        return dataclasses.replace(file, urls=urls, md5=md5, size=len(body))
 
-    weights = {
-        ("vgg16", True): here(weight_files.WEIGHTS["vgg16", True], BODY),
-        ("vgg16", False): here(weight_files.WEIGHTS["vgg16", False], BODY[::-1]),
-    }
+    weights = {key: here(file, BODY if key[1] else BODY[::-1]) for key, file in weight_files.WEIGHTS.items()}
     monkeypatch.setattr(weight_files, "WEIGHTS", weights)
     monkeypatch.setattr(weight_files, "CLASS_INDEX", here(weight_files.CLASS_INDEX, json.dumps(INDEX).encode()))
     return server
 
 
+KERAS = {  # Keras 3.15: the name of the file, its MD5, and the address before its name
+    ("vgg16", True): ("vgg16_weights_tf_dim_ordering_tf_kernels.h5", "64373286793e3c8b2b4e3219cbf3544b", "vgg16"),
+    ("vgg16", False): (
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc", "vgg16",
+    ),
+    ("resnet50", True): (
+        "resnet50_weights_tf_dim_ordering_tf_kernels.h5", "2cb95161c43110f7111970584f804107", "resnet",
+    ),
+    ("resnet50", False): (
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "4d473c1dd8becc155b73f8504c6f6626", "resnet",
+    ),
+    ("mobilenet_v2", True): ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5", None, "mobilenet_v2"),
+    ("mobilenet_v2", False): (
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", None, "mobilenet_v2",
+    ),
+    ("efficientnet_b0", True): ("efficientnetb0.h5", "902e53a9f72be733fc0bcb005b3ebbac", None),
+    ("efficientnet_b0", False): ("efficientnetb0_notop.h5", "50bc09e76180e00e4465e1a485ddc09d", None),
+}  # fmt: skip
+PLACE = "https://storage.googleapis.com/"
+
+
 def test_the_table_is_kerass():
-    for (model, top), (name, size) in {
-        ("vgg16", True): ("vgg16_weights_tf_dim_ordering_tf_kernels.h5", 553_467_096),
-        ("vgg16", False): ("vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", 58_889_256),
-    }.items():
-        file = weight_files.WEIGHTS[model, top]
-        assert (file.name, file.size) == (name, size) and all(url.endswith("/" + name) for url in file.urls)
-    for file in (*weight_files.WEIGHTS.values(), weight_files.CLASS_INDEX):
-        assert re.fullmatch("[0-9a-f]{32}", file.md5)
-        assert len(file.urls) == 2 and all(url.startswith("https://") for url in file.urls)
+    assert weight_files.WEIGHTS.keys() == KERAS.keys()
+    for key, (name, md5, folder) in KERAS.items():
+        file = weight_files.WEIGHTS[key]
+        first = f"{PLACE}tensorflow/keras-applications/{folder}/" if folder else f"{PLACE}keras-applications/"
+        assert (file.name, file.md5, file.urls[0]) == (name, md5, first + name)
+        assert all(url.startswith("https://") and url.endswith("/" + name) for url in file.urls)
+        assert len(file.urls) == 1 or md5  # whoever mirrors a file must have the same bytes
+    assert [file.size for file in weight_files.WEIGHTS.values()][:2] == [553_467_096, 58_889_256]
+    assert re.fullmatch("[0-9a-f]{32}", weight_files.CLASS_INDEX.md5) and len(weight_files.CLASS_INDEX.urls) == 2
+
+
+@pytest.mark.parametrize("model", ["resnet50", "mobilenet_v2", "efficientnet_b0", "mobilenet-v2"])
+def test_every_network_is_fetched(published, tmp_path, model):
+    for top, body in ((True, BODY), (False, BODY[::-1])):
+        path = weight_files.fetch(model, top, tmp_path, progress=False)
+        assert path.name == KERAS[model.replace("-", "_"), top][0] and path.read_bytes() == body
+
+
+def test_without_a_published_checksum_the_first_download_counts(published, tmp_path, capsys):
+    name, md5 = KERAS["mobilenet_v2", True][0], hashlib.md5(BODY).hexdigest()
+    path = weight_files.fetch("mobilenet_v2", folder=tmp_path, progress=False)
+    said = capsys.readouterr().err
+    assert md5 in said and "10,240 bytes" in said and said.count("\n") == 1
+    assert (tmp_path / f"{name}.md5").read_text() == md5 + "\n"
+    assert weight_files.fetch("mobilenet_v2", folder=tmp_path, progress=False) == path
+    assert capsys.readouterr().err == ""
+    path.write_bytes(BODY[:-1] + b"x")  # damaged later: fetched again
+    assert weight_files.fetch("mobilenet_v2", folder=tmp_path, progress=False).read_bytes() == BODY
+    path.unlink()
+    published.files[f"/mirror/{name}"] = BODY + b"x"  # another file at the same address
+    with pytest.raises(DataError, match=f"expected a file with checksum md5:{md5}"):
+        weight_files.fetch("mobilenet_v2", folder=tmp_path, progress=False)
+    (tmp_path / f"{name}.md5").write_text("\x1b[2J")
+    with pytest.raises(DataError, match="expected an MD5 checksum"):
+        weight_files.fetch("mobilenet_v2", folder=tmp_path, progress=False)
+
+
+def test_without_a_checksum_remains_of_another_download_are_not_continued(published, tmp_path):
+    name = KERAS["mobilenet_v2", True][0]
+    (tmp_path / f"{name}.part").write_bytes(b"something else")
+    assert weight_files.fetch("mobilenet_v2", folder=tmp_path, progress=False).read_bytes() == BODY
 
 
 @pytest.mark.parametrize("top, body", [(True, BODY), (False, BODY[::-1])])
@@ -116,7 +167,7 @@ def test_other_bytes_are_refused(published, tmp_path):
 
 
 def test_another_model():
-    with pytest.raises(ArgumentError, match="weights: expected one of vgg16, got 'vgg19'"):
+    with pytest.raises(ArgumentError, match=r"weights: expected one of vgg16, resnet50, .*, got 'vgg19'"):
         weight_files.fetch("vgg19")
 
 
@@ -195,7 +246,7 @@ def test_the_command_says_what_went_wrong(published, tmp_path, capsys):
     published.files.clear()
     for arguments, message in (
         (["fetch", "vgg16", "--out", str(tmp_path)], "HTTP status 404"),
-        (["fetch", "resnet50"], "weights: expected one of vgg16, got 'resnet50'"),
+        (["fetch", "vgg19"], "efficientnet_b0, got 'vgg19'"),
     ):
         assert main(["weights", *arguments]) == 2
         said = capsys.readouterr().err

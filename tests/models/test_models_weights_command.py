@@ -47,7 +47,10 @@ def test_inspect_with_a_network(digits_run, capsys):
         (["nowhere.h5"], "nowhere.h5"),
         ([str(FIXTURES / "hostile" / "truncated_half.h5")], "truncated_half.h5"),
         ([str(Path(__file__))], "test_models_weights_command.py"),
-        ([str(FIXTURES / "seq" / "k3_model.h5"), "--model", "vgg99"], "vgg99: expected a run folder or one of cifar10"),
+        (
+            [str(FIXTURES / "seq" / "k3_model.h5"), "--model", "vgg99"],
+            "vgg99: expected a run folder, a .keras or .h5 file, or one of cifar10",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(capsys, arguments, message):

@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
-from minitorch_cnn.preprocessing import Caffe
+from minitorch_cnn.preprocessing import Caffe, Unit
 from surgery_models import LABELS, LOSS, X, names, small_net, top, weights
 
 import minitorch_cnn as mtc
@@ -57,7 +57,7 @@ def test_cut_after_any_layer(name):
 
 
 def test_what_else_a_model_has_comes_along():
-    base = small_net(seed=11, dtype="float64", preprocessing=Caffe())
+    base = small_net(seed=11, dtype="float64", preprocessing=Unit())
     base.get_layer("block1_conv1").trainable = False
     kind, preprocessing = type(base), base.preprocessing
     model = base.cut(after="block2_pool").extend(top())

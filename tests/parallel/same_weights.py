@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minitorch_cnn import Sequential, datasets, layers, losses, optimizers, parallel
+from minitorch_cnn import Input, Model, Sequential, datasets, layers, losses, optimizers, parallel
 from minitorch_cnn.arrays.dispatch import definitions_everywhere
 from minitorch_cnn.models import recipes
 
@@ -80,6 +80,24 @@ def exact(ranks, optimizer, loss, outputs, activation, freeze):
     return model, history
 
 
+def branches(ranks):
+    """A network with two inputs, a residual connection, batch norm, a shared layer and two outputs, in float64."""
+    rng = np.random.default_rng(4)
+    x = [rng.random((29, 9, 7, 2)), rng.random((29, 9, 7, 2))]
+    labels = [rng.integers(0, 3, 29), rng.random((29, 1))]
+    first, second = Input((9, 7, 2)), Input((9, 7, 2))
+    shared = layers.Conv2D(4, 3, padding="same", activation="relu")
+    a, b = shared(first), layers.BatchNorm()(shared(second))
+    y = layers.Flatten()(layers.Concatenate()([a, layers.Add()([a, b])]))
+    outputs = [layers.Dense(3, activation="softmax")(layers.Dropout(0.3)(y)), layers.Dense(1)(y)]
+    model = Model([first, second], outputs, seed=5 + ranks.rank, dtype="float64")
+    history = model.fit(
+        x, labels, optimizer=optimizers.SGD(0.02, momentum=0.9), epochs=20, batch_size=13, progress=False, ranks=ranks,
+        validation=([part[:11] for part in x], [part[:11] for part in labels]),
+    )  # fmt: skip
+    return model, history
+
+
 # Every step clips the gradient, so ranks agree only if they use the norm of the whole batch's gradient.
 OPTIONS = {"weight_decay": 0.01, "clip_norm": 0.02, "multipliers": {"dense": 3.0}}
 EXACT = {
@@ -98,6 +116,7 @@ CASES = {
     "uneven": lambda ranks: small(ranks, images=47, batch_size=13, epochs=25),  # batches of 13, 13, 13 and 8
     "fewer images than ranks": lambda ranks: small(ranks, images=27, batch_size=13, epochs=34),  # 13, 13 and 1
     "digits": digits,
+    "branches": branches,
     **{name: lambda ranks, case=case: exact(ranks, *case) for name, case in EXACT.items()},
 }
 

@@ -83,7 +83,7 @@ CONTINUE = "continue with: mpiexec -n 3 minitorch-cnn train --resume {run}"
         ("memory", "batch", 1, 2, ["process 2 of 3: minitorch-cnn: too little memory", KEPT, CONTINUE]),
         ("damaged", "batch", 1, 2, ["process 2 of 3: minitorch-cnn: photo.jpg: cannot be read", KEPT, CONTINUE]),
         ("interrupted", "loading", 1, 130, ["process 2 of 3: minitorch-cnn: interrupted"]),
-        ("terminated", "batch", 1, 130, ["in epoch 2 of 3 after batch 2 of 4; saved {run}/checkpoint.npz", CONTINUE]),
+        ("terminated", "batch", 1, 143, ["in epoch 2 of 3 after batch 2 of 4; saved {run}/checkpoint.npz", CONTINUE]),
         ("diverges", "batch", 1, 2, ["it began in conv2d_1: its kernel is not finite: training has diverged"]),
         ("exception", "report", 0, 1, ["ValueError: an unexpected error", CONTINUE]),
         ("killed", "loading", 0, 9, ["minitorch-cnn: a process was killed\n"]),

@@ -41,7 +41,7 @@ def test_the_weights_of_one_process_after_a_hundred_steps(trained, ranks, case):
 
 
 @RANKS
-@pytest.mark.parametrize("case", list(same_weights.EXACT))
+@pytest.mark.parametrize("case", [*same_weights.EXACT, "branches"])
 def test_every_optimizer_and_loss_after_a_hundred_steps_in_float64(trained, ranks, case):
     one, several = trained(1, case), trained(ranks, case)
     assert one.keys() == several.keys()

@@ -83,7 +83,26 @@ def test_hostile_names_are_shown_as_text(make_run, read_page, words):
 
 def test_names_with_invalid_characters_still_give_a_page(make_run, tmp_path):
     path = write_report(make_run(commands=[("again", "train \udcff")], notes=["\x00"]), tmp_path / "report.html")
-    assert "train ?" in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert "train \\xff" in text and "\\x00" in text
+
+
+# Clears a terminal, C1 controls, reversed writing, and an end of line that only some programs know.
+CONTROLS = "\x1b[2J\x07\x7f\x85\x9b\u061c\u200f\u202e\u2066\u2028"
+
+
+def test_control_characters_are_visible_wherever_a_name_is_shown(make_run):
+    words = f"a{CONTROLS}b"
+    image = np.zeros((32, 32, 3), np.uint8)
+    page = run_page(
+        make_run(
+            title=words, subtitle=words, commands=[(words, words)], facts=[(words, words)], notes=[words],
+            layers=[LayerRow(words, words, (32, 32, 3), 5, detail=words)], skipped=[words],
+            class_names=[words, *make_run().class_names[1:]], samples=[Sample(image, words, words, 0.5, False)],
+        )
+    )  # fmt: skip
+    assert not set(page) & set(CONTROLS) - set("[2J")
+    assert page.count("a\\x1b[2J\\x07\\x7f\\x85\\x9b\\u061c\\u200f\\u202e\\u2066\\u2028b") >= 12
 
 
 PARTS = {

@@ -164,7 +164,7 @@ def test_a_network_that_ends_in_a_feature_map():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["vgg99"], "vgg99: expected digits, a run folder or one of cifar10"),
+        (["vgg99"], "vgg99: expected digits, a run folder, a .keras or .h5 file, or one of cifar10"),
         (["digits", "nowhere.png"], "nowhere.png: expected an image file"),
         (["digits", "--label", "ten"], "--label: expected a class from 0 to 9"),
         (["digits", "--label", "10"], "--label: expected a class from 0 to 9"),

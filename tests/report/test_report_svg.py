@@ -30,7 +30,11 @@ def test_text_and_attributes_are_kept_exactly(words):
 @given(st.text(), st.text())
 def test_every_string_gives_well_formed_xml(first, second):
     tree = ElementTree.fromstring(picture(10, 10, label(first, 0, 0), description=second))
-    assert "".join(tree.itertext()).count("\N{REPLACEMENT CHARACTER}") >= first.count("\x00")
+    assert "".join(tree.itertext()).count("\\x00") >= first.count("\x00")
+
+
+def test_control_characters_are_visible_and_lines_remain():
+    assert escape("a\x1b\x85\u202e\n\t\xa0<") == "a\\x1b\\x85\\u202e\n\t\xa0&lt;"
 
 
 def test_finished_markup_is_not_escaped_twice():

@@ -51,6 +51,37 @@ def test_a_pool_or_a_dense_layer_ends_a_block():
     assert blocks_of([]) == []
 
 
+def graph():
+    """A network with branches: two stages with a sum each, a padding before the second, a squeeze in it."""
+    rows = [
+        ("stem_conv", "Conv2D", (30, 21, 8), (-1,)), ("stem_bn", "BatchNorm", (30, 21, 8), (0,)),
+        ("block1a_conv", "Conv2D", (30, 21, 8), (1,)), ("block1a_add", "Add", (30, 21, 8), (2, 1)),
+        ("block2a_pad", "ZeroPad2D", (31, 23, 8), (3,)), ("block2a_conv", "Conv2D", (15, 11, 16), (4,)),
+        ("block2a_bn", "BatchNorm", (15, 11, 16), (5,)), ("block2a_squeeze", "GlobalAveragePool2D", (16,), (6,)),
+        ("block2a_reshape", "Reshape", (1, 1, 16), (7,)), ("block2a_excite", "Conv2D", (1, 1, 16), (8,)),
+        ("block2a_times", "Multiply", (15, 11, 16), (6, 9)),
+    ]  # fmt: skip
+    return [LayerRow(name, kind, shape, 4 * ("conv" in name or "bn" in name or "excite" in name), "trained", "", reads)
+            for name, kind, shape, reads in rows]  # fmt: skip
+
+
+def test_the_blocks_of_a_graph_have_one_size():
+    blocks = blocks_of(graph())
+    assert [len(block) for block in blocks] == [4, 7]
+    assert [block_name(block) for block in blocks] == ["stem", "block2a"]
+    assert block_kind(blocks[1]) == "7 layers"
+    named = [LayerRow(name, "Add", (2, 2, 2), reads=(0, 1)) for name in ("conv3_block1_1_conv", "conv3_block1_add")]
+    assert block_name(named) == "conv3"
+
+
+def test_frozen_batch_norms_do_not_chop_a_strip():
+    phase = Phase("everything", {}, {"stem_bn": "frozen", "block2a_bn": "frozen"})
+    assert pieces([(0, 10, graph()[:4]), (10, 20, graph()[4:])], phase) == [("trained", 0, 20)]
+    assert pieces([(0, 10, graph()[1:2])], phase) == [("frozen", 0, 10)]
+    drawing = draw_surgery(graph(), TOSSED, ADDED, [phase])
+    assert "Phase 1, everything: stem_conv to out trained." in drawing
+
+
 @pytest.mark.parametrize(
     ("names", "name"),
     [

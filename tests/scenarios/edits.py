@@ -26,6 +26,8 @@ class Edit(NamedTuple):
 
 IM2COL, WINDOWS, WINOGRAD = (f"{ENGINE}/convolution/{name}.py" for name in ("im2col", "row_windows", "winograd"))
 POOL, DROPOUT, CONV = (f"{ENGINE}/layers/{name}.py" for name in ("max_pool2d", "dropout", "conv2d"))
+DEPTHWISE, MORE = f"{ENGINE}/convolution/depthwise.py", f"{ENGINE}/more_activations.py"
+NORM = f"{ENGINE}/layers/batch_norm.py"
 ACTIVATIONS, OPTIMIZERS, LOSSES = (f"{ENGINE}/{name}.py" for name in ("activations", "optimizers", "losses"))
 AFFINE, PREPROCESSING = "datasets/affine.py", "datasets/preprocessing.py"
 
@@ -118,6 +120,30 @@ EDITS = {
         "losses.py: softmax_cross_entropy",
         only_gpu=True,
     ),
+    "sums lose a term": Edit(
+        f"{ENGINE}/layers/merge.py", "    return x1 + x2\n", "    return x1 + 2 * x2\n", "layers/merge.py: add"
+    ),
+    "the variance is doubled": Edit(
+        NORM,
+        "channel_sum(centred * centred) / count",
+        "2 * channel_sum(centred * centred) / count",
+        "layers/batch_norm.py: moments",
+    ),
+    "batch norm turns the sign": Edit(
+        NORM,
+        "return (x - mean) * scale + shift",
+        "return (mean - x) * scale + shift",
+        "layers/batch_norm.py: normalise",
+    ),
+    "dbeta is doubled": Edit(
+        NORM, "return channel_sum(dy), ", "return 2 * channel_sum(dy), ", "layers/batch_norm.py: sums_backward"
+    ),
+    "batch norm with constant statistics": Edit(
+        NORM,
+        "return scale * (dy - mean_dy - (x - mean) * inverse * mean_dy_n)",
+        "return scale * dy",
+        "layers/batch_norm.py: normalise_backward",
+    ),
     "sgd climbs": Edit(OPTIMIZERS, "m -= rate * g", "m += rate * g", "optimizers.py: sgd_update"),
     "rmsprop climbs": Edit(
         OPTIMIZERS, "w -= rate * g / name", "w += rate * g / name", "optimizers.py: rmsprop_update", "RMSprop"
@@ -138,6 +164,40 @@ EDITS = {
     "half of a pixel is lost": Edit(
         AFFINE, "sampled = upper * weigh(weight_above, above_exists) + ", "sampled = ", "datasets/affine.py: resample"
     ),
+    "depthwise forward": Edit(
+        DEPTHWISE,
+        "y += tap[..., None] * kernel[p, q]",
+        "y -= tap[..., None] * kernel[p, q]",
+        "convolution/depthwise.py: forward",
+    ),
+    "depthwise dx": Edit(
+        DEPTHWISE,
+        "tap += (by_channel * kernel",
+        "tap -= (by_channel * kernel",
+        "convolution/depthwise.py: backward_input",
+    ),
+    "depthwise dkernel": Edit(
+        DEPTHWISE,
+        "dkernel[p, q] = channel_sum(",
+        "dkernel[p, q] = 2 * channel_sum(",
+        "convolution/depthwise.py: backward_kernel",
+    ),
+    "a bent ReLU's floor": Edit(
+        MORE, "if slope else x.dtype.type(0)", "if slope else x.dtype.type(-0.1)", "more_activations.py: bent_relu"
+    ),
+    "a bent ReLU's ceiling lets everything back": Edit(
+        MORE,
+        "above = (x < x.dtype.type(largest))",
+        "above = (x < x.dtype.type(9 * largest))",
+        "more_activations.py: bent_relu_backward",
+    ),
+    "silu is doubled": Edit(
+        MORE, "    return x * sigmoid(x)\n", "    return 2 * x * sigmoid(x)\n", "more_activations.py: silu"
+    ),
+    "silu's slope is the sigmoid": Edit(
+        MORE, "    return dy * (s + x * s * (1 - s))\n", "    return dy * s\n", "more_activations.py: silu_backward"
+    ),
+    "erf is halved": Edit(MORE, "* (2 / math.sqrt(math.pi))", "* (1 / math.sqrt(math.pi))", "more_activations.py: erf"),
     # What has no twin, but is replaced by a stage.
     "a leaky ReLU": Edit(
         ACTIVATIONS,
@@ -150,6 +210,18 @@ EDITS = {
         "dbias = channel_sum(dscores) if",
         "dbias = 2 * channel_sum(dscores) if",
         "layers/conv2d.py: Conv2D.backward_scores",
+    ),
+    "a batch norm without a step": Edit(
+        NORM,
+        "mean, inverse, batch = self.statistics_of(x, training)",
+        "mean, inverse, batch = self.statistics_of(x, False)",
+        "layers/batch_norm.py: BatchNorm.forward_pass",
+    ),
+    "a sum's gradient is halved": Edit(
+        f"{ENGINE}/layers/merge.py",
+        "return [dy] * len(self.input_shape)",
+        "return [dy / 2] * len(self.input_shape)",
+        "layers/merge.py: Add.gradients_of",
     ),
     "a pool's sign": Edit(
         POOL,

@@ -38,6 +38,89 @@ def test_a_forked_process_is_refused_in_a_line_that_names_spawn():
     np.testing.assert_array_equal(by_definitions, predicted_by_definitions(0))
 
 
+POOLS = {
+    "Pool.map": "with fork.Pool(2) as pool: pool.map(model.predict, [x, x, x, x])",
+    "Pool.map of a global": "with fork.Pool(2) as pool: pool.map(work, range(4))",
+    "ProcessPoolExecutor": "with futures.ProcessPoolExecutor(2, fork) as pool: list(pool.map(work, range(4)))",
+    "Process": "in_a_process(lambda: model.predict(x))",
+    "Process that trains": "in_a_process(lambda: model.fit(x, [1, 2], optimizer=mtc.optimizers.SGD(0.1)))",
+    "Process with a new model": "in_a_process(lambda: net().predict(x))",
+}
+ALWAYS = {"Pool.map", "Process that trains"}
+PROGRAM = """
+import multiprocessing, sys, numpy as np, minitorch_cnn as mtc
+from concurrent import futures
+from minitorch_cnn import layers
+fork = multiprocessing.get_context("fork")
+def net():
+    stack = [layers.Conv2D(16, 3, activation="relu"), layers.MaxPool2D(2), layers.Flatten(), layers.Dense(5, "softmax")]
+    return mtc.Sequential(stack, (9, 8, 3), seed=0)
+def work(number):
+    return model.predict(x)
+def in_a_process(act):
+    def tell():
+        try:
+            act()
+        except Exception as error:
+            queue.put(error)
+    queue = fork.Queue()
+    fork.Process(target=tell).start()
+    raise queue.get(timeout=20)
+model, x = net(), np.ones((2, 9, 8, 3), np.float32)
+model.predict(x)
+try:
+    %s
+except mtc.errors.BackendError as error:
+    print(str(error))
+"""
+
+
+LOCKED = """
+import multiprocessing, threading, numpy as np, minitorch_cnn as mtc
+from minitorch_cnn import layers
+
+def predicted(seed):
+    return mtc.Sequential([layers.Dense(900)], (1500,), seed=seed).predict(np.zeros((1, 1500), np.float32))
+
+def draw():
+    while not stop:
+        predicted(5)
+
+def child():
+    with mtc.definitions_only():
+        predicted(1)
+
+stop = False
+predicted(0)
+threading.Thread(target=draw, daemon=True).start()
+children = [multiprocessing.get_context("fork").Process(target=child) for _ in range(8)]
+for each in children:
+    each.start()
+for each in children:
+    each.join(20)
+print(sum(each.exitcode == 0 for each in children), flush=True)
+for each in children:
+    each.kill()
+stop = True
+"""
+
+
+@needs_fork
+def test_a_fork_while_another_thread_draws_weights():
+    """The child would wait for ever for a lock that nobody holds there."""
+    done = subprocess.run([sys.executable, "-c", LOCKED], capture_output=True, text=True, timeout=200)
+    assert done.stdout.strip() == "8", done.stdout + done.stderr[-500:]
+
+
+@needs_fork
+@pytest.mark.parametrize(
+    "pool", [pytest.param(pool, marks=[pytest.mark.campaign] * (pool not in ALWAYS)) for pool in POOLS]
+)
+def test_no_way_to_fork_hangs_or_dies(pool):
+    done = subprocess.run([sys.executable, "-c", PROGRAM % POOLS[pool]], capture_output=True, text=True, timeout=60)
+    assert "spawn" in done.stdout and done.stdout.count("\n") == 1, done.stdout + done.stderr[-1000:]
+
+
 @needs_fork
 def test_a_process_forked_before_the_first_use_works():
     program = (

@@ -21,7 +21,7 @@ PACKAGE = Path(minitorch_cnn.__file__).parent
 def in_copies(work, folder, names):
     """{edit: what `work` of edited_package.py gives in a copy of the package with it}."""
     command = [sys.executable, str(HERE / "edited_package.py"), work, str(PACKAGE), str(folder), *names]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60 + 60 * len(names))
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(names), done.stderr[-2000:]
     return {answer["edit"]: answer for answer in answers}
@@ -100,7 +100,8 @@ def test_check_gradients_fails_and_names_the_function(tmp_path, name):
 
 
 @pytest.mark.campaign
-def test_check_gradients_names_every_change(tmp_path):
-    for name, answer in in_copies("command", tmp_path, [*EDITS]).items():
+def test_check_gradients_names_every_fifth_change(tmp_path):
+    """Function by function it compares what `compare_twins` does, which is asked about every change above."""
+    for name, answer in in_copies("command", tmp_path, [*EDITS][::5]).items():
         code, output = answer["result"]
         assert code == 1 and EDITS[name].names in output, (name, output[-1000:])

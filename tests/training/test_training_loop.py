@@ -119,3 +119,12 @@ def test_progress_shows_loss_accuracy_speed_and_time_left(capsys):
     shown = capsys.readouterr().err
     for word in ("epoch 2/2", "images/s", "loss", "accuracy", "val_loss", "val_accuracy"):
         assert word in shown
+
+
+@pytest.mark.parametrize("batch_size", [50, 2**40, 2**62])
+def test_a_batch_larger_than_the_data_is_all_of_them(batch_size):
+    x, labels = small_run.images_and_labels()
+    whole, larger = small_run.small_model(), small_run.small_model()
+    whole.fit(x, labels, optimizer=optimizers.SGD(0.1), batch_size=50, progress=False)
+    larger.fit(x, labels, optimizer=optimizers.SGD(0.1), batch_size=batch_size, progress=False)
+    assert np.array_equal(whole.vector.values, larger.vector.values)

@@ -103,12 +103,6 @@ def test_killed_at_random_moments(tmp_path, uninterrupted):
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
-    small_run.train(tmp_path, epochs=1)
-    with pytest.raises(CheckpointError, match="expected a training with optimizer Adam, got SGD"):
-        small_run.train(tmp_path, resume=True, optimizer=optimizers.Adam())
-
-
 @pytest.mark.parametrize(
     "damage", [lambda b: b[: len(b) // 2], lambda b: b"<html>" + b, lambda b: b"", lambda b: b[:-30]]
 )
@@ -150,7 +144,7 @@ def test_fit_refuses_what_cannot_be_trained():
         ({"x": x, "labels": labels[:-1]}, "a label for each of the 50 images, got 49"),
         ({"x": x[:0], "labels": labels[:0]}, "at least one image"),
         ({"x": x, "labels": None}, "got none"),
-        ({"x": x, "labels": labels, "epochs": -1}, "whole number of epochs, got -1"),
+        ({"x": x, "labels": labels, "epochs": -1}, "epochs: expected a whole number of at least 0, got -1"),
         ({"x": x, "labels": labels, "batch_size": 0}, "batch_size"),
     ]
     for arguments, message in cases:

@@ -34,7 +34,7 @@ def overlap(window: Sequence, strides: tuple) -> bool:
 
 def check_name(name: str) -> None:
     """Check that `name` is "auto" or the name of an algorithm; ArgumentError otherwise."""
-    if name != "auto" and name not in ALGORITHMS:
+    if not isinstance(name, str) or (name != "auto" and name not in ALGORITHMS):
         raise ArgumentError(f"algorithm: expected 'auto' or one of {', '.join(ALGORITHMS)}, got {name!r}")
 
 

@@ -3,6 +3,8 @@
 OH = floor((H + top + bottom - KH) / SH) + 1          (and the same for columns)
 """
 
+import math
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -10,14 +12,25 @@ from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 NO_PADDING = ((0, 0), (0, 0))
+# Compiled code multiplies sizes without looking for overflow. Below these, every product fits a 64-bit index.
+LARGEST = 2**15  # a window, stride or padding, in pixels
+MOST_NUMBERS = 2**40  # an image or a parameter of a layer
 
 
-def pair(value: Any, name: str, least: int = 1) -> tuple[int, int]:
-    """`3` or `(3, 5)` as the pair (rows, columns) of integers not below `least`; ArgumentError otherwise."""
+def pair(value: Any, name: str, least: int = 1, most: int = LARGEST) -> tuple[int, int]:
+    """`3` or `(3, 5)` as the pair (rows, columns) of integers from `least` to `most`; ArgumentError otherwise."""
     values = value if isinstance(value, (tuple, list)) else (value, value)
-    if len(values) != 2 or any(isinstance(v, bool) or not isinstance(v, Real) or v % 1 or v < least for v in values):
-        raise ArgumentError(f"{name}: expected an integer of at least {least} or a pair of them, got {value!r}")
+    numbers = all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
+    if len(values) != 2 or not numbers or any(v % 1 or not least <= v <= most for v in values):
+        raise ArgumentError(f"{name}: expected an integer from {least} to {most} or a pair of them, got {value!r}")
     return int(values[0]), int(values[1])
+
+
+def check_sizes(name: str, *shapes: tuple) -> None:
+    """Check that the arrays of the layer `name`, for one image, are neither empty nor too large; ShapeError if so."""
+    for shape in shapes:
+        if min(shape, default=1) < 1 or math.prod(shape) > MOST_NUMBERS:
+            raise ShapeError(f"{name}: expected from 1 to {MOST_NUMBERS:,} numbers, got an array of shape {shape}")
 
 
 def check_padding(padding: Any) -> Any:
@@ -73,6 +86,12 @@ def pad(x: Array, padding: tuple, value: float = 0) -> Array:
     if padding == NO_PADDING:
         return x
     return namespace(x).pad(x, ((0, 0), *padding, (0, 0)), constant_values=value)
+
+
+def window_reach(window: Sequence, dilation: Sequence) -> tuple[int, int]:
+    """(rows, columns) from the first to the last pixel of a window whose neighbours are `dilation` pixels apart."""
+    rows, columns = ((size - 1) * step + 1 for size, step in zip(window, dilation))
+    return rows, columns
 
 
 def crop(x: Array, padding: tuple) -> Array:

@@ -19,13 +19,16 @@ the compiled twin (in `twins/numba/`), a few rows of the image with their paddin
 from minitorch_cnn.arrays import Array, accelerated, namespace
 from minitorch_cnn.engine.convolution import im2col
 from minitorch_cnn.engine.convolution.geometry import crop, output_size, pad
+from minitorch_cnn.errors import ShapeError
 
 
 def windows(x_padded: Array, p: int, width: int, strides: tuple, out: tuple) -> Array:
     """(N*OH*OW, KW*C): for each output pixel, kernel row p of its window."""
     xp = namespace(x_padded)
     (OH, OW), (SH, SW) = out, strides
-    N, _, _, C = x_padded.shape
+    N, H, W, C = x_padded.shape
+    if min(SH, SW) < 1 or p + SH * (OH - 1) >= H or SW * (OW - 1) + width > W:  # `as_strided` checks nothing
+        raise ShapeError(f"row windows: {OH}x{OW} at strides {strides} do not fit into {H}x{W} padded pixels")
     by_image, by_row, by_column, by_channel = x_padded.strides
     rows = xp.lib.stride_tricks.as_strided(
         x_padded[:, p:], (N, OH, OW, width * C), (by_image, SH * by_row, SW * by_column, by_channel)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.arguments import flag
 from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.convolution.geometry import crop, pad
 from minitorch_cnn.engine.layers.layer import Backward, Forward, Layer
@@ -47,23 +48,49 @@ class AveragePool2D(Pool2D):
         return 0
 
 
-class GlobalAveragePool2D(Layer):
-    """y (N, C): the mean of each channel of x (N, H, W, C)."""
+class GlobalPool2D(Layer):
+    """One number of each channel of x (N, H, W, C): y (N, C), or (N, 1, 1, C) with `keepdims`."""
 
     random = False
 
+    def __init__(self, keepdims: bool = False, name: str | None = None, trainable: bool = True) -> None:
+        super().__init__(name, trainable)
+        self.keepdims = flag(keepdims, f"{self.name}: keepdims")
+
     def output_shape_for(self, input_shape: tuple) -> tuple:
         self.require_image(input_shape)
-        return (input_shape[2],)
+        return (1, 1, input_shape[2]) if self.keepdims else (input_shape[2],)
+
+    def config(self) -> dict:
+        return {**({"keepdims": True} if self.keepdims else {}), **super().config()}
+
+
+class GlobalMaxPool2D(GlobalPool2D):
+    """y: the largest number of each channel; if several are equal, they share its gradient, as in Keras."""
 
     def forward_pass(self, x: Array, training: bool = False) -> Forward:
         self.check_input(x)
-        return x.mean(axis=(1, 2)), ()
+        y = x.max(axis=(1, 2), keepdims=True)
+        return y if self.keepdims else y[:, 0, 0], (x, y)
+
+    def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
+        """dx: the largest gets dy, the others nothing."""
+        x, y = kept
+        won = (x == y).astype(x.dtype)
+        return won / won.sum(axis=(1, 2), keepdims=True) * dy.reshape(y.shape), {}
+
+
+class GlobalAveragePool2D(GlobalPool2D):
+    """y: the mean of each channel."""
+
+    def forward_pass(self, x: Array, training: bool = False) -> Forward:
+        self.check_input(x)
+        return x.mean(axis=(1, 2), keepdims=self.keepdims), ()
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
         """dx = dy / (H W) at every pixel."""
         H, W, C = self.input_shape
-        return namespace(dy).broadcast_to(dy[:, None, None, :] / (H * W), (len(dy), H, W, C)).copy(), {}
+        return namespace(dy).broadcast_to(dy.reshape(-1, 1, 1, C) / (H * W), (len(dy), H, W, C)).copy(), {}
 
     def kept_elements(self) -> int:
         return 0

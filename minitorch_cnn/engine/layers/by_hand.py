@@ -17,9 +17,10 @@ import threading
 from typing import Any
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.locks import ForkLock
 from minitorch_cnn.engine.layers.layer import Backward, Forward, Layer
 
-_turn = threading.RLock()
+_turn = ForkLock(threading.RLock)
 _FORWARD, _BACKWARD = Layer.forward, Layer.backward
 _METHODS = {"forward", "backward"}  # of the class, or of one layer
 

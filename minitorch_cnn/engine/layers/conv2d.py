@@ -1,15 +1,25 @@
 """Two-dimensional convolution layer."""
 
 from collections.abc import Sequence
-from types import ModuleType
+from typing import Any
 
+from minitorch_cnn.arguments import flag
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine import activations, convolution
-from minitorch_cnn.engine.convolution.geometry import check_padding, output_size, pair, resolve_padding
+from minitorch_cnn.engine.convolution.geometry import (
+    MOST_NUMBERS,
+    check_padding,
+    output_size,
+    pair,
+    resolve_padding,
+    window_reach,
+)
+from minitorch_cnn.engine.convolution.grouped import Grouped
 from minitorch_cnn.engine.initializers import glorot_uniform, zeros
 from minitorch_cnn.engine.layers.activated import Activated
 from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.engine.reductions import channel_sum
+from minitorch_cnn.errors import ArgumentError, ShapeError
 
 
 class Conv2D(Activated):
@@ -17,7 +27,8 @@ class Conv2D(Activated):
 
     Arguments as in Keras: `filters` K, `kernel_size` and `strides` (integer or pair), `padding` ("valid", "same", an
     integer, (rows, columns) or ((top, bottom), (left, right))), `activation`, `use_bias`. `algorithm` names the module
-    of `convolution/` that does the work; "auto" chooses by the shapes.
+    of `convolution/` that does the work; "auto" chooses by the shapes. With `dilation_rate` above 1 the taps of a
+    window lie apart, and with several `groups` a filter sees only the channels of its own; `grouped` does these.
     """
 
     initializers = {"kernel": glorot_uniform, "bias": zeros}
@@ -25,34 +36,59 @@ class Conv2D(Activated):
     def __init__(
         self, filters: int, kernel_size: int | tuple, strides: int | tuple = 1, padding: str | int | tuple = "valid",
         activation: str | None = None, use_bias: bool = True, name: str | None = None, trainable: bool = True,
-        algorithm: str = "auto",
+        algorithm: str = "auto", dilation_rate: int | tuple = 1, groups: int = 1,
+        kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
     ) -> None:  # fmt: skip
         super().__init__(name, trainable)
-        self.filters = pair(filters, f"{self.name}: filters")[0]
+        self.filters = pair(filters, f"{self.name}: filters", most=MOST_NUMBERS)[0]
         self.kernel_size = pair(kernel_size, f"{self.name}: kernel_size")
         self.strides = pair(strides, f"{self.name}: strides")
         self.padding = check_padding(padding)
         self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
+        self.use_bias = flag(use_bias, f"{self.name}: use_bias")
         convolution.check_name(algorithm)  # a wrong name fails here, where it was typed
         self.algorithm = algorithm
+        self.dilation_rate = pair(dilation_rate, f"{self.name}: dilation_rate")
+        self.groups = pair(groups, f"{self.name}: groups")[0]
+        if self.filters % self.groups:
+            raise ArgumentError(f"{self.name}: expected filters in {self.groups} equal groups, got {self.filters}")
+        if algorithm != "auto" and not self.plain:
+            raise ArgumentError(
+                f"{self.name}: algorithm: expected 'auto' for a convolution with groups or a dilation_rate, which"
+                f" `grouped` computes, got {algorithm!r}"
+            )
+        self.choose_initializers(kernel=kernel_initializer, bias=bias_initializer)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the window has no holes and there is one group, as the modules of `convolution/` expect."""
+        return self.dilation_rate == (1, 1) and self.groups == 1
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """The rows and columns that a window spans, with its holes."""
+        return window_reach(self.kernel_size, self.dilation_rate)
 
     def output_shape_for(self, input_shape: tuple) -> tuple:
         self.require_image(input_shape)
-        pixels = resolve_padding(self.padding, input_shape[:2], self.kernel_size, self.strides)
-        return (*output_size(input_shape[:2], self.kernel_size, self.strides, pixels, self.name), self.filters)
+        if input_shape[2] % self.groups:
+            raise ShapeError(f"{self.name}: expected channels in {self.groups} equal groups, got {input_shape[2]}")
+        pixels = resolve_padding(self.padding, input_shape[:2], self.reach, self.strides)
+        return (*output_size(input_shape[:2], self.reach, self.strides, pixels, self.name), self.filters)
 
     @property
     def pixels(self) -> tuple:
         """The padding in pixels, ((top, bottom), (left, right))."""
-        return resolve_padding(self.padding, self.input_shape[:2], self.kernel_size, self.strides)
+        return resolve_padding(self.padding, self.input_shape[:2], self.reach, self.strides)
 
     def parameter_shapes(self) -> dict[str, tuple]:
-        shapes = {"kernel": (*self.kernel_size, self.input_shape[2], self.filters)}
+        shapes = {"kernel": (*self.kernel_size, self.input_shape[2] // self.groups, self.filters)}
         return {**shapes, "bias": (self.filters,)} if self.use_bias else shapes
 
-    def algorithm_for(self, x: Array) -> ModuleType:
-        """The module of `convolution/` that computes this layer for x (N, H, W, C)."""
+    def algorithm_for(self, x: Array) -> Any:
+        """What of `convolution/` computes this layer for x (N, H, W, C): a module, or `Grouped`."""
+        if not self.plain:
+            return Grouped(self.dilation_rate, self.groups)
         shape = (*self.kernel_size, x.shape[3], self.filters)
         return convolution.choose(self.algorithm, x, shape, self.strides, self.output_shape[:2])
 
@@ -89,6 +125,8 @@ class Conv2D(Activated):
         return algorithm.backward_input(dscores, kernel, input_shape, self.strides, self.pixels), gradients
 
     def config(self) -> dict:
+        spread: dict[str, Any] = {"dilation_rate": self.dilation_rate} if self.dilation_rate != (1, 1) else {}
+        spread |= {"groups": self.groups} if self.groups > 1 else {}
         return {
             "filters": self.filters,
             "kernel_size": self.kernel_size,
@@ -98,15 +136,18 @@ class Conv2D(Activated):
             "use_bias": self.use_bias,
             **super().config(),
             "algorithm": self.algorithm,
+            **spread,
         }
 
     def describe(self) -> str:
         kernel = "x".join(map(str, self.kernel_size))
         stride = "" if self.strides == (1, 1) else f" / {self.strides[0]}x{self.strides[1]}"
         padding = self.padding if isinstance(self.padding, str) else f"pad {self.padding}"
-        return f"{self.filters} of {kernel}{stride}, {padding}, {self.activation.name}"
+        groups = f" in {self.groups} groups" if self.groups > 1 else ""
+        holes = "" if self.dilation_rate == (1, 1) else f", dilation {'x'.join(map(str, self.dilation_rate))}"
+        return f"{self.filters} of {kernel}{stride}{groups}{holes}, {padding}, {self.activation.name}"
 
     def column_elements(self) -> int:
         KH, KW = self.kernel_size
         OH, OW, _ = self.output_shape
-        return OH * OW * KH * KW * self.input_shape[2]
+        return OH * OW * KH * KW * self.input_shape[2] // self.groups

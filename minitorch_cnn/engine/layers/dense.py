@@ -1,10 +1,12 @@
 """Dense (fully connected) layer: y = x W + b."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from minitorch_cnn.arguments import flag
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine import activations
-from minitorch_cnn.engine.convolution.geometry import pair
+from minitorch_cnn.engine.convolution.geometry import MOST_NUMBERS, pair
 from minitorch_cnn.engine.initializers import glorot_uniform, zeros
 from minitorch_cnn.engine.layers.activated import Activated
 from minitorch_cnn.engine.layers.layer import Backward, Forward
@@ -16,19 +18,20 @@ from minitorch_cnn.errors import ShapeError
 class Dense(Activated):
     """y (N, units) = activation(x (N, D) @ kernel (D, units) + bias (units,)).
 
-    Arguments as in Keras: `units`, `activation` (name or None), `use_bias`.
+    Arguments as in Keras: `units`, `activation` (name or None), `use_bias`; initializers by name.
     """
 
     initializers = {"kernel": glorot_uniform, "bias": zeros}
 
     def __init__(
         self, units: int, activation: str | None = None, use_bias: bool = True, name: str | None = None,
-        trainable: bool = True,
+        trainable: bool = True, kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
     ) -> None:  # fmt: skip
         super().__init__(name, trainable)
-        self.units = pair(units, f"{self.name}: units")[0]
+        self.units = pair(units, f"{self.name}: units", most=MOST_NUMBERS)[0]
         self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
+        self.use_bias = flag(use_bias, f"{self.name}: use_bias")
+        self.choose_initializers(kernel=kernel_initializer, bias=bias_initializer)
 
     def output_shape_for(self, input_shape: tuple) -> tuple:
         if len(input_shape) != 1:

@@ -21,21 +21,24 @@ A layer knows nothing of its neighbours. To write a layer of your own, subclass 
 """
 
 import re
-import threading
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from minitorch_cnn.arguments import check_floats, check_name, flag, sizes
 from minitorch_cnn.arrays import Array, moved, namespace
+from minitorch_cnn.arrays.locks import ForkLock
 from minitorch_cnn.arrays.named_arrays import NamedArrays
+from minitorch_cnn.engine.convolution.geometry import check_sizes
+from minitorch_cnn.engine.values import Value, connect
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 Forward: TypeAlias = "tuple[Array, tuple]"  # y, and what backward needs
-Backward: TypeAlias = "tuple[Array | None, dict[str, Array]]"  # dx, and a gradient for each trained parameter
+Backward: TypeAlias = "tuple[Any, dict[str, Array]]"  # dx or None, and a gradient for each trained parameter
 
-_drawing = threading.Lock()
+_drawing = ForkLock()
 
 
 class Layer:
@@ -47,10 +50,12 @@ class Layer:
     activation: Any = None  # set by layers that end in one
 
     def __init__(self, name: str | None = None, trainable: bool = True) -> None:
+        if name is not None:
+            self._check_name(name)
         self._name = name or self.kind()
         self.named_by_user = name is not None
         self.in_model = False
-        self.trainable = trainable
+        self.trainable = flag(trainable, f"{self._name}: trainable")
         self.input_shape: Any = None  # a tuple once the layer is built, like the output's
         self.output_shape: Any = None
         self.cache: Any = None  # what the last `forward` keeps for `backward`
@@ -77,15 +82,27 @@ class Layer:
                 f"{self._name}: cannot be renamed to {name!r}: its model, the optimizer and saved weights know it by"
                 " its name; name it when it is made, as in Dense(10, name='top')"
             )
+        self._check_name(name)
         self._name, self.named_by_user = name, True
+
+    def _check_name(self, name: Any) -> None:
+        if not isinstance(name, str):
+            raise ArgumentError(f"{self.kind()}: name: expected a text or None, got {name!r}")
+        check_name(name, f"{self.kind()}: name")
 
     # Shapes, all without the batch axis.
 
     def build(self, input_shape: tuple) -> None:
         """Fix the input's shape, and with it `output_shape`; ShapeError if the layer cannot take that input."""
-        input_shape = tuple(int(size) for size in input_shape)
+        input_shape = sizes(input_shape, f"{self.name}: input_shape")
+        check_sizes(self.name, input_shape)
+        self.take_shapes(input_shape)
+
+    def take_shapes(self, input_shape: tuple) -> None:
+        """Fix the shapes for `input_shape`, a tuple of integers or, for several inputs, a tuple of such tuples."""
         self.output_shape = tuple(self.output_shape_for(input_shape))
         self.input_shape = input_shape
+        check_sizes(self.name, self.output_shape, *self.parameter_shapes().values())
 
     def output_shape_for(self, input_shape: tuple) -> tuple:
         """The output's shape for `input_shape`, both without N; nothing in the layer changes."""
@@ -168,9 +185,14 @@ class Layer:
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
         """(dx, gradients): dL/dx (N, *input_shape) for dy = dL/dy, and dL/dparameter of each trained parameter.
 
+        A layer with several inputs gets a list x, and returns a list dx.
         With need_dx=False no layer below needs dL/dx: it is not computed, and dx is None.
         """
         raise NotImplementedError(f"{type(self).__name__}: define forward_pass and backward_pass")
+
+    def __call__(self, values: Any) -> Value:
+        """The place of this layer in a network with branches: what it makes of one value or of a list (`values.py`)."""
+        return connect(self, values)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y for x (N, *input_shape); the layer remembers what `backward` needs."""
@@ -180,7 +202,9 @@ class Layer:
 
     def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
         """dx for dy = dL/dy, after `forward`; fills `gradients` if the layer is trainable."""
-        dx, gradients = self.backward_pass(dy, self.recall(), need_dx)
+        kept = self.recall()
+        check_floats(self.name, dy, "dy")
+        dx, gradients = self.backward_pass(dy, kept, need_dx)
         self.take_gradients(gradients)
         return dx
 
@@ -201,12 +225,13 @@ class Layer:
 
     def check_input(self, x: Array) -> None:
         """Check that x is (N, *input_shape) of floats. A layer used on its own is built by the first x that it gets."""
-        if x.dtype not in (np.float32, np.float64):
-            raise ArgumentError(f"{self.name}: expected input of float32 or float64, got {x.dtype}")
+        check_floats(self.name, x, "input")
         if self.input_shape is None:
             self.build(x.shape[1:])
             self.initialize(np.random.default_rng(0), x.dtype)
             self.move(namespace(x))
+        if not self._arrays and self.parameter_shapes():
+            raise ArgumentError(f"{self.name}: has shapes but no weights yet; put it into a model, or call initialize")
         if tuple(x.shape[1:]) != self.input_shape:
             wanted = ", ".join(map(str, self.input_shape))
             raise ShapeError(f"{self.name}: expected input of shape (N, {wanted}), got {tuple(x.shape)}")

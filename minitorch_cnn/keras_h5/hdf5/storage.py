@@ -93,7 +93,7 @@ def parse_storage(window: Window, layout: Message, filters: Message | None) -> C
     if kind == CONTIGUOUS:
         return Contiguous(window, cursor.number(8), cursor.number(8))
     if version == 4:
-        raise WeightsError("chunks in the layout of HDF5 1.10 are not supported; `h5repack --high=0` rewrites them")
+        raise WeightsError("chunks in the layout of HDF5 1.10 are not supported: run h5repack -l CONTI in out")
     axes, address = cursor.number(1), cursor.number(8)
     *chunk_shape, _ = (cursor.number(4) for _ in range(max(1, axes)))  # the last entry is the size of one number
     steps = chunks.parse_filters(filters.cursor("a dataset's filters")) if filters is not None else ()

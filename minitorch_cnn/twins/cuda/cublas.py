@@ -23,6 +23,7 @@ REAL = {np.dtype("float32"): 0, np.dtype("float64"): 1}  # CUDA_R_32F, CUDA_R_64
 EXACT = {np.dtype("float32"): 68, np.dtype("float64"): 70}  # CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_64F
 FAST_TF32 = 77  # CUBLAS_COMPUTE_32F_FAST_TF32
 DEFAULT_ALGORITHM = -1
+MOST = 2**31 - 1  # a size that cuBLAS can be given
 
 _state = {"tf32": True}
 
@@ -51,6 +52,8 @@ def gemm(
     M, N, K = sizes
     for name, number, least in zip("abc", leading, (M if transposed[0] else K, K if transposed[1] else N, N)):
         assert number >= least, f"gemm: rows of {least} numbers of {name} cannot be {number} apart"
+    if (largest := max(*sizes, *leading, batch)) > MOST:
+        raise BackendError(f"cuBLAS: sizes of at most {MOST}, got {largest}; take a smaller batch")
     if M and N and batch:
         library(namespace(c)).gemm(a, b, c, sizes, leading, transposed, batch, strides, offsets, add)
 

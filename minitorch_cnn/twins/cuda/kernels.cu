@@ -256,13 +256,19 @@ __device__ inline int into_image(int index, int length, int fill) {
   return place < length ? place : period - place;
 }
 
+// A shift that brings the same pixels and fits an int: reflected images repeat, others end after their length.
+__device__ inline int clipped(long long shift, int length, int fill) {
+  if (fill == 2 && length > 1) return (int)(shift % (2 * length - 2));
+  return (int)(shift > length ? length : shift < -length ? -length : shift);
+}
+
 // datasets/affine.py: move. Images (N, H, W, bytes per pixel), mirrored and shifted by whole pixels.
 extern "C" __global__ void move(unsigned size, const unsigned char* images, unsigned char* moved, const bool* flips,
                                 const long long* shifts, int H, int W, int bytes, int fill) {
   unsigned at = element();
   if (at >= size) return;
   int b = at % bytes, w = at / bytes % W, h = at / bytes / W % H, n = at / bytes / W / H;
-  int row = into_image(h - (int)shifts[2 * n], H, fill), column = w - (int)shifts[2 * n + 1];
+  int row = into_image(h - clipped(shifts[2 * n], H, fill), H, fill), column = w - clipped(shifts[2 * n + 1], W, fill);
   column = into_image(flips[n] ? W - 1 - column : column, W, fill);
   bool inside = row >= 0 && column >= 0;
   moved[at] = inside ? images[(((size_t)n * H + row) * W + column) * bytes + b] : (unsigned char)0;

@@ -2,6 +2,7 @@
 
 from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine import losses
+from minitorch_cnn.twins.arguments import check_scores
 from minitorch_cnn.twins.cuda.kernels import launch, one_type
 
 MOST_CLASSES = 64  # with more, a row needs many threads, and CuPy's reductions are better
@@ -9,6 +10,7 @@ MOST_CLASSES = 64  # with more, a row needs many threads, and CuPy's reductions 
 
 def softmax_cross_entropy(scores: Array, wanted: Array) -> tuple[Array, Array]:
     """See `losses.softmax_cross_entropy`."""
+    check_scores(scores, wanted)
     N, K = scores.shape
     if K > MOST_CLASSES:
         return losses.softmax_cross_entropy.definition(scores, wanted)

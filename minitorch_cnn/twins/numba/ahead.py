@@ -204,10 +204,11 @@ COMPILED: dict[str, tuple[Callable, str]] = {
 
 
 def _is_on_disk(name: str) -> bool:
-    """Whether a compiled version of the function is kept, for the source as it is now."""
+    """Whether a compiled version of the function is kept, for the source as it is now and the machine's features."""
     module, function = COMPILED[name][1].split()
     dispatcher = getattr(importlib.import_module(f"{__package__}.{module}"), function)
-    return bool(dispatcher._cache._cache_file._load_index())
+    target = dispatcher.targetctx.codegen().magic_tuple()
+    return any(key[1] == target for key in dispatcher._cache._cache_file._load_index())
 
 
 def main(works: list[list]) -> None:

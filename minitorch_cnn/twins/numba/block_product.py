@@ -1,7 +1,8 @@
 """The matrix product behind the fast convolutions: a block of results stays in registers until it is finished.
 
-    m[r, k] = max(floor, start[r, k] + sum over o, i of v[r, o, i] * u[o, i, k])
+    m[r, k] = start[r, k] + scale[k] * sum over o, i of v[r, o, i] * u[o, i, k]     from `floor` to `ceiling`
 
+`product` leaves `scale` and `ceiling` out; `scaled_product` has them, for a batch norm and a ReLU6 after a convolution.
 The sum begins at zero, and `start` is added at the end. So if a long sum is computed in pieces, each of which `start`s
 from the result of the one before, the rounding errors of a piece stay in proportion to the piece.
 
@@ -21,13 +22,15 @@ import functools
 
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from minitorch_cnn.twins.numba.compiled import cfunc, njit
 from minitorch_cnn.twins.numba.simd import (
     REGISTERS,
     llvm_at_least,
+    llvm_at_most,
     llvm_data,
     llvm_load,
     llvm_multiply_add,
@@ -37,7 +40,7 @@ from minitorch_cnn.twins.numba.simd import (
 )
 
 WIDTHS = (4, 2, 1) if REGISTERS >= 32 else (2, 1)  # possible numbers of vectors side by side in a block
-ARRAYS = (4, 9, 13, 17)  # the positions of the arrays among the arguments of a product
+ARRAYS = (4, 9, 13, 17, 20)  # the positions of the arrays among the arguments of a product
 INDEX = ir.IntType(64)
 
 
@@ -61,7 +64,7 @@ def cut(array: np.ndarray, K: int) -> np.ndarray:
     return array if array.shape[-1] == K else np.ascontiguousarray(array[..., :K])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def panel_width(left):
     """The widest block, in vectors, that fits if `left` vectors are left."""
     for width in WIDTHS:
@@ -86,21 +89,44 @@ def product(
     signature = types.void(n, n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, m.dtype, m, n, n)
 
     def generate(context, builder, signature, arguments):
-        address, *arguments = arguments
-        for at in ARRAYS:
-            arguments[at] = llvm_data(context, builder, signature.args[at + 1], arguments[at])
-        kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
-        builder.call(builder.inttoptr(address, kind.as_pointer()), arguments)
-        return context.get_dummy_value()
+        vector = llvm_vector(m.dtype)
+        ones = ir.ArrayType(vector.element, vector.count * WIDTHS[0])
+        ones = cgutils.global_constant(builder, "ones", ir.Constant(ones, [1.0] * ones.count))
+        ones, most = builder.bitcast(ones, vector.element.as_pointer()), ir.Constant(vector.element, float("inf"))
+        arguments = [*arguments, ones, INDEX(0), most]
+        return _call(context, builder, signature, arguments)
 
     return signature, generate
+
+
+@intrinsic
+def scaled_product(
+    typingctx, multiplier, rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner,
+    start, start_at, start_row, floor, m, m_at, m_row, scale, scale_at, ceiling,
+):  # fmt: skip
+    """As `product`, with a `scale` for each k, and no result larger than `ceiling`."""
+    n = types.uintp
+    signature = types.void(n, n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, m.dtype, m, n, n, scale, n, m.dtype)
+    return signature, _call
+
+
+def _call(context, builder, signature, arguments):
+    """Emit the call of a multiplier, whose address is the first of the arguments."""
+    address, *arguments = arguments
+    for at in ARRAYS:
+        if at + 1 < len(signature.args):
+            arguments[at] = llvm_data(context, builder, signature.args[at + 1], arguments[at])
+    kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+    builder.call(builder.inttoptr(address, kind.as_pointer()), arguments)
+    return context.get_dummy_value()
 
 
 @functools.cache
 def multiplier(dtype: np.dtype) -> int:
     """The address of the machine code that `product` calls for arrays of `dtype`.
 
-    It is compiled only once; if it were inlined, it would be compiled again with every function that multiplies.
+    It is compiled only once; if it were inlined, it would be compiled again with every function that multiplies. But
+    these functions are kept on disk: whoever changes its arguments also has to change every file that calls `product`.
     """
     return _MULTIPLIERS[np.dtype(dtype)]().address
 
@@ -108,14 +134,18 @@ def multiplier(dtype: np.dtype) -> int:
 def _compile(number):
     n, array = types.uintp, types.CPointer(number)
 
-    @cfunc(types.void(n, n, n, n, array, n, n, n, n, array, n, n, n, array, n, n, number, array, n, n), cache=True)
+    signature = types.void(
+        n, n, n, n, array, n, n, n, n, array, n, n, n, array, n, n, number, array, n, n, array, n, number
+    )  # fmt: skip
+
+    @cfunc(signature)
     def multiply(
         rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
-        start_row, floor, m, m_at, m_row,
+        start_row, floor, m, m_at, m_row, scale, scale_at, ceiling,
     ):  # fmt: skip
         _blocks(
             rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
-            start_row, floor, m, m_at, m_row,
+            start_row, floor, m, m_at, m_row, scale, scale_at, ceiling,
         )  # fmt: skip
 
     return multiply
@@ -130,10 +160,10 @@ _MULTIPLIERS = {
 @intrinsic
 def _blocks(
     typingctx, rows, width, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at,
-    start_row, floor, m, m_at, m_row,
+    start_row, floor, m, m_at, m_row, scale, scale_at, ceiling,
 ):  # fmt: skip
     n = types.uintp
-    signature = types.void(n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, floor, m, n, n)
+    signature = types.void(n, n, n, n, v, n, n, n, n, u, n, n, n, start, n, n, floor, m, n, n, scale, n, ceiling)
 
     def generate(context, builder, signature, arguments):
         for width in WIDTHS:
@@ -147,7 +177,7 @@ def _blocks(
 def _rows(builder, width, vector, arguments):
     """Emit code for as many of the tallest blocks as fit, then for the smaller ones."""
     (rows, _, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start, start_at, start_row,
-     floor, m, m_at, m_row) = arguments  # fmt: skip
+     floor, m, m_at, m_row, scale, scale_at, ceiling) = arguments  # fmt: skip
     done = INDEX(0)
     for height in heights(width):
         blocks = builder.udiv(builder.sub(rows, done), INDEX(height))
@@ -157,13 +187,14 @@ def _rows(builder, width, vector, arguments):
                 builder, height, width, vector, outer, inner,
                 v, _at(builder, v_at, r, v_row), v_row, v_outer, v_inner, u, u_at, u_outer, u_inner,
                 start, _at(builder, start_at, r, start_row), start_row, floor, m, _at(builder, m_at, r, m_row), m_row,
+                scale, scale_at, ceiling,
             )  # fmt: skip
         done = builder.add(done, builder.mul(blocks, INDEX(height)))
 
 
 def _block(
     builder, height, width, vector, outer, inner, v, v_at, v_row, v_outer, v_inner, u, u_at, u_outer, u_inner, start,
-    start_at, start_row, floor, m, m_at, m_row,
+    start_at, start_row, floor, m, m_at, m_row, scale, scale_at, ceiling,
 ):  # fmt: skip
     """Emit code for one block of `height` rows and `width` vectors."""
     block = [(r, k) for r in range(height) for k in range(width)]
@@ -188,10 +219,14 @@ def _block(
                 for k in range(width):
                     total = llvm_multiply_add(builder, number, us[k], builder.load(totals[r, k]))
                     builder.store(total, totals[r, k])
-    least = llvm_splat(builder, floor, vector)
+    least, most = llvm_splat(builder, floor, vector), llvm_splat(builder, ceiling, vector)
+    scales = [
+        llvm_load(builder, scale, builder.add(scale_at, INDEX(k * vector.count)), vector) for k in range(width)
+    ]  # fmt: skip
     for r, k in block:
         first = llvm_load(builder, start, element(start_at, r, start_row, k), vector)
-        result = llvm_at_least(builder, builder.fadd(first, builder.load(totals[r, k])), least)
+        result = llvm_multiply_add(builder, scales[k], builder.load(totals[r, k]), first)
+        result = llvm_at_most(builder, llvm_at_least(builder, result, least), most)
         llvm_store(builder, result, m, element(m_at, r, m_row, k))
 
 

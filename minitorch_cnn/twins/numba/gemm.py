@@ -6,8 +6,9 @@ operands may be any rows of a larger matrix (`lda` is the distance from one row 
 """
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.threads import one_blas_thread
 
 one_blas_thread()
@@ -25,7 +26,7 @@ _NO, _YES = ord("n"), ord("t")
 _SINGLE, _DOUBLE = ord("s"), ord("d")
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def gemm(m, n, k, a, lda, transpose_a, b, ldb, transpose_b, beta, c, ldc):
     """c[m, n] = a[m, k] @ b[k, n] + beta * c, row-major; the arrays `a`, `b`, `c` begin at their first element.
 

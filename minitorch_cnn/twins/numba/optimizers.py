@@ -1,9 +1,11 @@
 """The twins of the updates in `optimizers`: one pass over the vectors instead of one for every operation."""
 
 import numpy as np
-from numba import njit, prange, uintp
+from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.twins.arguments import check_update
+from minitorch_cnn.twins.numba.compiled import njit
 
 BLOCK = 16384  # elements that a worker takes at a time
 
@@ -12,13 +14,15 @@ def sgd_update(
     w: Array, g: Array, m: Array | None, rate: float, momentum: float, nesterov: bool, decay: float
 ) -> None:
     """See `optimizers.sgd_update`."""
+    check_update(w, g, () if m is None else (m,), rate, momentum, nesterov, decay)
     real = w.dtype.type
     m = g[:0] if m is None else m
-    _sgd(w, g, m, real(rate), real(momentum), nesterov, real(1 - rate * decay))
+    _sgd(w, g, m, real(rate), real(momentum), bool(nesterov), real(1 - rate * decay))
 
 
 def rmsprop_update(w: Array, g: Array, v: Array, rate: float, rho: float, epsilon: float, decay: float) -> None:
     """See `optimizers.rmsprop_update`."""
+    check_update(w, g, (v,), rate, rho, epsilon, decay)
     real = w.dtype.type
     _rmsprop(w, g, v, real(rate), real(rho), real(1 - rho), real(epsilon), real(1 - rate * decay))
 
@@ -28,11 +32,12 @@ def adam_update(
     corrected_rate: float,
 ) -> None:  # fmt: skip
     """See `optimizers.adam_update`."""
+    check_update(w, g, (m, v), rate, beta_1, beta_2, epsilon, decay, corrected_rate)
     real = w.dtype.type
     _adam(w, g, m, v, real(1 - beta_1), real(1 - beta_2), real(epsilon), real(1 - rate * decay), real(corrected_rate))
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _sgd(w, g, m, rate, momentum, nesterov, keep):
     for block in prange((w.size + BLOCK - 1) // BLOCK):
         for i in range(uintp(block * BLOCK), uintp(min((block + 1) * BLOCK, w.size))):
@@ -44,7 +49,7 @@ def _sgd(w, g, m, rate, momentum, nesterov, keep):
                 w[i] = keep * w[i] - pull
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _rmsprop(w, g, v, rate, rho, rest, epsilon, keep):
     for block in prange((w.size + BLOCK - 1) // BLOCK):
         for i in range(uintp(block * BLOCK), uintp(min((block + 1) * BLOCK, w.size))):
@@ -52,7 +57,7 @@ def _rmsprop(w, g, v, rate, rho, rest, epsilon, keep):
             w[i] = keep * w[i] - rate * g[i] / np.sqrt(v[i] + epsilon)
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _adam(w, g, m, v, rest_1, rest_2, epsilon, keep, rate):
     for block in prange((w.size + BLOCK - 1) // BLOCK):
         for i in range(uintp(block * BLOCK), uintp(min((block + 1) * BLOCK, w.size))):

@@ -8,9 +8,10 @@ during a long sum. With a type for vectors the twins can ask for that:
         total = multiply_add(splat(x[c]), load(kernel, c * K), total)     # K numbers at once
     store(y, at, total)
 
-A vector is as wide as the machine's registers: `lanes(dtype)` numbers (16 of float32 with AVX-512, 8 with AVX2, 4 with
-NEON). `+` and `-` work on two vectors, `*` on a number and a vector. Positions are counted in elements of a flat array
-and are not checked, as in C: the caller of `load` or `store` ensures that `lanes` elements exist there.
+A vector is as wide as the registers of the machine that Numba compiles for: `lanes(dtype)` numbers (16 of float32 with
+AVX-512, 8 with AVX2, 4 with NEON). `+` and `-` work on two vectors, `*` on a number and a vector. Positions are counted
+in elements of a flat array and are not checked, as in C: the caller of `load` or `store` ensures that `lanes` elements
+exist there.
 """
 
 import operator
@@ -18,18 +19,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-_features = get_host_cpu_features()
-if _features.get("avx512f"):
-    REGISTER_BYTES, REGISTERS = 64, 32
-elif _features.get("avx"):
-    REGISTER_BYTES, REGISTERS = 32, 16
-else:
-    REGISTER_BYTES, REGISTERS = 16, 32 if _features.get("neon") else 16
+from minitorch_cnn.twins.numba import registers
+
+REGISTER_BYTES, REGISTERS = registers.of_compiled_code()
 
 
 def lanes(dtype: np.dtype) -> int:
@@ -85,9 +81,9 @@ def llvm_splat(builder: ir.IRBuilder, number: ir.Value, vector: ir.VectorType) -
 
 
 def llvm_multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
-    """A * b + c, rounded once."""
+    """A * b + c, rounded once if the machine has such an instruction."""
     kind = a.type
-    name = f"llvm.fma.v{kind.count}f{_itemsize(kind) * 8}"
+    name = f"llvm.fmuladd.v{kind.count}f{_itemsize(kind) * 8}"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
     return builder.call(function, [a, b, c])
 
@@ -95,6 +91,11 @@ def llvm_multiply_add(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Val
 def llvm_at_least(builder: ir.IRBuilder, value: ir.Value, floor: ir.Value) -> ir.Value:
     """The larger of the two vectors, element by element; NaN stays NaN."""
     return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
+
+
+def llvm_at_most(builder: ir.IRBuilder, value: ir.Value, ceiling: ir.Value) -> ir.Value:
+    """The smaller of the two vectors, element by element; NaN stays NaN."""
+    return builder.select(builder.fcmp_ordered(">", value, ceiling), ceiling, value)
 
 
 def _itemsize(vector):
@@ -169,7 +170,7 @@ def splat(typingctx, number):
 
 @intrinsic
 def multiply_add(typingctx, a, b, c):
-    """a * b + c, rounded once."""
+    """a * b + c, rounded once if the machine has such an instruction, else twice."""
 
     def generate(context, builder, signature, arguments):
         return llvm_multiply_add(builder, *arguments)
@@ -245,7 +246,7 @@ def load_bytes(typingctx, array, position, like):
     return Vector(like)(array, types.uintp, like), generate
 
 
-# With "contract", a sum of products may be computed with one rounding instead of two, as in multiply_add.
+# With "contract", a sum of products may be computed with one rounding instead of two, as in `multiply_add`.
 
 
 def _operation(instruction):

@@ -22,7 +22,7 @@ from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.engine.layers.max_pool2d import MaxPool2D
 from minitorch_cnn.twins.stages import conv_relu
 from minitorch_cnn.twins.stages.conv_relu import ConvReLU
-from minitorch_cnn.twins.stages.stage import Stage, untouched
+from minitorch_cnn.twins.stages.stage import Stage, tried, untouched
 
 REPLACES: tuple = (*conv_relu.REPLACES, (MaxPool2D, "forward_pass"), (MaxPool2D, "backward_pass"))
 GUARD = Guard("twins/stages/conv_pool.py: ConvPool", *REPLACES)
@@ -35,6 +35,7 @@ class ConvPool(Stage):
 
     def __init__(self, conv: Any, pool: Any) -> None:
         super().__init__(conv)
+        self.conv = conv
         self.pool = pool
         self.in_two = ConvReLU(conv)
 
@@ -58,11 +59,12 @@ class ConvPool(Stage):
         fast = None
         if algorithm in POOLING and type(x).__module__ == "numpy":
             fast = getattr(algorithm.forward, "twin_for", lambda x: None)(x)
-        if fast is None:
+        pooled = tried(fast, x, *conv.arguments(), relu=True, pool=True)
+        if pooled is None:
             whole, kept = self.in_two.forward_pass(x, training)
             y, (winner,) = self.pool.forward_pass(whole, training)
             return y, (*kept, winner)
-        y, winner = fast(x, *conv.arguments(), relu=True, pool=True)
+        y, winner = pooled
         return y, (x if conv.trainable else None, algorithm, None, winner)
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:

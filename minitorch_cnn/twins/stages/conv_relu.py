@@ -10,17 +10,19 @@ from minitorch_cnn.arrays.dispatch import Guard, twin
 from minitorch_cnn.engine.activations import ReLU
 from minitorch_cnn.engine.layers.conv2d import Conv2D
 from minitorch_cnn.engine.layers.layer import Backward, Forward
-from minitorch_cnn.twins.stages.stage import Stage, untouched
+from minitorch_cnn.twins.stages.stage import Stage, tried, untouched
 
-REPLACES: tuple = (
-    (Conv2D, "forward_pass"), (Conv2D, "backward_pass"), (Conv2D, "scores"), (Conv2D, "backward_scores"),
-    (ReLU, "forward"), (ReLU, "backward"),
-)  # fmt: skip
+CONV: tuple = tuple((Conv2D, name) for name in ("forward_pass", "backward_pass", "scores", "backward_scores"))
+REPLACES: tuple = (*CONV, (ReLU, "forward"), (ReLU, "backward"))
 GUARD = Guard("twins/stages/conv_relu.py: ConvReLU", *REPLACES)
 
 
 class ConvReLU(Stage):
     """The passes of `conv`, a Conv2D with activation "relu"."""
+
+    def __init__(self, conv: Any) -> None:
+        super().__init__(conv)
+        self.conv = conv
 
     @staticmethod
     def fits(layer: Any) -> bool:
@@ -34,9 +36,9 @@ class ConvReLU(Stage):
         conv.check_input(x)
         algorithm = conv.algorithm_for(x)
         fast = getattr(algorithm.forward, "twin_for", lambda x: None)(x)
-        if fast is None:
+        y = tried(fast, x, *conv.arguments(), relu=True)
+        if y is None:
             return conv.forward_pass(x, training)
-        y = fast(x, *conv.arguments(), relu=True)
         return y, (x if conv.trainable else None, algorithm, y)
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
@@ -44,8 +46,8 @@ class ConvReLU(Stage):
 
         One pass over the array instead of two applies the ReLU's mask and sums up the bias's gradient.
         """
-        fast = twin("convolution.epilogue", "bias_relu_backward", dy)
-        if fast is None:
+        *before, y = kept
+        masked = tried(twin("convolution.epilogue", "bias_relu_backward", dy), dy, y)
+        if masked is None:
             return self.conv.backward_pass(dy, kept, need_dx)
-        *kept, y = kept
-        return self.conv.backward_convolution(*fast(dy, y), kept, need_dx)
+        return self.conv.backward_convolution(*masked, before, need_dx)

@@ -1,38 +1,93 @@
-"""The base class of the stages: each begins with a convolution, which owns the parameters and gradients."""
+"""The base class of the stages, each of which runs a few layers; one of them owns the parameters and gradients."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.dispatch import TWINS_ONLY, Unfit, what_runs
+from minitorch_cnn.engine import activations, layers
+from minitorch_cnn.engine.activations import relu_backward
+from minitorch_cnn.engine.layers.activated import Activated
+from minitorch_cnn.engine.layers.activation_layers import ActivationLayer
 from minitorch_cnn.engine.layers.by_hand import passes_of
+from minitorch_cnn.engine.more_activations import BentReLU, bent_relu, bent_relu_backward
 
-METHODS = {"forward_pass", "backward_pass", "scores", "backward_scores"}
+METHODS = {"forward_pass", "backward_pass", "scores", "backward_scores", "merged", "gradients_of"}
+RELU: tuple = (  # what a stage replaces that runs a ReLU which is a layer of its own
+    (Activated, "forward_pass"), (Activated, "backward_pass"), (ActivationLayer, "scores"),
+    (ActivationLayer, "backward_scores"), (activations.ReLU, "forward"), (activations.ReLU, "backward"),
+    (BentReLU, "forward"), (BentReLU, "backward"),
+)  # fmt: skip
 
 
 class Stage:
-    """A stage that begins with the layer `conv`."""
+    """A stage whose parameters are those of the layer `owner`; `layers` are all that have parameters."""
 
     activation = None
 
-    def __init__(self, conv: Any) -> None:
-        self.conv = conv
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+        self.layers = [owner]
 
     @property
     def name(self) -> str:
-        """The convolution's name, for messages."""
-        return self.conv.name
+        """The owner's name, for messages."""
+        return self.owner.name
 
     @property
     def learns(self) -> bool:
-        """Whether the convolution learns; no other layer of a stage has parameters."""
-        return self.conv.learns
+        """Whether the owner learns."""
+        return self.owner.learns
 
     def take_gradients(self, gradients: dict[str, Array], add: bool = False) -> None:
-        """Give the gradients to the convolution."""
-        self.conv.take_gradients(gradients, add)
+        """Give the gradients to the owner."""
+        self.owner.take_gradients(gradients, add)
 
 
 def untouched(layer: Any) -> bool:
     """Whether no method of this one layer was replaced, nor `forward` or `backward` of its class."""
     return passes_of(layer) is layer and not vars(layer).keys() & METHODS
+
+
+def is_relu(layer: Any) -> bool:
+    """Whether `layer` is an untouched ReLU layer, without a bend elsewhere than at zero."""
+    return ceiling_of(layer) == math.inf
+
+
+def ceiling_of(layer: Any) -> float | None:
+    """The largest result of an untouched ReLU layer: infinity, or 6 for a ReLU6; None for any other layer."""
+    if type(layer) not in (layers.ReLU, layers.Activation) or not untouched(layer):
+        return None
+    activation = layer.activation
+    if type(activation) is activations.ReLU:
+        return None if vars(activation) else math.inf
+    if type(activation) is not BentReLU or vars(activation).keys() != {"name", "slope", "largest", "threshold"}:
+        return None
+    return activation.largest if activation.slope == activation.threshold == 0 else None
+
+
+def limited(x: Array, ceiling: float | None) -> Array:
+    """The ReLU of x, up to `ceiling`; x itself where that is None."""
+    if ceiling is None:
+        return x
+    return activations.ReLU().forward(x) if ceiling == math.inf else bent_relu(x, 0.0, ceiling, 0.0)
+
+
+def limited_backward(dy: Array, y: Any, ceiling: float | None) -> Array:
+    """The gradient of that, from its result y."""
+    if ceiling is None:
+        return dy
+    return relu_backward(dy, y) if ceiling == math.inf else bent_relu_backward(dy, y, 0.0, ceiling, 0.0)
+
+
+def tried(twin: Callable | None, *args: Any, **kwargs: Any) -> Any:
+    """What `twin` returns; None if there is no twin, or none for these arguments, and the layers have to run."""
+    try:
+        return None if twin is None else twin(*args, **kwargs)
+    except Unfit:
+        if what_runs() == TWINS_ONLY:
+            raise
+        return None

@@ -8,6 +8,7 @@ import math
 
 from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.convolution.geometry import output_size
+from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
 from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu
 from minitorch_cnn.twins.cuda.cublas import product
 from minitorch_cnn.twins.cuda.kernels import launch, one_type
@@ -16,12 +17,15 @@ COLUMN_BYTES = 1 << 30
 
 
 def forward(
-    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, relu: bool = False
+    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, *, relu: bool = False
 ) -> Array:
     """See `im2col.forward`."""
-    x, kernel = one_type(x, kernel)
+    out = check_forward(x, kernel, strides, padding, bias)
+    if bias is None:
+        x, kernel = one_type(x, kernel)
+    else:
+        x, kernel, bias = one_type(x, kernel, bias)
     window, K = kernel.shape[:2], kernel.shape[3]
-    out = output_size(x.shape[1:3], window, strides, padding)
     y = namespace(x).empty((len(x), *out, K), dtype=x.dtype)
     for images in _parts(x, out, window):
         columns = im2col(x[images], window, strides, padding)
@@ -31,6 +35,7 @@ def forward(
 
 def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `im2col.backward_input`."""
+    check_backward_input(dy, kernel, input_shape, strides, padding)
     dy, kernel = one_type(dy, kernel)
     window, K = kernel.shape[:2], kernel.shape[3]
     dx = namespace(dy).empty(input_shape, dtype=dy.dtype)
@@ -42,6 +47,7 @@ def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple,
 
 def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `im2col.backward_kernel`."""
+    check_backward_kernel(x, dy, kernel_shape, strides, padding)
     x, dy = one_type(x, dy)
     window, (C, K) = kernel_shape[:2], kernel_shape[2:]
     dkernel = namespace(x).empty((math.prod(window) * C, K), dtype=x.dtype)

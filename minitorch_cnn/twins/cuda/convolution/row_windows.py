@@ -21,6 +21,7 @@ There are no columns: each image is read KH times, where im2col writes and reads
 
 from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.convolution.geometry import output_size
+from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
 from minitorch_cnn.twins.cuda.convolution import im2col as im2col_cuda
 from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu
 from minitorch_cnn.twins.cuda.cublas import gemm
@@ -60,18 +61,23 @@ def serves(window: tuple, strides: tuple, padding: tuple) -> bool:
 
 
 def forward(
-    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, relu: bool = False
+    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, *, relu: bool = False
 ) -> Array:
     """See `row_windows.forward`."""
+    check_forward(x, kernel, strides, padding, bias)
     window = kernel.shape[:2]
     if not serves(window, strides, padding):
-        return im2col_cuda.forward(x, kernel, strides, padding, bias, relu)
-    x, kernel = one_type(x, kernel)
+        return im2col_cuda.forward(x, kernel, strides, padding, bias, relu=relu)
+    if bias is None:
+        x, kernel = one_type(x, kernel)
+    else:
+        x, kernel, bias = one_type(x, kernel, bias)
     return _convolve(x, kernel, Layout(len(x), x.shape[1:3], window, padding), bias, relu)
 
 
 def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `row_windows.backward_input`."""
+    check_backward_input(dy, kernel, input_shape, strides, padding)
     window = KH, KW = kernel.shape[:2]
     (top, bottom), (left, right) = padding
     back = (KH - 1 - top, KH - 1 - bottom), (KW - 1 - left, KW - 1 - right)
@@ -83,6 +89,7 @@ def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple,
 
 def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `row_windows.backward_kernel`."""
+    check_backward_kernel(x, dy, kernel_shape, strides, padding)
     KH, KW, C, K = kernel_shape
     if not serves((KH, KW), strides, padding):
         return im2col_cuda.backward_kernel(x, dy, kernel_shape, strides, padding)
@@ -114,6 +121,6 @@ def _convolve(x, kernel, layout, bias, relu):
     if layout.out == (layout.T, layout.S):  # no meaningless pixels
         return bias_relu(y_flat[: layout.outputs].reshape(len(x), *layout.out, K), bias, relu)
     y = xp.empty((len(x), *layout.out, K), dtype=x.dtype)
-    bias_or_any = y if bias is None else bias.astype(y.dtype, copy=False)
+    bias_or_any = y if bias is None else bias
     launch("strip", y.size, y_flat, y, bias_or_any, *layout.out, K, layout.T, layout.S, bias is not None, relu)
     return y

@@ -3,18 +3,18 @@
 import math
 
 from minitorch_cnn.arrays import Array, namespace
-from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.engine.layers import max_pool2d
+from minitorch_cnn.twins.arguments import check_pool, check_pool_backward
 from minitorch_cnn.twins.cuda.kernels import contiguous, launch
 
 
 def max_pool(x: Array, window: tuple, strides: tuple, padding: tuple) -> tuple[Array, Array]:
     """See `max_pool2d.max_pool`."""
+    out = check_pool(x, window, strides, padding)
     if not _fits_a_byte(window):
         return max_pool2d.max_pool.definition(x, window, strides, padding)
     x, xp = contiguous(x), namespace(x)
     N, H, W, C = x.shape
-    out = output_size((H, W), window, strides, padding)
     y, winner = xp.empty((N, *out, C), dtype=x.dtype), xp.empty((N, *out, C), dtype="uint8")
     corner = padding[0][0], padding[1][0]
     launch("max_pool", y.size, x, y, winner, H, W, C, *out, *window, *strides, *corner, -math.inf)
@@ -25,9 +25,10 @@ def max_pool_backward(
     dy: Array, winner: Array, input_shape: tuple, window: tuple, strides: tuple, padding: tuple
 ) -> Array:
     """See `max_pool2d.max_pool_backward`."""
+    check_pool_backward(dy, winner, input_shape, window, strides, padding)
     if not _fits_a_byte(window):
         return max_pool2d.max_pool_backward.definition(dy, winner, input_shape, window, strides, padding)
-    dy = contiguous(dy)
+    dy, winner = contiguous(dy), contiguous(winner)
     _, H, W, C = input_shape
     dx = namespace(dy).empty(tuple(input_shape), dtype=dy.dtype)
     corner = padding[0][0], padding[1][0]

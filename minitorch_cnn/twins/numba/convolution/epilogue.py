@@ -1,10 +1,12 @@
 """For the stages: one pass that computes the gradients of ReLU and bias, and the pooling inside fast algorithms."""
 
 import numpy as np
-from numba import njit, prange, uintp
+from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.reductions import STRIPES
+from minitorch_cnn.twins.arguments import check_same_shape
+from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.simd import load, splat, store, store_bytes, take_larger
 
@@ -16,6 +18,7 @@ def bias_relu_backward(dy: Array, y: Array) -> tuple[Array, Array]:
 
     Stripes of fixed length are summed first, so the bits do not depend on the threads.
     """
+    check_same_shape(dy, y)
     dy, y = one_type(dy, y)
     K, dscores = dy.shape[-1], np.empty_like(dy)
     rows = dy.size // K
@@ -25,7 +28,7 @@ def bias_relu_backward(dy: Array, y: Array) -> tuple[Array, Array]:
     return dscores, partial.sum(axis=0)
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _bias_relu_backward(dy, y, dscores, partial, length):
     stripes, K = partial.shape
     zero = dy.dtype.type(0)
@@ -41,7 +44,7 @@ def _bias_relu_backward(dy, y, dscores, partial, length):
                 sums[base + k] += value
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def pool_rows(rows, at, row, pixel, y, winner, to, window, windows, channels, lanes):
     """Pool `windows` 2x2 windows in two rows from `at` of `rows`: the largest number goes to y, its place to winner.
 

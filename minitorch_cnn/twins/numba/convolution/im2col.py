@@ -6,10 +6,11 @@ number of threads, so the result has the same bits on one core and on many.
 """
 
 import numpy as np
-from numba import get_num_threads, get_thread_id, njit, prange, uintp
+from numba import get_num_threads, get_thread_id, prange, uintp
 
 from minitorch_cnn.arrays import Array
-from minitorch_cnn.engine.convolution.geometry import output_size
+from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
+from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.gemm import gemm
 from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.workspace import workspace
@@ -20,11 +21,11 @@ PARTIAL_BYTES = 64 * 1024 * 1024  # at most, for all of them
 
 
 def forward(
-    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, relu: bool = False
+    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, *, relu: bool = False
 ) -> Array:
     """See `im2col.forward`; bias and ReLU are applied to each block while it is in the cache."""
+    OH, OW = check_forward(x, kernel, strides, padding, bias)
     KH, KW, C, K = kernel.shape
-    OH, OW = output_size(x.shape[1:3], (KH, KW), strides, padding)
     x, kernel, bias = one_type(x, kernel, np.zeros(K, x.dtype) if bias is None else bias)
     y = np.empty((len(x), OH, OW, K), x.dtype)
     rows = _rows_per_block(OW * KH * KW * C, len(x) * OH, x.itemsize)
@@ -34,6 +35,7 @@ def forward(
 
 def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `im2col.backward_input`; a worker computes whole images, so no two workers add to the same pixel."""
+    check_backward_input(dy, kernel, input_shape, strides, padding)
     KH, KW, C, _ = kernel.shape
     dy, kernel = one_type(dy, kernel)
     dx = np.zeros(input_shape, dy.dtype)
@@ -46,6 +48,7 @@ def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple,
 
 def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `im2col.backward_kernel`; partial sums over chunks of the batch are added up in a fixed order."""
+    check_backward_kernel(x, dy, kernel_shape, strides, padding)
     KH, KW, C, K = kernel_shape
     x, dy = one_type(x, dy)
     N, OH, OW, _ = dy.shape
@@ -73,7 +76,7 @@ def _rows_per_block(elements_per_row, all_rows, itemsize):
     return max(1, min(all_rows, BLOCK_BYTES // (elements_per_row * itemsize)))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _fill(columns, x, size, first, last, out, window, strides, corner):
     """Write the windows of the output rows first..last-1 (row r is row r % OH of image r // OH) to `columns`.
 
@@ -104,13 +107,13 @@ def _fill(columns, x, size, first, last, out, window, strides, corner):
                 to += uintp(span)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _zero(columns, start, count):
     for c in range(uintp(count)):
         columns[start + c] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _add_back(dx, dcolumns, size, n, first, last, out, window, strides, corner):
     """col2im of the output rows first..last-1 of image n: the transpose of `_fill`, adding instead of copying."""
     (H, W, C), (_, OW), (KH, KW), (SH, SW), (top, left) = size, out, window, strides, corner
@@ -128,7 +131,7 @@ def _add_back(dx, dcolumns, size, n, first, last, out, window, strides, corner):
                 at += KW * C
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _forward(x, kernel, bias, y, scratch, strides, corner, relu, rows):
     N, OH, OW, K = y.shape
     KH, KW, C, _ = kernel.shape
@@ -151,7 +154,7 @@ def _forward(x, kernel, bias, y, scratch, strides, corner, relu, rows):
             at += uintp(K)
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _backward_input(dy, kernel, dx, scratch, strides, corner, rows):
     N, OH, OW, K = dy.shape
     KH, KW, C, _ = kernel.shape
@@ -168,7 +171,7 @@ def _backward_input(dy, kernel, dx, scratch, strides, corner, rows):
             _add_back(dx, dcolumns, size, n, first, last, (OH, OW), (KH, KW), strides, corner)
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _backward_kernel(x, dy, partial, scratch, window, strides, corner, rows):
     N, OH, OW, K = dy.shape
     chunks, D, _ = partial.shape

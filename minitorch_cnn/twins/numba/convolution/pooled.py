@@ -4,11 +4,14 @@ The forward pass is in the twins of the convolution algorithms, which pool their
 """
 
 import numpy as np
-from numba import njit, prange, uintp
+from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.reductions import STRIPES
+from minitorch_cnn.twins.arguments import check_pooled
 from minitorch_cnn.twins.numba.block_product import cut, fill_up
+from minitorch_cnn.twins.numba.compiled import njit
+from minitorch_cnn.twins.numba.operands import contiguous
 from minitorch_cnn.twins.numba.simd import lanes, load, load_bytes, store, where_equal
 
 
@@ -18,8 +21,9 @@ def backward(dy: Array, winner: Array, out: tuple) -> tuple[Array, Array]:
     dbias (K,) is its sum over images and pixels. Stripes of fixed length are summed first, so the bits do not depend on
     the threads.
     """
+    check_pooled(dy, winner, out)
     K, L = dy.shape[3], lanes(dy.dtype)
-    dy, winner = fill_up(np.ascontiguousarray(dy), L), fill_up(np.ascontiguousarray(winner), L)
+    dy, winner = fill_up(contiguous(dy), L), fill_up(contiguous(winner), L)
     dscores = np.empty((len(dy), *out, dy.shape[3]), dy.dtype)
     rows = len(dy) * out[0]
     length = -(-rows // STRIPES)
@@ -28,7 +32,7 @@ def backward(dy: Array, winner: Array, out: tuple) -> tuple[Array, Array]:
     return cut(dscores, K), partial.sum(axis=0)[:K]
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _backward(dy, winner, dscores, partial, length, lanes):
     N, OH, OW, K = dscores.shape
     PH, PW = dy.shape[1:3]

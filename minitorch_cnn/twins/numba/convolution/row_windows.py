@@ -8,15 +8,27 @@ that the shapes alone decide.
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, get_thread_id, njit, prange, uintp
+from numba import get_num_threads, get_thread_id, prange, uintp
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.convolution import im2col
-from minitorch_cnn.engine.convolution.geometry import output_size
-from minitorch_cnn.twins.numba.block_product import WIDTHS, cut, fill_up, multiplier, panel_width, product
+from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
+from minitorch_cnn.twins.numba.block_product import (
+    WIDTHS,
+    cut,
+    fill_up,
+    multiplier,
+    panel_width,
+    product,
+    scaled_product,
+)
+from minitorch_cnn.twins.numba.compiled import njit
+from minitorch_cnn.twins.numba.convolution import pointwise
 from minitorch_cnn.twins.numba.convolution.epilogue import pool_rows
+from minitorch_cnn.twins.numba.convolution.strided import is_strided, spread, taken
 from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.simd import lanes
+from minitorch_cnn.twins.numba.sums import add_up
 from minitorch_cnn.twins.numba.workspace import workspace
 
 BAND_BYTES = 192 * 1024  # of image rows that a worker holds
@@ -28,32 +40,56 @@ WIDEST = WIDTHS[0]
 
 
 def forward(
-    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, relu: bool = False,
-    pool: bool = False,
+    x: Array, kernel: Array, strides: tuple, padding: tuple, bias: Array | None = None, *,
+    relu: bool = False, pool: bool = False, scale: Array | None = None, ceiling: float = np.inf,
 ) -> Any:  # fmt: skip
     """See `row_windows.forward`; bias and ReLU are applied while the result is still in registers.
 
-    With `pool` it returns (pooled y, winner).
+    With `pool` it returns (pooled y, winner); with a `scale` (K,) the sums are multiplied by it before the bias.
+    No result is larger than `ceiling`.
     """
-    KH, KW, _, K = kernel.shape
-    out = output_size(x.shape[1:3], (KH, KW), strides, padding)
-    x, kernel, bias = one_type(x, kernel, np.zeros(K, x.dtype) if bias is None else bias)
-    return convolve(x, kernel, out, strides, (padding[0][0], padding[1][0]), bias, relu, pool)
+    out = check_forward(x, kernel, strides, padding, bias, pool, scale)
+    x, kernel, bias, scale = one_type(x, kernel, *for_each_filter(kernel, x.dtype, bias, scale))
+    if is_strided(kernel.shape, strides, padding):
+        x, strides = taken(x, strides), (1, 1)
+    if not pool and is_pointwise(kernel.shape, strides, padding):
+        y = pointwise.multiply(x.reshape(-1, x.shape[3]), kernel[0, 0], bias, scale, 0 if relu else -np.inf, ceiling)
+        return y.reshape(*x.shape[:3], -1)
+    return convolve(x, kernel, out, strides, (padding[0][0], padding[1][0]), bias, relu, pool, scale, ceiling)
+
+
+def is_pointwise(kernel_shape: tuple, strides: tuple, padding: tuple) -> bool:
+    """Whether the convolution is one matrix product, whose rows are the pixels."""
+    return kernel_shape[:2] == strides == (1, 1) and padding == ((0, 0), (0, 0))
+
+
+def for_each_filter(kernel: Array, dtype: Any, bias: Array | None, scale: Array | None) -> tuple[Array, Array]:
+    """(bias, scale), both (K,): zeros and ones where there is none."""
+    K = kernel.shape[3]
+    return np.zeros(K, dtype) if bias is None else bias, np.ones(K, dtype) if scale is None else scale
 
 
 def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `row_windows.backward_input`."""
-    if tuple(strides) != (1, 1):
+    check_backward_input(dy, kernel, input_shape, strides, padding)
+    if is_strided(kernel.shape, strides, padding):
+        dx = backward_input(dy, kernel, (*dy.shape[:3], kernel.shape[2]), (1, 1), padding)
+        return spread(dx, input_shape, strides)
+    if strides != (1, 1):
         return im2col.backward_input(dy, kernel, input_shape, strides, padding)  # its twin, unless SciPy is missing
     KH, KW, C, _ = kernel.shape
     dy, kernel = one_type(dy, kernel)
+    if is_pointwise(kernel.shape, strides, padding):
+        dx = pointwise.multiply(dy.reshape(-1, dy.shape[3]), turn(kernel)[0, 0], np.zeros(C, dy.dtype))
+        return dx.reshape(input_shape)
     corner = KH - 1 - padding[0][0], KW - 1 - padding[1][0]
     return convolve(dy, turn(kernel), input_shape[1:3], strides, corner, np.zeros(C, dy.dtype), False)
 
 
 def convolve(
-    x: Array, kernel: Array, out: tuple, strides: tuple, corner: tuple, bias: Array, relu: bool, pool: bool = False
-) -> Any:
+    x: Array, kernel: Array, out: tuple, strides: tuple, corner: tuple, bias: Array, relu: bool, pool: bool = False,
+    scale: Array | None = None, ceiling: float = np.inf,
+) -> Any:  # fmt: skip
     """Y (N, OH, OW, K): window (i, j) begins at pixel (i*SH, j*SW) - `corner` of x; outside x there are zeros.
 
     With `pool` a band's results are held until two rows of them become one row of y.
@@ -61,7 +97,8 @@ def convolve(
     N, _, _, C = x.shape
     KH, KW, _, K = kernel.shape
     (OH, OW), L = out, lanes(x.dtype)
-    kernel, bias = fill_up(kernel, L), fill_up(bias, L)
+    bias, scale = for_each_filter(kernel, x.dtype, bias, scale)
+    kernel, bias, scale = (fill_up(array, L) for array in (kernel, bias, scale))
     filled = kernel.shape[3]
     y = np.empty((N, OH // 2, OW // 2, filled) if pool else (N, OH, OW, filled), x.dtype)
     winner = np.empty(y.shape if pool else (0,) * 4, np.uint8)
@@ -74,18 +111,23 @@ def convolve(
     together = KH if KH * KW * C * WIDEST * L * x.itemsize <= KERNEL_BYTES else 1
     scratch = workspace("row windows", (get_num_threads(), ((rows - 1) * strides[0] + KH) * span), x.dtype)
     held = workspace("row windows held", (get_num_threads(), rows * OW * filled if pool else 0), x.dtype)
-    floor = x.dtype.type(0 if relu else -np.inf)
+    limits = x.dtype.type(0 if relu else -np.inf), x.dtype.type(ceiling)
     _convolve(
-        multiplier(x.dtype), x, kernel, bias, y, winner, scratch, held, out, strides, corner, floor, rows, groups,
-        together, L,
+        multiplier(x.dtype), x, kernel, bias, scale, y, winner, scratch, held, out, strides, corner, limits, rows,
+        groups, together, L,
     )  # fmt: skip
     return (cut(y, K), cut(winner, K)) if pool else cut(y, K)
 
 
 def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `row_windows.backward_kernel`."""
+    check_backward_kernel(x, dy, kernel_shape, strides, padding)
     KH, KW, C, K = kernel_shape
     x, dy = one_type(x, dy)
+    if is_strided(kernel_shape, strides, padding):
+        return backward_kernel(taken(x, strides), dy, kernel_shape, (1, 1), padding)
+    if is_pointwise(kernel_shape, strides, padding):
+        return pointwise.tall_product(x.reshape(-1, C), dy.reshape(-1, K)).reshape(kernel_shape)
     L = lanes(x.dtype)
     dy = fill_up(dy, L)
     N, OH, OW, filled = dy.shape
@@ -111,7 +153,7 @@ def turn(kernel: Array) -> Array:
     return back
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _turn(kernel, back):
     """In squares of 16, which stay in the cache while they are read along one axis and written along the other."""
     taps, C, K = kernel.shape
@@ -125,7 +167,7 @@ def _turn(kernel, back):
                     back[taps - 1 - tap, k, c] = kernel[tap, c, k]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def copy_rows(to, x, size, n, first, last, left, width):
     """Copy `width` pixels, from column -left on, of rows first..last-1 of image n to `to`; zeros outside the image.
 
@@ -150,9 +192,10 @@ def copy_rows(to, x, size, n, first, last, left, width):
         at += uintp(width * C)
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _convolve(
-    multiply, x, kernel, bias, y, winner, scratch, held, out, strides, corner, floor, rows, groups, together, lanes
+    multiply, x, kernel, bias, scale, y, winner, scratch, held, out, strides, corner, limits, rows, groups, together,
+    lanes,
 ):  # fmt: skip
     N, PH, PW, K = y.shape
     OH, OW = out
@@ -178,12 +221,13 @@ def _convolve(
                     for i in range(first, last):
                         to = band_at + (i - first) * OW * K + k
                         begin, begin_at, begin_row = (bias, k, 0) if p == 0 else (results, to, K)
-                        product(
+                        scaled_product(
                             multiply, uintp(OW), uintp(vectors), uintp(together), uintp(KW * C),
                             window, uintp(((i - first) * SH + p) * span), uintp(SW * C), uintp(span), uintp(1),
                             kernel, uintp(p * KW * C * K + k), uintp(KW * C * K), uintp(K),
-                            begin, uintp(begin_at), uintp(begin_row), floor if p + together >= KH else none,
-                            results, uintp(to), uintp(K),
+                            begin, uintp(begin_at), uintp(begin_row), limits[0] if p + together >= KH else none,
+                            results, uintp(to), uintp(K), scale, uintp(k),
+                            limits[1] if p + together >= KH else -none,
                         )  # fmt: skip
                 k += vectors * lanes
             if pool:
@@ -193,7 +237,7 @@ def _convolve(
             k += (groups - 1) * WIDEST * lanes
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _backward_kernel(multiply, x, dy, partial, scratch, window_size, strides, corner, rows, lanes):
     N, OH, OW, K = dy.shape
     size, C, chunks = x.shape[1:], x.shape[3], partial.shape[0]
@@ -225,17 +269,3 @@ def _backward_kernel(multiply, x, dy, partial, scratch, window_size, strides, co
                         sums, uintp(to), uintp(K), none, sums, uintp(to), uintp(K),
                     )  # fmt: skip
                 k += vectors * lanes
-
-
-@njit(cache=True, parallel=True)
-def add_up(partial, total):
-    """total (D,) = the sum of the rows of partial (chunks, D), in order."""
-    chunks, D = partial.shape
-    block = 4096
-    for piece in prange((D + block - 1) // block):
-        first, last = piece * block, min((piece + 1) * block, D)
-        for d in range(first, last):
-            total[d] = partial[0, d]
-        for chunk in range(1, chunks):
-            for d in range(first, last):
-                total[d] += partial[chunk, d]

@@ -4,39 +4,51 @@ One row or column is transformed at a time, for a vector of channels at once; th
 `winograd.py`.
 """
 
-from numba import njit, uintp
+from numba import uintp
 
-from minitorch_cnn.twins.numba.simd import at_least, load, load_all, splat, store, store_all
+from minitorch_cnn.twins.numba.compiled import njit
+from minitorch_cnn.twins.numba.simd import at_least, load, load_all, multiply_add, splat, store, store_all
+from minitorch_cnn.twins.numba.workspace import LINE
+
+
+def points_apart(elements: int, itemsize: int) -> int:
+    """How far apart the 36 points are stored, if each takes so many elements: an odd number of cache lines.
+
+    A cache has few places for lines whose addresses differ by a power of two, too few for 36.
+    """
+    line = LINE // itemsize
+    return (-(-elements // line) | 1) * line
+
 
 # The transforms of one row or column of vectors, each named like its matrix.
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def BT(d0, d1, d2, d3, d4, d5):
     a, b, c, d = d4 - 4 * d2, d3 - 4 * d1, d4 - d2, 2 * (d3 - d1)
     return 4 * d0 - 5 * d2 + d4, a + b, a - b, c + d, c - d, 4 * d1 - 5 * d3 + d5
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def G(g0, g1, g2):
     a, b, c = (-1 / 6) * (g0 + g2), (1 / 6) * g1, (1 / 24) * g0 + (1 / 6) * g2
     d = (1 / 12) * g1
     return 0.25 * g0, a - b, a + b, c + d, c - d, g2
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def GT(u0, u1, u2, u3, u4, u5):
     a, b, c, d = (1 / 6) * (u1 + u2), (1 / 6) * (u2 - u1), u3 + u4, u3 - u4
     return 0.25 * u0 - a + (1 / 24) * c, b + (1 / 12) * d, (1 / 6) * c - a + u5
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def AT(m0, m1, m2, m3, m4, m5):
     a, b, c, d = m1 + m2, m1 - m2, m3 + m4, m3 - m4
     return m0 + a + c, b + 2 * d, a + 4 * c, b + 8 * d + m5
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def A(y0, y1, y2, y3):
     a, b, c, d = y0 + y2, y1 + y3, y0 + 4 * y2, 2 * y1 + 8 * y3
     return y0, a + b, a - b, c + d, c - d, y3
@@ -45,7 +57,7 @@ def A(y0, y1, y2, y3):
 # Steps for one tile. `temporary` holds a patch that has been transformed along one axis but not yet along the other.
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def patch_to_points(x, at, row, pixel, channels, temporary, V, V_at, point, lanes):
     """V = B^T d B for the patch d at position `at` of x; its rows are `row` elements apart, the points of V `point`."""
     for c in range(0, channels, lanes):
@@ -55,7 +67,7 @@ def patch_to_points(x, at, row, pixel, channels, temporary, V, V_at, point, lane
             store_all(V, V_at + 6 * p * point + c, point, BT(*load_all(temporary, 6 * p * lanes, lanes, 6)))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def tile_to_points(dy, at, row, pixel, filters, temporary, dM, dM_at, point, lanes):
     """dM = A dy A^T for the 4x4 tile at position `at` of dy."""
     for k in range(0, filters, lanes):
@@ -65,7 +77,7 @@ def tile_to_points(dy, at, row, pixel, filters, temporary, dM, dM_at, point, lan
             store_all(dM, dM_at + 6 * p * point + k, point, A(*load_all(temporary, 4 * p * lanes, lanes, 4)))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def points_to_tile(M, M_at, point, filters, bias, k_first, floor, temporary, y, at, row, pixel, rows, columns, lanes):
     """y = max(floor, A^T M A + bias) for the `rows` x `columns` outputs of the tile that lie in the image."""
     least = splat(floor)
@@ -85,7 +97,33 @@ def points_to_tile(M, M_at, point, filters, bias, k_first, floor, temporary, y, 
                 store(y, to + 3 * pixel, at_least(y3 + b, least))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
+def _scaled(factor, g0, g1, g2):
+    zero = factor - factor
+    return multiply_add(factor, g0, zero), multiply_add(factor, g1, zero), multiply_add(factor, g2, zero)
+
+
+@njit(nogil=True)
+def filters_to_points(kernel, scale, c_first, c_last, C, K, k, vectors, temporary, U, U_at, point, lanes):
+    """U = scale * G g G^T for `vectors` vectors of filters from k on and the channels c_first..c_last-1.
+
+    Channel c_first is written at U_at, and the points are `point` apart. Neighbours in memory are written one after the
+    other, so the cache has to take each line only once.
+    """
+    panel = vectors * lanes
+    for c in range(c_first, c_last):
+        for s in range(vectors):
+            factor = load(scale, k + s * lanes)
+            for q in range(3):
+                g = _scaled(factor, *load_all(kernel, (q * C + c) * K + k + s * lanes, 3 * C * K, 3))
+                store_all(temporary, (18 * s + q) * lanes, 3 * lanes, G(*g))
+        for p in range(6):
+            for s in range(vectors):
+                store_all(U, U_at + 6 * p * point + (c - c_first) * panel + s * lanes, point,
+                          G(*load_all(temporary, (18 * s + 3 * p) * lanes, lanes, 3)))  # fmt: skip
+
+
+@njit(nogil=True)
 def copy_square(x, size, n, first_row, first_column, edge, room, to):
     """Copy a square of `edge` pixels of image n to `to`, with `room` elements per pixel and zeros outside the image."""
     H, W, C = size
@@ -103,7 +141,7 @@ def copy_square(x, size, n, first_row, first_column, edge, room, to):
                     to[at + c] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def transform_patch(x, size, tile, tiles_of, corner, room, patch, temporary, V, V_at, point, lanes):
     """Transform patch number `tile` to its points; at the image's edge, by way of a copy padded with zeros."""
     H, W, C = size
@@ -118,7 +156,7 @@ def transform_patch(x, size, tile, tiles_of, corner, room, patch, temporary, V, 
         patch_to_points(patch, zero, 6 * room, room, room, temporary, V, V_at, point, lanes)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def transform_tile(dy, size, tile, tiles_of, patch, temporary, dM, dM_at, point, lanes):
     """Transform the gradient of tile number `tile` to its points; outside the output it counts as zero."""
     OH, OW, K = size

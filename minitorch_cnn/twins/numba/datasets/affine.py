@@ -7,10 +7,12 @@ run (`nogil=True`).
 import math
 
 import numpy as np
-from numba import njit
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.datasets.affine import FILLS, rounding
+from minitorch_cnn.twins.arguments import check_move, check_resample
+from minitorch_cnn.twins.numba.compiled import njit
+from minitorch_cnn.twins.numba.operands import contiguous
 
 PARALLEL = False  # each call uses only its own thread
 NEAREST, ZERO, REFLECT = (FILLS.index(fill) for fill in ("nearest", "zero", "reflect"))
@@ -18,19 +20,23 @@ NEAREST, ZERO, REFLECT = (FILLS.index(fill) for fill in ("nearest", "zero", "ref
 
 def move(images: Array, flips: Array, shifts: Array, fill: str) -> Array:
     """See `affine.move`."""
+    check_move(images, flips, shifts, fill)
     moved = np.empty(images.shape, images.dtype)
-    _move(np.ascontiguousarray(images), flips, shifts, FILLS.index(fill), moved)
+    images, flips, shifts = map(contiguous, (images, flips, shifts))
+    _move(images, flips, shifts, FILLS.index(fill), moved)
     return moved
 
 
 def resample(images: Array, matrices: Array, fill: str) -> Array:
     """See `affine.resample`."""
+    check_resample(images, matrices, fill)
     sampled = np.empty(images.shape, images.dtype)
-    _resample(np.ascontiguousarray(images), matrices, FILLS.index(fill), rounding(images.dtype), sampled)
+    images, matrices = map(contiguous, (images, matrices))
+    _resample(images, matrices, FILLS.index(fill), rounding(images.dtype), sampled)
     return sampled
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _into_image(index, size, fill):
     """The pixel that stands in for `index`; -1 if there is none."""
     if 0 <= index < size:
@@ -44,7 +50,7 @@ def _into_image(index, size, fill):
     return index if index < size else period - index
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _move(images, flips, shifts, fill, moved):
     N, H, W, C = images.shape
     for n in range(N):
@@ -63,7 +69,7 @@ def _move(images, flips, shifts, fill, moved):
                         moved[n, row, column, c] = images[n, from_row, from_column, c]
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _resample(images, matrices, fill, half, sampled):
     N, H, W, C = images.shape
     zero, one = np.float32(0), np.float32(1)

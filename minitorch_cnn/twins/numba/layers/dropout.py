@@ -1,11 +1,14 @@
 """The twins of `dropout.drop` and `dropout.scale`: random bits, mask and product in one pass over the array."""
 
 import numpy as np
-from numba import njit, prange, uint32, uint64, uintp
+from numba import prange, uint32, uint64, uintp
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.layers.dropout import threshold
 from minitorch_cnn.engine.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
+from minitorch_cnn.twins.arguments import check_drop, check_scale
+from minitorch_cnn.twins.numba.compiled import njit
+from minitorch_cnn.twins.numba.operands import contiguous
 
 M0, M1 = np.uint64(MULTIPLIERS[0]), np.uint64(MULTIPLIERS[1])
 W0, W1 = np.uint32(KEY_STEPS[0]), np.uint32(KEY_STEPS[1])
@@ -15,7 +18,8 @@ TOGETHER = 64  # counters that go through the rounds together
 
 def drop(x: Array, rate: float, key: tuple, draw: int, first: int = 0) -> tuple[Array, Array]:
     """See `dropout.drop`; the bits are the same."""
-    x = np.ascontiguousarray(x)
+    check_drop(x, rate, key, draw, first)
+    x = contiguous(x)
     y, keep = np.empty_like(x), np.empty(x.shape, np.bool_)
     factor = x.dtype.type(1 / (1 - rate))
     words = [np.uint32(n & 0xFFFFFFFF) for n in (key[0], key[1], draw, draw >> 32)]
@@ -26,13 +30,14 @@ def drop(x: Array, rate: float, key: tuple, draw: int, first: int = 0) -> tuple[
 
 def scale(x: Array, keep: Array, rate: float) -> Array:
     """See `dropout.scale`."""
-    x = np.ascontiguousarray(x)
+    check_scale(x, keep, rate)
+    x = contiguous(x)
     y = np.empty_like(x)
-    _scale(x.reshape(-1), keep.reshape(-1), x.dtype.type(1 / (1 - rate)), y.reshape(-1))
+    _scale(x.reshape(-1), contiguous(keep).reshape(-1), x.dtype.type(1 / (1 - rate)), y.reshape(-1))
     return y
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _drop(x, y, keep, limit, factor, key0, key1, draw0, draw1, start, skip):
     """The first `skip` numbers of counter `start` belong to elements that lie before x."""
     size = x.size + skip
@@ -52,7 +57,7 @@ def _drop(x, y, keep, limit, factor, key0, key1, draw0, draw1, start, skip):
                 y[at + i] = x[at + i] * factor if kept else zero
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _random(bits, first, key0, key1, draw0, draw1):
     """Philox for `TOGETHER` counters at once: the compiler turns the loop of each round into vector instructions."""
     for i in range(TOGETHER):
@@ -70,7 +75,7 @@ def _random(bits, first, key0, key1, draw0, draw1):
         k0, k1 = uint32(k0 + W0), uint32(k1 + W1)
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _scale(x, keep, factor, y):
     zero = x.dtype.type(0)
     for block in prange((x.size + BLOCK - 1) // BLOCK):

@@ -1,19 +1,21 @@
 """The twins of `max_pool2d.max_pool` and `max_pool_backward`: one pass, all channels of a window side by side."""
 
 import numpy as np
-from numba import njit, prange, uintp
+from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
-from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.engine.layers.max_pool2d import place_type
+from minitorch_cnn.twins.arguments import check_pool, check_pool_backward
+from minitorch_cnn.twins.numba.compiled import njit
+from minitorch_cnn.twins.numba.operands import contiguous
 
 
 def max_pool(x: Array, window: tuple, strides: tuple, padding: tuple) -> tuple[Array, Array]:
     """See `max_pool2d.max_pool`."""
-    OH, OW = output_size(x.shape[1:3], window, strides, padding)
+    OH, OW = check_pool(x, window, strides, padding)
     y = np.empty((len(x), OH, OW, x.shape[3]), x.dtype)
     winner = np.empty(y.shape, place_type(window))
-    _max_pool(np.ascontiguousarray(x), y, winner, window, strides, (padding[0][0], padding[1][0]))
+    _max_pool(contiguous(x), y, winner, window, strides, (padding[0][0], padding[1][0]))
     return y, winner
 
 
@@ -21,12 +23,13 @@ def max_pool_backward(
     dy: Array, winner: Array, input_shape: tuple, window: tuple, strides: tuple, padding: tuple
 ) -> Array:
     """See `max_pool2d.max_pool_backward`; a worker computes whole images, so no two add to the same pixel."""
+    check_pool_backward(dy, winner, input_shape, window, strides, padding)
     dx = np.zeros(input_shape, dy.dtype)
-    _max_pool_backward(np.ascontiguousarray(dy), winner, dx, window, strides, (padding[0][0], padding[1][0]))
+    _max_pool_backward(contiguous(dy), contiguous(winner), dx, window, strides, (padding[0][0], padding[1][0]))
     return dx
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _max_pool(x, y, winner, window, strides, corner):
     (N, H, W, C), (_, OH, OW, _) = x.shape, y.shape
     (KH, KW), (SH, SW), (top, left) = window, strides, corner
@@ -52,7 +55,7 @@ def _max_pool(x, y, winner, window, strides, corner):
                         winner[at + c] = place if larger else winner[at + c]
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _max_pool_backward(dy, winner, dx, window, strides, corner):
     (N, H, W, C), (_, OH, OW, _) = dx.shape, dy.shape
     (KH, KW), (SH, SW), (top, left) = window, strides, corner

@@ -1,0 +1,95 @@
+"""`load_model`: opens a network that Keras saved, architecture and weights, without Keras."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from minitorch_cnn import keras_h5
+from minitorch_cnn.arguments import check_path, sizes
+from minitorch_cnn.datasets.preprocessing import from_words
+from minitorch_cnn.errors import ShapeError, UserError, WeightsError
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.keras_h5.architecture import read_architecture
+from minitorch_cnn.models.keras_architecture import Flattened, OpenShape, model_of_architecture
+from minitorch_cnn.network.cost import check_cost
+
+__all__ = ["OpenShape", "load_model", "load_within_limits"]
+
+UNPACKED, SMALL = 4, 64 << 20  # the weights of a file take at most so many times its size, or so many bytes
+
+
+def load_model(
+    path: str | os.PathLike, input_shape: tuple | None = None, seed: int | None = None, dtype: Any = "float32",
+    preprocessing: Any = None, **options: Any,
+) -> Any:  # fmt: skip
+    """The network in a `.keras` file or whole-model `.h5` file of any Keras, as a `Sequential` or a `Model`.
+
+    Nothing in the file is executed. The network computes what Keras computed; initializers, regularizers, the loss and
+    the optimizer that the file may name are ignored.
+
+    Arguments: `input_shape` (H, W, C), if the file leaves sizes open; `seed` and `dtype` as for `Model`;
+    `preprocessing` of uint8 images, if the network does not begin with it: Keras's files do not say it, so give one of
+    `datasets.preprocessing`, or words such as "tf" or "127/128" (`from_words`); the other options are those of
+    `keras_h5.load`, for old files.
+
+    Raises WeightsError, one line with the path, if the file is damaged, holds only weights, or has layers or settings
+    that have no counterpart here, all of which are listed; ArgumentError if `input_shape` is needed.
+    """
+    check_path(path, "load_model")
+    if input_shape is not None:
+        input_shape = sizes(input_shape, "load_model: input_shape")
+    model = _load(path, input_shape, seed, dtype, options, None)
+    model.preprocessing = from_words(preprocessing) if isinstance(preprocessing, str) else preprocessing
+    return model
+
+
+def load_within_limits(
+    path: str | os.PathLike, input_shape: tuple | None = None, seed: int | None = None, dtype: Any = "float32"
+) -> Any:
+    """As `load_model`, for a file from an untrusted source that is going to be run.
+
+    Raises ArgumentError also for a network that would take too much memory or time for an image (`network/cost.py`),
+    before any memory is allocated for it.
+    """
+    return _load(path, input_shape, seed, dtype, {}, check_cost)
+
+
+def _load(path, input_shape, seed, dtype, options, check):
+    network = read_architecture(path)
+    most = (UNPACKED * os.path.getsize(path) + SMALL) // 4
+    try:
+        flattened = model_of_architecture(network, input_shape, seed, dtype, most, check)
+    except UserError as error:
+        raise type(error)(f"{os.fsdecode(path)}: {error}") from None
+    except Exception as error:  # values of another kind than Keras writes, where nobody expected them
+        reason = printable((str(error).splitlines() or [type(error).__name__])[0])[:200]
+        raise WeightsError(f"{os.fsdecode(path)}: its description makes no sense ({reason})") from None
+    return _with_weights(flattened, path, options)
+
+
+def _with_weights(flattened: Flattened, path: str | os.PathLike, options: dict[str, Any]) -> Any:
+    model, paths = flattened.model, flattened.paths
+    target = model.keras_target()
+    given = flattened.constants
+    layers = [
+        replace(layer, path=paths.get(layer.name, layer.name), weights={} if layer.name in given else layer.weights)
+        for layer in target.layers
+    ]
+    loaded = keras_h5.load(path, replace(target, layers=tuple(layers)), dtype=model.dtype, **options)
+    for name, arrays in loaded.weights.items():
+        model.get_layer(name).load(arrays)
+    for name, numbers in given.items():
+        layer = model.get_layer(name)
+        shapes = layer.parameter_shapes()
+        for weight, shape in shapes.items():
+            if len(numbers[weight]) not in (1, *shape):
+                raise ShapeError(f"{name}: {weight}: expected {shape[0]} numbers, got {len(numbers[weight])}")
+        layer.load({weight: np.broadcast_to(numbers[weight], shape) for weight, shape in shapes.items()})
+    unread = [layer.name for layer in layers if layer.weights and layer.name not in loaded.weights]
+    if unread:
+        raise WeightsError(f"{os.fsdecode(path)}: it has no weights for {', '.join(unread[:8])}")
+    return model

@@ -1,0 +1,271 @@
+"""A model as Keras describes it, for the files that `Model.save` writes.
+
+Each of our layers is written as the Keras layer that computes the same (`keras_kinds.py`). Where Keras has no such
+setting, a layer of its own does the work: a convolution with padding in pixels is a ZeroPadding2D and a convolution.
+
+Keras pairs a file's weights with its layers in its own order: by how many layers lie between a layer and the output,
+the most distant first. So the layers are listed in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from minitorch_cnn.arguments import check_name
+from minitorch_cnn.arrays import on_host
+from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.network.keras_kinds import KINDS, Kind, described_initializer
+
+OURS = {kind.ours: (class_name, kind) for class_name, kind in KINDS.items() if class_name != "LayerScale"}
+ACTIVATIONS = ("Sigmoid", "Tanh")  # our layers that are an Activation in Keras
+KERAS_2_ACTIVATIONS = (  # its hard_sigmoid is another function
+    "elu", "exponential", "gelu", "linear", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign",
+    "swish", "tanh",
+)  # fmt: skip
+LAYERS, OPERATIONS = "keras.layers", "keras.src.ops.nn"
+LEFT_OUT = ("name", "trainable", "algorithm")  # arguments of ours that say nothing about the result
+
+
+@dataclass
+class Described:
+    """A layer of the file: `calls` are the values that it reads each time, as numbers of values."""
+
+    class_name: str
+    settings: dict[str, Any]
+    calls: list[tuple[int, ...]] = field(default_factory=list)
+    module: str = LAYERS  # where Keras 3 has the class
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return self.settings["name"]
+
+    def weights_of(self, weights: Mapping[str, tuple]) -> dict[str, tuple]:
+        """Those of the layer's weights that Keras stores as weights, not among the settings."""
+        return {name: shape for name, shape in weights.items() if name not in self.settings}
+
+
+@dataclass
+class Description:
+    """All layers in Keras's order; `made` says which layer and call makes a value, `shapes` its shape without N."""
+
+    layers: list[Described]
+    inputs: list[int]
+    outputs: list[int]
+    made: dict[int, tuple[Described, int]]
+    shapes: dict[int, tuple]
+    chain: bool
+
+
+def describe(model: Any, keras: int) -> Description:
+    """The built model in the words of Keras version 2 or 3; ArgumentError names a layer that Keras does not have."""
+    shapes = dict(enumerate([model.input_shape] if model.inputs == 1 else model.input_shape))
+    names = keras_names(model)
+    made: dict[int, tuple[Described, int]] = {}
+    for number, shape in shapes.items():
+        name = "input" if model.inputs == 1 else f"input_{number + 1}"
+        key = "batch_shape" if keras == 3 else "batch_input_shape"
+        made[number] = Described("InputLayer", {"name": _free(name, names), "dtype": "float32", key: _batch(shape)}), 0
+    layers: dict[Any, Described] = {}
+    extra = max((node.output for node in model.nodes()), default=0)
+    for node in model.nodes():
+        inputs = node.inputs
+        if node.layer not in layers:
+            layers[node.layer] = _layer(node.layer, names[node.layer.name], keras)
+        if pad := _padding(node.layer):
+            around = layers.setdefault((node.layer, "pad"), _pad(names[node.layer.name], pad, names))
+            extra += 1
+            made[extra] = around, len(around.calls)
+            (H, W, C), (rows, columns) = node.layer.input_shape, pad
+            shapes[extra] = (H + sum(rows), W + sum(columns), C)
+            around.calls.append(inputs)
+            inputs = (extra,)
+        described = layers[node.layer]
+        if _ends_in_gelu_tanh(node.layer) and described.module == LAYERS:
+            operation = layers.setdefault((node.layer, "gelu"), _gelu_tanh(_free(f"{described.name}_gelu", names)))
+            extra += 1
+            made[extra] = described, len(described.calls)
+            described.calls.append(inputs)
+            shapes[extra] = node.layer.output_shape
+            described, inputs = operation, (extra,)
+        made[node.output] = described, len(described.calls)
+        described.calls.append(inputs)
+        shapes[node.output] = node.layer.output_shape
+    chain = all(node.inputs == (place,) for place, node in enumerate(model.nodes())) and len(model.ends) == 1
+    chain = chain and all(len(layer.calls) == 1 for layer in layers.values()) and model.inputs == 1
+    chain = chain and all(layer.module == LAYERS for layer in layers.values())  # a Sequential holds layers alone
+    for layer in (layer for layer, _ in made.values()):
+        check_name(layer.name, "a layer of the file")
+    return Description(_in_keras_order(made, model.ends), list(range(model.inputs)), model.ends, made, shapes, chain)
+
+
+def settings_of(layer: Any) -> dict[str, Any]:
+    """What a layer computes, in the words of Keras 3; nothing for a layer that Keras does not have."""
+    _, kind = OURS.get(type(layer).__name__, ("", None))
+    if kind is None:
+        return {}
+    taken = (*kind.takes, *kind.renamed.values())
+    return {key: value for key, value in layer.config().items() if key in taken}
+
+
+def _layer(layer: Any, name: str, keras: int) -> Described:
+    own = type(layer).__name__
+    config = {key: value for key, value in layer.config().items() if key not in LEFT_OUT}
+    settings: dict[str, Any] = {"name": name, "trainable": layer.trainable, "dtype": "float32"}
+    if own in ACTIVATIONS:
+        return Described("Activation", {**settings, "activation": layer.activation.name})
+    if own not in OURS:
+        raise ArgumentError(f"{layer.name}: Keras has no layer {own}")
+    class_name, kind = OURS[own]
+    if keras == 2 and config.get("activation", "linear") not in KERAS_2_ACTIVATIONS:
+        raise ArgumentError(f"{layer.name}: Keras 2 has no such {config['activation']}; save as .keras, for Keras 3")
+    if _ends_in_gelu_tanh(layer):
+        if own == "Activation":
+            return _gelu_tanh(name)
+        config["activation"] = "linear"
+    for key, value in config.items():
+        if key == "padding" and own != "ZeroPad2D" and not isinstance(value, str):
+            if _padding(layer) is None:
+                raise ArgumentError(f"{layer.name}: padding: Keras pools only with 'valid' or 'same', got {value}")
+            value = "valid"
+        if key.endswith("_initializer"):
+            value = described_initializer(value, keras)
+        settings[_keras_name(key, kind, keras)] = value
+    if own == "Normalization":  # Keras stores what it has measured as weights, but given numbers as settings
+        settings |= {name: on_host(array).tolist() for name, array in layer.parameters.items()}
+    return Described(class_name, settings)
+
+
+def _ends_in_gelu_tanh(layer: Any) -> bool:
+    """Whether the layer ends in an activation that Keras has no name for, only an operation."""
+    return getattr(layer.activation, "name", None) == "gelu_tanh"
+
+
+def _gelu_tanh(name: str) -> Described:
+    return Described("Gelu", {"name": name, "approximate": True}, module=OPERATIONS)
+
+
+def _keras_name(key: str, kind: Kind, keras: int) -> str:
+    """Keras's name of a setting: that of Keras 3, or the older one if Keras 2 had another."""
+    older = {ours: theirs for theirs, ours in kind.renamed.items()}
+    return older.get(key, key) if keras == 2 else key
+
+
+def _padding(layer: Any) -> Any:
+    """The padding in pixels of a convolution, ((top, bottom), (left, right)); None if Keras can say it itself."""
+    padding = getattr(layer, "padding", None)
+    return padding if hasattr(layer, "use_bias") and isinstance(padding, tuple) else None
+
+
+def _pad(name: str, padding: tuple, names: Mapping[str, str]) -> Described:
+    settings = {"name": _free(f"{name}_pad", names), "dtype": "float32", "padding": padding}
+    return Described("ZeroPadding2D", settings)
+
+
+def keras_names(model: Any) -> dict[str, str]:
+    """{our name: the name in the file}: Keras takes no `/`, which stands in the names of layers of nested models."""
+    names = {layer.name: layer.name for layer in model.layers if "/" not in layer.name}
+    for layer in model.layers:
+        if "/" in layer.name:
+            names[layer.name] = _free(layer.name.replace("/", "_"), names)
+    return names
+
+
+def _free(name: str, names: Mapping[str, str]) -> str:
+    """A name that no layer of the file has; `names` as `keras_names` returns them."""
+    taken = set(names.values())
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _batch(shape: tuple) -> list:
+    return [None, *shape]
+
+
+def _in_keras_order(made: dict[int, tuple[Described, int]], ends: list[int]) -> list[Described]:
+    """The layers by depth, that of the layer's own deepest place, and then as a walk from the outputs meets them."""
+    finished, met = list[int](), dict[int, int]()  # values, each after those that it reads; id of layer: when met
+    done: set[int] = set()
+    for end in ends:
+        waiting = [(end, False)]
+        while waiting:
+            value, entered = waiting.pop()
+            if value in done:
+                continue
+            if entered:
+                done.add(value)
+                finished.append(value)
+                continue
+            layer, _ = made[value]
+            met.setdefault(id(layer), len(met))
+            waiting += [(value, True), *((each, False) for each in reversed(_reads(made, value)))]
+    depth_of_value: dict[int, int] = {}
+    depths: dict[int, int] = {}
+    for value in reversed(finished):
+        layer, _ = made[value]
+        depth = max(depth_of_value.setdefault(value, 0), depths.get(id(layer), 0))
+        depths[id(layer)] = depth_of_value[value] = depth
+        for each in _reads(made, value):
+            depth_of_value[each] = max(depth + 1, depth_of_value.get(each, 0))
+    layers = {id(layer): layer for layer, _ in made.values()}
+    return [layers[key] for key in sorted(met, key=lambda key: (-depths[key], met[key]))]
+
+
+def _reads(made: dict[int, tuple[Described, int]], value: int) -> tuple[int, ...]:
+    layer, call = made[value]
+    return layer.calls[call] if layer.calls else ()
+
+
+def keras_3(description: Description, name: str) -> dict[str, Any]:
+    """The `config.json` of a `.keras` file."""
+
+    def tensor(value: int) -> dict[str, Any]:
+        layer, call = description.made[value]
+        config = {"shape": _batch(description.shapes[value]), "dtype": "float32"}
+        return {"class_name": "__keras_tensor__", "config": {**config, "keras_history": [layer.name, call, 0]}}
+
+    def call(inputs: tuple[int, ...]) -> dict[str, Any]:
+        tensors = [tensor(value) for value in inputs]
+        return {"args": [tensors if len(tensors) > 1 else tensors[0]], "kwargs": {}}
+
+    def entry(layer: Described) -> dict[str, Any]:
+        own = {"module": layer.module, "class_name": layer.class_name, "config": layer.settings}
+        return {**own, "registered_name": None if layer.module == LAYERS else layer.class_name, "name": layer.name}
+
+    model = _model(description, name, entry, call)
+    if description.chain:
+        return {"module": "keras", **model, "registered_name": None}
+    for key in ("input_layers", "output_layers"):  # one value without a list: a tensor, not a list of one
+        values = model["config"][key]
+        model["config"][key] = values[0] if len(values) == 1 else values
+    return {"module": "keras.src.models.functional", **model, "registered_name": "Functional"}
+
+
+def keras_2(description: Description, name: str) -> dict[str, Any]:
+    """The `model_config` of a whole-model `.h5` file."""
+
+    def call(inputs: tuple[int, ...]) -> list:
+        return [[description.made[value][0].name, description.made[value][1], 0, {}] for value in inputs]
+
+    def entry(layer: Described) -> dict[str, Any]:
+        return {"class_name": layer.class_name, "config": layer.settings, "name": layer.name}
+
+    return _model(description, name, entry, call)
+
+
+def _model(
+    description: Description, name: str, entry: Callable[[Described], dict], call: Callable[[tuple[int, ...]], Any]
+) -> dict[str, Any]:
+    if description.chain:
+        layers = [entry(layer) for layer in description.layers]
+        return {"class_name": "Sequential", "config": {"name": name, "layers": layers}}
+    layers = [{**entry(layer), "inbound_nodes": [call(each) for each in layer.calls]} for layer in description.layers]
+    inputs, outputs = (
+        [[description.made[value][0].name, description.made[value][1], 0] for value in values]
+        for values in (description.inputs, description.outputs)
+    )
+    config = {"name": name, "trainable": True, "layers": layers, "input_layers": inputs, "output_layers": outputs}
+    return {"class_name": "Functional", "config": config}

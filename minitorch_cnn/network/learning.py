@@ -1,0 +1,122 @@
+"""Training a network, predicting with it, and measuring it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minitorch_cnn.arguments import check_loss, check_optimizer, whole
+from minitorch_cnn.arrays import is_array, namespace, on_host
+from minitorch_cnn.datasets.several import together
+from minitorch_cnn.engine import passes
+from minitorch_cnn.engine.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
+from minitorch_cnn.engine.metrics import averages, count_correct
+from minitorch_cnn.errors import LabelError, ShapeError
+from minitorch_cnn.training import fit
+from minitorch_cnn.training.fit_arguments import check_images
+from minitorch_cnn.training.gpu_memory import out_of_memory
+
+
+class Learning:
+    """The part of a `Model` that trains, predicts and measures."""
+
+    def lowest_trainable(self: Any) -> int:
+        """The index of the first node whose layer learns, or the number of nodes if all are frozen."""
+        nodes = self.nodes()
+        return next((index for index, node in enumerate(nodes) if node.layer.learns), len(nodes))
+
+    def segments(self: Any) -> list:
+        """The trainable parameters and their gradients as long vectors (`Segment`), for an optimizer."""
+        self._require_built()
+        return self.vector.segments()
+
+    def train_step(self: Any, x: Any, labels: Any, loss: Any, optimizer: Any) -> float:
+        """Take one step as in `fit`: forward, backward, update; returns the loss before the update."""
+        check_optimizer(optimizer, "train_step")
+        value = self.loss_and_gradients(x, labels, loss, training=True)
+        optimizer.step(self)
+        return value
+
+    def fit(self: Any, x: Any, labels: Any = None, **options: Any) -> dict[str, list]:
+        """Train; `training.Trainer` lists the arguments. Returns the history, {name: [one value per epoch]}."""
+        return fit(self, x, labels, **options)
+
+    def predict(self: Any, x: Any, batch_size: int = 128) -> Any:
+        """Predictions (N, ...) for x (N, *input_shape), computed batch by batch without storing anything.
+
+        They are NumPy arrays unless x is an array of another library. Several threads may predict at the same time.
+        """
+        batch_size = whole(batch_size, "predict: batch_size")
+        x = together(x, self.inputs, "predict")
+        check_images(x, "predict")
+        first = x.parts[0] if self.inputs > 1 else x
+        if len(x) == 0:
+            raise ShapeError("predict: expected at least one image, got none")
+        xp = namespace(first) if is_array(first) else np
+        results = [self._predict_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        rows = [[on_host(each) if xp is np else each for each in self._as_list(result)] for result in results]
+        joined = [xp.concatenate(parts) for parts in zip(*rows)]
+        return joined[0] if len(joined) == 1 else joined
+
+    def _as_list(self: Any, prediction: Any) -> list:
+        return [prediction] if self.outputs == 1 else prediction
+
+    def _predict_batch(self: Any, x: Any) -> Any:
+        try:
+            inputs = self.receive_all(x)
+            return passes.forward(self.stages(), inputs, outputs=self.ends)[0]
+        except MemoryError:
+            if self.backend == "numpy":
+                raise
+            raise out_of_memory(self, len(inputs[0])) from None
+
+    def evaluate(self: Any, x: Any, labels: Any, loss: Any = None, batch_size: int = 128) -> dict[str, float]:
+        """{"loss": mean loss, "accuracy": share of correct classes} over x (N, ...) and its labels.
+
+        `loss` (left out: the one that belongs to the last activation). With several outputs the losses add up, and the
+        accuracy is the mean of theirs. Where the output is an image, there is no accuracy.
+        """
+        batch_size = whole(batch_size, "evaluate: batch_size")
+        x, labels = together(x, self.inputs, "evaluate"), together(labels, self.outputs, "labels")
+        check_images(x, "evaluate: x")
+        check_images(labels, "evaluate: labels")
+        if len(x) != len(labels) or len(x) == 0:
+            raise LabelError(f"evaluate: expected a label for each image, got {len(x)} images and {len(labels)} labels")
+        losses = self.loss_of_each(self.default_loss() if loss is None else loss)
+        total, correct = 0.0, 0.0
+        for i in range(0, len(x), batch_size):
+            prediction, wanted = self._predict_batch(x[i : i + batch_size]), labels[i : i + batch_size]
+            for each, made, answer in zip(losses, self._as_list(prediction), self._as_list(wanted)):
+                value, _ = each.value_and_gradient(made, answer)
+                total += value * len(made)
+            correct += count_correct(prediction, wanted)
+        return averages(total, correct, len(x), self.predicts_classes)
+
+    @property
+    def predicts_classes(self: Any) -> bool:
+        """Whether every output is a vector of scores, and not an image."""
+        shapes = [self.output_shape] if self.outputs == 1 else self.output_shape
+        return all(len(shape) == 1 for shape in shapes)
+
+    def default_loss(self: Any) -> Any:
+        """Cross-entropy after softmax, binary cross-entropy after sigmoid, mean squared error otherwise.
+
+        A list of losses if there are several outputs.
+        """
+        losses = [loss_after(getattr(layer.activation, "name", None)) for layer in self.last_layers()]
+        return losses[0] if len(losses) == 1 else losses
+
+    def loss_of_each(self: Any, loss: Any) -> list:
+        """A loss for each output: those of the list `loss`, or the same one for all."""
+        check_loss(loss, "loss")
+        losses = list(loss) if isinstance(loss, (list, tuple)) else [loss] * self.outputs
+        if len(losses) != self.outputs:
+            raise LabelError(f"loss: expected one for each of the {self.outputs} outputs, got {len(losses)}")
+        return losses
+
+
+def loss_after(activation: str | None) -> Any:
+    """The loss that belongs to the activation of that name."""
+    kinds: dict = {"softmax": CrossEntropy, "sigmoid": BinaryCrossEntropy}
+    return kinds.get(activation, MeanSquaredError)()

@@ -1,0 +1,48 @@
+"""The arguments of `fit`, checked before anything is computed; ArgumentError names the one that is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from minitorch_cnn.arguments import check_loss, check_optimizer, flag, has_method, shown
+from minitorch_cnn.errors import ArgumentError
+
+
+def check_images(x: Any, what: str) -> None:
+    """Check that `x` is an array, or at least a sequence such as an ImageFolder."""
+    if not (hasattr(x, "__len__") and hasattr(x, "__getitem__")) or isinstance(x, (str, bytes, dict)):
+        raise ArgumentError(f"{what}: expected an array or a sequence, got {type(x).__name__}")
+
+
+def checked_callbacks(callbacks: Any) -> list:
+    """`callbacks` as a list of Callback objects."""
+    if isinstance(callbacks, (str, bytes)) or not isinstance(callbacks, Iterable):
+        raise ArgumentError(f"fit: callbacks: expected a list of callbacks, got {shown(callbacks)}")
+    found = list(callbacks)
+    for each in found:
+        if not has_method(each, "on_train_begin"):
+            raise ArgumentError(f"fit: callbacks: expected objects of subclasses of Callback, got {shown(each)}")
+    return found
+
+
+def check_arguments(optimizer: Any, loss: Any, validation: Any, augment: Any, **flags: Any) -> None:
+    """Check those arguments of `fit` that later code would only stumble over; `flags` are True or False."""
+    check_optimizer(optimizer, "fit")
+    if loss is not None:
+        check_loss(loss, "fit: loss")
+    if validation is not None and not (isinstance(validation, (tuple, list)) and len(validation) == 2):
+        raise ArgumentError(f"fit: validation: expected a pair (x, labels), got {type(validation).__name__}")
+    for part in validation or ():
+        check_images(part, "fit: validation")
+    if augment is not None and not callable(augment):
+        raise ArgumentError(f"fit: augment: expected a function (images, rng) -> images, got {shown(augment)}")
+    for name, value in flags.items():
+        flag(value, f"fit: {name}")
+
+
+def check_resume(path: Any) -> None:
+    """Check that `path` can be the path of a file, or is None."""
+    if path is not None and not isinstance(path, (str, os.PathLike)):
+        raise ArgumentError(f"fit: resume: expected the path of a checkpoint, got {shown(path)}")
