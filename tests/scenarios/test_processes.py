@@ -129,10 +129,11 @@ def test_a_process_forked_before_the_first_use_works():
         "model = mtc.Sequential([layers.Conv2D(16, 3, activation='relu'), layers.MaxPool2D(2)], (9, 8, 3), seed=0)\n"
         "child = os.fork()\n"
         "total = float(model.predict(np.ones((2, 9, 8, 3))).sum())\n"
-        "print(total, flush=True)\n"
+        "os.write(1, f'{total}\\n'.encode())\n"  # one write, since print makes two, between which the other may write
         "os.waitpid(child, 0) if child else os._exit(0)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert len(done.stdout.split()) == 2, done.stdout + done.stderr
     child, parent = done.stdout.split()
     assert child == parent and float(child) > 0, done.stderr
 
