@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from minitorch_cnn.arguments import whole
-from minitorch_cnn.arrays import is_array, namespace
+from minitorch_cnn.arrays import is_array, memory, namespace
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.several import together
 from minitorch_cnn.datasets.to_device import resident, sent_ahead
@@ -57,6 +57,8 @@ def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = N
     except BaseException as error:
         error.history = trainer.history  # type: ignore[attr-defined]
         raise
+    finally:
+        memory.release()
 
 
 class Trainer(TrainingState, Progress):

@@ -9,6 +9,7 @@ import numpy as np
 from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty_like
 from minitorch_cnn.twins.arguments import check_channels
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.operands import one_type
@@ -32,7 +33,7 @@ def normalise(
     """See `batch_norm.normalise`; with `relu`, negative results become 0, and larger ones than `ceiling` that."""
     check_channels(x, mean, scale, shift)
     x, mean, scale, shift = one_type(x, mean, scale, shift)
-    y = np.empty_like(x)
+    y = empty_like(x)
     limits = x.dtype.type(0 if relu else -np.inf), x.dtype.type(ceiling)
     _normalise(x.reshape(-1), *repeated(mean, scale, shift), limits, stripe_length(x) * x.shape[-1], y.reshape(-1))
     return y
@@ -85,7 +86,7 @@ def _passed_back(dy, x, mean, inverse, scale, mean_dy, mean_dy_n, shift, whole, 
         dy, x, mean, inverse, scale, mean_dy, mean_dy_n, shift
     )
     C, length = x.shape[-1], stripe_length(x)
-    dx, partial = np.empty_like(x), np.empty((-(-x.size // (length * C)), C), x.dtype)
+    dx, partial = empty_like(x), np.empty((-(-x.size // (length * C)), C), x.dtype)
     vectors = repeated(mean, scale, shift, mean_dy, inverse * mean_dy_n)
     ceiling = x.dtype.type(ceiling)
     _normalise_backward(dy.reshape(-1), x.reshape(-1), C, *vectors, whole, ceiling, length, dx.reshape(-1), partial)
