@@ -41,8 +41,9 @@ class Process:
 
     def __init__(self, target, *arguments, threads, settings=None):
         limits = {name: str(threads) for name in THREAD_LIMITS}
-        # Our own engine sets OMP_WAIT_POLICY for itself; the others must not inherit it.
-        inherited = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        # Our own engine sets for itself how workers wait; the others must not inherit it.
+        waiting = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+        inherited = {name: value for name, value in os.environ.items() if name not in waiting}
         self.target = target
         self.process = subprocess.Popen(
             [sys.executable, __file__, target, json.dumps(arguments)],

@@ -86,16 +86,16 @@ def test_threads_never_get_the_same_memory():
     assert not wrong
 
 
-def test_it_never_keeps_more_than_was_in_use_at_once():
+def test_it_never_keeps_much_more_than_was_in_use_at_once():
     most, rng = 0, np.random.default_rng(0)
     held = []
     for _ in range(600):
         if held and rng.random() < 0.5:
             held.pop(rng.integers(len(held)))
         else:
-            held.append(memory.empty(int(rng.integers(300_000, 9_000_000)), np.uint8))
+            held.append(memory.empty(int(rng.integers(300_000, 30_000_000)), np.uint8))
         most = max(most, sum(array.base.size for array in held))  # of whole pieces
-        assert kept() <= most
+        assert kept() <= most + memory.SLACK
     assert len(held) > 3
     held.clear()
     memory.release()
