@@ -1,7 +1,7 @@
 """The reasons for which a test may be skipped in continuous integration, each with the steps in which it holds.
 
-`.ci/run` names its step in the variable CI_STEP. In such a run a test that is skipped for a reason that is not listed for
-this step fails the run (`conftest.py`): a test that never runs anywhere proves nothing, and nobody would notice.
+`.ci/run` names its step in the variable CI_STEP. There a test that is skipped for a reason that is not listed for this
+step fails the run (`conftest.py`): a test that never runs anywhere proves nothing, and nobody would notice.
 """
 
 import os
@@ -15,11 +15,11 @@ EXPECTED = [
     (r"NVRTC|CuPy is not installed|could not import 'cupy'", EVERY - {"gpu"}, "the step `gpu` runs them"),
     (r"nvcc is not installed", EVERY, "CUDA's own compiler is in no package index; NVRTC compiles the same file"),
     (r'pip install -e "\.\[docs\]"', EVERY - {"docs"}, "the step `docs` runs them"),
-    (r"no real VGG16 weights|no pretrained network|real photos are not there", EVERY, "the data is not in the repository"),
+    (r"no real VGG16 weights|no pretrained network|real photos are not there", EVERY, "not in the repository"),
     (r"this user may read every file", EVERY, "root may; as another user they run"),
     (r"this machine has no AVX2|there is one core|NUMBA_NUM_THREADS allows one", EVERY, "needs such a processor"),
     (r"tomllib", EVERY, "Python 3.10 does not have it; the later versions run it"),
-    (r"^unshare:|^no small disk:", EVERY, "this system forbids mounting; the other rows about a full disk run everywhere"),
+    (r"^unshare:|^no small disk:", EVERY, "mounting is forbidden; the other full disks run everywhere"),
     (r"no chromium", {"quick"}, "the step `tests` runs them"),
 ]  # fmt: skip
 if os.environ.get("CI_NO_BROWSER"):

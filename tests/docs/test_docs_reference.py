@@ -1,4 +1,4 @@
-"""The reference has every public name, each with a docstring: built here by itself, because no cell is needed for it."""
+"""The reference has every public name, each with a docstring. It is built by itself: no cell is needed for it."""
 
 import importlib
 import inspect

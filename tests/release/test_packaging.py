@@ -1,4 +1,4 @@
-"""What the package declares is what it uses: every import, the files that come with it, the version, one in all places."""
+"""What the package declares is what it uses: every import, the version in all its places, the links of the pages."""
 
 import ast
 import re
@@ -24,7 +24,7 @@ INSTALLED = {
 
 
 def declared(*groups):
-    """The names of the packages that pyproject.toml lists, in lower case: what is always installed, and those extras."""
+    """The packages that pyproject.toml lists, in lower case: what is always installed, and those extras."""
     project = PROJECT["project"]
     lines = [*project["dependencies"], *(line for group in groups for line in project["optional-dependencies"][group])]
     return {re.match(r"[\w.-]+", line)[0].lower() for line in lines}
@@ -39,8 +39,7 @@ def imported(path):
         elif isinstance(node, ast.ImportFrom) and not node.level:
             found.add(node.module)
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "require":
-            if node.args and isinstance(node.args[0], ast.Constant):
-                found.add(node.args[0].value)
+            found.update(word.value for word in node.args[:1] if isinstance(word, ast.Constant))
     return {name.partition(".")[0] for name in found}
 
 
