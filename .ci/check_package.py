@@ -83,20 +83,19 @@ def build(folder):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)
     subprocess.run([sys.executable, "-m", "venv", tools], check=True)
-    pip(tools, "install", "build")
-    command = [tools / "bin" / "python", "-m", "build", "--sdist", "--outdir", out, copy]
+    pip(tools, "install", "build", "setuptools>=77")
+    command = [tools / "bin" / "python", "-m", "build", "--no-isolation", "--sdist", "--outdir", out, copy]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    pip(tools, "wheel", "--no-deps", "--wheel-dir", out, copy)
+    pip(tools, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", out, copy)
     (wheel,), (source,) = out.glob("*.whl"), out.glob("*.tar.gz")
-    print(
-        f"built {wheel.name} ({wheel.stat().st_size >> 10} KiB) and {source.name} ({source.stat().st_size >> 10} KiB)"
-    )
+    sizes = " and ".join(f"{path.name} ({path.stat().st_size >> 10} KiB)" for path in (wheel, source))
+    print(f"built {sizes}", flush=True)
     return wheel, source
 
 
 def unpack(source, folder):
     with tarfile.open(source) as archive:
-        archive.extractall(folder)
+        archive.extractall(folder, filter="data")
     (project,) = folder.iterdir()
     return project
 
@@ -113,12 +112,11 @@ class Environment:
         self.bin, self.work = folder / "bin", folder.with_name(folder.name + "-work")
         self.work.mkdir()
         subprocess.run([python, "-m", "venv", folder], check=True)
-        pip(folder, "install", "--upgrade", "pip")
         pip(folder, "install", package)
         where = "import sys, minitorch_cnn; print(sys.version.split()[0], minitorch_cnn.__file__)"
         version, path = self.run("where it is", "python", "-c", where, quiet=True).split()
         assert Path(path).is_relative_to(folder), f"expected the package inside {folder}, got {path}"
-        print(f"{package.name} installed for Python {version}")
+        print(f"{package.name} installed for Python {version}", flush=True)
 
     def run(self, title, program, *arguments, quiet=False):
         """What a program of the environment prints; AssertionError, with all that it said, if it fails."""
