@@ -54,7 +54,7 @@ def main():
     parser.add_argument("--python", help="the interpreter for both environments")
     parser.add_argument("--keep", type=Path, help="where train.txt, what the main command printed, is put")
     arguments = parser.parse_args()
-    at_hand = [arguments.python] if arguments.python else [name for name in PYTHONS if works(name)] or [sys.executable]
+    at_hand = [arguments.python] if arguments.python else interpreters()
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         wheel, source = build(here)
@@ -68,10 +68,18 @@ def main():
         newest.run("the ten lines, from the source distribution", "python", "-c", block(readme, "model.fit("))
 
 
-def works(name):
-    """Whether an interpreter is there: the name alone may lead nowhere."""
-    path = shutil.which(name)
-    return bool(path) and subprocess.run([path, "-c", "import venv, ensurepip"], capture_output=True).returncode == 0
+def interpreters():
+    """The supported Pythons at hand, oldest first: on the path, or installed by pyenv, whose names may lead nowhere."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = []
+    for name in PYTHONS:
+        paths = [shutil.which(name), *sorted(pyenv.glob(f"*/bin/{name}"))]
+        found += [path for path in paths if path and works(path)][:1]
+    return found or [sys.executable]
+
+
+def works(path):
+    return subprocess.run([path, "-c", "import venv, ensurepip"], capture_output=True).returncode == 0
 
 
 def build(folder):
