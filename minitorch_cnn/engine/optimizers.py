@@ -17,9 +17,7 @@ from minitorch_cnn.engine.schedules import Constant, Schedule
 
 
 @accelerated
-def sgd_update(
-    w: Array, g: Array, m: Array | None, rate: Any, momentum: float, nesterov: bool, decay: float
-) -> None:
+def sgd_update(w: Array, g: Array, m: Array | None, rate: Any, momentum: float, nesterov: bool, decay: float) -> None:
     """m = momentum m - rate g;  w = (1 - rate decay) w + m, or with nesterov + momentum m - rate g. In place."""
     if decay:
         w *= 1 - rate * decay

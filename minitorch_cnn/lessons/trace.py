@@ -26,9 +26,7 @@ from minitorch_cnn.lessons.step import LayerTrace, Move, Statistics, StepTrace
 from minitorch_cnn.network.sequential import Sequential
 
 
-def trace_step(
-    model: Any, x: Array, labels: Any, optimizer: Any, loss: Any = None, warm_up: bool = True
-) -> StepTrace:
+def trace_step(model: Any, x: Array, labels: Any, optimizer: Any, loss: Any = None, warm_up: bool = True) -> StepTrace:
     """Make one training step of `model` on x (N, ...) and watch it. The model's weights are changed by the step.
 
     Arguments as for `train_step`; `loss` left out is the one that belongs to the last activation; `warm_up` runs both

@@ -115,9 +115,7 @@ def legend(
         y += 21
 
 
-def borders(
-    phases: Sequence[PlacedPhase], epochs: int, across: Place, top: float, bottom: float
-) -> Iterator[Drawing]:
+def borders(phases: Sequence[PlacedPhase], epochs: int, across: Place, top: float, bottom: float) -> Iterator[Drawing]:
     """Yields a tint behind every other phase, a dashed line at the end of each, and their numbers above."""
     for number, (_, _, first, last) in enumerate(phases, 1):
         start, end = across(first - 0.5), across(last + 0.5)

@@ -24,9 +24,7 @@ LONGEST_DESCRIPTION = 1 << 24  # bytes; each file of an image folder takes about
 State: TypeAlias = "tuple[dict[tuple[str, ...], np.ndarray], dict[str, Any]]"  # (arrays, facts)
 
 
-def save(
-    path: str | Path, arrays: Mapping[Any, Any], facts: dict[str, Any], keep_previous: bool = False
-) -> None:
+def save(path: str | Path, arrays: Mapping[Any, Any], facts: dict[str, Any], keep_previous: bool = False) -> None:
     """Write `arrays` ({tuple of strings: array}) and `facts` (anything JSON can hold) to `path`, all or nothing.
 
     With `keep_previous` the file that it replaces is kept beside it, for `load_last`. Raises CheckpointError, and

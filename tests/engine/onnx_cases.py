@@ -52,9 +52,7 @@ ACTIVATIONS = {
     "Elu": lambda attributes: layers.ELU(attributes.get("alpha", 1.0)),
     "LeakyRelu": lambda attributes: layers.LeakyReLU(attributes.get("alpha", 0.01)),
     "Selu": lambda attributes: fixed("selu", attributes),
-    "Gelu": lambda attributes: layers.Activation(
-        "gelu_tanh" if attributes.get("approximate") == b"tanh" else "gelu"
-    ),
+    "Gelu": lambda attributes: layers.Activation("gelu_tanh" if attributes.get("approximate") == b"tanh" else "gelu"),
     "HardSwish": lambda attributes: fixed("hard_silu", attributes),
     "Softplus": lambda attributes: fixed("softplus", attributes),
     "Softsign": lambda attributes: fixed("softsign", attributes),

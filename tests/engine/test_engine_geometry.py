@@ -84,7 +84,8 @@ def test_padding_that_means_nothing(given):
     assert one_line(error, "padding")
 
 
-@pytest.mark.parametrize("given",
+@pytest.mark.parametrize(
+    "given",
     [0, -2, 2.5, (1,), (1, 2, 3), "3", None, True, float("nan"), (2, 0), 2**15 + 1, (1, 2**63), float("inf")],
 )
 def test_sizes_that_mean_nothing(given):

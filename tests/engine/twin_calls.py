@@ -131,7 +131,7 @@ def subject(title):
 
 
 def compare_wrong(title, arguments):
-    """"raised", "computed", or what differs from what the definition does."""
+    """ "raised", "computed", or what differs from what the definition does."""
     function, definition, may_refuse = subject(title)
     got = outcome(function, fresh(arguments))
     if got[0] is Unfit:
@@ -146,7 +146,7 @@ def compare_wrong(title, arguments):
 
 
 def compare_right(title, arguments):
-    """"computed", or what differs."""
+    """ "computed", or what differs."""
     function, definition, _ = subject(title)
     with definitions_only():
         wanted = outcome(definition, fresh(arguments))

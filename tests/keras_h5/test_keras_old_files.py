@@ -1,6 +1,5 @@
 """Conventions that changed over the years: axis order, Theano's kernels, the order of a flattened map."""
 
-
 import pytest
 from keras_models import weight_value
 from keras_targets import assert_weights_equal, reference, target

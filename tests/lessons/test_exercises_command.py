@@ -171,9 +171,7 @@ def test_slow_loops_over_numbers_are_pointed_out(mine, capsys):
           "        dx[place] = dy[place] if y[place] > 0 else 0\n    return dx")  # fmt: skip
     assert exercise(mine, "relu") == 0
     said = capsys.readouterr().out
-    assert re.search(
-        r"relu_backward: yours .* \S+ times as long; .*\. A Python loop over single numbers is slow", said
-    )
+    assert re.search(r"relu_backward: yours .* \S+ times as long; .*\. A Python loop over single numbers is slow", said)
     assert "exercise 2 is done" in said
 
 

@@ -402,5 +402,3 @@ def test_what_keras_does_not_have_is_not_saved(tmp_path):
     with pytest.raises(ArgumentError, match=r"\.keras or \.h5"):
         hard.save(tmp_path / "x.weights.h5")
     assert not list(tmp_path.iterdir())
-
-

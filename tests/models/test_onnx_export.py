@@ -82,9 +82,20 @@ CHAINS = {
     "layer norm and scale": lambda: chain(layers.LayerNorm(), layers.LayerScale(0.3)),
     "PReLU": lambda: chain(layers.PReLU((1, 2)), layers.PReLU()),
     "bent ReLU": lambda: chain(layers.ReLU(6, 0.1, 0.2), layers.LeakyReLU(), layers.ELU(0.7)),
-    **{name: lambda name=name: chain(layers.Activation(name)) for name in (
-        "selu", "softplus", "softsign", "exponential", "hard_sigmoid", "relu6", "leaky_relu", "gelu", "gelu_tanh",
-    )},
+    **{
+        name: lambda name=name: chain(layers.Activation(name))
+        for name in (
+            "selu",
+            "softplus",
+            "softsign",
+            "exponential",
+            "hard_sigmoid",
+            "relu6",
+            "leaky_relu",
+            "gelu",
+            "gelu_tanh",
+        )
+    },
     "a vector as input": lambda: chain(layers.Dense(5, "sigmoid"), layers.Dense(2, use_bias=False), shape=(7,)),
 }
 

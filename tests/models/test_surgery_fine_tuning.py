@@ -49,9 +49,7 @@ OPTIONS = {
 
 
 def arrays(model, what):
-    return {
-        (layer.name, name): getattr(layer, what)[name].copy() for layer in model.layers for name in layer.gradients
-    }
+    return {(layer.name, name): getattr(layer, what)[name].copy() for layer in model.layers for name in layer.gradients}
 
 
 @pytest.mark.parametrize("frozen", [[], ["block1_conv1", "dense_1"]], ids=["all", "some frozen"])

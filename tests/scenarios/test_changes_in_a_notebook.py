@@ -67,9 +67,7 @@ def test_a_method_in_the_place_of_ours_is_not_passed_by_in_a_stage(monkeypatch):
     monkeypatch.setattr(max_pool2d.MaxPool2D, "backward_pass", lambda self, dy, kept, need_dx=True: (
         np.zeros((len(dy), *self.input_shape), dy.dtype), {}
     ))  # fmt: skip
-    model = minitorch_cnn.Sequential(
-        [layers.Conv2D(4, 3, activation="relu"), layers.MaxPool2D(2)], X.shape[1:], seed=0
-    )
+    model = minitorch_cnn.Sequential([layers.Conv2D(4, 3, activation="relu"), layers.MaxPool2D(2)], X.shape[1:], seed=0)
     assert not model.backward(np.ones_like(model.forward(X)), input_gradient=True).any()
     monkeypatch.undo()
     assert model.backward(np.ones_like(model.forward(X)), input_gradient=True).any()

@@ -161,9 +161,11 @@ def test_a_method_changed_by_hand_is_the_one_that_trains(monkeypatch):
     for change in (None, "class", "one layer"):
         model = small_net()
         if change == "class":
-            monkeypatch.setattr(layers.Conv2D, "backward", lambda self, dy, need_dx=True: (
-                np.zeros((len(dy), *self.input_shape), dy.dtype)
-            ))
+            monkeypatch.setattr(
+                layers.Conv2D,
+                "backward",
+                lambda self, dy, need_dx=True: np.zeros((len(dy), *self.input_shape), dy.dtype),
+            )
         if change == "one layer":
             monkeypatch.setattr(model.layers[3], "forward", lambda x, training=False, right=model.layers[3].forward: (
                 0 * right(x, training)

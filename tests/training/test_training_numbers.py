@@ -110,9 +110,7 @@ def test_a_loss_that_is_no_number():
     with pytest.raises(TrainingError, match=wanted):
         fit(small_model(), *some_data(), loss=Broken())
     x, labels = some_data()
-    with pytest.raises(
-        TrainingError, match=r"in epoch 1, batch 1; .* in the loss, .*: check the labels and the loss"
-    ):
+    with pytest.raises(TrainingError, match=r"in epoch 1, batch 1; .* in the loss, .*: check the labels and the loss"):
         fit(small_model(), x, np.roll(labels, -1), loss=Broken())
 
 
@@ -177,9 +175,7 @@ def test_features_of_an_image_that_is_none():
 
 def test_training_above_a_frozen_base_names_the_layer():
     model = frozen_below_dense()
-    with pytest.raises(
-        TrainingError, match=r"batch 3; it began in dense_2: its kernel is not finite.*rate below"
-    ):
+    with pytest.raises(TrainingError, match=r"batch 3; it began in dense_2: its kernel is not finite.*rate below"):
         fit(model, *some_data(), callbacks=[Spoil(2, set_parameter("dense_2", "kernel", np.inf))])
 
 
@@ -203,9 +199,7 @@ def test_a_validation_that_goes_wrong():
 def test_weights_that_were_none_before_the_first_step():
     model = small_model()
     set_parameter("dense_1", "kernel", np.nan)(model)
-    with pytest.raises(
-        TrainingError, match=r"batch 1; it began in dense_1: its kernel .*check the initial weights"
-    ):
+    with pytest.raises(TrainingError, match=r"batch 1; it began in dense_1: its kernel .*check the initial weights"):
         fit(model, *some_data())
 
 

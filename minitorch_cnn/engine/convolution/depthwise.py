@@ -40,9 +40,7 @@ def backward_input(
 
 
 @accelerated
-def backward_kernel(
-    x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple, dilation: tuple
-) -> Array:
+def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple, dilation: tuple) -> Array:
     """dkernel (KH, KW, C, M): dkernel[p, q] = tap * dy, summed over images and pixels."""
     *window, C, M = kernel_shape
     dkernel = namespace(x).empty(kernel_shape, dtype=x.dtype)

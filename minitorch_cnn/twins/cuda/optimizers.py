@@ -10,9 +10,7 @@ from minitorch_cnn.twins.arguments import check_number, check_settings, check_up
 from minitorch_cnn.twins.cuda.kernels import launch
 
 
-def sgd_update(
-    w: Array, g: Array, m: Array | None, rate: Any, momentum: float, nesterov: bool, decay: float
-) -> None:
+def sgd_update(w: Array, g: Array, m: Array | None, rate: Any, momentum: float, nesterov: bool, decay: float) -> None:
     """See `optimizers.sgd_update`."""
     check_update(w, g, () if m is None else (m,), momentum, nesterov, decay)
     velocity, rate = w if m is None else m, _number(w, rate)

@@ -10,9 +10,7 @@ from minitorch_cnn.twins.numba.compiled import njit
 BLOCK = 16384  # elements that a worker takes at a time
 
 
-def sgd_update(
-    w: Array, g: Array, m: Array | None, rate: float, momentum: float, nesterov: bool, decay: float
-) -> None:
+def sgd_update(w: Array, g: Array, m: Array | None, rate: float, momentum: float, nesterov: bool, decay: float) -> None:
     """See `optimizers.sgd_update`."""
     check_update(w, g, () if m is None else (m,), rate, momentum, nesterov, decay)
     real = w.dtype.type

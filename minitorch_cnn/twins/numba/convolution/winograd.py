@@ -175,9 +175,7 @@ def _by_tiles(multiply, x, U, bias, y, winner, scratch, out, tiles_of, corner, f
         temporary = patch[36 * room :]
         first, count = block * held, min(held, tiles - block * held)
         for t in range(count):
-            transform_patch(
-                x, size, first + t, tiles_of, corner, room, patch, temporary, V, t * room, apart[0], lanes
-            )
+            transform_patch(x, size, first + t, tiles_of, corner, room, patch, temporary, V, t * room, apart[0], lanes)
         k = first - first  # Numba would compile the function once more for a literal 0
         while k < K:
             vectors = panel_width((K - k) // lanes)

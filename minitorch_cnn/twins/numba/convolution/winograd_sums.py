@@ -112,9 +112,7 @@ def _sum_by_points(multiply, x, dy, V, dM, dU, scratch, tiles_of, corner, held, 
         for t in prange(count):
             patch = scratch[get_thread_id()]
             temporary = patch[36 * max(room, K) :]
-            transform_patch(
-                x, size, first + t, tiles_of, corner, room, patch, temporary, V, t * room, apart[0], lanes
-            )
+            transform_patch(x, size, first + t, tiles_of, corner, room, patch, temporary, V, t * room, apart[0], lanes)
             transform_tile(dy, dy_size, first + t, tiles_of, patch, temporary, dM, t * K, apart[1], lanes)
         for point in prange(36):
             if first == 0:
