@@ -62,7 +62,7 @@ def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = N
 class Trainer(TrainingState, Progress):
     """One training: the loop and its state.
 
-    Arguments: `x` are images (N, ...) or a sequence that loads them; uint8 images go through the model's preprocessing;
+    Arguments: `x` are images (N, ...) or a sequence that loads them; integers go through the model's preprocessing;
     `labels` (N,) or (N, K); `loss` (left out: the one that belongs to the last activation); `validation` is a pair
     (x, labels), evaluated after each epoch; `augment` is an Augmentation; `seed` decides the order of the images and
     their augmentation (left out: the model's seed); `workers` threads prepare batches in advance (0: none);
