@@ -121,6 +121,8 @@ class Trainer(TrainingState, Progress):
         self.ranks = ranks or Alone()
         self.epochs, self.validation, self.progress = epochs, validation, progress and self.ranks.reports
         self.callbacks = checked_callbacks(callbacks)
+        for callback in self.callbacks:
+            callback.reset()
         seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
         self.batches = Batches(
             x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
