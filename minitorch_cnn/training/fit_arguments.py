@@ -22,7 +22,7 @@ def checked_callbacks(callbacks: Any) -> list:
         raise ArgumentError(f"fit: callbacks: expected a list of callbacks, got {shown(callbacks)}")
     found = list(callbacks)
     for each in found:
-        if not has_method(each, "on_train_begin"):
+        if not (has_method(each, "on_train_begin") and has_method(each, "reset")):
             raise ArgumentError(f"fit: callbacks: expected objects of subclasses of Callback, got {shown(each)}")
     return found
 

@@ -65,7 +65,7 @@ def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = N
 class Trainer(TrainingState, Progress):
     """One training: the loop and its state.
 
-    Arguments: `x` are images (N, ...) or a sequence that loads them; uint8 images go through the model's preprocessing;
+    Arguments: `x` are images (N, ...) or a sequence that loads them; integers go through the model's preprocessing;
     `labels` (N,) or (N, K); `loss` (left out: the one that belongs to the last activation); `validation` is a pair
     (x, labels), or with sample weights three parts, evaluated after each epoch; `validation_split` instead takes the
     last fraction of x for it, before shuffling; `sample_weight` (N,) says how much each example counts in the loss, and
@@ -132,6 +132,8 @@ class Trainer(TrainingState, Progress):
         self.ranks = ranks or Alone()
         self.epochs, self.progress = epochs, progress and self.ranks.reports
         self.callbacks = checked_callbacks(callbacks)
+        for callback in self.callbacks:
+            callback.reset()
         seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
         self.batches = Batches(
             x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
