@@ -26,7 +26,7 @@ from minitorch_cnn.errors import ArgumentError, TrainingError
 from minitorch_cnn.files.memory import scarce
 from minitorch_cnn.parallel import Alone
 from minitorch_cnn.training import diagnosis, features
-from minitorch_cnn.training.callbacks import Callback
+from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.captured_step import CapturedStep
 from minitorch_cnn.training.fit_arguments import check_arguments, check_images, check_resume, checked_callbacks
 from minitorch_cnn.training.gpu_memory import out_of_memory

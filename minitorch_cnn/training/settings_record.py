@@ -14,15 +14,16 @@ import math
 from typing import Any
 
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.training.callbacks import LearningRate
+from minitorch_cnn.training.callbacks import LearningRate, ReduceLROnPlateau
 
+BY_CALLBACK = (LearningRate, ReduceLROnPlateau)  # these decide the learning rate, not the optimizer's schedule
 LONGEST = 120  # characters of a setting in a message
 
 
 def settings_record(trainer: Any) -> dict[str, Any]:
     """{name of a setting: description} of a `Trainer` before its first step, ready for JSON."""
     model, optimizer, batches = trainer.model, trainer.optimizer, trainer.batches
-    by_callback = next((callback for callback in trainer.callbacks if isinstance(callback, LearningRate)), None)
+    by_callback = next((callback for callback in trainer.callbacks if isinstance(callback, BY_CALLBACK)), None)
     record = {
         "seed": batches.seed,
         "batch_size": batches.batch_size,
