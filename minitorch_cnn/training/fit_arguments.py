@@ -32,8 +32,9 @@ def check_arguments(optimizer: Any, loss: Any, validation: Any, augment: Any, **
     check_optimizer(optimizer, "fit")
     if loss is not None:
         check_loss(loss, "fit: loss")
-    if validation is not None and not (isinstance(validation, (tuple, list)) and len(validation) == 2):
-        raise ArgumentError(f"fit: validation: expected a pair (x, labels), got {type(validation).__name__}")
+    if validation is not None and not (isinstance(validation, (tuple, list)) and len(validation) in (2, 3)):
+        expected = "a pair (x, labels), or (x, labels, sample weights)"
+        raise ArgumentError(f"fit: validation: expected {expected}, got {type(validation).__name__}")
     for part in validation or ():
         check_images(part, "fit: validation")
     if augment is not None and not callable(augment):
