@@ -7,7 +7,7 @@ callbacks       early stopping, learning rates, logs and checkpoints; callback: 
 weights         class weights and sample weights; validation: which images are held out
 checkpoint      the file; state: what is in it; facts: how it is checked when it is read
 settings_record what a resumed training must have in common with the saved one; data_record: its data
-features        the output of a frozen base, computed once
+features        the output of a frozen base, computed once; learner: the part of the model above it
 progress        the progress bar
 interrupts      Ctrl-C and other signals that end a training
 label_check     checks all labels before training begins
