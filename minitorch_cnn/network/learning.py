@@ -45,7 +45,7 @@ class Learning:
         return fit(self, x, labels, **options)
 
     def __call__(self: Any, x: Any, training: bool = False) -> Any:
-        """`predict(x)`, as in Keras; with `training` the prediction of a training step (dropout, the batch's statistics).
+        """`predict(x)`, as in Keras; with `training` as a training step predicts (dropout, the batch's statistics).
 
         A model cannot be a layer of another one, because layers belong to one model: ArgumentError for a Value.
         """

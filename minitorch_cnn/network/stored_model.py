@@ -37,9 +37,9 @@ def stored_model(
         model = model_of(config)
         for (layer, name), array in arrays.items():
             model.get_layer(layer).parameters[name] = array
-        classes = max(2, math.prod(model.output_shape))
         if names is None:
             return model, None
+        classes = max(2, math.prod(model.output_shape))
         if not isinstance(names, list) or len(names) != classes or not all(isinstance(name, str) for name in names):
             raise ValueError(f"expected the names of {classes} classes")
     except Exception as error:  # a constructor may raise almost anything when its arguments make no sense

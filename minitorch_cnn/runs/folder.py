@@ -94,7 +94,7 @@ class RunFolder:
             raise CheckpointError(f"{self.path}: the training is not finished; continue it with --resume {self.path}")
         model, names = stored_model(self.model, *checkpoint.load(self.model, LONGEST_DESCRIPTION))
         if names is None:
-            raise CheckpointError(f"{self.model}: expected the names of the classes, got none")
+            raise CheckpointError(f"{self.model}: not a model saved by minitorch-cnn (it names no classes)")
         return model, names
 
     @contextlib.contextmanager

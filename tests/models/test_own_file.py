@@ -58,7 +58,7 @@ def test_what_may_be_changed_while_it_is_loaded(tmp_path):
     ):
         with pytest.raises(ArgumentError, match=message):
             mtc.load_model(tmp_path / "m.npz", **options)
-    with pytest.raises(ArgumentError, match="load_weights: by_name: expected a file of Keras with it, got m.npz"):
+    with pytest.raises(ArgumentError, match=r"load_weights: by_name: expected a file of Keras with it, got m.npz"):
         model.load_weights(tmp_path / "m.npz", by_name=True)
 
 
