@@ -1,7 +1,8 @@
 """Training a model: start reading at `loop.py`; what happens to one batch is in `step.py`.
 
 loop            epochs, batches, validation, callbacks
-step            one training step; captured_step: as one CUDA graph; shared_step: on several processes
+step            one training step; captured_step: as one CUDA graph; shared_step: on several processes;
+                accumulated_step: in pieces
 callbacks       early stopping, learning rates, logs and checkpoints; callback: their base class; monitor: what is best;
                 plateau, model_checkpoint, tensorboard: one callback each
 weights         class weights and sample weights; validation: which images are held out

@@ -34,6 +34,7 @@ def settings_record(trainer: Any) -> dict[str, Any]:
         "augment": _described(batches.augment),
         "preprocessing": _described(model.preprocessing),
         "dtype": model.dtype.name,
+        "gradient_accumulation_steps": trainer.accumulated if trainer.accumulated > 1 else None,
         **{f"layer {layer.name}": _of_layer(layer) for layer in model.layers},
     }
     if any(layer.random is not False for layer in model.layers):
