@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,9 @@ class TensorBoard(Callback):
     def _writer(self, part):
         if part not in self.writers:
             package = require("tensorboardX", "writing logs for TensorBoard")
+            suffix = f".{time.time_ns()}"  # without it, two trainings of one second would write to one file
             try:
-                self.writers[part] = package.SummaryWriter(str(self.log_dir / part))
+                self.writers[part] = package.SummaryWriter(str(self.log_dir / part), filename_suffix=suffix)
             except OSError as error:
                 reason = error.strerror or error
                 raise CheckpointError(f"{self.log_dir}: logs for TensorBoard cannot be written ({reason})") from None
