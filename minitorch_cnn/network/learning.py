@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arguments import check_loss, check_optimizer, whole
+from minitorch_cnn.arguments import check_loss, check_optimizer, flag, whole
 from minitorch_cnn.arrays import is_array, namespace, on_host
 from minitorch_cnn.datasets.several import together
 from minitorch_cnn.engine import passes
 from minitorch_cnn.engine.losses import MeanSquaredError
 from minitorch_cnn.engine.metrics import averages, count_correct
-from minitorch_cnn.errors import LabelError, ShapeError
+from minitorch_cnn.engine.values import Value
+from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 from minitorch_cnn.network.answers import LOSSES, kind_of_accuracy, last_activation, require_probabilities
 from minitorch_cnn.training import fit
 from minitorch_cnn.training.fit_arguments import check_images
@@ -44,6 +45,16 @@ class Learning:
     def fit(self: Any, x: Any, labels: Any = None, **options: Any) -> dict[str, list]:
         """Train; `training.Trainer` lists the arguments. Returns the history, {name: [one value per epoch]}."""
         return fit(self, x, labels, **options)
+
+    def __call__(self: Any, x: Any, training: bool = False) -> Any:
+        """`predict(x)`, as in Keras; with `training` as a training step predicts (dropout, the batch's statistics).
+
+        A model cannot be a layer of another one, because layers belong to one model: ArgumentError for a Value.
+        """
+        if any(isinstance(each, Value) for each in (x if isinstance(x, (list, tuple)) else [x])):
+            advice = "model.extend([...]) puts layers on top of it, and layers called one by one make a new model"
+            raise ArgumentError(f"expected images, got a Value: a model is no layer of another model; {advice}")
+        return self.forward(x, training=True) if flag(training, "training") else self.predict(x)
 
     def predict(self: Any, x: Any, batch_size: int = 128) -> Any:
         """Predictions (N, ...) for x (N, *input_shape), computed batch by batch without storing anything.

@@ -25,7 +25,8 @@ from minitorch_cnn.errors import ArgumentError, TrainingError
 from minitorch_cnn.files.memory import scarce
 from minitorch_cnn.parallel import Alone
 from minitorch_cnn.training import diagnosis
-from minitorch_cnn.training.callbacks import Callback
+from minitorch_cnn.training.accumulated_step import AccumulatedStep
+from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.captured_step import CapturedStep
 from minitorch_cnn.training.fit_arguments import check_arguments, check_images, check_resume, checked_callbacks
 from minitorch_cnn.training.gpu_memory import out_of_memory
@@ -69,11 +70,13 @@ class Trainer(Learner, TrainingState, Progress):
     `labels` (N,) or (N, K); `loss` (left out: the one that belongs to the last activation); `validation` is a pair
     (x, labels), or with sample weights three parts, evaluated after each epoch; `validation_split` instead takes the
     last fraction of x for it, before shuffling; `sample_weight` (N,) says how much each example counts in the loss, and
-    `class_weight` {class number: weight} how much those of each class (`weights.py`); `augment` is an Augmentation;
-    `seed` decides the order of the images and their augmentation (left out: the model's seed); `workers` threads
-    prepare batches in advance (0: none); `cache_features` computes the output of a frozen base only once, if the images
-    are not augmented (`features.py`); `progress` shows a bar for each epoch; `ranks` are the processes that train this
-    model together (`parallel/`), each with its share of every batch of `batch_size`.
+    `class_weight` {class number: weight} how much those of each class (`weights.py`); with
+    `gradient_accumulation_steps` k the weights are updated once for k batches of `batch_size`, with the gradient of all
+    their images (`accumulated_step.py`); `augment` is an Augmentation; `seed` decides the order of the images and their
+    augmentation (left out: the model's seed); `workers` threads prepare batches in advance (0: none); `cache_features`
+    computes the output of a frozen base only once, if the images are not augmented (`features.py`); `progress` shows a
+    bar for each epoch; `ranks` are the processes that train this model together (`parallel/`), each with its share of
+    every batch of `batch_size`.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Trainer(Learner, TrainingState, Progress):
         loss: Any = None,
         epochs: int = 1,
         batch_size: int = 32,
+        gradient_accumulation_steps: int = 1,
         validation: tuple | None = None,
         validation_split: float | None = None,
         class_weight: dict[int, float] | None = None,
@@ -131,13 +135,17 @@ class Trainer(Learner, TrainingState, Progress):
         x, labels, validation = split_off(x, labels, validation, validation_split)
         labels = with_class_weight(labels, class_weight, self.loss, model)
         self.ranks = ranks or Alone()
+        steps = whole(gradient_accumulation_steps, "fit: gradient_accumulation_steps")
+        if steps > 1 and self.ranks.size > 1:
+            raise ArgumentError("fit: gradient_accumulation_steps: expected 1 where several processes train one model")
+        self.accumulated, self.at_once = steps, batch_size
         self.epochs, self.progress = epochs, progress and self.ranks.reports
         self.callbacks = checked_callbacks(callbacks)
         for callback in self.callbacks:
             callback.reset()
         seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
         self.batches = Batches(
-            x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
+            x, labels, batch_size * steps if steps > 1 else batch_size, shuffle=shuffle, seed=seed, augment=augment,
             transform=model.receive if model.backend == "numpy" else None, workers=0 if scarce() else workers,
             rows=lambda images, ranks=self.ranks: ranks.share(images).rows,  # type: ignore[misc]
         )  # fmt: skip
@@ -163,7 +171,7 @@ class Trainer(Learner, TrainingState, Progress):
             self.compute_features()
         self.prepare_steps()
         if self.ranks.size == 1:
-            ahead.begin(self.learner, self.optimizer, min(self.batches.batch_size, len(self.batches.images)))
+            ahead.begin(self.learner, self.optimizer, min(self.at_once, len(self.batches.images)))
         self._tell("on_train_begin")
         with self.interrupts:
             while self.epoch < self.epochs and not self.stopped:
@@ -176,6 +184,8 @@ class Trainer(Learner, TrainingState, Progress):
         parts = self.model, self.loss, self.optimizer, self.learner
         if self.ranks.size > 1:  # on a GPU as well, because a CUDA graph cannot contain a sum over processes
             return SharedStep(*parts, self.ranks, self._images_in_batch)
+        if self.accumulated > 1:
+            return AccumulatedStep(*parts, self.at_once)
         plain = self.model.backend == "numpy" or self.model.inputs > 1 or self.model.outputs > 1
         plain |= isinstance(self.batches.labels, WeightedLabels)
         return Step(*parts) if plain else CapturedStep(*parts)
@@ -240,7 +250,7 @@ class Trainer(Learner, TrainingState, Progress):
         except MemoryError:
             if self.model.backend == "numpy":
                 raise
-            raise out_of_memory(self.learner, self.batches.batch_size) from None
+            raise out_of_memory(self.learner, self.at_once) from None
 
     def _count_batch(self, x, labels, loss, correct):
         """Wait for the step and add up its results; returns its number of images on all ranks."""
