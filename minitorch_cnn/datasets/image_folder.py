@@ -143,10 +143,10 @@ def image_folder(
     pixels, to which every image is resized regardless of its proportions; `workers` threads decode the images of a
     batch.
 
-    Classes are numbered in the alphabetical order of their folders. Files that are not images, or that `load_image`
-    refuses as too large, are skipped and listed in `dataset.skipped`. So are links to a file or folder outside
-    `folder`, because such a folder could show any of your images to others; `folder` itself may be a link, and links
-    inside it are followed. Raises DataError when there are no such folders.
+    Classes are numbered in the order of their folders' names, capital letters first as in ASCII. Files that are not
+    images, or that `load_image` refuses as too large, are skipped and listed in `dataset.skipped`. So are links to a
+    file or folder outside `folder`, because such a folder could show any of your images to others; `folder` itself may
+    be a link, and links inside it are followed. Raises DataError when there are no such folders.
     """
     folder = existing_folder("image_folder", folder)
     skipped: list[str] = []
@@ -221,7 +221,8 @@ def followed(folder: Path, root: Path, skipped: list[str]) -> list[Path]:
     Empty if it is not a folder; DataError if it is unreadable.
     """
     try:
-        entries = sorted(folder.iterdir()) if is_folder(folder) else []
+        # By the characters of the names, as Python compares texts: paths are compared in another way on Windows.
+        entries = sorted(folder.iterdir(), key=lambda path: path.name) if is_folder(folder) else []
     except OSError as error:
         raise DataError(f"{folder}: expected a readable folder: {error.strerror}") from None
     outside = {path for path in entries if leads_outside(path, root)}

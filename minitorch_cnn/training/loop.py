@@ -127,6 +127,7 @@ class Trainer(Learner, TrainingState, Progress):
         self.model, self.optimizer = model, optimizer
         self.learner = model  # the part that sees the batches (`learner.py`)
         self.loss = model.default_loss() if loss is None else loss
+        self.kinds = model.kinds_of_accuracy(self.loss)
         check_labels("training", x, labels, self.loss, model)
         if class_weight is not None and sample_weight is not None:
             raise ArgumentError("fit: expected class_weight or sample_weight, got both")
