@@ -1,12 +1,13 @@
 """Preprocessing: from pixels to a network's input. It is part of the model, so training and prediction use the same.
 
-A model applies its preprocessing to uint8 images, which are pixels, and uses floating-point images unchanged.
+A model applies its preprocessing to images of integers, which are pixels, and uses floating-point images unchanged.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -15,7 +16,23 @@ import numpy as np
 from minitorch_cnn.arrays import Array, accelerated, namespace, on_host
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
+DARKEST = 16  # preprocessed images hardly ever hold larger numbers, and photos hardly ever none
 LARGEST = 1e30  # of the numbers that pixels are multiplied by and shifted by; float32 ends at 3e38
+
+
+def are_pixels(images: Array) -> bool:
+    """Whether images (N, ...) hold pixels: numbers of any integer type."""
+    return images.dtype.kind in "iu"
+
+
+def warn_of_pixels(images: Array) -> None:
+    """Warn if floats (N, ...), which a model with a preprocessing takes as they are, look like pixels up to 255."""
+    if images.dtype.kind == "f" and images.size and images.min() >= 0 and DARKEST < images.max() <= 255:
+        warnings.warn(
+            "expected pixels as integers, or floats that are preprocessed already, got floats that look like pixels of"
+            " 0 to 255; they are used as they are, without the model's preprocessing",
+            stacklevel=2,
+        )
 
 
 @accelerated

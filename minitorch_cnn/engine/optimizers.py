@@ -139,11 +139,14 @@ class Optimizer:
     def _follow(self, model):
         """Lay out the state for the parameters that `model` trains: old ones keep their state, new ones start at zero.
 
-        A new layer may have the name of one that was cut off, so layers are compared by identity, not by name.
+        A new layer may have the name of one that was cut off, so layers are compared by identity, not by name. For a
+        model that has none of the layers before, the optimizer begins anew, and so does its schedule.
         """
         factor_of = factors(self.multipliers, model.layers)
         layers = {layer.name: layer for layer in model.layers}
         before = {key: array for key, array in self.state().items() if self._layers[key[1]] is layers.get(key[1])}
+        if self._layers and not any(self._layers.get(name) is layer for name, layer in layers.items()):
+            self.steps = 0
         self._layers = layers
         self._segments, self._pieces = model.segments(), []
         for whole in self._segments:

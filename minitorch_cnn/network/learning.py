@@ -16,6 +16,7 @@ from minitorch_cnn.errors import LabelError, ShapeError
 from minitorch_cnn.training import fit
 from minitorch_cnn.training.fit_arguments import check_images
 from minitorch_cnn.training.gpu_memory import out_of_memory
+from minitorch_cnn.training.weights import apart, with_sample_weight
 
 
 class Learning:
@@ -71,11 +72,14 @@ class Learning:
                 raise
             raise out_of_memory(self, len(inputs[0])) from None
 
-    def evaluate(self: Any, x: Any, labels: Any, loss: Any = None, batch_size: int = 128) -> dict[str, float]:
+    def evaluate(
+        self: Any, x: Any, labels: Any, loss: Any = None, batch_size: int = 128, sample_weight: Any = None
+    ) -> dict[str, float]:
         """{"loss": mean loss, "accuracy": share of correct classes} over x (N, ...) and its labels.
 
         `loss` (left out: the one that belongs to the last activation). With several outputs the losses add up, and the
-        accuracy is the mean of theirs. Where the output is an image, there is no accuracy.
+        accuracy is the mean of theirs. Where the output is an image, there is no accuracy. `sample_weight` (N,) says
+        how much each example counts in the loss (`training/weights.py`).
         """
         batch_size = whole(batch_size, "evaluate: batch_size")
         x, labels = together(x, self.inputs, "evaluate"), together(labels, self.outputs, "labels")
@@ -83,11 +87,14 @@ class Learning:
         check_images(labels, "evaluate: labels")
         if len(x) != len(labels) or len(x) == 0:
             raise LabelError(f"evaluate: expected a label for each image, got {len(x)} images and {len(labels)} labels")
-        losses = self.loss_of_each(self.default_loss() if loss is None else loss)
+        loss = self.default_loss() if loss is None else loss
+        labels = with_sample_weight(labels, sample_weight, loss, self, "evaluate: sample_weight")
+        losses = self.loss_of_each(loss)
         total, correct = 0.0, 0.0
         for i in range(0, len(x), batch_size):
-            prediction, wanted = self._predict_batch(x[i : i + batch_size]), labels[i : i + batch_size]
-            for each, made, answer in zip(losses, self._as_list(prediction), self._as_list(wanted)):
+            prediction = self._predict_batch(x[i : i + batch_size])
+            wanted, weighed = apart(labels[i : i + batch_size], losses)
+            for each, made, answer in zip(weighed, self._as_list(prediction), self._as_list(wanted)):
                 value, _ = each.value_and_gradient(made, answer)
                 total += value * len(made)
             correct += count_correct(prediction, wanted)

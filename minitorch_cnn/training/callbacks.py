@@ -30,6 +30,9 @@ class Callback:
     true should write files or print.
     """
 
+    def reset(self) -> None:
+        """Forget what an earlier training left: called by each `fit`, before a checkpoint is loaded."""
+
     def on_train_begin(self, trainer: Any) -> None:
         """Called before the first batch, after a checkpoint has been loaded."""
 
@@ -66,6 +69,9 @@ class EarlyStopping(Callback):
         self.monitor = monitor
         self.patience = whole(patience, "EarlyStopping: patience", 0)
         self.restore_best = flag(restore_best, "EarlyStopping: restore_best")
+        self.reset()
+
+    def reset(self) -> None:
         self.best: float | None = None
         self.waited = 0
         self.weights: dict[tuple[str, str], Array] = {}

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.datasets.several import Several
+from minitorch_cnn.datasets.weighted_labels import parted
 from minitorch_cnn.errors import LabelError, UserError
 from minitorch_cnn.training.diagnosis import finite
 
@@ -16,6 +17,7 @@ def check_labels(part: str, images: Any, labels: Any, loss: Any, model: Any) -> 
 
     `part` is the name of the images in the message: "training" or "validation".
     """
+    labels, _ = parted(labels)
     if isinstance(labels, Several):
         for each, shape, one in zip(labels.parts, model.output_shape, model.loss_of_each(loss)):
             _check(part, images, each, one, shape, model.dtype)

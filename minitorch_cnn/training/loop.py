@@ -21,6 +21,7 @@ from minitorch_cnn.arrays import is_array, namespace
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.several import together
 from minitorch_cnn.datasets.to_device import resident, sent_ahead
+from minitorch_cnn.datasets.weighted_labels import WeightedLabels
 from minitorch_cnn.errors import ArgumentError, TrainingError
 from minitorch_cnn.files.memory import scarce
 from minitorch_cnn.parallel import Alone
@@ -35,6 +36,8 @@ from minitorch_cnn.training.progress import Progress, say
 from minitorch_cnn.training.shared_step import SharedStep, align, evaluate
 from minitorch_cnn.training.state import TrainingState
 from minitorch_cnn.training.step import Step
+from minitorch_cnn.training.validation import checked_validation, split_off
+from minitorch_cnn.training.weights import with_class_weight, with_sample_weight
 from minitorch_cnn.twins.numba import ahead
 
 
@@ -62,13 +65,15 @@ def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = N
 class Trainer(TrainingState, Progress):
     """One training: the loop and its state.
 
-    Arguments: `x` are images (N, ...) or a sequence that loads them; uint8 images go through the model's preprocessing;
+    Arguments: `x` are images (N, ...) or a sequence that loads them; integers go through the model's preprocessing;
     `labels` (N,) or (N, K); `loss` (left out: the one that belongs to the last activation); `validation` is a pair
-    (x, labels), evaluated after each epoch; `augment` is an Augmentation; `seed` decides the order of the images and
-    their augmentation (left out: the model's seed); `workers` threads prepare batches in advance (0: none);
-    `cache_features` computes the output of a frozen base only once, if the images are not augmented (`features.py`);
-    `progress` shows a bar for each epoch; `ranks` are the processes that train this model together (`parallel/`), each
-    with its share of every batch of `batch_size`.
+    (x, labels), or with sample weights three parts, evaluated after each epoch; `validation_split` instead takes the
+    last fraction of x for it, before shuffling; `sample_weight` (N,) says how much each example counts in the loss, and
+    `class_weight` {class number: weight} how much those of each class (`weights.py`); `augment` is an Augmentation;
+    `seed` decides the order of the images and their augmentation (left out: the model's seed); `workers` threads
+    prepare batches in advance (0: none); `cache_features` computes the output of a frozen base only once, if the images
+    are not augmented (`features.py`); `progress` shows a bar for each epoch; `ranks` are the processes that train this
+    model together (`parallel/`), each with its share of every batch of `batch_size`.
     """
 
     def __init__(
@@ -81,7 +86,10 @@ class Trainer(TrainingState, Progress):
         loss: Any = None,
         epochs: int = 1,
         batch_size: int = 32,
-        validation: tuple[Any, Any] | None = None,
+        validation: tuple | None = None,
+        validation_split: float | None = None,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
         callbacks: Iterable[Callback] = (),
         augment: Callable | None = None,
         shuffle: bool = True,
@@ -97,9 +105,6 @@ class Trainer(TrainingState, Progress):
             (loss,) = model.loss_of_each(loss)
         if model.inputs > 1 or model.outputs > 1:
             x, labels = together(x, model.inputs, "fit: x"), together(labels, model.outputs, "fit: labels")
-            if validation is not None:
-                shown, answers = validation
-                validation = together(shown, model.inputs, "validation"), together(answers, model.outputs, "validation")
             if model.inputs > 1 and augment is not None:
                 raise ArgumentError("fit: augment: expected a network with one input, got one with several")
         check_images(x, "fit: x")
@@ -118,18 +123,24 @@ class Trainer(TrainingState, Progress):
         self.model, self.optimizer = model, optimizer
         self.learner = model  # the part that sees the batches: the whole model, or the layers above a frozen base
         self.loss = model.default_loss() if loss is None else loss
+        check_labels("training", x, labels, self.loss, model)
+        if class_weight is not None and sample_weight is not None:
+            raise ArgumentError("fit: expected class_weight or sample_weight, got both")
+        labels = with_sample_weight(labels, sample_weight, self.loss, model, "fit: sample_weight")
+        x, labels, validation = split_off(x, labels, validation, validation_split)
+        labels = with_class_weight(labels, class_weight, self.loss, model)
         self.ranks = ranks or Alone()
-        self.epochs, self.validation, self.progress = epochs, validation, progress and self.ranks.reports
+        self.epochs, self.progress = epochs, progress and self.ranks.reports
         self.callbacks = checked_callbacks(callbacks)
+        for callback in self.callbacks:
+            callback.reset()
         seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
         self.batches = Batches(
             x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
             transform=model.receive if model.backend == "numpy" else None, workers=0 if scarce() else workers,
             rows=lambda images, ranks=self.ranks: ranks.share(images).rows,  # type: ignore[misc]
         )  # fmt: skip
-        check_labels("training", x, labels, self.loss, model)
-        if validation is not None:
-            check_labels("validation", *validation, self.loss, model)
+        self.validation = checked_validation(validation, self.loss, model)
         self.cache_features = cache_features and features.worth_caching(model, augment)
         self.epoch, self.batch = 0, 0  # the next batch to train on
         self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the current epoch
@@ -166,6 +177,7 @@ class Trainer(TrainingState, Progress):
         if self.ranks.size > 1:  # on a GPU as well, because a CUDA graph cannot contain a sum over processes
             return SharedStep(*parts, self.ranks, self._images_in_batch)
         plain = self.model.backend == "numpy" or self.model.inputs > 1 or self.model.outputs > 1
+        plain |= isinstance(self.batches.labels, WeightedLabels)
         return Step(*parts) if plain else CapturedStep(*parts)
 
     def _compute_features(self):

@@ -7,6 +7,7 @@ from typing import Any
 
 from minitorch_cnn.engine.metrics import count_correct
 from minitorch_cnn.training import diagnosis
+from minitorch_cnn.training.weights import apart
 
 
 class Step:
@@ -20,7 +21,8 @@ class Step:
 
         Raises NotFinite, and leaves the weights unchanged, if the loss or a gradient is not finite.
         """
-        value = self.learner.loss_and_gradients(x, labels, self.loss, training=True)
+        labels, loss = apart(labels, self.loss)
+        value = self.learner.loss_and_gradients(x, labels, loss, training=True)
         correct = count_correct(self.learner.prediction, labels)
         diagnosis.require_finite(value, self.model)
         self.optimizer.step(self.model)
@@ -28,4 +30,4 @@ class Step:
 
     def where_it_began(self, x: Any, labels: Any) -> diagnosis.Place | None:
         """The Place where the step just taken with this batch stopped being finite, or None."""
-        return diagnosis.where_it_began(self.learner, x, labels, self.loss)
+        return diagnosis.where_it_began(self.learner, x, *apart(labels, self.loss))
