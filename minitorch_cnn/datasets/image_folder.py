@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.datasets.class_folders import existing_folder, labelled_parts
 from minitorch_cnn.datasets.dataset import Dataset
-from minitorch_cnn.datasets.images import check_image, image_size, is_file, is_folder, load_image
+from minitorch_cnn.datasets.images import check_image, image_size, load_image
 from minitorch_cnn.datasets.split import stratified_split
 from minitorch_cnn.errors import ArgumentError, DataError
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.files.regular import leads_outside
 
-HIDDEN = (".", "__MACOSX")  # folders whose names begin so are not classes; macOS archives contain the second
 WORKERS = 4  # threads that decode; Pillow releases the interpreter lock meanwhile
 KEPT_BYTES = 2**30  # of decoded images that each ImageFolder keeps: the first ones that are requested
 
@@ -139,14 +138,16 @@ def image_folder(
     """A Dataset of the images (N, height, width, 3) in a folder that has one subfolder for each class.
 
     Arguments: `folder` with train/<class>/... and validation/<class>/... (or val, valid, test), or with <class>/...
-    alone, from which the share `test_fraction` is then set aside for testing, chosen by `seed`; `height` and `width` in
-    pixels, to which every image is resized regardless of its proportions; `workers` threads decode the images of a
-    batch.
+    alone, from which the share `test_fraction` is then set aside for testing, chosen by `seed`, at least one image of
+    each class; `height` and `width` in pixels, to which every image is resized regardless of its proportions; `workers`
+    threads decode the images of a batch.
 
-    Classes are numbered in the order of their folders' names, capital letters first as in ASCII. Files that are not
-    images, or that `load_image` refuses as too large, are skipped and listed in `dataset.skipped`. So are links to a
-    file or folder outside `folder`, because such a folder could show any of your images to others; `folder` itself may
-    be a link, and links inside it are followed. Raises DataError when there are no such folders.
+    Classes are numbered in the order of their folders' names, capital letters first as in ASCII, and folders inside
+    these are searched too. Files that are not images, or that `load_image` refuses as too large, are skipped and listed
+    in `dataset.skipped`. So are links to a file or folder outside `folder`, because such a folder could show any of
+    your images to others; `folder` itself may be a link, and links inside it are followed, but not those to a folder
+    inside a class. Raises DataError when there are no such folders, when a class has no images, or when it has one only
+    and part of them has to be set aside.
     """
     folder = existing_folder("image_folder", folder)
     skipped: list[str] = []
@@ -155,79 +156,6 @@ def image_folder(
     return lazy_dataset(
         name, train, test, height, width, skipped=skipped, test_fraction=test_fraction, seed=seed, workers=workers
     )
-
-
-def existing_folder(name: str, folder: str | Path) -> Path:
-    """`folder` as a Path; raises DataError, which begins with `name`, if there is no such folder."""
-    folder = Path(folder).expanduser()
-    if not is_folder(folder):
-        found = "a file (unpack an archive first)" if is_file(folder) else "nothing there"
-        raise DataError(f"{name}: {folder}: expected a folder, found {found}")
-    return folder
-
-
-def labelled_parts(
-    name: str, folder: Path, skipped: list[str]
-) -> tuple[dict[str, list[Path]], dict[str, list[Path]] | None]:
-    """The files for training and for testing, each as {class name: paths}; appends to `skipped` as `classes` does.
-
-    The second is None if `folder` has no part for testing. Raises DataError for fewer than two classes, or when the two
-    parts differ in their classes.
-    """
-    if is_folder(folder / "train") and not leads_outside(folder / "train", folder):
-        train = classes(folder / "train", folder, skipped)
-        inside = {path.name: path for path in followed(folder, folder, skipped)}
-        parts = [inside[part] for part in ("validation", "val", "valid", "test") if part in inside]
-        test = next((found for part in parts if (found := classes(part, folder, skipped))), None)
-    else:
-        train, test = classes(folder, folder, skipped), None
-    if len(train) < 2:
-        also = f" ({len(skipped)} skipped, the first: {skipped[0]})" if skipped else ""
-        raise DataError(
-            f"{name}: {folder}: expected a folder for each class, in train/ or directly inside, found "
-            f"{', '.join(train) or 'none'}{also}"
-        )
-    if test is not None and (strange := sorted(test.keys() - train.keys())):
-        raise DataError(
-            f"{name}: {folder}: expected the same classes for testing as for training ({', '.join(train)[:300]}), "
-            f"got {', '.join(strange)[:300]}"
-        )
-    return train, test
-
-
-def classes(folder: Path, root: Path, skipped: list[str]) -> dict[str, list[Path]]:
-    """The folders inside `folder` with the files in each, both sorted by name; hidden ones are left out.
-
-    Links that lead out of `root`, pipes and devices are appended to `skipped`.
-    """
-    found: dict[str, list[Path]] = {}
-    for inner in followed(folder, root, skipped):
-        if not is_folder(inner) or inner.name.startswith(HIDDEN):
-            continue
-        if (name := printable(inner.name)) in found:
-            raise DataError(f"{folder}: two class folders are called {name}")
-        found[name] = []
-        for path in followed(inner, root, skipped):
-            if is_file(path):
-                found[name] += [path] * (not path.name.startswith("."))
-            elif not is_folder(path):
-                skipped.append(f"{printable(path)}: not a file")
-    return found
-
-
-def followed(folder: Path, root: Path, skipped: list[str]) -> list[Path]:
-    """The entries of a folder, sorted by name, without links that lead out of `root`, which are added to `skipped`.
-
-    Empty if it is not a folder; DataError if it is unreadable.
-    """
-    try:
-        # By the characters of the names, as Python compares texts: paths are compared in another way on Windows.
-        entries = sorted(folder.iterdir(), key=lambda path: path.name) if is_folder(folder) else []
-    except OSError as error:
-        raise DataError(f"{folder}: expected a readable folder: {error.strerror}") from None
-    outside = {path for path in entries if leads_outside(path, root)}
-    skipped += [f"{printable(path)}: a link that leads out of the folder" for path in entries if path in outside]
-    return [path for path in entries if path not in outside]
 
 
 def lazy_dataset(
@@ -246,6 +174,7 @@ def lazy_dataset(
     checked = _checked_files(name, train, names, skipped, height, width, workers)
     if test is None:
         paths, labels = checked
+        _require_two(name, names, labels)
         parts = [([paths[i] for i in part], labels[part]) for part in stratified_split(labels, test_fraction, seed)]
     else:
         parts = [checked, _checked_files(name, test, names, skipped, height, width, workers)]
@@ -275,3 +204,13 @@ def _checked_files(name, files, names, skipped, height, width, workers):
         if images[numbers[class_name]] == 0:
             raise DataError(f"{name}: class {class_name}: expected images, got none ({len(skipped)} files skipped)")
     return [path for path, _ in labelled], labels
+
+
+def _require_two(name, names, labels):
+    """DataError if a class has one image, which cannot be both for training and for testing."""
+    alone = [names[number] for number in np.flatnonzero(np.bincount(labels, minlength=len(names)) == 1)]
+    if alone:
+        others = f"; the same in {len(alone) - 1} more" if len(alone) > 1 else ""
+        raise DataError(
+            f"{name}: class {alone[0]}: expected at least 2 images, to train on one and test on another, got 1{others}"
+        )
