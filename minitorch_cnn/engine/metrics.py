@@ -22,7 +22,7 @@ def class_probabilities(prediction: Array) -> Array:
     return namespace(prediction).concatenate([1 - prediction, prediction], axis=1)
 
 
-def count_correct(prediction: Any, labels: Any, kinds: Sequence[str | None] = ("class",)) -> float:
+def count_correct(prediction: Any, labels: Any, kinds: Sequence[str | None]) -> float:
     """How many of the N predictions are right, as `right` counts them for each of the `kinds`.
 
     Several outputs have a list of predictions and one of labels; the result is the mean over those that have a kind.

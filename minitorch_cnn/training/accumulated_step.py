@@ -53,7 +53,7 @@ class AccumulatedStep(Step):
             with taking(piece, self.learner):
                 own = [Weighted(loss, piece) for loss in losses]
                 value += self.learner.loss_and_gradients(part, answers, own, training=True) * piece.images / piece.whole
-            correct += count_correct(self.learner.prediction, answers)
+            correct += count_correct(self.learner.prediction, answers, self.kinds)
             gradients = [segment.gradients for segment in self.model.segments()]
             sums = [total + gradient for total, gradient in zip(sums, gradients)] or [g.copy() for g in gradients]
         for segment, total in zip(self.model.segments(), sums):

@@ -19,6 +19,7 @@ from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.diagnosis import finite
 from minitorch_cnn.training.facts import is_number, is_whole
 from minitorch_cnn.training.model_checkpoint import ModelCheckpoint
+from minitorch_cnn.training.monitor import Monitor
 from minitorch_cnn.training.plateau import ReduceLROnPlateau
 from minitorch_cnn.training.tensorboard import TensorBoard
 
@@ -35,9 +36,7 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, monitor: str = "val_loss", patience: int = 5, restore_best: bool = True) -> None:
-        if not isinstance(monitor, str):
-            raise ArgumentError(f"EarlyStopping: monitor: expected a name in the history, got {monitor!r}")
-        self.monitor = monitor
+        self.monitor = Monitor(monitor, "auto", 0.0, "EarlyStopping")
         self.patience = whole(patience, "EarlyStopping: patience", 0)
         self.restore_best = flag(restore_best, "EarlyStopping: restore_best")
         self.reset()
@@ -48,18 +47,15 @@ class EarlyStopping(Callback):
         self.weights: dict[tuple[str, str], Array] = {}
 
     def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
-        if self.monitor not in results:
-            raise ArgumentError(f"EarlyStopping: expected one of {', '.join(results)} to monitor, got {self.monitor!r}")
-        value = results[self.monitor]
-        sign = 1 if self.monitor.endswith("accuracy") else -1
-        if self.best is None or sign * value > sign * self.best:
+        value = self.monitor.value(results)
+        if self.monitor.better(value, self.best):
             self.best, self.waited = value, 0
             if self.restore_best:
                 self.weights = {key: array.copy() for key, array in _weights(trainer.model).items()}
         else:
             self.waited += 1
             if self.waited >= self.patience:
-                trainer.stop(f"{self.monitor} has not improved on {self.best:.4f} for {self.patience} epochs")
+                trainer.stop(f"{self.monitor.name} has not improved on {self.best:.4f} for {self.patience} epochs")
 
     def on_train_end(self, trainer: Any) -> None:
         for (layer, name), array in self.weights.items():

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from minitorch_cnn.arrays import is_array, namespace
 from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.training import features
@@ -19,6 +21,7 @@ class Learner:
 
     validation: Any
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it ends in one line
     def compute_features(self: Any) -> None:
         """Replace the images by the output of a frozen base, if there is one, and train only the layers above it."""
         if not features.worth_caching(self.model, self.batches.augment):

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from minitorch_cnn.arguments import whole
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.several import together
@@ -33,6 +35,7 @@ from minitorch_cnn.training.gpu_memory import out_of_memory
 from minitorch_cnn.training.interrupts import Interrupted, Interrupts
 from minitorch_cnn.training.label_check import check_labels
 from minitorch_cnn.training.learner import Learner
+from minitorch_cnn.training.monitor import check_monitors
 from minitorch_cnn.training.progress import Progress, say
 from minitorch_cnn.training.shared_step import SharedStep, align, evaluate
 from minitorch_cnn.training.state import TrainingState
@@ -150,6 +153,7 @@ class Trainer(Learner, TrainingState, Progress):
             rows=lambda images, ranks=self.ranks: ranks.share(images).rows,  # type: ignore[misc]
         )  # fmt: skip
         self.validation = checked_validation(validation, self.loss, model)
+        check_monitors(self)
         self.cache_features = cache_features
         self.base: list = []  # the frozen layers whose output is cached
         self.first_epoch = self.ranks.from_first(lambda: model.epochs_trained)
@@ -241,6 +245,7 @@ class Trainer(Learner, TrainingState, Progress):
         if self.ranks.any(self.interrupts):
             self._leave()
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it ends in one line
     def _begin_batch(self, x, labels):
         """Start a step: (mean loss, number of correct predictions), on a GPU as arrays still being computed."""
         try:
@@ -266,6 +271,7 @@ class Trainer(Learner, TrainingState, Progress):
     def _images_in_batch(self):
         return min(self.batches.batch_size, len(self.batches.images) - self.batch * self.batches.batch_size)
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def _diverged(self, loss, x, labels):
         """The TrainingError that says in which layer it began."""
         place = self.step.where_it_began(x, labels)
@@ -279,6 +285,7 @@ class Trainer(Learner, TrainingState, Progress):
         error.together = True  # type: ignore[attr-defined]  # all ranks raise it, if there are several
         return error
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def _validate(self):
         """Evaluate the validation images on all ranks; TrainingError if the loss is not finite."""
         images, labels = self.validation

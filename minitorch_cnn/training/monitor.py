@@ -27,10 +27,16 @@ class Monitor:
         self.min_delta = at_least_zero(min_delta, f"{owner}: min_delta")
 
     def check(self, trainer: Any) -> None:
-        """ArgumentError, before the first epoch, if the name is one of a validation that there is not."""
+        """ArgumentError, before the first epoch, if there will be no value of that name.
+
+        A callback of one's own may add other names to the results, so then only those of a validation are checked.
+        """
         if self.name.startswith("val_") and trainer.validation is None:
             advice = "give fit a validation, or monitor 'loss'"
             raise ArgumentError(f"{self.owner}: monitors {self.name!r}, but there is no validation; {advice}")
+        package = __name__.partition(".")[0]
+        if all(type(callback).__module__.partition(".")[0] == package for callback in trainer.callbacks):
+            self.value(dict.fromkeys(trainer.names_of_results(), 0.0))
 
     def value(self, results: dict[str, float]) -> float:
         """The value of an epoch; ArgumentError, which lists the names, if there is none of that name."""
@@ -42,3 +48,11 @@ class Monitor:
     def better(self, value: float, best: float | None) -> bool:
         """Whether `value` improves on `best`, the best one so far."""
         return best is None or self.sign * value > self.sign * best + self.min_delta
+
+
+def check_monitors(trainer: Any) -> None:
+    """`check` the monitors of all callbacks that have one."""
+    for callback in trainer.callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, Monitor):
+            monitor.check(trainer)

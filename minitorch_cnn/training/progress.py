@@ -20,6 +20,12 @@ class Progress:
         sums, images = self.totals, max(self.totals["images"], 1)
         return averages(sums["loss"], sums["correct"], images, self.kinds)
 
+    def names_of_results(self):
+        """The names of the numbers that each epoch adds to the history."""
+        measured = ["loss", *(["accuracy"] if any(self.kinds) else [])]
+        validated = [f"val_{name}" for name in measured] if self.validation is not None else []
+        return [*measured, "learning_rate", *validated, "seconds"]
+
     def _bar(self):
         return progress_bar(
             desc=f"epoch {self.epoch + 1}/{self.epochs}",

@@ -8,7 +8,7 @@ from typing import Any
 from minitorch_cnn.arguments import number
 from minitorch_cnn.arrays import is_array
 from minitorch_cnn.datasets.several import Several, together
-from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.errors import ArgumentError, ShapeError
 from minitorch_cnn.parallel import part
 from minitorch_cnn.training.label_check import check_labels
 from minitorch_cnn.training.weights import with_sample_weight
@@ -20,6 +20,13 @@ def checked_validation(validation: Any, loss: Any, model: Any) -> tuple[Any, Any
         return None
     x, labels, weights = (*validation, None)[:3]
     x, labels = together(x, model.inputs, "validation"), together(labels, model.outputs, "validation")
+    if len(x) == 0:
+        raise ShapeError("fit: validation: expected at least one image, got none")
+    shapes = [model.input_shape] if model.inputs == 1 else model.input_shape
+    for images, shape in zip(x.parts if isinstance(x, Several) else [x], shapes):
+        if tuple(getattr(images, "shape", (0, *shape))[1:]) != tuple(shape):
+            wanted = ", ".join(map(str, shape))
+            raise ShapeError(f"fit: validation: expected images of shape (N, {wanted}), got {tuple(images.shape)}")
     check_labels("validation", x, labels, loss, model)
     return x, with_sample_weight(labels, weights, loss, model, "fit: validation: sample weights")
 
