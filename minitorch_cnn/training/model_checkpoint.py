@@ -35,8 +35,9 @@ class ModelCheckpoint(Callback):
         if not isinstance(filepath, (str, os.PathLike)):
             raise ArgumentError(f"{NAME}: filepath: expected the path of a file, got {filepath!r}")
         self.filepath = os.fspath(filepath)
-        self.monitor = Monitor(monitor, mode, 0.0, NAME)
+        best = Monitor(monitor, mode, 0.0, NAME)
         self.save_best_only = flag(save_best_only, f"{NAME}: save_best_only")
+        self.monitor = best if self.save_best_only else None
         self.save_weights_only = flag(save_weights_only, f"{NAME}: save_weights_only")
         self.restore_best = flag(restore_best, f"{NAME}: restore_best")
         self.verbose = flag(verbose, f"{NAME}: verbose")
@@ -50,8 +51,6 @@ class ModelCheckpoint(Callback):
         self.path: str | None = None  # of the last file that was written
 
     def on_train_begin(self, trainer: Any) -> None:
-        if self.save_best_only:
-            self.monitor.check(trainer)
         if self.save_weights_only:
             if not self.filepath.lower().endswith((".h5", ".hdf5")):
                 raise ArgumentError(f"{NAME}: filepath: expected a name that ends in .h5, got {self.filepath!r}")
@@ -59,7 +58,7 @@ class ModelCheckpoint(Callback):
             trainer.model.require_savable(self.filepath)
 
     def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
-        if self.save_best_only:
+        if self.monitor is not None:
             value = self.monitor.value(results)
             if not self.monitor.better(value, self.best):
                 return

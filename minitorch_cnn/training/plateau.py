@@ -45,7 +45,6 @@ class ReduceLROnPlateau(Callback):
         self.rate: float | None = None  # the learning rate now
 
     def on_train_begin(self, trainer: Any) -> None:
-        self.monitor.check(trainer)
         if not isinstance(trainer.optimizer.schedule, Constant):
             raise ArgumentError(f"{NAME}: expected a constant learning rate, got {trainer.optimizer.schedule}")
         if self.rate is not None:  # resumed

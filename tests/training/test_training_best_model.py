@@ -58,6 +58,11 @@ def test_every_epoch_has_a_file_of_its_name(tmp_path, capsys):
     assert f"epoch 2: saved {tmp_path / names[1]}" in "".join(capsys.readouterr())
 
 
+def test_every_epoch_is_saved_without_a_validation_too(tmp_path):
+    fit(small_run.small_model(), ModelCheckpoint(tmp_path / "{epoch}.npz"), validation=None, epochs=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.npz", "2.npz"]
+
+
 def test_the_best_with_its_epoch_in_the_name_is_found_again(tmp_path):
     given, model = Given(), small_run.small_model()
     fit(model, given, ModelCheckpoint(tmp_path / "{epoch}.npz", save_best_only=True, restore_best=True))
