@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from minitorch_cnn.arguments import whole
+from minitorch_cnn.arrays import memory
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.several import together
 from minitorch_cnn.datasets.weighted_labels import WeightedLabels
@@ -64,6 +65,8 @@ def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = N
     except BaseException as error:
         error.history = trainer.history  # type: ignore[attr-defined]
         raise
+    finally:
+        memory.release()
 
 
 class Trainer(Learner, TrainingState, Progress):

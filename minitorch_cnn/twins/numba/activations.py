@@ -1,9 +1,9 @@
 """The twin of `activations.relu_backward`: mask and product in one pass."""
 
-import numpy as np
 from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty_like
 from minitorch_cnn.twins.arguments import check_same_shape
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.operands import contiguous
@@ -14,7 +14,7 @@ BLOCK = 16384  # elements that a worker takes at a time
 def relu_backward(dy: Array, y: Array) -> Array:
     """See `activations.relu_backward`."""
     check_same_shape(dy, y)
-    dx = np.empty_like(dy, order="C")
+    dx = empty_like(dy)
     _relu_backward(contiguous(dy).reshape(-1), contiguous(y).reshape(-1), dx.reshape(-1))
     return dx
 

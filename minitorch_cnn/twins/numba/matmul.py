@@ -13,6 +13,7 @@ import numpy as np
 from numba import get_num_threads, get_thread_id, prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.twins.arguments import check_matrices
 from minitorch_cnn.twins.numba.block_product import WIDTHS, fill_up, multiplier, panel_width, product
 from minitorch_cnn.twins.numba.compiled import njit
@@ -38,7 +39,7 @@ def matmul(a: Array, b: Array) -> Array:
         return np.ascontiguousarray(matmul(b.T, np.ascontiguousarray(a.T)).T)
     a, row, step, _ = _as_stored(a)
     b = fill_up(np.ascontiguousarray(b), lanes(dtype))
-    c = np.empty((M, b.shape[1]), dtype)
+    c = empty((M, b.shape[1]), dtype)
     zeros = np.zeros(WIDTHS[0] * lanes(dtype), dtype)
     copied = min(K, DEPTH) * b.shape[1] * b.itemsize > SPREAD
     room = min(K, DEPTH) * WIDTHS[0] * lanes(dtype) if copied else 0
@@ -88,7 +89,7 @@ def _with_blas(a, b):
     (M, K), N = a.shape, b.shape[1]
     a, row_a, step_a, transposed_a = _as_stored(a)
     b, row_b, step_b, transposed_b = _as_stored(b)
-    c = np.empty((M, N), a.dtype)
+    c = empty((M, N), a.dtype)
     lda, ldb, columns = max(row_a, step_a), max(row_b, step_b), max(32, -(-N // PIECES))
     _by_columns(M, N, K, a, lda, transposed_a, b, ldb, transposed_b, c.reshape(-1), columns)
     return c

@@ -2,10 +2,10 @@
 
 import math
 
-import numpy as np
 from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty_like
 from minitorch_cnn.twins.arguments import check_alike, check_bends, check_reals
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.exponential import exp
@@ -18,7 +18,7 @@ def bent_relu(x: Array, slope: float, largest: float, threshold: float) -> Array
     """See `more_activations.bent_relu`."""
     check_reals(x)
     check_bends(slope, largest, threshold)
-    y = np.empty_like(x, order="C")
+    y = empty_like(x)
     _bent_relu(contiguous(x).reshape(-1), *_bends(x, slope, largest, threshold), y.reshape(-1))
     return y
 
@@ -27,7 +27,7 @@ def bent_relu_backward(dy: Array, x: Array, slope: float, largest: float, thresh
     """See `more_activations.bent_relu_backward`."""
     check_alike(dy, x)
     check_bends(slope, largest, threshold)
-    dx = np.empty_like(x, order="C")
+    dx = empty_like(x)
     bends = _bends(x, slope, largest, threshold)
     _bent_relu_backward(contiguous(dy).reshape(-1), contiguous(x).reshape(-1), *bends, dx.reshape(-1))
     return dx
@@ -36,7 +36,7 @@ def bent_relu_backward(dy: Array, x: Array, slope: float, largest: float, thresh
 def silu(x: Array) -> Array:
     """See `more_activations.silu`."""
     check_reals(x)
-    y = np.empty_like(x, order="C")
+    y = empty_like(x)
     _silu(contiguous(x).reshape(-1), y.reshape(-1))
     return y
 
@@ -44,7 +44,7 @@ def silu(x: Array) -> Array:
 def silu_backward(dy: Array, x: Array) -> Array:
     """See `more_activations.silu_backward`."""
     check_alike(dy, x)
-    dx = np.empty_like(x, order="C")
+    dx = empty_like(x)
     _silu_backward(contiguous(dy).reshape(-1), contiguous(x).reshape(-1), dx.reshape(-1))
     return dx
 
@@ -52,7 +52,7 @@ def silu_backward(dy: Array, x: Array) -> Array:
 def erf(x: Array) -> Array:
     """See `more_activations.erf`; the function of the C library."""
     check_reals(x)
-    y = np.empty_like(x, order="C")
+    y = empty_like(x)
     _erf(contiguous(x).reshape(-1), y.reshape(-1))
     return y
 

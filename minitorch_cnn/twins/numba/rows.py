@@ -21,15 +21,31 @@ def tiles(C: int) -> int:
     return max(1, WIDE // C)
 
 
-def repeated(*vectors: Array) -> list[Array]:
-    """The vectors (C,), each as often as there are rows in a longer one."""
-    return [np.tile(vector, tiles(len(vector))) for vector in vectors]
-
-
 def stripe_length(x: Array) -> int:
     """Rows of a stripe of x (..., C), a multiple of `tiles(C)`."""
     C = x.shape[-1]
     return -(-max(SHORTEST, STRIPE_BYTES // (C * x.itemsize)) // tiles(C)) * tiles(C)
+
+
+@njit(nogil=True)
+def repeated(vector, together):
+    """The vector (C,), as often as there are rows in a longer one: (together*C,)."""
+    many = np.empty(together * vector.size, vector.dtype)
+    for at in range(uintp(0), uintp(many.size), uintp(vector.size)):
+        for c in range(uintp(vector.size)):
+            many[at + c] = vector[c]
+    return many
+
+
+@njit(nogil=True)
+def added(partial):
+    """total (D,) = the sum of the rows of partial (stripes, D), in order; for few numbers, on one worker."""
+    stripes, D = partial.shape
+    total = np.zeros(D, partial.dtype)
+    for stripe in range(uintp(stripes)):
+        for d in range(uintp(D)):
+            total[d] += partial[stripe, d]
+    return total
 
 
 @njit(nogil=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-LINE = 64  # bytes of a cache line
+from minitorch_cnn.arrays.memory import empty
+
 _kept = threading.local()
 
 
@@ -19,13 +20,5 @@ def workspace(name: str, shape: int | tuple[int, ...], dtype: Any) -> np.ndarray
     elements = shape if isinstance(shape, int) else math.prod(shape)
     kept = arrays.get((name, np.dtype(dtype)))
     if kept is None or kept.size < elements:
-        kept = arrays[name, np.dtype(dtype)] = aligned(elements, dtype)
+        kept = arrays[name, np.dtype(dtype)] = empty(elements, dtype)
     return kept[:elements].reshape(shape)
-
-
-def aligned(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An array of `shape` with undefined contents that begins where a cache line does: no vector in it lies in two."""
-    length = (shape if isinstance(shape, int) else math.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.empty(length + LINE, np.uint8)
-    first = LINE - memory.ctypes.data % LINE
-    return memory[first : first + length].view(dtype).reshape(shape)

@@ -13,6 +13,7 @@ import numpy as np
 from numba import get_num_threads, get_thread_id, prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.convolution.geometry import window_reach
 from minitorch_cnn.twins.arguments import (
     check_depthwise,
@@ -25,7 +26,7 @@ from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.simd import lanes
 from minitorch_cnn.twins.numba.sums import add_up
 from minitorch_cnn.twins.numba.window_sums import add_taps, filter_windows, filtering, tapping, tile
-from minitorch_cnn.twins.numba.workspace import aligned, workspace
+from minitorch_cnn.twins.numba.workspace import workspace
 
 BAND_BYTES = 512 * 1024  # of image rows that a worker holds: a part of its core's second-level cache
 COLUMN_BYTES = 32 * 1024  # of the rows that a window sees: a part of the first-level cache
@@ -46,7 +47,7 @@ def forward(
     x, kernel, bias = one_type(_repeated(x, M), kernel, np.zeros(K, x.dtype) if bias is None else bias)
     kernel = kernel.reshape(*kernel.shape[:2], K)
     kernel = kernel if scale is None else kernel * scale.astype(x.dtype, copy=False)
-    y = aligned((len(x), *out, K), x.dtype)
+    y = empty((len(x), *out, K), x.dtype)
     corner = padding[0][0], padding[1][0]
     _convolve(x, kernel, bias, y, out, strides, dilation, corner, (0, 0), (1, 1), 0 if relu else -np.inf, ceiling)
     return y
@@ -67,7 +68,7 @@ def backward_input(
     corner = padding[0][0], padding[1][0]
     rows, columns = (list(_places(*axis)) for axis in zip(input_shape[1:3], window, strides, dilation, corner))
     seen = len(rows) == strides[0] and len(columns) == strides[1]
-    dx = aligned((*input_shape[:3], C * M), dy.dtype)
+    dx = empty((*input_shape[:3], C * M), dy.dtype)
     if not seen:
         dx[...] = 0
     none = np.zeros(C * M, dy.dtype)
@@ -155,7 +156,7 @@ def _convolve(
     """
     C = y.shape[3]
     if lanes(x.dtype) > C:
-        whole = np.empty((*y.shape[:3], lanes(x.dtype)), y.dtype)
+        whole = empty((*y.shape[:3], lanes(x.dtype)), y.dtype)
         x, kernel, bias = (_wide_enough(array) for array in (x, kernel, bias))
         _convolve(x, kernel, bias, whole, out, strides, dilation, corner, first, steps, floor, ceiling)
         places = slice(first[0], None, steps[0]), slice(first[1], None, steps[1])

@@ -4,6 +4,7 @@ import numpy as np
 from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty_like
 from minitorch_cnn.engine.reductions import STRIPES
 from minitorch_cnn.twins.arguments import check_same_shape
 from minitorch_cnn.twins.numba.compiled import njit
@@ -20,7 +21,7 @@ def bias_relu_backward(dy: Array, y: Array) -> tuple[Array, Array]:
     """
     check_same_shape(dy, y)
     dy, y = one_type(dy, y)
-    K, dscores = dy.shape[-1], np.empty_like(dy)
+    K, dscores = dy.shape[-1], empty_like(dy)
     rows = dy.size // K
     length = max(SHORTEST, -(-rows // STRIPES))
     partial = np.empty((-(-rows // length), K), dy.dtype)

@@ -13,11 +13,12 @@ import numpy as np
 from numba import get_num_threads, get_thread_id, prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.twins.numba.block_product import WIDTHS, fill_up, multiplier, panel_width, product, scaled_product
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.simd import lanes
 from minitorch_cnn.twins.numba.sums import add_up
-from minitorch_cnn.twins.numba.workspace import aligned, workspace
+from minitorch_cnn.twins.numba.workspace import workspace
 
 ROWS_BYTES = 192 * 1024  # of x in one piece of work: a fraction of a core's second-level cache
 MANY = 128  # rows: with so many it pays to lay out the second factor panel by panel
@@ -38,7 +39,7 @@ def multiply(
         b, start, scale = (None if array is None else fill_up(array, L) for array in (b, start, scale))
         return np.ascontiguousarray(multiply(a, b, start, scale, floor, ceiling)[:, :K])
     scale = np.ones(K, a.dtype) if scale is None else scale
-    y = aligned((M, K), a.dtype)
+    y = empty((M, K), a.dtype)
     rows = max(48, ROWS_BYTES // (C * a.itemsize) // 48 * 48)
     rows = min(rows, max(48, -(-M // UNITS) // 48 * 48 + 48))
     panels = -(-K // (WIDTHS[0] * L))
@@ -124,11 +125,11 @@ def tall_product(a: Array, b: Array) -> Array:
         PANELS,
         L,
     )
-    total = aligned((C, filled), a.dtype)
+    total = empty((C, filled), a.dtype)
     add_up(partial, total.reshape(-1))
     if filled == K:
         return total
-    result = np.empty((C, K), a.dtype)
+    result = empty((C, K), a.dtype)
     result[:, : filled - L] = total[:, : filled - L]
     result[:, K - L :] = total[:, filled - L :]
     return result

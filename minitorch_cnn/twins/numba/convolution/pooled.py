@@ -7,6 +7,7 @@ import numpy as np
 from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.reductions import STRIPES
 from minitorch_cnn.twins.arguments import check_pooled
 from minitorch_cnn.twins.numba.block_product import cut, fill_up
@@ -24,7 +25,7 @@ def backward(dy: Array, winner: Array, out: tuple) -> tuple[Array, Array]:
     check_pooled(dy, winner, out)
     K, L = dy.shape[3], lanes(dy.dtype)
     dy, winner = fill_up(contiguous(dy), L), fill_up(contiguous(winner), L)
-    dscores = np.empty((len(dy), *out, dy.shape[3]), dy.dtype)
+    dscores = empty((len(dy), *out, dy.shape[3]), dy.dtype)
     rows = len(dy) * out[0]
     length = -(-rows // STRIPES)
     partial = np.zeros((-(-rows // length), dy.shape[3]), dy.dtype)

@@ -11,6 +11,7 @@ import numpy as np
 from numba import get_num_threads, get_thread_id, prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.convolution import im2col
 from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
 from minitorch_cnn.twins.numba.block_product import (
@@ -100,8 +101,8 @@ def convolve(
     bias, scale = for_each_filter(kernel, x.dtype, bias, scale)
     kernel, bias, scale = (fill_up(array, L) for array in (kernel, bias, scale))
     filled = kernel.shape[3]
-    y = np.empty((N, OH // 2, OW // 2, filled) if pool else (N, OH, OW, filled), x.dtype)
-    winner = np.empty(y.shape if pool else (0,) * 4, np.uint8)
+    y = empty((N, OH // 2, OW // 2, filled) if pool else (N, OH, OW, filled), x.dtype)
+    winner = empty(y.shape if pool else (0,) * 4, np.uint8)
     span = ((OW - 1) * strides[1] + KW) * C
     rows = max(1, min(OH, (BAND_BYTES // (span * x.itemsize) - KH) // strides[0] + 1))
     if pool:
@@ -139,7 +140,7 @@ def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, pa
     scratch = workspace("row windows", (get_num_threads(), ((rows - 1) * strides[0] + KH) * span), x.dtype)
     corner = padding[0][0], padding[1][0]
     _backward_kernel(multiplier(x.dtype), x, dy, partial, scratch, (KH, KW), strides, corner, rows, L)
-    dkernel = np.empty(KH * KW * C * filled, x.dtype)
+    dkernel = empty(KH * KW * C * filled, x.dtype)
     add_up(partial, dkernel)
     dkernel = dkernel.reshape(KH, KW, C, filled)
     return cut(dkernel, K)
@@ -148,7 +149,7 @@ def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, pa
 def turn(kernel: Array) -> Array:
     """See `row_windows.turned`; the result is a new array."""
     KH, KW, C, K = kernel.shape
-    back = np.empty((KH, KW, K, C), kernel.dtype)
+    back = empty((KH, KW, K, C), kernel.dtype)
     _turn(kernel.reshape(KH * KW, C, K), back.reshape(KH * KW, K, C))
     return back
 

@@ -4,10 +4,10 @@ What is left is a 1x1 convolution at stride 1, which is one matrix product. Its 
 and all others get zero.
 """
 
-import numpy as np
 from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.operands import contiguous
 
@@ -21,14 +21,14 @@ def taken(x: Array, strides: tuple) -> Array:
     """(N, OH, OW, C): the pixels of x (N, H, W, C) that a window of 1x1 sees."""
     N, H, W, C = x.shape
     SH, SW = strides
-    y = np.empty((N, -(-H // SH), -(-W // SW), C), x.dtype)
+    y = empty((N, -(-H // SH), -(-W // SW), C), x.dtype)
     _take(contiguous(x), y, SH, SW)
     return y
 
 
 def spread(dy: Array, input_shape: tuple, strides: tuple) -> Array:
     """dx of shape `input_shape` with dy (N, OH, OW, C) at the pixels that `taken` takes, and zeros elsewhere."""
-    dx = np.empty(input_shape, dy.dtype)
+    dx = empty(input_shape, dy.dtype)
     _spread(contiguous(dy), dx, *strides)
     return dx
 

@@ -19,6 +19,7 @@ import numpy as np
 from numba import get_num_threads, get_thread_id, prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.convolution.winograd import PATCH, TILE, serves, tile_count
 from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
 from minitorch_cnn.twins.numba.block_product import WIDTHS, cut, fill_up, heights, multiplier, panel_width, product
@@ -78,8 +79,8 @@ def convolve(
     kernel, bias, scale = (fill_up(array, L) for array in (kernel, bias, scale))
     filled = kernel.shape[3]
     bias = np.append(bias, np.zeros(WIDEST * L, x.dtype))  # zeros that `product` starts from
-    y = np.empty((N, out[0] // 2, out[1] // 2, filled) if pool else (N, *out, filled), x.dtype)
-    winner = np.empty(y.shape if pool else (0,) * 4, np.uint8)
+    y = empty((N, out[0] // 2, out[1] // 2, filled) if pool else (N, *out, filled), x.dtype)
+    winner = empty(y.shape if pool else (0,) * 4, np.uint8)
     TH, TW = tile_count(out)
     floor = x.dtype.type(0 if relu else -np.inf)
     room = C + -C % L

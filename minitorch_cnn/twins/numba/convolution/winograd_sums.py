@@ -9,6 +9,7 @@ import numpy as np
 from numba import get_num_threads, get_thread_id, prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.convolution.winograd import PATCH, tile_count
 from minitorch_cnn.twins.numba.block_product import cut, fill_up, multiplier, panel_width, product
 from minitorch_cnn.twins.numba.compiled import njit
@@ -48,7 +49,7 @@ def kernel_gradient(x: Array, dy: Array, corner: tuple) -> Array:
         dM = workspace("winograd dM", POINTS * apart[1], x.dtype)
         scratch = workspace("winograd", (get_num_threads(), work), x.dtype)
         _sum_by_points(multiplier(x.dtype), x, dy, V, dM, dU, scratch, (TH, TW), corner, held, apart, L)
-    dkernel = np.empty((3, 3, C, filled), x.dtype)
+    dkernel = empty((3, 3, C, filled), x.dtype)
     _points_to_kernel(dU, dkernel, L)
     return cut(dkernel, K)
 

@@ -6,9 +6,9 @@ One row or column is transformed at a time, for a vector of channels at once; th
 
 from numba import uintp
 
+from minitorch_cnn.arrays.memory import LINE
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.simd import at_least, load, load_all, multiply_add, splat, store, store_all
-from minitorch_cnn.twins.numba.workspace import LINE
 
 
 def points_apart(elements: int, itemsize: int) -> int:

@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.datasets.affine import FILLS, rounding
 from minitorch_cnn.twins.arguments import check_move, check_resample
 from minitorch_cnn.twins.numba.compiled import njit
@@ -21,7 +22,7 @@ NEAREST, ZERO, REFLECT = (FILLS.index(fill) for fill in ("nearest", "zero", "ref
 def move(images: Array, flips: Array, shifts: Array, fill: str) -> Array:
     """See `affine.move`."""
     check_move(images, flips, shifts, fill)
-    moved = np.empty(images.shape, images.dtype)
+    moved = empty(images.shape, images.dtype)
     images, flips, shifts = map(contiguous, (images, flips, shifts))
     _move(images, flips, shifts, FILLS.index(fill), moved)
     return moved
@@ -30,7 +31,7 @@ def move(images: Array, flips: Array, shifts: Array, fill: str) -> Array:
 def resample(images: Array, matrices: Array, fill: str) -> Array:
     """See `affine.resample`."""
     check_resample(images, matrices, fill)
-    sampled = np.empty(images.shape, images.dtype)
+    sampled = empty(images.shape, images.dtype)
     images, matrices = map(contiguous, (images, matrices))
     _resample(images, matrices, FILLS.index(fill), rounding(images.dtype), sampled)
     return sampled

@@ -9,10 +9,11 @@ import numpy as np
 from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty_like
 from minitorch_cnn.twins.arguments import check_channels
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.operands import one_type
-from minitorch_cnn.twins.numba.rows import fold, repeated, stripe_length, tiles
+from minitorch_cnn.twins.numba.rows import added, fold, repeated, stripe_length, tiles
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -32,9 +33,10 @@ def normalise(
     """See `batch_norm.normalise`; with `relu`, negative results become 0, and larger ones than `ceiling` that."""
     check_channels(x, mean, scale, shift)
     x, mean, scale, shift = one_type(x, mean, scale, shift)
-    y = np.empty_like(x)
+    y = empty_like(x)
     limits = x.dtype.type(0 if relu else -np.inf), x.dtype.type(ceiling)
-    _normalise(x.reshape(-1), *repeated(mean, scale, shift), limits, stripe_length(x) * x.shape[-1], y.reshape(-1))
+    C = x.shape[-1]
+    _normalise(x.reshape(-1), mean, scale, shift, tiles(C), limits, stripe_length(x) * C, y.reshape(-1))
     return y
 
 
@@ -74,9 +76,10 @@ def relu_normalise_backward(
 def _summed(dy, x, mean, inverse, scale, shift, whole, ceiling=np.inf):
     dy, x, *vectors = one_type(dy, x, mean, inverse, scale, shift)
     C, length = x.shape[-1], stripe_length(x)
-    sums = np.empty((-(-x.size // (length * C)), 2, C), x.dtype)
-    _sums_backward(dy.reshape(-1), x.reshape(-1), C, *repeated(*vectors), whole, x.dtype.type(ceiling), length, sums)
-    sum_dy, sum_dy_n = sums.sum(axis=0)
+    sums = np.empty((-(-x.size // (length * C)), 2 * C), x.dtype)
+    ceiling = x.dtype.type(ceiling)
+    _sums_backward(dy.reshape(-1), x.reshape(-1), C, *vectors, tiles(C), whole, ceiling, length, sums)
+    sum_dy, sum_dy_n = added(sums).reshape(2, C)
     return sum_dy, sum_dy_n
 
 
@@ -85,20 +88,28 @@ def _passed_back(dy, x, mean, inverse, scale, mean_dy, mean_dy_n, shift, whole, 
         dy, x, mean, inverse, scale, mean_dy, mean_dy_n, shift
     )
     C, length = x.shape[-1], stripe_length(x)
-    dx, partial = np.empty_like(x), np.empty((-(-x.size // (length * C)), C), x.dtype)
-    vectors = repeated(mean, scale, shift, mean_dy, inverse * mean_dy_n)
-    ceiling = x.dtype.type(ceiling)
-    _normalise_backward(dy.reshape(-1), x.reshape(-1), C, *vectors, whole, ceiling, length, dx.reshape(-1), partial)
-    return dx, partial.sum(axis=0)
+    dx, partial = empty_like(x), np.empty((-(-x.size // (length * C)), C), x.dtype)
+    vectors = mean, scale, shift, mean_dy, inverse * mean_dy_n
+    ceiling, flat = x.dtype.type(ceiling), dx.reshape(-1)
+    _normalise_backward(dy.reshape(-1), x.reshape(-1), C, *vectors, tiles(C), whole, ceiling, length, flat, partial)
+    return dx, added(partial)
 
 
+@njit(nogil=True)
 def _join(means, squares, count, length):
     """(mean, variance) of all stripes: each adds its own squares, and that of its mean's distance from all."""
-    rows = np.full((len(means), 1), length, np.float64)
-    rows[-1] = count - (len(means) - 1) * length
-    mean = (rows * means).sum(axis=0) / count
-    variance = (squares.sum(axis=0, dtype=np.float64) + (rows * (means - mean) ** 2).sum(axis=0)) / count
-    return mean.astype(means.dtype), variance.astype(means.dtype)
+    stripes, C = means.shape
+    mean, variance = np.empty(C, means.dtype), np.empty(C, means.dtype)
+    for c in range(C):
+        total, spread = 0.0, 0.0
+        for stripe in range(stripes):
+            total += min(length, count - stripe * length) * np.float64(means[stripe, c])
+        centre = total / count
+        for stripe in range(stripes):
+            apart = means[stripe, c] - centre
+            spread += squares[stripe, c] + min(length, count - stripe * length) * apart * apart
+        mean[c], variance[c] = centre, spread / count
+    return mean, variance
 
 
 @njit(parallel=True)
@@ -127,7 +138,8 @@ def _moments(x, C, together, length, means, squares):
 
 
 @njit(parallel=True)
-def _normalise(x, mean, scale, shift, limits, block, y):
+def _normalise(x, mean, scale, shift, together, limits, block, y):
+    mean, scale, shift = repeated(mean, together), repeated(scale, together), repeated(shift, together)
     W = uintp(mean.size)
     floor, ceiling = limits
     for piece in prange((x.size + block - 1) // block):
@@ -140,7 +152,9 @@ def _normalise(x, mean, scale, shift, limits, block, y):
 
 
 @njit(parallel=True)
-def _sums_backward(dy, x, C, mean, inverse, scale, shift, whole, ceiling, length, sums):
+def _sums_backward(dy, x, C, mean, inverse, scale, shift, together, whole, ceiling, length, sums):
+    mean, inverse = repeated(mean, together), repeated(inverse, together)
+    scale, shift = repeated(scale, together), repeated(shift, together)
     W, zero, unlimited = uintp(mean.size), x.dtype.type(0), ceiling == np.inf
     step = length * C
     for stripe in prange(len(sums)):
@@ -153,12 +167,16 @@ def _sums_backward(dy, x, C, mean, inverse, scale, shift, whole, ceiling, length
                 g = dy[at + k] if whole | ((y > zero) & (unlimited | (y < ceiling))) else zero
                 sum_dy[k] += g
                 sum_dy_n[k] += g * (centred * inverse[k])
-        fold(sum_dy, C, sums[stripe, 0])
-        fold(sum_dy_n, C, sums[stripe, 1])
+        fold(sum_dy, C, sums[stripe, :C])
+        fold(sum_dy_n, C, sums[stripe, C:])
 
 
 @njit(parallel=True)
-def _normalise_backward(dy, x, C, mean, scale, shift, mean_dy, slope, whole, ceiling, length, dx, partial):
+def _normalise_backward(
+    dy, x, C, mean, scale, shift, mean_dy, slope, together, whole, ceiling, length, dx, partial
+):  # fmt: skip
+    mean, scale, shift = repeated(mean, together), repeated(scale, together), repeated(shift, together)
+    mean_dy, slope = repeated(mean_dy, together), repeated(slope, together)
     W, zero, unlimited = uintp(mean.size), x.dtype.type(0), ceiling == np.inf
     step = length * C
     for stripe in prange(len(partial)):

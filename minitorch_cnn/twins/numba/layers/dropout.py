@@ -4,6 +4,7 @@ import numpy as np
 from numba import prange, uint32, uint64, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty, empty_like
 from minitorch_cnn.engine.layers.dropout import threshold
 from minitorch_cnn.engine.philox import KEY_STEPS, MULTIPLIERS, ROUNDS
 from minitorch_cnn.twins.arguments import check_drop, check_scale
@@ -20,7 +21,7 @@ def drop(x: Array, rate: float, key: tuple, draw: int, first: int = 0) -> tuple[
     """See `dropout.drop`; the bits are the same."""
     check_drop(x, rate, key, draw, first)
     x = contiguous(x)
-    y, keep = np.empty_like(x), np.empty(x.shape, np.bool_)
+    y, keep = empty_like(x), empty(x.shape, np.bool_)
     factor = x.dtype.type(1 / (1 - rate))
     words = [np.uint32(n & 0xFFFFFFFF) for n in (key[0], key[1], draw, draw >> 32)]
     place = np.uint64(first // 4), first % 4
@@ -32,7 +33,7 @@ def scale(x: Array, keep: Array, rate: float) -> Array:
     """See `dropout.scale`."""
     check_scale(x, keep, rate)
     x = contiguous(x)
-    y = np.empty_like(x)
+    y = empty_like(x)
     _scale(x.reshape(-1), contiguous(keep).reshape(-1), x.dtype.type(1 / (1 - rate)), y.reshape(-1))
     return y
 

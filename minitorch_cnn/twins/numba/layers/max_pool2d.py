@@ -4,6 +4,7 @@ import numpy as np
 from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.layers.max_pool2d import place_type
 from minitorch_cnn.twins.arguments import check_pool, check_pool_backward
 from minitorch_cnn.twins.numba.compiled import njit
@@ -13,8 +14,8 @@ from minitorch_cnn.twins.numba.operands import contiguous
 def max_pool(x: Array, window: tuple, strides: tuple, padding: tuple) -> tuple[Array, Array]:
     """See `max_pool2d.max_pool`."""
     OH, OW = check_pool(x, window, strides, padding)
-    y = np.empty((len(x), OH, OW, x.shape[3]), x.dtype)
-    winner = np.empty(y.shape, place_type(window))
+    y = empty((len(x), OH, OW, x.shape[3]), x.dtype)
+    winner = empty(y.shape, place_type(window))
     _max_pool(contiguous(x), y, winner, window, strides, (padding[0][0], padding[1][0]))
     return y, winner
 
