@@ -14,6 +14,7 @@ from pathlib import Path
 import cells
 import formulas
 import notebook_pages
+import reference_pages
 import source_code
 from link_check import broken_links
 from mkdocs.exceptions import PluginError
@@ -38,7 +39,7 @@ def on_files(files, config):
     drawings.clear()
     files.append(File.generated(config, COLOURS_FILE, content=colour_rules()))
     repository = Repository(ROOT)
-    for file in notebook_pages.make(ROOT, config):
+    for file in [*notebook_pages.make(ROOT, config), *reference_pages.make(config)]:
         files.append(file)
     written = {file.src_uri: file.content_string for file in files.documentation_pages()}
     for file in repository.files_for(written, config):

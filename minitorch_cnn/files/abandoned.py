@@ -4,7 +4,7 @@ A process that is killed cannot delete its temporary files. So each is locked wh
 drops the lock when the process ends, however it ends, and a file that nobody has locked is abandoned. The lock does not
 depend on process numbers, which are used again. A lock set on another computer may not be visible here, so the name
 holds a mark of the computer, and the files of other computers are deleted only when they have not changed for a day.
-Where there are no locks (Windows, some network disks), this holds for all files.
+Where there are no such locks (Windows, some network disks), this holds for all files.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from typing import BinaryIO
 DAY = 86400  # seconds
 COMPUTER = f"{zlib.crc32(platform.node().encode()):08x}"
 NAME = re.compile(r"\.(.*)\.([0-9a-f]{8})\.[0-9a-f]{16}\.tmp", re.DOTALL)
+POSIX = os.name == "posix"  # Windows renames no open file, and lets only the locked handle write to a locked file
 STEM = 40  # characters of the final name that a temporary name repeats; no system allows names of any length
 
 
@@ -35,8 +36,8 @@ def temporary_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     while True:
         name = _new_name(path)
         handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        lock = os.dup(handle)  # the lock lasts until both are closed
-        if lock_now(lock) is not False and name.exists():
+        lock = os.dup(handle) if POSIX else None  # the lock lasts until both are closed
+        if lock is None or (lock_now(lock) is not False and name.exists()):
             break
         os.close(lock)  # another process took the file for an abandoned one before it was locked
         os.close(handle)
@@ -46,7 +47,8 @@ def temporary_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     finally:
         with contextlib.suppress(OSError):
             name.unlink()
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 @contextlib.contextmanager
@@ -80,16 +82,16 @@ def remove_abandoned(folder: Path, name: str | None = None) -> None:
 
 
 def lock_now(handle: int) -> bool | None:
-    """Lock a file until it is closed: whether that worked, or None where the system has no such locks."""
-    try:
-        import fcntl
+    """Lock a file until it is closed: whether that worked, or None where there are no such locks.
 
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+    There are none on some network disks, and none without filelock, which training does without.
+    """
+    try:
+        from filelock import lock_descriptor
+
+        return lock_descriptor(handle, blocking=False)
     except (ImportError, OSError):
         return None
-    return True
 
 
 def _new_name(path: Path) -> Path:
@@ -102,7 +104,7 @@ def _remove_if_abandoned(entry: os.DirEntry, here: bool) -> None:
         return
     handle = os.open(entry.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
-        locked = lock_now(handle)
+        locked = lock_now(handle) if POSIX else None
         unchanged_for_a_day = time.time() - os.fstat(handle).st_mtime > DAY
         if locked is not False and (unchanged_for_a_day or (locked and here)):
             (shutil.rmtree if is_folder else os.unlink)(entry.path)

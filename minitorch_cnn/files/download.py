@@ -4,6 +4,9 @@ The bytes are written to a file with a temporary name, which is renamed to the f
 Two programs that fetch the same file at once write to two temporary files, and both put the same bytes in place. The
 bytes received before a connection broke are kept as `NAME.part`, and the next attempt or the next run continues them;
 they are not trusted until the checksum of the complete file is right.
+
+Pooch names the cache folder and computes the checksums. Its own download begins from the start after every broken
+connection, so the request is made here.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from minitorch_cnn.errors import ArgumentError, DataError, require
+from minitorch_cnn.files.abandoned import POSIX, lock_now
 from minitorch_cnn.files.progress_bar import progress_bar
 
 if TYPE_CHECKING:
@@ -141,8 +145,9 @@ def _unfinished(final: Path) -> Iterator[Path]:
             os.replace(path, own)
             break
     try:
-        with own.open("rb") as lock:  # while this is open and locked, other programs see that the download is active
-            _lock(lock)
+        with contextlib.ExitStack() as held:
+            if POSIX:  # while this is open and locked, other programs see that the download is active
+                lock_now(held.enter_context(own.open("rb")).fileno())
             yield own
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -160,23 +165,10 @@ def _abandoned(final: Path) -> Iterator[Path]:
     """
     for path in final.parent.glob(f"{final.name}.*.download"):
         with contextlib.suppress(OSError), path.open("rb") as file:
-            locked = _lock(file)
+            locked = lock_now(file.fileno()) if POSIX else None
             old = time.time() - path.stat().st_mtime > 10 * TIMEOUT
             if path.stat().st_size and (old if locked is None else locked):  # an empty one has only just been created
                 yield path
-
-
-def _lock(file: BinaryIO) -> bool | None:
-    """Lock `file` until it is closed, and return whether that worked; None where the system has no such locks."""
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):
-        return None
-    return True
 
 
 def _download(url: str, path: Path, filename: str, progress: bool) -> None:

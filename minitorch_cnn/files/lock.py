@@ -10,17 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from minitorch_cnn.errors import CheckpointError
-from minitorch_cnn.files.abandoned import lock_now, remove_abandoned
+from minitorch_cnn.files.abandoned import POSIX, lock_now, remove_abandoned
 
-_held: dict[str, int | None] = {}  # path of a folder locked by this process: the file descriptor with the lock
+NAME = ".lock"  # the file that is locked where a folder cannot be, as on Windows
+
+_held: dict[str, tuple[int, Path]] = {}  # a folder locked by this process: (file descriptor with the lock, its path)
 
 
 @contextlib.contextmanager
 def only_one(folder: str | Path) -> Iterator[None]:
     """Hold an exclusive lock on `folder` during a `with` block; the folder is created if it does not exist.
 
-    The operating system releases the lock when the process ends, however it ends. Where it cannot lock folders
-    (Windows, some network disks) there is no protection. What killed processes left in the folder is deleted. Raises
+    The operating system releases the lock when the process ends, however it ends. On network disks that know no locks,
+    and without filelock, there is no protection. What killed processes left in the folder is deleted. Raises
     CheckpointError when another process holds the lock or when the folder is not writable.
     """
     folder = Path(folder)
@@ -30,15 +32,18 @@ def only_one(folder: str | Path) -> Iterator[None]:
         raise CheckpointError(f"{folder}: cannot be written ({error.strerror or error})") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CheckpointError(f"{folder}: cannot be written (it is read-only for you); its contents are unchanged")
-    handle, key = _lock(folder), os.path.abspath(folder)
-    _held[key] = handle
+    handle, locked = _lock(folder)
+    key = os.path.abspath(folder)
+    _held[key] = handle, Path(os.path.abspath(locked))
     try:
         remove_abandoned(folder)
         yield
     finally:
         _held.pop(key, None)
-        if handle is not None:
-            os.close(handle)
+        os.close(handle)
+        if locked != folder and not POSIX:  # elsewhere another process could have opened it in the meantime
+            with contextlib.suppress(OSError):
+                locked.unlink()
 
 
 def require_unmoved(folder: str | Path) -> bool:
@@ -49,10 +54,9 @@ def require_unmoved(folder: str | Path) -> bool:
     key = os.path.abspath(folder)
     if key not in _held:
         return False
-    handle = _held[key]
+    handle, locked = _held[key]
     try:
-        there = os.stat(key)
-        unmoved = handle is None or os.path.samestat(there, os.fstat(handle))
+        unmoved = os.path.samestat(os.stat(locked), os.fstat(handle))
     except (FileNotFoundError, NotADirectoryError):
         unmoved = False
     except OSError:  # a disk error; writing the file will report it
@@ -65,15 +69,16 @@ def require_unmoved(folder: str | Path) -> bool:
     return True
 
 
-def _lock(folder: Path) -> int | None:
-    """The file descriptor that holds the lock, to be closed at the end; None where there are no such locks."""
+def _lock(folder: Path) -> tuple[int, Path]:
+    """(file descriptor that holds the lock, to be closed at the end; path of what is locked)."""
     try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return None
+        handle, locked = os.open(folder, os.O_RDONLY), folder
+    except OSError:  # Windows opens no folders
+        locked = folder / NAME
+        handle = os.open(locked, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
     if lock_now(handle) is False:
         os.close(handle)
         raise CheckpointError(
             f"{folder}: another process is training in this folder; wait for it to end, or choose another --out"
         )
-    return handle
+    return handle, locked

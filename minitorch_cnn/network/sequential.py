@@ -2,6 +2,8 @@
 
     x -> layer 0 -> layer 1 -> ... -> prediction          forward
     dx <- layer 0 <- layer 1 <- ... <- dL/dprediction     backward, by the chain rule (`engine/passes.py`)
+
+The output of each layer is the input of the next.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 Every `draw_...` function takes plain numbers and returns a `Drawing`, a string of SVG or HTML that a notebook displays
 and a page includes; `draw_history` and `draw_schedule` return a list of them.
+
+They are drawn here rather than by a plotting library, because most of them are drawings of networks, which no such
+library has, and because all take the colours of the page around them, light or dark.
 """
 
 from minitorch_cnn.report.architecture import draw_architecture

@@ -166,7 +166,7 @@ def test_what_a_killed_program_left_is_taken_up(serve, tmp_path):
     os.utime(alive, (long_ago, long_ago))  # as after a jump of the clock
     server = serve(BODY, "ok")
     with alive.open("rb") as held:
-        assert download._lock(held)
+        assert download.lock_now(held.fileno())
         get(server.url, tmp_path)
     assert server.requests == ["bytes=30000-"]
     assert names(tmp_path) == ["file.bin", "file.bin.alive.download"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("mkdocs", "material", "latex2mathml", "jupytext", "nbconvert", "ipykernel")
+NEEDED = ("mkdocs", "material", "mkdocstrings", "latex2mathml", "jupytext", "nbconvert", "ipykernel")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 sys.path.insert(0, str(ROOT / "docs" / "hooks"))
 sys.path.insert(0, str(ROOT / "docs"))

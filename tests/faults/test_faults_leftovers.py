@@ -190,6 +190,46 @@ def test_long_names(tmp_path):
     assert os.listdir(tmp_path) == [path.name]
 
 
+HOLDER = """
+import sys
+from minitorch_cnn.files import lock
+WITHOUT_FOLDERS
+with lock.only_one(sys.argv[1]):
+    print("training", flush=True)
+    sys.stdin.read()
+"""
+WITHOUT_FOLDERS = """
+import os
+real = os.open
+def no_folders(path, *arguments, **named):
+    if str(path) == sys.argv[1]:
+        raise PermissionError(13, "Permission denied")
+    return real(path, *arguments, **named)
+lock.os.open = no_folders
+"""
+
+
+@pytest.mark.parametrize("where, left", [("", []), (WITHOUT_FOLDERS, [".lock"])], ids=["folder", "file, as on Windows"])
+def test_one_training_in_a_folder_at_a_time_and_a_killed_one_keeps_nobody_out(tmp_path, where, left):
+    script = HOLDER.replace("WITHOUT_FOLDERS", where)
+
+    def training():
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    with training() as first:
+        assert first.stdout.readline() == "training\n"
+        with training() as second:
+            said = second.communicate()[1]
+        assert second.returncode == 1 and f"{tmp_path}: another process is training in this folder" in said
+        first.kill()
+    with training() as third:
+        assert third.communicate()[0] == "training\n"
+    assert third.returncode == 0 and os.listdir(tmp_path) == left
+
+
 @contextlib.contextmanager
 def inside(folder):
     before = Path.cwd()

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-OPTIONAL = ["numba", "scipy", "threadpoolctl", "h5py", "tqdm", "pooch", "PIL", "jinja2"]
+OPTIONAL = ["numba", "scipy", "threadpoolctl", "h5py", "tqdm", "pooch", "PIL", "jinja2", "filelock"]
 EVERYTHING = [*OPTIONAL, "requests", "urllib3", "mpi4py", "cupy"]
 # Two BLAS threads that share their cores with other programs wait for each other, which can take ten times as long.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -96,7 +96,7 @@ MISSING = [[name] for name in OPTIONAL] + [["scipy", "threadpoolctl"], EVERYTHIN
 
 
 MARKED = [  # those without which something else runs, in every run
-    pytest.param(missing, marks=[pytest.mark.campaign] * (missing[0] in ("h5py", "pooch", "PIL", "jinja2")))
+    pytest.param(missing, marks=[pytest.mark.campaign] * (missing[0] in ("h5py", "pooch", "PIL", "jinja2", "filelock")))
     for missing in MISSING
 ]
 

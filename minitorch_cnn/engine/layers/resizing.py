@@ -2,6 +2,8 @@
 
     y = R x C^T            for each channel, with R (OH, H) and C (OW, W); each row of them adds up to 1
     dx = R^T dy C          the transpose: a pixel gets dy from where it was used, with the same weights
+
+Both passes are two matrix products for each image and channel.
 """
 
 from collections.abc import Sequence
