@@ -51,4 +51,3 @@ def split_off(x: Any, labels: Any, validation: Any, fraction: Any) -> tuple[Any,
         raise ArgumentError(f"fit: validation_split: {fraction} of {len(x)} images would leave {left}")
     first, last = ([part(items, *ends) for items in (x, labels)] for ends in ((0, cut), (cut, len(x))))
     return *first, tuple(last)
-

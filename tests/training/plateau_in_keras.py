@@ -1,6 +1,6 @@
 """The learning rates of real Keras's ReduceLROnPlateau: prints the RECORDED of `test_training_plateau.py`.
 
-    python plateau_in_keras.py          (needs keras and tensorflow)
+python plateau_in_keras.py          (needs keras and tensorflow)
 """
 
 VALUES = [1.0, 0.8, 0.8, 0.79995, 0.81, 0.7, 0.75, 0.72, 0.74, 0.71, 0.70005, 0.9, 0.9, 0.6, 0.65, 0.65, 0.65, 0.65]
