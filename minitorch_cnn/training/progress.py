@@ -20,7 +20,7 @@ class Progress:
         sums, images = self.totals, max(self.totals["images"], 1)
         return averages(sums["loss"], sums["correct"], images, self.kinds)
 
-    def names_of_results(self):
+    def names_of_results(self) -> list[str]:
         """The names of the numbers that each epoch adds to the history."""
         measured = ["loss", *(["accuracy"] if any(self.kinds) else [])]
         validated = [f"val_{name}" for name in measured] if self.validation is not None else []
