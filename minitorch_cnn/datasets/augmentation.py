@@ -46,20 +46,16 @@ class Augmentation:
         self.fill = fill
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """A new array of randomly transformed images, of the shape and dtype of `images`.
+        """A new array of randomly transformed images, of the shape of `images`; uint8 for integers, float32 for floats.
 
-        Arguments: `images` (N, H, W, C), uint8 or float32, of any array library; `rng` the only source of randomness,
-        so the same state gives the same images. Raises ArgumentError for images of another shape or dtype.
+        Arguments: `images` (N, H, W, C), floats or integers from 0 to 255, of any array library; `rng` the only source
+        of randomness, so the same state gives the same images. Raises ArgumentError for images of another kind.
         """
         return self.part(images, rng, 0, len(images))
 
     def part(self, images: Array, rng: np.random.Generator, first: int, whole: int) -> Array:
         """Transform `images` as `self(batch, rng)` does if they are images `first`, `first` + 1, ... of `whole`."""
-        images = images if is_array(images) else np.asarray(images)
-        if images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
-            raise ArgumentError(
-                f"Augmentation: expected uint8 or float32 images (N, H, W, C), got {images.dtype} {images.shape}"
-            )
+        images = _plain(images if is_array(images) else np.asarray(images))
         size, rows = np.array(images.shape[1:3]), slice(first, first + len(images))
         # All random numbers are always drawn, so switching one transform on leaves the others as they were.
         flips = (rng.random(whole) < 0.5)[rows] & self.flip
@@ -111,6 +107,19 @@ def inverse_maps(
     back = unzoom_and_unflip @ unslant @ unturn  # (N, 2, 2)
     constant = -back @ shifts[:, :, None]
     return np.concatenate([back, constant], axis=2).astype(np.float32)
+
+
+def _plain(images):
+    """Images (N, H, W, C) as uint8 or float32."""
+    if images.ndim != 4 or images.dtype.kind not in "iuf":
+        raise ArgumentError(
+            f"Augmentation: expected images (N, H, W, C) of floats or integers, got {images.dtype} {images.shape}"
+        )
+    if images.dtype.kind == "f":
+        return images.astype(np.float32, copy=False)
+    if images.dtype != np.uint8 and not (images.min(initial=0) >= 0 and images.max(initial=0) <= 255):
+        raise ArgumentError(f"Augmentation: expected pixels of 0 to 255, got {images.min()} to {images.max()}")
+    return images.astype(np.uint8, copy=False)
 
 
 def _matrices(a, b, c, d):

@@ -17,6 +17,7 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array, is_array, moved, namespace
 from minitorch_cnn.datasets.several import Several
+from minitorch_cnn.datasets.weighted_labels import WeightedLabels
 from minitorch_cnn.errors import ArgumentError
 
 PATIENCE = 1.0  # seconds between checks that the worker threads are alive
@@ -32,14 +33,14 @@ class Batches:
                 ...
 
     Arguments: `images` an array (N, H, W, C), or any object with `len()` whose `images[indices]` returns (n, H, W, C)
-    for an array of n integers, such as an ImageFolder; `labels` (N, ...), or None; `batch_size` images in each batch
-    but the last of an epoch, which may be smaller; `shuffle` draws a new random order for every epoch, otherwise the
-    order is that of `images`; `seed` a non-negative integer that determines all random numbers; `augment` a function
-    (images, rng) -> images, such as an Augmentation; `transform` a function images -> images that is applied last, for
-    example a normalisation; `workers` the number of threads that prepare batches (0 prepares each batch when it is
-    requested; the batches are the same); `prefetch` how many batches are prepared in advance; `drop_last` omits the
-    last batch of an epoch if it is smaller; `rows` a function from a batch's length to the slice of it that is computed
-    here, or None for the whole batch.
+    for an array of n integers, such as an ImageFolder; `labels` (N, ...), `WeightedLabels` or not, or None;
+    `batch_size` images in each batch but the last of an epoch, which may be smaller; `shuffle` draws a new random order
+    for every epoch, otherwise the order is that of `images`; `seed` a non-negative integer that determines all random
+    numbers; `augment` a function (images, rng) -> images, such as an Augmentation; `transform` a function images ->
+    images that is applied last, for example a normalisation; `workers` the number of threads that prepare batches (0
+    prepares each batch when it is requested; the batches are the same); `prefetch` how many batches are prepared in
+    advance; `drop_last` omits the last batch of an epoch if it is smaller; `rows` a function from a batch's length to
+    the slice of it that is computed here, or None for the whole batch.
 
     `len(batches)` is the number of batches in an epoch. Raises ArgumentError when arguments do not fit together.
     """
@@ -50,7 +51,8 @@ class Batches:
         workers: int = 2, prefetch: int = 4, drop_last: bool = False, rows: Callable[[int], slice] | None = None,
     ) -> None:  # fmt: skip
         self.images = images
-        self.labels: Any = labels if labels is None or isinstance(labels, Several) else np.asarray(labels)
+        ready = labels is None or isinstance(labels, (Several, WeightedLabels))
+        self.labels: Any = labels if ready else np.asarray(labels)
         self.batch_size = _integer("batch_size", batch_size, 1)
         self.shuffle = shuffle
         self.seed = _integer("seed", seed, 0)

@@ -8,15 +8,9 @@ images; they are skipped and counted.
 import re
 from pathlib import Path
 
+from minitorch_cnn.datasets.class_folders import classes, existing_folder, followed, labelled_parts
 from minitorch_cnn.datasets.dataset import Dataset
-from minitorch_cnn.datasets.image_folder import (
-    WORKERS,
-    classes,
-    existing_folder,
-    followed,
-    labelled_parts,
-    lazy_dataset,
-)
+from minitorch_cnn.datasets.image_folder import WORKERS, lazy_dataset
 from minitorch_cnn.datasets.images import is_file, is_folder
 from minitorch_cnn.errors import DataError
 from minitorch_cnn.files.archive import unpack

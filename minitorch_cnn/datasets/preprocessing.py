@@ -1,12 +1,13 @@
 """Preprocessing: from pixels to a network's input. It is part of the model, so training and prediction use the same.
 
-A model applies its preprocessing to uint8 images, which are pixels, and uses floating-point images unchanged.
+A model applies its preprocessing to images of integers, which are pixels, and uses floating-point images unchanged.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -15,7 +16,24 @@ import numpy as np
 from minitorch_cnn.arrays import Array, accelerated, namespace, on_host
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
+AT_ONCE = 1 << 16  # pixels
+DARKEST = 16  # preprocessed images hardly ever hold larger numbers, and photos hardly ever none
 LARGEST = 1e30  # of the numbers that pixels are multiplied by and shifted by; float32 ends at 3e38
+
+
+def are_pixels(images: Array) -> bool:
+    """Whether images (N, ...) hold pixels: numbers of any integer type."""
+    return images.dtype.kind in "iu"
+
+
+def warn_of_pixels(images: Array) -> None:
+    """Warn if floats (N, ...), which a model with a preprocessing takes as they are, look like pixels up to 255."""
+    if images.dtype.kind == "f" and images.size and images.min() >= 0 and DARKEST < images.max() <= 255:
+        warnings.warn(
+            "expected pixels as integers, or floats that are preprocessed already, got floats that look like pixels of"
+            " 0 to 255; they are used as they are, without the model's preprocessing",
+            stacklevel=2,
+        )
 
 
 @accelerated
@@ -69,10 +87,15 @@ class Standardize:
 
     @classmethod
     def of(cls, images: Array) -> Standardize:
-        """A Standardize with the mean and deviation of `images` (N, H, W, C); constant channels get std 1."""
+        """A Standardize with the mean and deviation of `images` (N, H, W, C); constant channels get std 1.
+
+        Both are computed in float64, a part of the pixels at a time, because a copy of all would be eight times larger.
+        """
         pixels = on_host(images).reshape(-1, images.shape[-1])
-        std = pixels.std(axis=0, dtype=np.float64)
-        return cls(pixels.mean(axis=0, dtype=np.float64), np.where(std > 0, std, 1.0))
+        parts = [pixels[start : start + AT_ONCE] for start in range(0, len(pixels), AT_ONCE)]
+        mean = sum(part.sum(axis=0, dtype=np.float64) for part in parts) / len(pixels)
+        std = np.sqrt(sum(((part - mean) ** 2).sum(axis=0) for part in parts) / len(pixels))
+        return cls(mean, np.where(std > 0, std, 1.0))
 
     def check_input(self, shape: tuple) -> None:
         """Raise ShapeError unless the last axis of `shape` has as many channels as `mean`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from minitorch_cnn.datasets.weighted_labels import WeightedLabels
 from minitorch_cnn.errors import ArgumentError
 
 
@@ -28,5 +29,5 @@ class Several:
 
 
 def together(parts: Any, count: int, what: str) -> Any:
-    """`parts` as they are for a `count` of 1, else as `Several`."""
-    return parts if count == 1 or isinstance(parts, Several) else Several(parts, count, what)
+    """`parts` as they are for a `count` of 1, else as `Several`; labels with weights have been put together before."""
+    return parts if count == 1 or isinstance(parts, (Several, WeightedLabels)) else Several(parts, count, what)

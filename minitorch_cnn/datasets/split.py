@@ -10,10 +10,15 @@ def stratified_split(labels: np.ndarray, fraction: float, seed: int) -> tuple[np
     1; `seed` a non-negative integer, where the same seed gives the same split.
 
     The images are shuffled and then sorted by class with a stable sort, which keeps the random order within each class.
-    Taking one image at every step of 1/`fraction` along that sequence takes the same share of each class.
+    Taking one image at every step of 1/`fraction` along that sequence takes the same share of each class. Of a small
+    class that may be no image or all, so then one image changes sides: every class has an image in the first part, and
+    if it has two or more, also one in the second.
     """
+    labels = np.asarray(labels)
     shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(np.asarray(labels)[shuffled], kind="stable")]
-    steps = np.ceil(np.arange(len(labels) + 1) * fraction)
-    taken = np.diff(steps) > 0
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    taken = np.diff(np.ceil(np.arange(len(labels) + 1) * fraction)) > 0
+    for places in np.split(np.arange(len(labels)), np.flatnonzero(np.diff(labels[by_class])) + 1):
+        if len(places) and (taken[places].all() or (len(places) > 1 and not taken[places].any())):
+            taken[places[0]] ^= True
     return np.sort(by_class[~taken]), np.sort(by_class[taken])

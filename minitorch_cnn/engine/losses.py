@@ -19,16 +19,19 @@ class Loss:
 
     Both check the labels and then compute in `of_prediction` or `of_scores`, which use only arrays, so the loss stays
     on the device and a CUDA graph can contain it. A loss of your own only needs to define `value_and_gradient`.
+
+    With `weights` (N,) the loss L_i of example i counts weights[i] times: L = sum(weights * L_i) / N, divided by the
+    number of examples and not by the sum of the weights, as in Keras.
     """
 
     follows: str | None = None
     of_prediction: Any
 
-    def value_and_gradient(self, prediction: Array, labels: Any) -> tuple[float, Array]:
+    def value_and_gradient(self, prediction: Array, labels: Any, weights: Array | None = None) -> tuple[float, Array]:
         """(loss, dL/dprediction) for the model's prediction (N, ...)."""
         if not is_array(prediction):
             raise ShapeError(f"{type(self).__name__}: expected a prediction (N, ...), got {type(prediction).__name__}")
-        loss, gradient = self.of_prediction(prediction, self.check(prediction, labels))
+        loss, gradient = self.of_prediction(prediction, self.check(prediction, labels), weights)
         return float(loss), gradient
 
     def check(self, prediction: Array, labels: Any) -> Array:
@@ -44,9 +47,9 @@ class LossOfScores(Loss):
 
     of_scores: Any
 
-    def from_scores(self, scores: Array, labels: Any) -> tuple[float, Array]:
+    def from_scores(self, scores: Array, labels: Any, weights: Array | None = None) -> tuple[float, Array]:
         """(loss, dL/dscores) for the scores (N, ...) that go into the activation."""
-        loss, gradient = self.of_scores(scores, self.check(scores, labels))
+        loss, gradient = self.of_scores(scores, self.check(scores, labels), weights)
         return float(loss), gradient
 
 
@@ -78,14 +81,14 @@ class CrossEntropy(LossOfScores):
         one_hot[np.arange(N), whole] = 1
         return moved(one_hot, xp)
 
-    def of_scores(self, scores: Array, wanted: Array) -> tuple[Any, Array]:
+    def of_scores(self, scores: Array, wanted: Array, weights: Array | None = None) -> tuple[Any, Array]:
         """L = mean(log sum exp(scores) - score of the correct class), dscores = (softmax(scores) - one_hot) / N."""
-        losses, dscores = softmax_cross_entropy(scores, wanted)
+        losses, dscores = softmax_cross_entropy(scores, weighted(wanted, weights))
         return losses.sum() / len(scores), dscores
 
-    def of_prediction(self, prediction: Array, wanted: Array) -> tuple[Any, Array]:
+    def of_prediction(self, prediction: Array, wanted: Array, weights: Array | None = None) -> tuple[Any, Array]:
         """L = mean(-log p), dp = -wanted / p / N."""
-        xp = namespace(prediction)
+        xp, wanted = namespace(prediction), weighted(wanted, weights)
         p = xp.clip(prediction, SMALLEST_PROBABILITY, 1)
         return -(wanted * xp.log(p)).sum() / len(p), -wanted / p / len(p)
 
@@ -118,20 +121,20 @@ class BinaryCrossEntropy(LossOfScores):
             )
         return moved(labels, namespace(prediction))
 
-    def of_scores(self, scores: Array, y: Array) -> tuple[Any, Array]:
+    def of_scores(self, scores: Array, y: Array, weights: Array | None = None) -> tuple[Any, Array]:
         """L = mean(max(s, 0) - s y + log(1 + exp(-|s|))), dscores = (sigmoid(s) - y) / count."""
         xp = namespace(scores)
         small = xp.exp(-xp.abs(scores))
-        loss = (xp.maximum(scores, 0) - scores * y + xp.log1p(small)).sum() / scores.size
+        losses = xp.maximum(scores, 0) - scores * y + xp.log1p(small)
         probability = xp.where(scores >= 0, 1 / (1 + small), small / (1 + small))
-        return loss, (probability - y) / scores.size
+        return weighted(losses, weights).sum() / scores.size, weighted(probability - y, weights) / scores.size
 
-    def of_prediction(self, prediction: Array, y: Array) -> tuple[Any, Array]:
+    def of_prediction(self, prediction: Array, y: Array, weights: Array | None = None) -> tuple[Any, Array]:
         """L = mean(-(y log p + (1 - y) log(1 - p))), dp = ((1 - y) / (1 - p) - y / p) / count."""
         xp = namespace(prediction)
         p = xp.clip(prediction, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
-        loss = -(y * xp.log(p) + (1 - y) * xp.log(1 - p)).sum() / p.size
-        return loss, ((1 - y) / (1 - p) - y / p) / p.size
+        losses = -(y * xp.log(p) + (1 - y) * xp.log(1 - p))
+        return weighted(losses, weights).sum() / p.size, weighted((1 - y) / (1 - p) - y / p, weights) / p.size
 
 
 class MeanSquaredError(Loss):
@@ -140,10 +143,21 @@ class MeanSquaredError(Loss):
     def check(self, prediction: Array, labels: Any) -> Array:
         return moved(_same_shape(type(self).__name__, prediction, labels), namespace(prediction))
 
-    def of_prediction(self, prediction: Array, labels: Array) -> tuple[Any, Array]:
+    def of_prediction(self, prediction: Array, labels: Array, weights: Array | None = None) -> tuple[Any, Array]:
         """dprediction = 2 (prediction - label) / count."""
         difference = prediction - labels
-        return (difference * difference).sum() / difference.size, 2 * difference / difference.size
+        loss = weighted(difference * difference, weights).sum() / difference.size
+        return loss, weighted(2 * difference, weights) / difference.size
+
+
+def weighted(array: Array, weights: Array | None) -> Array:
+    """`array` (N, ...) with each example's numbers times its weight; without weights the array itself."""
+    if weights is None:
+        return array
+    weights = moved(weights, namespace(array), array.dtype)
+    if weights.shape != (len(array),):
+        raise ShapeError(f"weights: expected one for each of the {len(array)} examples, got {tuple(weights.shape)}")
+    return array * weights.reshape(-1, *[1] * (array.ndim - 1))
 
 
 LOSSES = {loss.__name__: loss for loss in (CrossEntropy, BinaryCrossEntropy, MeanSquaredError)}

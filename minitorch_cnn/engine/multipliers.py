@@ -8,23 +8,9 @@
 A name is a layer's name, or its beginning up to an underscore; if several fit a layer, the longest one counts.
 """
 
-import math
 from collections.abc import Iterable
-from numbers import Real
 
 from minitorch_cnn.errors import ArgumentError
-
-
-def checked_multipliers(multipliers: dict | None) -> dict[str, float]:
-    """A copy of {name: factor}; None gives {}. Raises ArgumentError for anything else or a factor below 0."""
-    if multipliers is None:
-        return {}
-    if not isinstance(multipliers, dict):
-        raise ArgumentError(f"multipliers: expected {{layer name: factor}}, got {multipliers!r}")
-    for name, factor in multipliers.items():
-        if not (isinstance(name, str) and isinstance(factor, Real) and 0 <= factor < math.inf):  # type: ignore[operator]
-            raise ArgumentError(f"multipliers: expected a name and a factor of at least 0, got {name!r}: {factor!r}")
-    return {name: float(factor) for name, factor in multipliers.items()}
 
 
 def factors(multipliers: dict[str, float], layers: Iterable) -> dict[str, float]:
@@ -39,6 +25,15 @@ def factors(multipliers: dict[str, float], layers: Iterable) -> dict[str, float]
             raise ArgumentError(f"multipliers: no layer with parameters is called {name!r}; there are {there}")
     longest_first = sorted(multipliers, key=len, reverse=True)
     return {layer: next((multipliers[name] for name in longest_first if _fits(name, layer)), 1.0) for layer in names}
+
+
+def excluded(names: Iterable[str], layers: Iterable) -> set[tuple[str, str]]:
+    """{(layer, parameter)} for `names` of parameters, or of layers as above; ArgumentError for one that fits none."""
+    keys = {(layer.name, parameter) for layer in layers for parameter in layer.trained()}
+    for name in names:
+        if not any(name == parameter or _fits(name, layer) for layer, parameter in keys):
+            raise ArgumentError(f"exclude_from_weight_decay: expected names of layers or parameters, got {name!r}")
+    return {key for key in keys if any(name == key[1] or _fits(name, key[0]) for name in names)}
 
 
 def _fits(name, layer):

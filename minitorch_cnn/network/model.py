@@ -44,9 +44,12 @@ class Model(Passing, Learning, Receiving, Surgery, KerasWeights, OnnxExport, Mod
     extending and freezing in `surgery.py`, files in `keras_weights.py` and `onnx_export.py`, state in `state.py`.
 
     `seed` decides initial weights, shuffling, augmentation and dropout (left out: drawn at random and stored in
-    `model.seed`); `dtype` "float32" or "float64"; `preprocessing` is applied to uint8 images. Raises ArgumentError
-    where the outputs do not depend on the inputs, and ShapeError, naming the layer, where a shape does not fit.
+    `model.seed`); `dtype` "float32" or "float64"; `preprocessing` is applied to images of integers. Raises
+    ArgumentError where the outputs do not depend on the inputs, and ShapeError, naming the layer, where a shape does
+    not fit.
     """
+
+    epochs_trained = 0  # by all trainings together
 
     def __init__(
         self, inputs: Any, outputs: Any, seed: int | None = None, dtype: Any = "float32",

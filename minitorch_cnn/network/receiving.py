@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arrays import Array, is_array, library, library_name, moved, namespace
+from minitorch_cnn.datasets.preprocessing import are_pixels, warn_of_pixels
 from minitorch_cnn.errors import ArgumentError, ShapeError
 
 
@@ -35,7 +36,7 @@ class Receiving:
         return library(self.backend)
 
     def receive(self: Any, x: Any) -> Any:
-        """The input in the model's dtype: uint8 pixels go through the preprocessing, floats stay as they are.
+        """The input in the model's dtype: integer pixels go through the preprocessing, floats stay as they are.
 
         For several inputs x is a list of arrays, and so is the result.
         """
@@ -72,8 +73,10 @@ class Receiving:
             raise ShapeError(f"{first}: expected input of shape (N, {wanted}), got {tuple(x.shape)}")
         if len(x) == 0:
             raise ShapeError(f"{first}: expected at least one image, got none")
-        if self.preprocessing is not None and x.dtype == np.uint8:
+        if self.preprocessing is not None and are_pixels(x):
             return self.preprocessing(x, self.dtype)
+        if self.preprocessing is not None and isinstance(x, np.ndarray):
+            warn_of_pixels(x)
         if x.dtype.kind not in "fiub":
             raise ArgumentError(f"{first}: expected input of real numbers, got dtype {x.dtype}")
         return x.astype(self.dtype, copy=False)

@@ -9,6 +9,7 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array, is_array
 from minitorch_cnn.datasets.several import Several
+from minitorch_cnn.datasets.weighted_labels import WeightedLabels
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def part(items: Any, first: int, stop: int) -> Any:
     """Items `first` to `stop` (exclusive): a view of an array, or a `Part` that loads no other items."""
     if isinstance(items, Several):
         return Several([part(each, first, stop) for each in items.parts], len(items.parts), "part")
+    if isinstance(items, WeightedLabels):
+        return WeightedLabels(part(items.labels, first, stop), items.weights[first:stop])
     return items[first:stop] if is_array(items) else Part(items, first, stop)
 
 

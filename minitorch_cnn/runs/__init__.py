@@ -4,7 +4,6 @@ folder          the files of a run, by name
 train           `minitorch-cnn train`, from the data to the report
 fine_tune       `minitorch-cnn fine-tune`, the lecture's recipe in two phases
 explain         `minitorch-cnn explain`, one training step on images of the user's choice
-stored_model    reads a model from a file that may be untrusted
 continuing      what is said when a training ends early: what was kept, and how to continue
 """
 

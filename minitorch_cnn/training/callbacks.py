@@ -1,8 +1,4 @@
-"""Callbacks: code that `fit` calls when training begins and ends, and after every batch and epoch.
-
-Every method gets the `Trainer` (`training/loop.py`), which has `model`, `optimizer`, `epoch`, `batch`, `history` and
-`stop(reason)`.
-"""
+"""The callbacks of `fit`: those here, and learning rates, the best model and TensorBoard in files of their own."""
 
 from __future__ import annotations
 
@@ -19,39 +15,18 @@ from minitorch_cnn.arrays import Array
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.training import checkpoint
+from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.diagnosis import finite
 from minitorch_cnn.training.facts import is_number, is_whole
+from minitorch_cnn.training.model_checkpoint import ModelCheckpoint
+from minitorch_cnn.training.monitor import Monitor
+from minitorch_cnn.training.plateau import ReduceLROnPlateau
+from minitorch_cnn.training.tensorboard import TensorBoard
 
-
-class Callback:
-    """Base class: override the methods you need. `state` and `load_state` let a resumed run continue exactly.
-
-    If several processes train together, each of them calls its callbacks; only the one whose `trainer.ranks.reports` is
-    true should write files or print.
-    """
-
-    def on_train_begin(self, trainer: Any) -> None:
-        """Called before the first batch, after a checkpoint has been loaded."""
-
-    def on_batch_end(self, trainer: Any) -> None:
-        """Called after the update of batch `trainer.batch - 1` of epoch `trainer.epoch`."""
-
-    def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
-        """Called after an epoch; `results` is its row of the history."""
-
-    def on_interrupt(self, trainer: Any) -> str | None:
-        """Called at Ctrl-C after the current batch, before training ends; may return a line for the user."""
-        return None
-
-    def on_train_end(self, trainer: Any) -> None:
-        """Called after the last epoch."""
-
-    def state(self) -> tuple[dict, dict[str, Any]]:
-        """({name: array}, {name: anything JSON can hold}), to be saved in a checkpoint."""
-        return {}, {}
-
-    def load_state(self, arrays: dict, facts: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
+__all__ = [
+    "CSVLog", "Callback", "Checkpoint", "EarlyStopping", "LearningRate", "ModelCheckpoint", "ReduceLROnPlateau",
+    "TensorBoard",
+]  # fmt: skip
 
 
 class EarlyStopping(Callback):
@@ -61,28 +36,26 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, monitor: str = "val_loss", patience: int = 5, restore_best: bool = True) -> None:
-        if not isinstance(monitor, str):
-            raise ArgumentError(f"EarlyStopping: monitor: expected a name in the history, got {monitor!r}")
-        self.monitor = monitor
+        self.monitor = Monitor(monitor, "auto", 0.0, "EarlyStopping")
         self.patience = whole(patience, "EarlyStopping: patience", 0)
         self.restore_best = flag(restore_best, "EarlyStopping: restore_best")
+        self.reset()
+
+    def reset(self) -> None:
         self.best: float | None = None
         self.waited = 0
         self.weights: dict[tuple[str, str], Array] = {}
 
     def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
-        if self.monitor not in results:
-            raise ArgumentError(f"EarlyStopping: expected one of {', '.join(results)} to monitor, got {self.monitor!r}")
-        value = results[self.monitor]
-        sign = 1 if self.monitor.endswith("accuracy") else -1
-        if self.best is None or sign * value > sign * self.best:
+        value = self.monitor.value(results)
+        if self.monitor.better(value, self.best):
             self.best, self.waited = value, 0
             if self.restore_best:
                 self.weights = {key: array.copy() for key, array in _weights(trainer.model).items()}
         else:
             self.waited += 1
             if self.waited >= self.patience:
-                trainer.stop(f"{self.monitor} has not improved on {self.best:.4f} for {self.patience} epochs")
+                trainer.stop(f"{self.monitor.name} has not improved on {self.best:.4f} for {self.patience} epochs")
 
     def on_train_end(self, trainer: Any) -> None:
         for (layer, name), array in self.weights.items():

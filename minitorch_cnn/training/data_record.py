@@ -17,6 +17,7 @@ import numpy as np
 from minitorch_cnn.arrays import is_array, on_host
 from minitorch_cnn.datasets.image_folder import ImageFolder
 from minitorch_cnn.datasets.several import Several
+from minitorch_cnn.datasets.weighted_labels import parted
 from minitorch_cnn.files.printable import printable
 
 PIXEL_BYTES = 32 << 20  # the most bytes of an array that are read
@@ -35,6 +36,9 @@ def data_records(training: tuple[Any, Any], validation: tuple[Any, Any] | None) 
 
 def _record(images, labels, root):
     """The record of one part; of images that are no array and have no `root` folder, only their number is certain."""
+    labels, weights = parted(labels)
+    if weights is not None:
+        return {**_record(images, labels, root), "weights": zlib.crc32(np.ascontiguousarray(weights).data)}
     if isinstance(images, Several) or isinstance(labels, Several):
         several, answers = (part.parts if isinstance(part, Several) else [part] for part in (images, labels))
         parts = [_record(part, answers[0], None) for part in several]
@@ -44,7 +48,7 @@ def _record(images, labels, root):
         paths = [os.path.abspath(path) for path in images.paths]
         names = [path[len(root) :].replace(os.sep, "/").lstrip("/") for path in paths]
         sample = range(0, len(paths), -(-len(paths) // SAMPLE))
-        record["size"] = [images.height, images.width]
+        record["size"] = [images.height, images.width, *([1] if images.channels == 1 else [])]
         record["files"] = [[name, _size(path)] for name, path in zip(names, paths)]
         record["sample"] = {names[number]: _checksum_of_file(paths[number]) for number in sample}
     elif is_array(images):
@@ -101,8 +105,9 @@ def _difference(part, before, now):
         return f"the {part} images have other pixels than in the run"
     if before["images"] != now["images"]:
         return f"the run had {before['images']:,} {part} images, now there are {now['images']:,}"
-    if before["labels"] != now["labels"]:
-        return f"the {part} images have other labels than in the run"
+    for what in ("labels", "weights"):
+        if before.get(what) != now.get(what):
+            return f"the {part} images have other {what} than in the run"
     return None
 
 

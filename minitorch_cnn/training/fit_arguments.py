@@ -22,7 +22,7 @@ def checked_callbacks(callbacks: Any) -> list:
         raise ArgumentError(f"fit: callbacks: expected a list of callbacks, got {shown(callbacks)}")
     found = list(callbacks)
     for each in found:
-        if not has_method(each, "on_train_begin"):
+        if not (has_method(each, "on_train_begin") and has_method(each, "reset")):
             raise ArgumentError(f"fit: callbacks: expected objects of subclasses of Callback, got {shown(each)}")
     return found
 
@@ -32,8 +32,9 @@ def check_arguments(optimizer: Any, loss: Any, validation: Any, augment: Any, **
     check_optimizer(optimizer, "fit")
     if loss is not None:
         check_loss(loss, "fit: loss")
-    if validation is not None and not (isinstance(validation, (tuple, list)) and len(validation) == 2):
-        raise ArgumentError(f"fit: validation: expected a pair (x, labels), got {type(validation).__name__}")
+    if validation is not None and not (isinstance(validation, (tuple, list)) and len(validation) in (2, 3)):
+        expected = "a pair (x, labels), or (x, labels, sample weights)"
+        raise ArgumentError(f"fit: validation: expected {expected}, got {type(validation).__name__}")
     for part in validation or ():
         check_images(part, "fit: validation")
     if augment is not None and not callable(augment):

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.datasets.several import Several
+from minitorch_cnn.datasets.weighted_labels import parted
+from minitorch_cnn.engine.losses import MeanSquaredError
 from minitorch_cnn.errors import LabelError, UserError
 from minitorch_cnn.training.diagnosis import finite
 
@@ -16,6 +18,7 @@ def check_labels(part: str, images: Any, labels: Any, loss: Any, model: Any) -> 
 
     `part` is the name of the images in the message: "training" or "validation".
     """
+    labels, _ = parted(labels)
     if isinstance(labels, Several):
         for each, shape, one in zip(labels.parts, model.output_shape, model.loss_of_each(loss)):
             _check(part, images, each, one, shape, model.dtype)
@@ -41,4 +44,6 @@ def _check(part: str, images: Any, labels: Any, loss: Any, shape: tuple, dtype: 
         except NotImplementedError:  # a user-defined loss may take any labels
             return
         except UserError as error:
-            raise type(error)(f"fit: {part} labels: {error}") from None
+            classes = isinstance(loss, MeanSquaredError) and some.ndim == 1 and some.dtype.kind in "iu"
+            advice = '; for class numbers, let the last layer have activation="softmax"' if classes else ""
+            raise type(error)(f"fit: {part} labels: {error}{advice}") from None

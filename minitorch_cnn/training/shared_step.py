@@ -17,6 +17,7 @@ from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.parallel.share import Share, Weighted, part
 from minitorch_cnn.training.diagnosis import Place, require_finite, where_it_began
 from minitorch_cnn.training.step import Step
+from minitorch_cnn.training.weights import apart
 
 
 class SharedStep(Step):
@@ -30,11 +31,11 @@ class SharedStep(Step):
 
     def __call__(self, x: Any, labels: Any) -> tuple[float, float]:
         """Take a step with this rank's rows; returns (mean loss, number of correct predictions) of the whole batch."""
-        share = self.ranks.share(self.images())
+        share, (labels, loss) = self.ranks.share(self.images()), apart(labels, self.loss)
         with taking(share, self.learner):
-            losses: list = [Weighted(loss, share) for loss in self.learner.loss_of_each(self.loss)]
+            losses: list = [Weighted(each, share) for each in self.learner.loss_of_each(loss)]
             value = self.learner.loss_and_gradients(x, labels, losses, training=True)
-        correct = count_correct(self.learner.prediction, labels)
+        correct = count_correct(self.learner.prediction, labels, self.kinds)
         for segment in self.model.segments():  # a single one, unless frozen layers lie in between
             share.total(segment.gradients)
         value, correct = share.total(np.array([value * share.images, correct])).tolist()
@@ -45,10 +46,10 @@ class SharedStep(Step):
 
     def where_it_began(self, x: Any, labels: Any) -> Place | None:
         """The Place of the first rank that finds one; each rank examines its own rows alone."""
-        share, place = self.ranks.share(self.images()), None
+        share, place, (labels, loss) = self.ranks.share(self.images()), None, apart(labels, self.loss)
         if share.images:
             with taking(Share(Alone(), share.first, share.stop, share.images), self.learner):
-                place = where_it_began(self.learner, x, labels, self.loss, share.first, share.whole)
+                place = where_it_began(self.learner, x, labels, loss, share.first, share.whole)
         return self.ranks.any_rank(place)
 
 
@@ -84,4 +85,4 @@ def evaluate(model: Any, images: Any, labels: Any, loss: Any, ranks: Alone) -> d
         measured = model.evaluate(part(images, *rows), part(labels, *rows), loss=loss)
         sums[:] = measured["loss"] * share.images, measured.get("accuracy", 0) * share.images
     loss_sum, correct = share.total(sums).tolist()
-    return averages(loss_sum, correct, share.whole, model.predicts_classes)
+    return averages(loss_sum, correct, share.whole, model.kinds_of_accuracy(loss))

@@ -104,11 +104,10 @@ def test_predict_names_a_digit(finished_run, tmp_path, capsys):
         Image.fromarray(dataset.test_images[index]).resize((61, 47)).save(path)
         names.append(str(path))
     assert main(["predict", str(finished_run), *names]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["image", "class", "probability"] and len(lines) == 2
     for line, name in zip(lines, names):
-        place, _, answer = line.partition(": ")
-        digit, _, probability = answer.partition(", ")
+        place, digit, probability = line.split()
         assert place == name and digit in dataset.class_names and 0 <= float(probability) <= 1
 
 

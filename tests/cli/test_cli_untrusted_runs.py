@@ -86,7 +86,7 @@ def test_names_reach_the_terminal_escaped(saved, tmp_path, capsys):
     with definitions_only():
         assert main(["predict", str(run.path), str(picture), str(picture)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 and all(line.isprintable() for line in lines)
+    assert len(lines) == 3 and all(line.isprintable() for line in lines)
     assert main(["predict", str(tmp_path / "\x1b[2J"), "x"]) == 2
     said = capsys.readouterr().err
     assert said.rstrip("\n").isprintable() and "\\x1b[2J" in said

@@ -196,7 +196,7 @@ def test_arguments_out_of_range(arguments, message):
         Augmentation(**arguments)
 
 
-@pytest.mark.parametrize("images", [np.zeros((4, 4, 3), np.uint8), np.zeros((1, 4, 4, 3)), np.zeros((1, 4, 4, 3), int)])
+@pytest.mark.parametrize("images", [np.zeros((4, 4, 3), np.uint8), np.zeros((1, 4, 4, 3), bool), np.array([["a"]])])
 def test_images_of_another_kind(images):
-    with pytest.raises(ArgumentError, match="expected uint8 or float32 images"):
+    with pytest.raises(ArgumentError, match=r"expected images .* of floats or integers"):
         Augmentation(flip=True)(images, np.random.default_rng(0))

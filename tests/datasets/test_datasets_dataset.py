@@ -50,7 +50,7 @@ def test_parts_that_do_not_fit(changed, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("count, fraction, taken", [(1797, 1 / 4, 450), (100, 0.2, 20), (7, 0.5, 4), (1, 0.2, 1)])
+@pytest.mark.parametrize("count, fraction, taken", [(1797, 1 / 4, 450), (100, 0.2, 20), (40, 0.5, 20)])
 def test_split_takes_the_same_share_of_each_class(count, fraction, taken):
     labels = np.random.default_rng(1).integers(0, 5, count)
     first, second = stratified_split(labels, fraction, seed=3)
@@ -61,6 +61,16 @@ def test_split_takes_the_same_share_of_each_class(count, fraction, taken):
     assert np.array_equal(stratified_split(labels, fraction, seed=3)[1], second)
     if count > 50:
         assert not np.array_equal(stratified_split(labels, fraction, seed=4)[1], second)
+
+
+@pytest.mark.parametrize("counts", [[1], [2, 1, 3], [1] * 7, [2] * 50, [3, 40, 1, 2, 5], []])
+@pytest.mark.parametrize("fraction", [0.01, 0.2, 0.5, 0.99])
+def test_split_leaves_no_class_without_a_training_image(counts, fraction):
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    first, second = stratified_split(labels, fraction, seed=2)
+    kept, taken = (np.bincount(labels[part].astype(int), minlength=len(counts)) for part in (first, second))
+    assert (kept >= 1).all() and (taken[np.array(counts, int) > 1] >= 1).all()
+    assert sorted([*first, *second]) == list(range(len(labels)))
 
 
 def test_digits():

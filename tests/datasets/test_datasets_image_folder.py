@@ -82,9 +82,9 @@ def test_through_batches(folder, workers):
 def test_what_was_decoded_stays_in_memory_while_there_is_room(folder, monkeypatch, room, decoded_twice):
     decoded = []
 
-    def counted(path, height, width):
+    def counted(path, height, width, color_mode):
         decoded.append(path)
-        return load_image(path, height, width)
+        return load_image(path, height, width, color_mode)
 
     monkeypatch.setattr(folder_module, "load_image", counted)
     kept = ImageFolder(folder.paths, folder.labels, 5, 7, kept_bytes=room * 5 * 7 * 3 + 1)
@@ -186,6 +186,35 @@ def test_files_that_are_no_images_are_skipped(tmp_path):
     assert data.skipped[3:] == [str(tmp_path / "train" / "bee" / "00.png")]
 
 
+def test_folders_inside_a_class_are_searched(tmp_path):
+    fill(tmp_path, "", {"bee": 3, "ant": 2, "ant/2024/may": 2, "ant/2023": 1, "bee/.thumbnails": 4, "ant/__MACOSX": 1})
+    (tmp_path / "ant" / "2023" / "notes.txt").write_text("no image")
+    data = image_folder(tmp_path, 6, 8, test_fraction=0.2)
+    assert data.class_names == ("ant", "bee")
+    found = [str(path.relative_to(tmp_path)) for part in (data.train_images, data.test_images) for path in part.paths]
+    assert sorted(found) == [
+        "ant/00.png", "ant/01.png", "ant/2023/00.png", "ant/2024/may/00.png", "ant/2024/may/01.png",
+        "bee/00.png", "bee/01.png", "bee/02.png",
+    ]  # fmt: skip
+    assert data.skipped == [str(tmp_path / "ant" / "2023" / "notes.txt")]
+
+
+def test_a_class_with_one_image(tmp_path):
+    fill(tmp_path, "train", {"ant": 5, "bee": 1, "cow": 1})
+    with pytest.raises(DataError, match=r"class bee: expected at least 2 images, .* got 1; the same in 1 more"):
+        image_folder(tmp_path, 6, 8)
+    fill(tmp_path, "test", {"ant": 1, "bee": 1})  # nothing has to be set aside now
+    assert image_folder(tmp_path, 6, 8).train_labels.tolist() == [0, 0, 0, 0, 0, 1, 2]
+
+
+def test_the_smallest_classes_are_trained_on_and_tested(tmp_path):
+    fill(tmp_path, "", {"ant": 2, "bee": 2, "cow": 3})
+    for seed in range(5):
+        data = image_folder(tmp_path, 6, 8, test_fraction=0.2, seed=seed)
+        assert np.bincount(data.train_labels).tolist() == [1, 1, 2]
+        assert np.bincount(data.test_labels).tolist() == [1, 1, 1]
+
+
 def test_a_name_that_is_no_text_can_be_reported(tmp_path):
     """Archives made elsewhere have names in other encodings; a report is UTF-8."""
     fill(tmp_path, "", {"ant": 3, "bee": 3})
@@ -214,6 +243,7 @@ def test_what_unpacking_leaves_behind_is_no_class(tmp_path):
         (lambda root: None, "expected a folder for each class, in train/ or directly inside, found none"),
         (lambda root: fill(root, "train", {"ant": 2}), "expected a folder for each class.* found ant"),
         (lambda root: picture(root / "train" / "1.png", 0), "found none"),
+        (lambda root: fill(root, "all", {"ant": 2, "bee": 2}), r"found all; if its classes are in all, name .*/all$"),
         (lambda root: fill(root, "", {"ant": 2, "bee": 2}) or (root / "cow").mkdir(), "class cow: expected images"),
         (
             lambda root: fill(root, "train", {"ant": 2, "bee": 2}) or fill(root, "test", {"ant": 1, "ox": 1}),

@@ -33,7 +33,7 @@ def small(ranks, images, batch_size, epochs):
     history = model.fit(
         x, labels, optimizer=optimizers.SGD(0.02, momentum=0.9, weight_decay=1e-3), epochs=epochs,
         batch_size=batch_size, validation=(x[:11], labels[:11]), progress=False, ranks=ranks,
-        augment=datasets.Augmentation(flip=True, shift=0.2, rotate=10),
+        augment=datasets.Augmentation(flip=True, shift=0.2, rotate=10), class_weight={0: 3, 2: 0.5},
     )  # fmt: skip
     return model, history
 
@@ -93,7 +93,8 @@ def branches(ranks):
     model = Model([first, second], outputs, seed=5 + ranks.rank, dtype="float64")
     history = model.fit(
         x, labels, optimizer=optimizers.SGD(0.02, momentum=0.9), epochs=20, batch_size=13, progress=False, ranks=ranks,
-        validation=([part[:11] for part in x], [part[:11] for part in labels]),
+        validation=([part[:11] for part in x], [part[:11] for part in labels], np.linspace(0, 2, 11)),
+        sample_weight=np.linspace(2, 0, 29),
     )  # fmt: skip
     return model, history
 

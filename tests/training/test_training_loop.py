@@ -93,7 +93,7 @@ def test_early_stopping_takes_the_best_weights(tmp_path):
 def test_early_stopping_needs_something_to_monitor():
     x, labels = small_run.images_and_labels()
     with pytest.raises(
-        ArgumentError, match="expected one of loss, accuracy, learning_rate, seconds to monitor, got 'val_loss'"
+        ArgumentError, match="EarlyStopping: monitors 'val_loss', but there is no validation; give fit a validation"
     ):
         small_run.small_model().fit(x, labels, optimizer=optimizers.SGD(), callbacks=[EarlyStopping()], progress=False)
 

@@ -1,0 +1,108 @@
+"""Which files belong to which class: the folders of a data set, listed without opening a file."""
+
+from pathlib import Path
+
+from minitorch_cnn.datasets.images import is_file, is_folder
+from minitorch_cnn.errors import DataError
+from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.regular import leads_outside
+
+HIDDEN = (".", "__MACOSX")  # folders whose names begin so are not classes; macOS archives contain the second
+
+
+def existing_folder(name: str, folder: str | Path) -> Path:
+    """`folder` as a Path; raises DataError, which begins with `name`, if there is no such folder."""
+    folder = Path(folder).expanduser()
+    if not is_folder(folder):
+        found = "a file (unpack an archive first)" if is_file(folder) else "nothing there"
+        raise DataError(f"{name}: {folder}: expected a folder, found {found}")
+    return folder
+
+
+def labelled_parts(
+    name: str, folder: Path, skipped: list[str]
+) -> tuple[dict[str, list[Path]], dict[str, list[Path]] | None]:
+    """The files for training and for testing, each as {class name: paths}; appends to `skipped` as `classes` does.
+
+    The second is None if `folder` has no part for testing. Raises DataError for fewer than two classes, or when the two
+    parts differ in their classes.
+    """
+    if is_folder(folder / "train") and not leads_outside(folder / "train", folder):
+        train = classes(folder / "train", folder, skipped)
+        inside = {path.name: path for path in followed(folder, folder, skipped)}
+        parts = [inside[part] for part in ("validation", "val", "valid", "test") if part in inside]
+        test = next((found for part in parts if (found := classes(part, folder, skipped))), None)
+    else:
+        train, test = classes(folder, folder, skipped), None
+    if len(train) < 2:
+        also = f" ({len(skipped)} skipped, the first: {skipped[0]})" if skipped else ""
+        only = "".join(train)
+        deeper = f"; if its classes are in {only}, name {folder / only}" if only and _has_folders(folder / only) else ""
+        raise DataError(
+            f"{name}: {folder}: expected a folder for each class, in train/ or directly inside, found "
+            f"{only or 'none'}{also}{deeper}"
+        )
+    if test is not None and (strange := sorted(test.keys() - train.keys())):
+        raise DataError(
+            f"{name}: {folder}: expected the same classes for testing as for training ({', '.join(train)[:300]}), "
+            f"got {', '.join(strange)[:300]}"
+        )
+    return train, test
+
+
+def classes(folder: Path, root: Path, skipped: list[str]) -> dict[str, list[Path]]:
+    """The folders inside `folder` with the files in each, both sorted by name; hidden ones are left out.
+
+    Links that lead out of `root` or to a folder around them, pipes and devices are appended to `skipped`.
+    """
+    found: dict[str, list[Path]] = {}
+    for inner in followed(folder, root, skipped):
+        if not is_folder(inner) or inner.name.startswith(HIDDEN):
+            continue
+        if inner.is_symlink() and folder.resolve().is_relative_to(inner.resolve()):
+            skipped.append(f"{printable(inner)}: a link to a folder that it is in")
+            continue
+        if (name := printable(inner.name)) in found:
+            raise DataError(f"{folder}: two class folders are called {name}")
+        found[name] = files_below(inner, root, skipped)
+    return found
+
+
+def files_below(folder: Path, root: Path, skipped: list[str]) -> list[Path]:
+    """The files in `folder`, and those in the folders inside it; hidden ones are left out.
+
+    Links to files are followed unless they lead out of `root`. Links to folders are not, because they may lead in a
+    circle; they, pipes and devices are appended to `skipped`.
+    """
+    found, folders = [], [folder]
+    while folders:
+        inner = []
+        for path in followed(folders.pop(), root, skipped):
+            if path.name.startswith(HIDDEN):
+                continue
+            if is_file(path):
+                found.append(path)
+            elif is_folder(path) and not path.is_symlink():
+                inner.append(path)
+            else:
+                skipped.append(f"{printable(path)}: {'a link to a folder' if is_folder(path) else 'not a file'}")
+        folders += reversed(inner)
+    return found
+
+
+def followed(folder: Path, root: Path, skipped: list[str]) -> list[Path]:
+    """The entries of a folder, sorted by name, without links that lead out of `root`, which are added to `skipped`.
+
+    Empty if it is not a folder; DataError if it is unreadable.
+    """
+    try:
+        entries = sorted(folder.iterdir(), key=lambda path: path.name) if is_folder(folder) else []
+    except OSError as error:
+        raise DataError(f"{folder}: expected a readable folder: {error.strerror}") from None
+    outside = {path for path in entries if leads_outside(path, root)}
+    skipped += [f"{printable(path)}: a link that leads out of the folder" for path in entries if path in outside]
+    return [path for path in entries if path not in outside]
+
+
+def _has_folders(folder: Path) -> bool:
+    return is_folder(folder) and len([path for path in followed(folder, folder, []) if is_folder(path)]) > 1
