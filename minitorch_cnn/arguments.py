@@ -97,6 +97,16 @@ def float_type(dtype: Any) -> np.dtype:
     raise ArgumentError(f"dtype: expected float32 or float64, got {shown(dtype)}")
 
 
+def as_array(values: Any, name: str) -> Any:
+    """A list of numbers or arrays as one array; anything else as it is. ArgumentError if their shapes differ."""
+    if not isinstance(values, (list, tuple)):
+        return values
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ArgumentError(f"{name}: expected arrays of one shape, got a list of different ones") from None
+
+
 def has_method(thing: Any, name: str) -> bool:
     """Whether `thing` is an object, not a class, with a method of that name."""
     return not isinstance(thing, type) and callable(getattr(thing, name, None))
