@@ -83,10 +83,11 @@ def names_in(names: Any, what: str) -> list[str]:
     raise ArgumentError(f"{what}: expected a list of names, got {shown(names)}")
 
 
-def check_path(path: Any, name: str) -> None:
-    """Check that `path` is the path of a file."""
+def check_path(path: Any, name: str) -> Any:
+    """`path`, of a file, with a `~` at its beginning replaced by the home folder."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise ArgumentError(f"{name}: expected the path of a file, got {shown(path)}")
+    return os.path.expanduser(path)
 
 
 def float_type(dtype: Any) -> np.dtype:

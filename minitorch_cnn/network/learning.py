@@ -12,12 +12,12 @@ from minitorch_cnn.arrays import is_array, namespace, on_host
 from minitorch_cnn.datasets.several import together
 from minitorch_cnn.engine import passes
 from minitorch_cnn.engine.losses import MeanSquaredError
-from minitorch_cnn.engine.metrics import averages, count_correct
 from minitorch_cnn.engine.values import Value
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 from minitorch_cnn.network.answers import LOSSES, kind_of_accuracy, last_activation, require_probabilities
 from minitorch_cnn.training import fit
 from minitorch_cnn.training.by_name import loss_of
+from minitorch_cnn.training.counting import averages, count_correct
 from minitorch_cnn.training.fit_arguments import check_images
 from minitorch_cnn.training.gpu_memory import out_of_memory
 from minitorch_cnn.training.weights import apart, with_sample_weight
@@ -133,7 +133,7 @@ class Learning:
         return averages(total, correct, len(x), kinds)
 
     def kinds_of_accuracy(self: Any, loss: Any) -> list[str | None]:
-        """For each output how right answers are counted with that loss (`metrics.right`)."""
+        """For each output how right answers are counted with that loss (`training/counting.py`)."""
         shapes = [self.output_shape] if self.outputs == 1 else self.output_shape
         each = zip(self.ends, shapes, self.loss_of_each(loss))
         return [kind_of_accuracy(self, number, shape, one) for number, shape, one in each]

@@ -56,7 +56,7 @@ def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = N
     Raises Interrupted at Ctrl-C and TrainingError if the loss or a gradient is no longer finite. Whatever exception
     ends the training has an attribute `history`: the history up to then.
     """
-    check_resume(resume)
+    resume = check_resume(resume)
     trainer = Trainer(model, x, labels, **settings)
     if resume is not None:
         trainer.load(resume)

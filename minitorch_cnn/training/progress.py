@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import Any, TextIO
 
-from minitorch_cnn.engine.metrics import averages
 from minitorch_cnn.files.progress_bar import print_above, progress_bar
+from minitorch_cnn.training.counting import averages
 
 
 def say(text: str, file: TextIO | None = None) -> None:
@@ -20,7 +20,7 @@ class Progress:
         sums, images = self.totals, max(self.totals["images"], 1)
         return averages(sums["loss"], sums["correct"], images, self.kinds)
 
-    def names_of_results(self):
+    def names_of_results(self: Any) -> list[str]:
         """The names of the numbers that each epoch adds to the history."""
         measured = ["loss", *(["accuracy"] if any(self.kinds) else [])]
         validated = [f"val_{name}" for name in measured] if self.validation is not None else []
