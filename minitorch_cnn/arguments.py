@@ -95,10 +95,11 @@ def names_in(names: Any, what: str) -> list[str]:
     raise ArgumentError(f"{what}: expected a list of names, got {shown(names)}")
 
 
-def check_path(path: Any, name: str) -> None:
-    """Check that `path` is the path of a file."""
+def check_path(path: Any, name: str) -> Any:
+    """`path`, of a file, with a `~` at its beginning replaced by the home folder."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise ArgumentError(f"{name}: expected the path of a file, got {shown(path)}")
+    return os.path.expanduser(path)
 
 
 def float_type(dtype: Any) -> np.dtype:
@@ -107,6 +108,16 @@ def float_type(dtype: Any) -> np.dtype:
         if dtype is not None and (known := np.dtype(dtype)) in (np.float32, np.float64):
             return known
     raise ArgumentError(f"dtype: expected float32 or float64, got {shown(dtype)}")
+
+
+def as_array(values: Any, name: str) -> Any:
+    """A list of numbers or arrays as one array; anything else as it is. ArgumentError if their shapes differ."""
+    if not isinstance(values, (list, tuple)):
+        return values
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ArgumentError(f"{name}: expected arrays of one shape, got a list of different ones") from None
 
 
 def has_method(thing: Any, name: str) -> bool:

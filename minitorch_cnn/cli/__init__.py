@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from minitorch_cnn import parallel
 from minitorch_cnn.arrays.dispatch import definitions_everywhere
@@ -125,10 +125,25 @@ def _flushed():
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors never write an argument to the terminal as it was typed."""
+    """A parser whose errors never write an argument to the terminal as it was typed.
+
+    It replaces a `~` at the beginning of any argument by the home folder, which a shell does not do in `--out=~/run`.
+    """
+
+    def parse_args(self, *arguments: Any, **settings: Any) -> Any:  # type: ignore[override]
+        options = super().parse_args(*arguments, **settings)
+        for name, value in vars(options).items():
+            setattr(options, name, _at_home(value))
+        return options
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
+
+
+def _at_home(value):
+    if isinstance(value, list):
+        return [_at_home(each) for each in value]
+    return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def _parser():

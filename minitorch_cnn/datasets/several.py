@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from minitorch_cnn.arguments import as_array
 from minitorch_cnn.datasets.weighted_labels import WeightedLabels
 from minitorch_cnn.errors import ArgumentError
 
@@ -19,7 +20,7 @@ class Several:
             raise ArgumentError(f"{what}: expected a list of {count} arrays, got {got}")
         if len({len(part) for part in parts}) > 1:
             raise ArgumentError(f"{what}: expected arrays of one length, got {[len(part) for part in parts]}")
-        self.parts = list(parts)
+        self.parts = [as_array(part, what) for part in parts]
 
     def __len__(self) -> int:
         return len(self.parts[0])
@@ -29,5 +30,7 @@ class Several:
 
 
 def together(parts: Any, count: int, what: str) -> Any:
-    """`parts` as they are for a `count` of 1, else as `Several`; labels with weights have been put together before."""
-    return parts if count == 1 or isinstance(parts, (Several, WeightedLabels)) else Several(parts, count, what)
+    """`parts` for a `count` of 1 (a list as an array), else as `Several`; labels with weights are together already."""
+    if count == 1:
+        return as_array(parts, what)
+    return parts if isinstance(parts, (Several, WeightedLabels)) else Several(parts, count, what)

@@ -7,20 +7,24 @@ fall asleep. So a text that cannot be written now is dropped.
 from __future__ import annotations
 
 import contextlib
+import os
 import select
+import stat
 import sys
 import time
 from typing import Any, TextIO
 
 
 def progress_bar(**settings: Any) -> Any:
-    """A new bar, a context manager with tqdm's methods.
+    """A new bar, a context manager with tqdm's methods; a single line at the end where standard error is a file.
 
     Arguments: those of `tqdm`, of which a `PlainBar` uses `desc`, `total`, `initial`, `unit`, `unit_scale`, `disable`.
     """
     try:
         from tqdm import tqdm
     except ImportError:
+        return PlainBar(**settings)
+    if _is_a_file(sys.stderr):
         return PlainBar(**settings)
     return tqdm(dynamic_ncols=True, file=Unfailing(sys.stderr), **settings)
 
@@ -34,6 +38,14 @@ def print_above(text: str, file: TextIO | None = None) -> None:
         stream.write(f"{text}\n")
     else:
         tqdm.write(str(text), stream)
+
+
+def _is_a_file(stream: TextIO | None) -> bool:
+    """Whether what is written to `stream` goes to a file on a disk, where a bar would leave all its states."""
+    try:
+        return stream is sys.__stderr__ and stat.S_ISREG(os.fstat(stream.fileno()).st_mode)  # type: ignore[union-attr]
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 class Unfailing:

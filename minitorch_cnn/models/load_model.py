@@ -44,7 +44,7 @@ def load_model(
     Raises WeightsError, one line with the path, if the file is damaged, holds only weights, or has layers or settings
     that have no counterpart here, all of which are listed; ArgumentError if `input_shape` is needed.
     """
-    check_path(path, "load_model")
+    path = check_path(path, "load_model")
     if input_shape is not None:
         input_shape = sizes(input_shape, "load_model: input_shape")
     if is_own_file(path):

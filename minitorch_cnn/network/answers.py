@@ -47,7 +47,7 @@ def require_probabilities(model: Any, number: int, loss: Any) -> None:
 
 
 def kind_of_accuracy(model: Any, number: int, shape: tuple, loss: Any) -> str | None:
-    """How right answers are counted at value `number` of that shape (`metrics.right`)."""
+    """How right answers are counted at value `number` of that shape (`training/counting.py`)."""
     loss = _inner(loss)
     if len(shape) != 1:
         return None

@@ -42,7 +42,7 @@ class KerasWeights:
         and after; `result.skipped` names what was left out; `result.weights` are the model's own arrays. Raises
         WeightsError if the file is damaged or does not fit; the model's weights are then unchanged.
         """
-        check_path(path, "load_weights")
+        path = check_path(path, "load_weights")
         if is_own_file(path):
             return load_own_weights(path, self, {"by_name": by_name, "skip_mismatch": skip_mismatch, **options})
         target, before = target_of(self), self.fingerprints_now()
@@ -64,7 +64,7 @@ class KerasWeights:
         A name ending in .weights.h5 gives the format of Keras 3, any other .h5 the format that all versions read.
         Raises WeightsError if the file cannot be written, and then leaves an older file unchanged.
         """
-        check_path(path, "save_weights")
+        path = check_path(path, "save_weights")
         keras_h5.save(path, target_of(self), self._host_weights(self.layers))
 
     def save(self: Any, path: str | Path) -> None:
@@ -78,7 +78,7 @@ class KerasWeights:
         if the file cannot be written.
         """
         description = self.require_savable(path)
-        path = os.fsdecode(path)
+        path = os.fsdecode(check_path(path, "save"))
         if description is None:
             write_own_file(path, self)
             return
@@ -102,7 +102,7 @@ class KerasWeights:
 
         Returns Keras's description of the model, or None for the package's own format.
         """
-        check_path(path, "save")
+        path = check_path(path, "save")
         self._require_built()
         if is_own_file(path):
             require_own_kinds(self)

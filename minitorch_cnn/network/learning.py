@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from minitorch_cnn.arrays import is_array, namespace, on_host
 from minitorch_cnn.datasets.several import together
 from minitorch_cnn.engine import passes
 from minitorch_cnn.engine.losses import MeanSquaredError
-from minitorch_cnn.engine.metrics import averages, count_correct
 from minitorch_cnn.engine.values import Value
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 from minitorch_cnn.network.answers import LOSSES, kind_of_accuracy, last_activation, require_probabilities
 from minitorch_cnn.training import fit
+from minitorch_cnn.training.by_name import loss_of
+from minitorch_cnn.training.counting import averages, count_correct
 from minitorch_cnn.training.fit_arguments import check_images
 from minitorch_cnn.training.gpu_memory import out_of_memory
 from minitorch_cnn.training.weights import apart, with_sample_weight
@@ -42,9 +43,26 @@ class Learning:
         optimizer.step(self)
         return value
 
-    def fit(self: Any, x: Any, labels: Any = None, **options: Any) -> dict[str, list]:
-        """Train; `training.Trainer` lists the arguments. Returns the history, {name: [one value per epoch]}."""
-        return fit(self, x, labels, **options)
+    def fit(
+        self: Any, x: Any, labels: Any = None, *, optimizer: Any, loss: Any = None, epochs: int = 1,
+        batch_size: int = 32, gradient_accumulation_steps: int = 1, validation: tuple | None = None,
+        validation_split: float | None = None, class_weight: dict[int, float] | None = None, sample_weight: Any = None,
+        callbacks: Iterable = (), augment: Callable | None = None, shuffle: bool = True, seed: int | None = None,
+        workers: int = 2, cache_features: bool = True, progress: bool = True, ranks: Any = None,
+        resume: Any = None,
+    ) -> dict[str, list]:  # fmt: skip
+        """Train; `training.Trainer` explains the arguments. Returns the history, {name: [one value per epoch]}.
+
+        `optimizer` and `loss` are objects, or Keras's names for them ("adam", "mse"). `resume` is the path of a
+        checkpoint to continue from.
+        """
+        return fit(
+            self, x, labels, optimizer=optimizer, loss=loss, epochs=epochs, batch_size=batch_size,
+            gradient_accumulation_steps=gradient_accumulation_steps, validation=validation,
+            validation_split=validation_split, class_weight=class_weight, sample_weight=sample_weight,
+            callbacks=callbacks, augment=augment, shuffle=shuffle, seed=seed, workers=workers,
+            cache_features=cache_features, progress=progress, ranks=ranks, resume=resume,
+        )  # fmt: skip
 
     def __call__(self: Any, x: Any, training: bool = False) -> Any:
         """`predict(x)`, as in Keras; with `training` as a training step predicts (dropout, the batch's statistics).
@@ -101,7 +119,7 @@ class Learning:
         check_images(labels, "evaluate: labels")
         if len(x) != len(labels) or len(x) == 0:
             raise LabelError(f"evaluate: expected a label for each image, got {len(x)} images and {len(labels)} labels")
-        loss = self.default_loss() if loss is None else loss
+        loss = self.default_loss() if loss is None else loss_of(loss)
         labels = with_sample_weight(labels, sample_weight, loss, self, "evaluate: sample_weight")
         losses, kinds = self.loss_of_each(loss), self.kinds_of_accuracy(loss)
         total, correct = 0.0, 0.0
@@ -115,7 +133,7 @@ class Learning:
         return averages(total, correct, len(x), kinds)
 
     def kinds_of_accuracy(self: Any, loss: Any) -> list[str | None]:
-        """For each output how right answers are counted with that loss (`metrics.right`)."""
+        """For each output how right answers are counted with that loss (`training/counting.py`)."""
         shapes = [self.output_shape] if self.outputs == 1 else self.output_shape
         each = zip(self.ends, shapes, self.loss_of_each(loss))
         return [kind_of_accuracy(self, number, shape, one) for number, shape, one in each]
@@ -134,6 +152,7 @@ class Learning:
 
         ArgumentError if a loss expects probabilities and its output is none.
         """
+        loss = loss_of(loss)
         check_loss(loss, "loss")
         losses = list(loss) if isinstance(loss, (list, tuple)) else [loss] * self.outputs
         if len(losses) != self.outputs:

@@ -33,7 +33,7 @@ from minitorch_cnn.network.passing import LastPass, Passing
 from minitorch_cnn.network.receiving import Receiving
 from minitorch_cnn.network.state import ModelState
 from minitorch_cnn.network.summary import summary
-from minitorch_cnn.network.surgery import Surgery
+from minitorch_cnn.network.surgery import Surgery, UsedUp
 
 
 class Model(Passing, Learning, Receiving, Surgery, KerasWeights, OnnxExport, ModelState):
@@ -132,13 +132,13 @@ class Model(Passing, Learning, Receiving, Surgery, KerasWeights, OnnxExport, Mod
     def last_layers(self) -> list:
         """The layer that makes each output."""
         made = {node.output: node.layer for node in self._nodes or ()}
-        return [made[number] for number in self.ends] if made else [self.layers[-1]]
+        return [made[number] for number in self.ends] if made else list(self.layers[-1:])
 
     @property
     def output_shape(self) -> Any:
         """The prediction's shape without N; a list of shapes if there are several outputs."""
         shapes = [layer.output_shape for layer in self.last_layers()]
-        return shapes[0] if len(shapes) == 1 else shapes
+        return shapes[0] if len(shapes) == 1 else shapes or None
 
     @classmethod
     def from_config(cls, config: dict, dtype: Any = None) -> Any:
@@ -189,4 +189,6 @@ class Model(Passing, Learning, Receiving, Surgery, KerasWeights, OnnxExport, Mod
             raise ArgumentError("the model has no shapes yet: give Sequential an input_shape, or call build")
 
     def __repr__(self) -> str:
+        if isinstance(self._layers, UsedUp):
+            return f"{type(self).__name__}(used up by {self._layers.act})"
         return f"{type(self).__name__}({len(self.layers)} layers, {self.input_shape} -> {self.output_shape})"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.arguments import as_array
 from minitorch_cnn.arrays import Array, is_array, library, library_name, moved, namespace
 from minitorch_cnn.datasets.preprocessing import are_pixels, warn_of_pixels
 from minitorch_cnn.errors import ArgumentError, ShapeError
@@ -88,4 +89,4 @@ class Receiving:
             raise ArgumentError(f'the model is on the host, but got an array of {there}; move it: model.to("{there}")')
         if there != self.backend and getattr(x, "dtype", None) == np.float64:
             x = x.astype(self.dtype, copy=False)  # halves the bytes to send
-        return moved(x, self.xp)
+        return moved(as_array(x, "input"), self.xp)

@@ -9,6 +9,7 @@ report.html      the report to open in a browser
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, asdict
@@ -39,7 +40,7 @@ class RunFolder:
     """The files of one run, by name."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(os.path.expanduser(path))
         self.config, self.checkpoint = self.path / "config.json", self.path / "checkpoint.npz"
         self.history, self.model = self.path / "history.csv", self.path / "model.npz"
         self.report = self.path / "report.html"

@@ -11,6 +11,8 @@ settings_record what a resumed training must have in common with the saved one; 
 features        the output of a frozen base, computed once; learner: the part of the model above it
 progress        the progress bar
 interrupts      Ctrl-C and other signals that end a training
+counting        how right answers are counted
+by_name         optimizers and losses by Keras's names
 label_check     checks all labels before training begins
 diagnosis       finds the layer where NaN or infinity began
 gpu_memory      the message when a GPU runs out of memory

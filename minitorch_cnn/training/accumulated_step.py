@@ -14,9 +14,9 @@ from typing import Any
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.datasets.weighted_labels import parted
-from minitorch_cnn.engine.metrics import count_correct
 from minitorch_cnn.parallel import Alone
 from minitorch_cnn.parallel.share import Share, Weighted
+from minitorch_cnn.training.counting import count_correct
 from minitorch_cnn.training.diagnosis import Place, require_finite, where_it_began
 from minitorch_cnn.training.shared_step import taking
 from minitorch_cnn.training.step import Step

@@ -156,7 +156,7 @@ class Checkpoint(Callback):
 def _path(path: Any, name: str) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         raise ArgumentError(f"{name}: expected the path of a file, got {path!r}")
-    return Path(path)
+    return Path(os.path.expanduser(path))
 
 
 def _weights(model):

@@ -21,8 +21,8 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array, moved
 from minitorch_cnn.engine.losses import Loss, LossOfScores
-from minitorch_cnn.engine.metrics import right
 from minitorch_cnn.errors import ArgumentError, BackendError
+from minitorch_cnn.training.counting import right
 from minitorch_cnn.training.step import Step
 from minitorch_cnn.twins.cuda.graph import Recorder
 

@@ -43,7 +43,8 @@ def check_arguments(optimizer: Any, loss: Any, validation: Any, augment: Any, **
         flag(value, f"fit: {name}")
 
 
-def check_resume(path: Any) -> None:
-    """Check that `path` can be the path of a file, or is None."""
+def check_resume(path: Any) -> Any:
+    """`path` with a `~` at its beginning replaced by the home folder, or None; ArgumentError if it is no path."""
     if path is not None and not isinstance(path, (str, os.PathLike)):
         raise ArgumentError(f"fit: resume: expected the path of a checkpoint, got {shown(path)}")
+    return None if path is None else os.path.expanduser(path)

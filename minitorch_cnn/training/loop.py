@@ -29,6 +29,7 @@ from minitorch_cnn.files.memory import scarce
 from minitorch_cnn.parallel import Alone
 from minitorch_cnn.training import diagnosis
 from minitorch_cnn.training.accumulated_step import AccumulatedStep
+from minitorch_cnn.training.by_name import loss_of, optimizer_of
 from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.captured_step import CapturedStep
 from minitorch_cnn.training.fit_arguments import check_arguments, check_images, check_resume, checked_callbacks
@@ -56,7 +57,7 @@ def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = N
     Raises Interrupted at Ctrl-C and TrainingError if the loss or a gradient is no longer finite. Whatever exception
     ends the training has an attribute `history`: the history up to then.
     """
-    check_resume(resume)
+    resume = check_resume(resume)
     trainer = Trainer(model, x, labels, **settings)
     if resume is not None:
         trainer.load(resume)
@@ -109,14 +110,14 @@ class Trainer(Learner, TrainingState, Progress):
         progress: bool = True,
         ranks: Alone | None = None,
     ) -> None:
+        optimizer, loss = optimizer_of(optimizer), loss_of(loss)
         flags = {"shuffle": shuffle, "cache_features": cache_features, "progress": progress}
         check_arguments(optimizer, loss, validation, augment, **flags)
         if isinstance(loss, (list, tuple)) and model.outputs == 1:
             (loss,) = model.loss_of_each(loss)
-        if model.inputs > 1 or model.outputs > 1:
-            x, labels = together(x, model.inputs, "fit: x"), together(labels, model.outputs, "fit: labels")
-            if model.inputs > 1 and augment is not None:
-                raise ArgumentError("fit: augment: expected a network with one input, got one with several")
+        x, labels = together(x, model.inputs, "fit: x"), together(labels, model.outputs, "fit: labels")
+        if model.inputs > 1 and augment is not None:
+            raise ArgumentError("fit: augment: expected a network with one input, got one with several")
         check_images(x, "fit: x")
         if labels is not None:
             check_images(labels, "fit: labels")

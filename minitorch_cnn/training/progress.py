@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from minitorch_cnn.engine.metrics import averages
 from minitorch_cnn.files.progress_bar import print_above, progress_bar
+from minitorch_cnn.training.counting import averages
 
 
 def say(text: str, file: TextIO | None = None) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arrays import on_host
-from minitorch_cnn.engine.metrics import averages, count_correct
 from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.parallel.share import Share, Weighted, part
+from minitorch_cnn.training.counting import averages, count_correct
 from minitorch_cnn.training.diagnosis import Place, require_finite, where_it_began
 from minitorch_cnn.training.step import Step
 from minitorch_cnn.training.weights import apart

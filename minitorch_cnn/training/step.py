@@ -5,8 +5,8 @@ Several processes take it together in `shared_step.py`; on a GPU it becomes one 
 
 from typing import Any
 
-from minitorch_cnn.engine.metrics import count_correct
 from minitorch_cnn.training import diagnosis
+from minitorch_cnn.training.counting import count_correct
 from minitorch_cnn.training.weights import apart
 
 

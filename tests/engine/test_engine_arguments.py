@@ -169,7 +169,7 @@ def test_calls(call, name):
     ("fit", {"callbacks": [callbacks.CSVLog]}, "fit: callbacks: expected objects of subclasses of Callback"),
     ("fit", {"loss": []}, "fit: loss: expected a loss such as losses.CrossEntropy(), got []"),
     ("fit", {"loss": losses.CrossEntropy}, "fit: loss: expected a loss such as losses.CrossEntropy()"),
-    ("fit", {"validation": (X, Y, Y)}, "fit: validation: expected a pair (x, labels), got tuple"),
+    ("fit", {"validation": (X, Y, Y, Y)}, "fit: validation: expected a pair (x, labels), or (x, labels, sample"),
     ("train_step", {"optimizer": None}, "train_step: optimizer: expected one such as optimizers.SGD(0.01), got None"),
     ("model", {"dtype": "int8"}, "dtype: expected float32 or float64, got 'int8'"),
     ("model", {"input_shape": 5}, "input_shape: expected whole numbers such as (32, 32, 3), got 5"),

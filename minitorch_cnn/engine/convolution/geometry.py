@@ -26,6 +26,13 @@ def pair(value: Any, name: str, least: int = 1, most: int = LARGEST) -> tuple[in
     return int(values[0]), int(values[1])
 
 
+def one(value: Any, name: str, most: int = MOST_NUMBERS) -> int:
+    """`value` as a single integer from 1 to `most`; ArgumentError otherwise, for a pair as well."""
+    if isinstance(value, (tuple, list)):
+        raise ArgumentError(f"{name}: expected a single integer, got {value!r}")
+    return pair(value, name, most=most)[0]
+
+
 def check_sizes(name: str, *shapes: tuple) -> None:
     """Check that the arrays of the layer `name`, for one image, are neither empty nor too large; ShapeError if so."""
     for shape in shapes:

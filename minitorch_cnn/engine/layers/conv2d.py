@@ -7,8 +7,9 @@ from minitorch_cnn.arguments import flag
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine import activations, convolution
 from minitorch_cnn.engine.convolution.geometry import (
-    MOST_NUMBERS,
+    LARGEST,
     check_padding,
+    one,
     output_size,
     pair,
     resolve_padding,
@@ -40,7 +41,7 @@ class Conv2D(Activated):
         kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
     ) -> None:  # fmt: skip
         super().__init__(name, trainable)
-        self.filters = pair(filters, f"{self.name}: filters", most=MOST_NUMBERS)[0]
+        self.filters = one(filters, f"{self.name}: filters")
         self.kernel_size = pair(kernel_size, f"{self.name}: kernel_size")
         self.strides = pair(strides, f"{self.name}: strides")
         self.padding = check_padding(padding)
@@ -49,7 +50,7 @@ class Conv2D(Activated):
         convolution.check_name(algorithm)  # a wrong name fails here, where it was typed
         self.algorithm = algorithm
         self.dilation_rate = pair(dilation_rate, f"{self.name}: dilation_rate")
-        self.groups = pair(groups, f"{self.name}: groups")[0]
+        self.groups = one(groups, f"{self.name}: groups", LARGEST)
         if self.filters % self.groups:
             raise ArgumentError(f"{self.name}: expected filters in {self.groups} equal groups, got {self.filters}")
         if algorithm != "auto" and not self.plain:

@@ -6,7 +6,7 @@ from typing import Any
 from minitorch_cnn.arguments import flag
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine import activations
-from minitorch_cnn.engine.convolution.geometry import MOST_NUMBERS, pair
+from minitorch_cnn.engine.convolution.geometry import one
 from minitorch_cnn.engine.initializers import glorot_uniform, zeros
 from minitorch_cnn.engine.layers.activated import Activated
 from minitorch_cnn.engine.layers.layer import Backward, Forward
@@ -28,7 +28,7 @@ class Dense(Activated):
         trainable: bool = True, kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
     ) -> None:  # fmt: skip
         super().__init__(name, trainable)
-        self.units = pair(units, f"{self.name}: units", most=MOST_NUMBERS)[0]
+        self.units = one(units, f"{self.name}: units")
         self.activation = activations.get(activation)
         self.use_bias = flag(use_bias, f"{self.name}: use_bias")
         self.choose_initializers(kernel=kernel_initializer, bias=bias_initializer)

@@ -5,7 +5,7 @@ from typing import Any
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.convolution.depthwise import Depthwise
-from minitorch_cnn.engine.convolution.geometry import MOST_NUMBERS, pair
+from minitorch_cnn.engine.convolution.geometry import one
 from minitorch_cnn.engine.initializers import glorot_uniform, zeros
 from minitorch_cnn.engine.layers.conv2d import Conv2D
 from minitorch_cnn.engine.layers.layer import Backward, Forward
@@ -30,7 +30,7 @@ class DepthwiseConv2D(Conv2D):
             1, kernel_size, strides, padding, activation, use_bias, name, trainable, dilation_rate=dilation_rate,
             kernel_initializer=depthwise_initializer, bias_initializer=bias_initializer,
         )  # fmt: skip
-        self.depth_multiplier = pair(depth_multiplier, f"{self.name}: depth_multiplier", most=MOST_NUMBERS)[0]
+        self.depth_multiplier = one(depth_multiplier, f"{self.name}: depth_multiplier")
 
     def output_shape_for(self, input_shape: tuple) -> tuple:
         return (*super().output_shape_for(input_shape)[:2], input_shape[2] * self.depth_multiplier)
@@ -80,7 +80,7 @@ class SeparableConv2D(Conv2D):
             bias_initializer=bias_initializer,
         )  # fmt: skip
         self.choose_initializers(depthwise_kernel=depthwise_initializer, pointwise_kernel=pointwise_initializer)
-        self.depth_multiplier = pair(depth_multiplier, f"{self.name}: depth_multiplier", most=MOST_NUMBERS)[0]
+        self.depth_multiplier = one(depth_multiplier, f"{self.name}: depth_multiplier")
 
     def choose_initializers(self, **given: Any) -> None:
         """As for every layer; the one kernel that `Conv2D` gives is not among the parameters."""
