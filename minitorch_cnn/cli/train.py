@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from minitorch_cnn.arrays import BACKENDS
 from minitorch_cnn.cli.arguments import (
@@ -18,6 +19,11 @@ from minitorch_cnn.cli.arguments import (
 from minitorch_cnn.datasets.images import is_folder
 from minitorch_cnn.models.recipes import RECIPES
 
+DATASET = (
+    f"{', '.join(RECIPES)}, or a folder with one folder for each class, in train/ and validation/ or directly inside,"
+    " where a fifth of each class is then set aside for testing (default: the digits of the package)"
+)
+
 
 def add_train(commands: argparse._SubParsersAction) -> None:
     """Add the command."""
@@ -28,11 +34,7 @@ def add_train(commands: argparse._SubParsersAction) -> None:
         " Writes a run folder with settings, history, checkpoint, the trained model, and a report.html to open in a"
         " browser. Ctrl-C saves; --resume continues exactly.",
     )
-    train.add_argument(
-        "dataset", nargs="?", type=_dataset, metavar="NAME|FOLDER", help=f"{', '.join(RECIPES)}, or a folder with one"
-        " folder for each class, in train/ and validation/ or directly inside, where a fifth of each class is then set"
-        " aside for testing (default: the digits of the package)",
-    )  # fmt: skip
+    train.add_argument("dataset", nargs="?", type=dataset_or_folder, metavar="NAME|FOLDER", help=DATASET)
     train.add_argument("--data", metavar="DIR", help="the folder or archive with the data (default: downloaded once)")
     train.add_argument("--epochs", type=positive_integer, metavar="N", help="passes over the training images")
     train.add_argument("--batch-size", type=positive_integer, metavar="N", help="images in a training step")
@@ -90,7 +92,7 @@ def add_fine_tune(commands: argparse._SubParsersAction) -> None:
     tune.set_defaults(run=_fine_tune, together=True)
 
 
-def _dataset(text):
+def dataset_or_folder(text: str) -> str:
     """`text` if it names a data set or is a folder."""
     if text not in RECIPES and not is_folder(Path(text).expanduser()):
         raise argparse.ArgumentTypeError(f"expected {', '.join(RECIPES)} or a folder, got {text[:300]!r}")
@@ -115,23 +117,30 @@ def _train(options):
         _no_settings_beside_resume(options, ("dataset", *names, "out"))
         runs.resume(options.resume, options.epochs, progress=not options.quiet)
         return
-    given = {name: getattr(options, name) for name in ("epochs", *names) if getattr(options, name) is not None}
+    runs.start(train_settings(options, ("epochs", *names)), options.out, progress=not options.quiet)
+
+
+def train_settings(options: argparse.Namespace, names: tuple[str, ...]) -> Any:
+    """The settings of a training on `options.dataset`: the options called `names` that were given, else defaults.
+
+    Raises ArgumentError for options that do not fit together, and DataError for a folder without classes.
+    """
+    from minitorch_cnn import runs
+
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     dataset = options.dataset or "digits"
     if dataset in RECIPES:
-        _only_for_a_folder(options, ("size", "flip"))
-        settings = runs.settings_for(dataset, **given)
-    else:
-        _no_data_beside_folder(options)
-        settings = runs.settings_for_folder(dataset, **given)
-    runs.start(settings, options.out, progress=not options.quiet)
+        _only_for_a_folder(options, [name for name in ("size", "flip") if name in given])
+        return runs.settings_for(dataset, **given)
+    _no_data_beside_folder(options)
+    return runs.settings_for_folder(dataset, **given)
 
 
 def _only_for_a_folder(options, names):
     from minitorch_cnn.errors import ArgumentError
 
     for name in names:
-        if getattr(options, name) is not None:
-            raise ArgumentError(f"--{name} is for a folder of your own images, got {options.dataset or 'digits'}")
+        raise ArgumentError(f"--{name} is for a folder of your own images, got {options.dataset or 'digits'}")
 
 
 def _no_data_beside_folder(options):
@@ -143,7 +152,6 @@ def _no_data_beside_folder(options):
 
 def _fine_tune(options):
     from minitorch_cnn.runs import fine_tune
-    from minitorch_cnn.runs.base import NAMED
 
     names = ("weights", "data", "size", "top_epochs", "all_epochs", "batch_size", "top_rate", "all_rate", "seed")
     names += ("beside", "backend", "base", "preprocessing", "keep", "class_weights", "flip")
@@ -152,10 +160,17 @@ def _fine_tune(options):
         _no_settings_beside_resume(options, (*(name for name in names if name != "all_epochs"), "out"))
         fine_tune.resume(options.resume, options.all_epochs, progress=not options.quiet)
         return
+    fine_tune.start(fine_tune_settings(options, names), options.out, progress=not options.quiet)
+
+
+def fine_tune_settings(options: argparse.Namespace, names: tuple[str, ...]) -> Any:
+    """The settings of a fine-tuning run: the options called `names` that were given, and the base's own defaults."""
+    from minitorch_cnn.runs import fine_tune
+    from minitorch_cnn.runs.base import NAMED
+
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     base = given.pop("base", "vgg16")
-    base = base.replace("-", "_") if base.replace("-", "_") in NAMED else base
-    fine_tune.start(fine_tune.settings_for(base, **given), options.out, progress=not options.quiet)
+    return fine_tune.settings_for(base.replace("-", "_") if base.replace("-", "_") in NAMED else base, **given)
 
 
 def _no_settings_beside_resume(options, names):

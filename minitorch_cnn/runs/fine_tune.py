@@ -99,11 +99,23 @@ def _settings_of(folder, all_epochs):
     return replace(settings, all_epochs=all_epochs)
 
 
-def _own_classes(settings):
-    """The number of classes in a folder of the user's own; None if the photos are cats and dogs."""
+def own_classes(settings: FineTuneSettings) -> int | None:
+    """The number of classes in a folder of the user's own; None if the photos are cats and dogs.
+
+    Raises DataError if there is no such folder, or if it has fewer than two classes or too many.
+    """
     if settings.data is None or is_cats_vs_dogs(settings.data):
         return None
     return len(survey("fine-tune", settings.data).counts)
+
+
+def load_photos(
+    settings: FineTuneSettings, own: int | None, shape: tuple[int, int, int], progress: bool
+) -> datasets.Dataset:
+    """The photos as a Dataset of images of `shape` (H, W, 3): cats and dogs, or a folder with `own` classes."""
+    if own:
+        return datasets.image_folder(settings.data or "", *shape[:2], seed=settings.seed)
+    return datasets.cats_vs_dogs(settings.data, *shape[:2], progress=progress)
 
 
 def _run(folder, settings, progress, ranks, fresh):
@@ -120,16 +132,10 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
 
     if settings.beside is not None:
         read_history(settings.beside)  # raises an error now, not after the training, if the run is missing
-    own = ranks.from_first(lambda: _own_classes(settings))
+    own = ranks.from_first(lambda: own_classes(settings))
     begun = start_of(settings, own or 2)
     model = begun.model.to(settings.backend)
-
-    def load():
-        if own:
-            return datasets.image_folder(settings.data, *model.input_shape[:2], seed=settings.seed)
-        return datasets.cats_vs_dogs(settings.data, *model.input_shape[:2], progress=progress)
-
-    dataset = ranks.in_turn(load)
+    dataset = ranks.in_turn(lambda: load_photos(settings, own, model.input_shape, progress))
     tell(dataset)
     if not settings.class_weights and (line := uneven(dataset.train_labels, dataset.class_names)):
         tell(line)
