@@ -76,6 +76,13 @@ def check_name(name: str, whose: str) -> None:
         raise ArgumentError(f"{whose}: {expected}, got {shown(name)}")
 
 
+def names_in(names: Any, what: str) -> list[str]:
+    """`names` as a list of texts; a single text is refused, because its letters would be taken for names."""
+    if isinstance(names, (list, tuple, set)) and all(isinstance(name, str) for name in names):
+        return sorted(names) if isinstance(names, set) else list(names)
+    raise ArgumentError(f"{what}: expected a list of names, got {shown(names)}")
+
+
 def check_path(path: Any, name: str) -> None:
     """Check that `path` is the path of a file."""
     if not isinstance(path, (str, bytes, os.PathLike)):

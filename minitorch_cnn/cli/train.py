@@ -41,6 +41,8 @@ def add_train(commands: argparse._SubParsersAction) -> None:
     train.add_argument("--learning-rate", type=positive, metavar="RATE", help="highest rate of the one-cycle schedule")
     train.add_argument("--size", type=positive_integer, metavar="N", help="images of a FOLDER are scaled to NxN (32, or"
                        " 150 if most are larger than 64 pixels)")  # fmt: skip
+    train.add_argument("--color-mode", choices=("rgb", "grayscale"), help="of a FOLDER's images: three channels, or one"
+                       " (which of them its images have)")  # fmt: skip
     _add_choices(train, "best for a FOLDER, last for the others", "a FOLDER's images")
     train.add_argument("--seed", type=seed, metavar="N", help="for the images set aside, initial weights, order,"
                        " augmentation, dropout (0)")  # fmt: skip
@@ -113,6 +115,7 @@ def _train(options):
 
     without_image_warnings()
     names = ("data", "size", "batch_size", "learning_rate", "seed", "backend", "keep", "class_weights", "flip")
+    names += ("color_mode",)
     if options.resume is not None:
         _no_settings_beside_resume(options, ("dataset", *names, "out"))
         runs.resume(options.resume, options.epochs, progress=not options.quiet)
@@ -130,7 +133,7 @@ def train_settings(options: argparse.Namespace, names: tuple[str, ...]) -> Any:
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     dataset = options.dataset or "digits"
     if dataset in RECIPES:
-        _only_for_a_folder(options, [name for name in ("size", "flip") if name in given])
+        _only_for_a_folder(options, [name for name in ("size", "flip", "color_mode") if name in given])
         return runs.settings_for(dataset, **given)
     _no_data_beside_folder(options)
     return runs.settings_for_folder(dataset, **given)
@@ -140,7 +143,8 @@ def _only_for_a_folder(options, names):
     from minitorch_cnn.errors import ArgumentError
 
     for name in names:
-        raise ArgumentError(f"--{name} is for a folder of your own images, got {options.dataset or 'digits'}")
+        option, dataset = f"--{name.replace('_', '-')}", options.dataset or "digits"
+        raise ArgumentError(f"{option} is for a folder of your own images, got {dataset}")
 
 
 def _no_data_beside_folder(options):

@@ -142,12 +142,12 @@ def image_folder(
     each class; `height` and `width` in pixels, to which every image is resized regardless of its proportions; `workers`
     threads decode the images of a batch.
 
-    Classes are numbered in the alphabetical order of their folders, and folders inside these are searched too. Files
-    that are not images, or that `load_image` refuses as too large, are skipped and listed in `dataset.skipped`. So are
-    links to a file or folder outside `folder`, because such a folder could show any of your images to others; `folder`
-    itself may be a link, and links inside it are followed, but not those to a folder inside a class. Raises DataError
-    when there are no such folders, when a class has no images, or when it has
-    one only and part of them has to be set aside.
+    Classes are numbered in the order of their folders' names, capital letters first as in ASCII, and folders inside
+    these are searched too. Files that are not images, or that `load_image` refuses as too large, are skipped and listed
+    in `dataset.skipped`. So are links to a file or folder outside `folder`, because such a folder could show any of
+    your images to others; `folder` itself may be a link, and links inside it are followed, but not those to a folder
+    inside a class. Raises DataError when there are no such folders, when a class has no images, or when it has one only
+    and part of them has to be set aside.
     """
     folder = existing_folder("image_folder", folder)
     skipped: list[str] = []

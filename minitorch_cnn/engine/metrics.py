@@ -1,5 +1,6 @@
 """How good a prediction is, in the terms a person asks for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,21 +22,36 @@ def class_probabilities(prediction: Array) -> Array:
     return namespace(prediction).concatenate([1 - prediction, prediction], axis=1)
 
 
-def count_correct(prediction: Any, labels: Any) -> float:
-    """How many of the N predictions name the right class; labels are class numbers or one-hot rows.
+def count_correct(prediction: Any, labels: Any, kinds: Sequence[str | None] = ("class",)) -> float:
+    """How many of the N predictions are right, as `right` counts them for each of the `kinds`.
 
-    Of a list of predictions, for several outputs, and a list of labels, the mean. Images (N, H, W, C) name no class: 0.
+    Several outputs have a list of predictions and one of labels; the result is the mean over those that have a kind.
     """
-    if isinstance(prediction, list):
-        return sum(map(count_correct, prediction, labels)) / len(prediction)
-    if prediction.ndim > 2:
-        return 0
-    return int(right_classes(prediction, moved(labels, namespace(prediction))).sum())
+    predictions, answers = (prediction, labels) if isinstance(prediction, list) else ([prediction], [labels])
+    counts = [
+        float(right(made, moved(wanted, namespace(made)), kind).sum())
+        for made, wanted, kind in zip(predictions, answers, kinds)
+        if kind is not None
+    ]
+    return sum(counts) / max(len(counts), 1)
 
 
-def averages(loss: float, correct: float, images: int, classes: bool = True) -> dict[str, float]:
-    """{"loss": mean loss, "accuracy": share of correct predictions} from sums; accuracy only if `classes` are named."""
-    return {"loss": loss / images, **({"accuracy": correct / images} if classes else {})}
+def right(prediction: Array, labels: Array, kind: str | None) -> Array:
+    """(N,) how far each prediction is right: 0 or 1, or in between.
+
+    `kind` is "class" if the outputs belong to classes of which one is right; "each" if each output answers yes (above
+    one half) or no, and the result is the share of right answers; None if they are quantities, which are never right.
+    """
+    if kind is None:
+        return namespace(prediction).zeros(len(prediction), dtype=prediction.dtype)
+    if kind == "each":
+        return ((prediction > 0.5) == (labels > 0.5)).mean(axis=1)
+    return right_classes(prediction, labels)
+
+
+def averages(loss: float, correct: float, images: int, kinds: Sequence[str | None]) -> dict[str, float]:
+    """{"loss": mean loss, "accuracy": share of correct predictions} from sums; no accuracy if all `kinds` are None."""
+    return {"loss": loss / images, **({"accuracy": correct / images} if any(kinds) else {})}
 
 
 def right_classes(prediction: Array, labels: Array) -> Array:

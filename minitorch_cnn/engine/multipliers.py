@@ -41,5 +41,14 @@ def factors(multipliers: dict[str, float], layers: Iterable) -> dict[str, float]
     return {layer: next((multipliers[name] for name in longest_first if _fits(name, layer)), 1.0) for layer in names}
 
 
+def excluded(names: Iterable[str], layers: Iterable) -> set[tuple[str, str]]:
+    """{(layer, parameter)} for `names` of parameters, or of layers as above; ArgumentError for one that fits none."""
+    keys = {(layer.name, parameter) for layer in layers for parameter in layer.trained()}
+    for name in names:
+        if not any(name == parameter or _fits(name, layer) for layer, parameter in keys):
+            raise ArgumentError(f"exclude_from_weight_decay: expected names of layers or parameters, got {name!r}")
+    return {key for key in keys if any(name == key[1] or _fits(name, key[0]) for name in names)}
+
+
 def _fits(name, layer):
     return layer == name or layer.startswith(f"{name}_")

@@ -5,14 +5,15 @@ An optimizer knows the layers only by name. The model gives it all trainable par
 gradient, no state and no weight decay.
 """
 
+import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from minitorch_cnn.arguments import above_zero, at_least_zero, flag, number, share
+from minitorch_cnn.arguments import above_zero, at_least_zero, flag, names_in, number, share
 from minitorch_cnn.arrays import Array, accelerated, moved, namespace
 from minitorch_cnn.engine.clipping import clip_to_norm
-from minitorch_cnn.engine.multipliers import checked_multipliers, factors
+from minitorch_cnn.engine.multipliers import checked_multipliers, excluded, factors
 from minitorch_cnn.engine.schedules import Constant, Schedule
 
 
@@ -61,7 +62,8 @@ class Optimizer:
     per step, separately from the gradient (Loshchilov and Hutter 2019), as in Keras; `clip_norm` is the largest allowed
     norm of the gradient of all trainable parameters together, which is scaled down in place if it is longer
     (`clipping.py`); `multipliers` {layer name or its beginning: factor} scales the learning rate of those layers
-    (`multipliers.py`).
+    (`multipliers.py`); `exclude_from_weight_decay` lists parameters or layers that do not decay, usually
+    ["bias", "gamma", "beta"]; by default all of them do.
     """
 
     slots: tuple = ()
@@ -70,6 +72,7 @@ class Optimizer:
     def __init__(
         self, learning_rate: float | Schedule,
         weight_decay: float = 0.0, clip_norm: float | None = None, multipliers: dict[str, float] | None = None,
+        exclude_from_weight_decay: Iterable[str] = (),
     ) -> None:  # fmt: skip
         self.learning_rate = learning_rate
         self.weight_decay = at_least_zero(weight_decay, "weight_decay")
@@ -77,7 +80,9 @@ class Optimizer:
         self.steps = 0  # taken so far
         self._pieces: list = []  # (segment, its state, its multiplier)
         self._layers: dict = {}  # the layers of the last model, by name
+        self._decays: list = []  # whether weight decay applies to each piece
         self.multipliers = multipliers
+        self.exclude_from_weight_decay = names_in(exclude_from_weight_decay, "exclude_from_weight_decay")
 
     @property
     def learning_rate(self) -> Any:
@@ -121,8 +126,10 @@ class Optimizer:
 
     def apply(self, rates: Iterable[Sequence]) -> None:
         """Update every piece with its own `rates`: numbers, or arrays of one number on the device."""
-        for (segment, state, _), numbers in zip(self._pieces, rates):
-            self.update(segment.parameters, segment.gradients, state, *numbers)
+        without = copy.copy(self)
+        without.weight_decay = 0.0
+        for (segment, state, _), decays, numbers in zip(self._pieces, self._decays, rates):
+            (self if decays else without).update(segment.parameters, segment.gradients, state, *numbers)
 
     def rate_shape(self) -> tuple[int, int]:
         """How many pieces `next_rates` returns, and how many numbers for each."""
@@ -143,17 +150,19 @@ class Optimizer:
         model that has none of the layers before, the optimizer begins anew, and so does its schedule.
         """
         factor_of = factors(self.multipliers, model.layers)
+        spared = excluded(self.exclude_from_weight_decay, model.layers)
         layers = {layer.name: layer for layer in model.layers}
         before = {key: array for key, array in self.state().items() if self._layers[key[1]] is layers.get(key[1])}
         if self._layers and not any(self._layers.get(name) is layer for name, layer in layers.items()):
             self.steps = 0
         self._layers = layers
-        self._segments, self._pieces = model.segments(), []
+        self._segments, self._pieces, self._decays = model.segments(), [], []
         for whole in self._segments:
-            for factor, segment in whole.split(factor_of):
+            for (factor, decays), segment in whole.split(lambda key: (factor_of[key[0]], key not in spared)):
                 xp = namespace(segment.parameters)
                 state = {slot: xp.zeros_like(segment.parameters) for slot in self.slots}
                 self._pieces.append((segment, state, factor))
+                self._decays.append(decays)
         self.load_state(before)
 
     def state(self) -> dict[tuple[str, ...], Array]:
@@ -179,8 +188,8 @@ class Optimizer:
         """The constructor's arguments except the learning rate, ready for JSON."""
         names = ("momentum", "nesterov", "rho", "beta_1", "beta_2", "epsilon", "weight_decay")
         options = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        only_if_given = {"clip_norm": self.clip_norm, "multipliers": self.multipliers}
-        return options | {name: value for name, value in only_if_given.items() if value}
+        only_if_given = ("clip_norm", "multipliers", "exclude_from_weight_decay")
+        return options | {name: getattr(self, name) for name in only_if_given if getattr(self, name)}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.schedule}, {', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
@@ -192,8 +201,9 @@ class SGD(Optimizer):
     def __init__(
         self, learning_rate: float | Schedule = 0.01, momentum: float = 0.0, nesterov: bool = False,
         weight_decay: float = 0.0, clip_norm: float | None = None, multipliers: dict[str, float] | None = None,
+        exclude_from_weight_decay: Iterable[str] = (),
     ) -> None:  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
+        super().__init__(learning_rate, weight_decay, clip_norm, multipliers, exclude_from_weight_decay)
         self.momentum = number(momentum, "momentum", "a number in [0, 1]", lambda v: 0 <= v <= 1)
         self.nesterov = flag(nesterov, "nesterov")
         self.slots = ("momentum",) if self.momentum else ()
@@ -210,8 +220,9 @@ class RMSprop(Optimizer):
     def __init__(
         self, learning_rate: float | Schedule = 0.001, rho: float = 0.9, epsilon: float = 1e-7,
         weight_decay: float = 0.0, clip_norm: float | None = None, multipliers: dict[str, float] | None = None,
+        exclude_from_weight_decay: Iterable[str] = (),
     ) -> None:  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
+        super().__init__(learning_rate, weight_decay, clip_norm, multipliers, exclude_from_weight_decay)
         self.rho, self.epsilon = share(rho, "rho"), at_least_zero(epsilon, "epsilon")
 
     def update(self, w: Array, g: Array, state: dict[str, Array], rate: Any) -> None:
@@ -227,9 +238,9 @@ class Adam(Optimizer):
     def __init__(
         self, learning_rate: float | Schedule = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
         epsilon: float = 1e-7, weight_decay: float = 0.0, clip_norm: float | None = None,
-        multipliers: dict[str, float] | None = None,
+        multipliers: dict[str, float] | None = None, exclude_from_weight_decay: Iterable[str] = (),
     ) -> None:  # fmt: skip
-        super().__init__(learning_rate, weight_decay, clip_norm, multipliers)
+        super().__init__(learning_rate, weight_decay, clip_norm, multipliers, exclude_from_weight_decay)
         self.beta_1, self.beta_2 = share(beta_1, "beta_1"), share(beta_2, "beta_2")
         self.epsilon = at_least_zero(epsilon, "epsilon")
 

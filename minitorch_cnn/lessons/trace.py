@@ -167,7 +167,8 @@ def _warm_up(model, x, labels, loss, optimizer):
     _undo(model, state)
     small = Sequential([Dense(1)], (1,), seed=0, dtype=model.dtype)
     small.loss_and_gradients([[1.0]], [[1.0]], MeanSquaredError())
-    type(optimizer)(0.0, **{**optimizer.config(), "multipliers": None}).step(small)
+    by_name = {"multipliers": None, "exclude_from_weight_decay": ()}  # of layers that it does not have
+    type(optimizer)(0.0, **{**optimizer.config(), **by_name}).step(small)
 
 
 def _side_effects(model: Any) -> list:

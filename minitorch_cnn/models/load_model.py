@@ -1,4 +1,4 @@
-"""`load_model`: opens a network that Keras saved, architecture and weights, without Keras."""
+"""`load_model`: opens a network that `model.save` or Keras saved, architecture and weights, without Keras."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn import keras_h5
-from minitorch_cnn.arguments import check_path, sizes
+from minitorch_cnn.arguments import check_path, float_type, sizes, whole
 from minitorch_cnn.datasets.preprocessing import from_words
-from minitorch_cnn.errors import ShapeError, UserError, WeightsError
+from minitorch_cnn.errors import ArgumentError, ShapeError, UserError, WeightsError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.keras_h5.architecture import read_architecture
 from minitorch_cnn.models.keras_architecture import Flattened, OpenShape, model_of_architecture
 from minitorch_cnn.network.cost import check_cost
+from minitorch_cnn.network.own_file import LONGEST_DESCRIPTION, is_own_file
+from minitorch_cnn.network.stored_model import stored_model
+from minitorch_cnn.training import checkpoint
 
 __all__ = ["OpenShape", "load_model", "load_within_limits"]
 
@@ -23,15 +26,17 @@ UNPACKED, SMALL = 4, 64 << 20  # the weights of a file take at most so many time
 
 
 def load_model(
-    path: str | os.PathLike, input_shape: tuple | None = None, seed: int | None = None, dtype: Any = "float32",
+    path: str | os.PathLike, input_shape: tuple | None = None, seed: int | None = None, dtype: Any = None,
     preprocessing: Any = None, **options: Any,
 ) -> Any:  # fmt: skip
     """The network in a `.keras` file or whole-model `.h5` file of any Keras, as a `Sequential` or a `Model`.
 
+    A `.npz` file that `model.save` wrote gives the model back with all its bits, preprocessing, seed and dtype.
     Nothing in the file is executed. The network computes what Keras computed; initializers, regularizers, the loss and
     the optimizer that the file may name are ignored.
 
-    Arguments: `input_shape` (H, W, C), if the file leaves sizes open; `seed` and `dtype` as for `Model`;
+    Arguments: `input_shape` (H, W, C), if the file leaves sizes open; `seed` and `dtype` as for `Model` (left out: for
+    a `.npz` file its own, otherwise float32);
     `preprocessing` of uint8 images, if the network does not begin with it: Keras's files do not say it, so give one of
     `datasets.preprocessing`, or words such as "tf" or "127/128" (`from_words`); the other options are those of
     `keras_h5.load`, for old files.
@@ -42,9 +47,28 @@ def load_model(
     check_path(path, "load_model")
     if input_shape is not None:
         input_shape = sizes(input_shape, "load_model: input_shape")
-    model = _load(path, input_shape, seed, dtype, options, None)
+    if is_own_file(path):
+        model = _own(path, input_shape, seed, dtype, options)
+        if preprocessing is None:
+            return model
+    else:
+        model = _load(path, input_shape, seed, "float32" if dtype is None else dtype, options, None)
     model.preprocessing = from_words(preprocessing) if isinstance(preprocessing, str) else preprocessing
     return model
+
+
+def _own(path, input_shape, seed, dtype, options):
+    """The model in a file of the package's own; it leaves nothing open, so only `seed` and `dtype` can be changed."""
+    name = os.fsdecode(path)
+    arrays, facts = checkpoint.load(name, LONGEST_DESCRIPTION)
+    if seed is not None and isinstance(facts.get("model"), dict):
+        facts["model"]["seed"] = whole(seed, "seed", 0)
+    model, _ = stored_model(name, arrays, facts, limits=False)
+    if options:
+        raise ArgumentError(f"{name}: {next(iter(options))}: expected no such option for a file of minitorch_cnn")
+    if input_shape is not None and input_shape != model.input_shape:
+        raise ArgumentError(f"{name}: input_shape: the file has {model.input_shape}, got {input_shape}")
+    return model if dtype is None or float_type(dtype) == model.dtype else model.copy(dtype)
 
 
 def load_within_limits(

@@ -109,16 +109,17 @@ SMALL = 64  # pixels; larger images of your own get the network for photos
 OWN_EPOCHS = 25
 
 
-def of_folder(title: str, size: int, seed: int, flip: bool) -> Recipe:
+def of_folder(title: str, size: int, seed: int, flip: bool, color_mode: str = "rgb") -> Recipe:
     """The recipe for a folder of your own images, scaled to `size` x `size`.
 
     Up to 64 pixels it trains the network for CIFAR-10, for larger images that for Cats vs Dogs. `seed` chooses the
-    images that are set aside for testing, if the folder does not say which; `flip` lets mirror images count as well.
+    images that are set aside for testing, if the folder does not say which; `flip` lets mirror images count as well;
+    `color_mode` is "rgb" or "grayscale", for a network with one input channel.
     Its learning rate is for its batch size; other batches need one that is larger or smaller in proportion.
     """
 
     def load(data, progress):
-        return datasets.image_folder(data, size, size, seed=seed)
+        return datasets.image_folder(data, size, size, seed=seed, color_mode=color_mode)
 
     def model(dataset, seed):
         every = max(1, len(dataset.train_images) // 500)

@@ -21,6 +21,7 @@ from minitorch_cnn.engine.layers import Dense, Flatten
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.network.keras_description import LAYERS, describe, keras_2, keras_3, keras_names, settings_of
 from minitorch_cnn.network.keras_kinds import KINDS
+from minitorch_cnn.network.own_file import is_own_file, load_own_weights, require_own_kinds, write_own_file
 
 # Keras's names for our layer classes.
 KERAS_CLASSES = {kind.ours: name for name, kind in KINDS.items()} | {"Sigmoid": "Activation", "Tanh": "Activation"}
@@ -32,7 +33,7 @@ class KerasWeights:
     def load_weights(
         self: Any, path: str | Path, by_name: bool = False, skip_mismatch: bool = False, **options: Any
     ) -> keras_h5.Loaded:
-        """Load a Keras weight file of any dialect: all arrays that fit the model, or none.
+        """Load a Keras weight file of any dialect, or a `.npz` of `save`: all arrays that fit the model, or none.
 
         Layers are paired in order, or with `by_name` by equal names; `skip_mismatch` skips layers whose shapes differ.
         The other options are those of `keras_h5.load`, for old files that leave something open.
@@ -42,6 +43,8 @@ class KerasWeights:
         WeightsError if the file is damaged or does not fit; the model's weights are then unchanged.
         """
         check_path(path, "load_weights")
+        if is_own_file(path):
+            return load_own_weights(path, self, {"by_name": by_name, "skip_mismatch": skip_mismatch, **options})
         target, before = target_of(self), self.fingerprints_now()
         loaded = keras_h5.load(path, target, by_name, skip_mismatch, dtype=self.dtype, **options)
         for name, arrays in loaded.weights.items():
@@ -65,19 +68,21 @@ class KerasWeights:
         keras_h5.save(path, target_of(self), self._host_weights(self.layers))
 
     def save(self: Any, path: str | Path) -> None:
-        """Write the whole model, architecture and weights in float32, to a file that Keras can load.
+        """Write the whole model, architecture and weights, to a file that `load_model` opens.
 
-        `x.keras` is for Keras 3, `x.h5` for tf.keras and Keras 2; `load_model` opens both. Keras has no place for the
-        model's `preprocessing` of uint8 images, so it is not stored, and it takes no `/` in a layer's name, so `_` is
-        written. Raises ArgumentError, naming the layer, for what Keras does not have, and WeightsError if the file
-        cannot be written.
+        `x.npz` keeps everything, to the same bits (`own_file.py`). Keras opens the others, which hold float32:
+        `x.keras` is for Keras 3, `x.h5` for tf.keras and Keras 2. Keras has no place for the model's `preprocessing` of
+        images, so it is not stored there, and it takes no `/` in a layer's name, so `_` is written.
+
+        Raises ArgumentError, naming the layer, for what the format does not have, and WeightsError or CheckpointError
+        if the file cannot be written.
         """
-        check_path(path, "save")
+        description = self.require_savable(path)
         path = os.fsdecode(path)
+        if description is None:
+            write_own_file(path, self)
+            return
         ending = path.lower().rpartition(".")[2]
-        if ending not in ("keras", "h5", "hdf5") or path.lower().endswith(".weights.h5"):
-            raise ArgumentError(f"save: expected a name that ends in .keras or .h5, got {Path(path).name!r}")
-        description = describe(self, 3 if ending == "keras" else 2)
         names = keras_names(self)
         own = {names[layer.name]: replace(layer, name=names[layer.name]) for layer in target_of(self).layers}
         listed = [
@@ -91,6 +96,21 @@ class KerasWeights:
         weights = {layer.name: weights[layer.name] for layer in listed if layer.weights}
         config = (keras_3 if ending == "keras" else keras_2)(description, "model")
         keras_h5.save_model(path, keras_h5.Target(tuple(listed), name="model"), weights, config)
+
+    def require_savable(self: Any, path: str | Path) -> Any:
+        """Raise ArgumentError if `save` could not write this model to a file of that name.
+
+        Returns Keras's description of the model, or None for the package's own format.
+        """
+        check_path(path, "save")
+        self._require_built()
+        if is_own_file(path):
+            require_own_kinds(self)
+            return None
+        name = Path(os.fsdecode(path)).name
+        if not name.lower().endswith((".keras", ".h5", ".hdf5")) or name.lower().endswith(".weights.h5"):
+            raise ArgumentError(f"save: expected a name that ends in .npz, .keras or .h5, got {name!r}")
+        return describe(self, 3 if name.lower().endswith(".keras") else 2)
 
     def fingerprints(self: Any) -> dict[str, str]:
         """{layer name: twelve hexadecimal digits} for layers with weights; equal weights give equal digits."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arguments import check_loss, check_optimizer, whole
+from minitorch_cnn.arguments import check_loss, check_optimizer, flag, whole
 from minitorch_cnn.arrays import is_array, namespace, on_host
 from minitorch_cnn.datasets.several import together
 from minitorch_cnn.engine import passes
-from minitorch_cnn.engine.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
+from minitorch_cnn.engine.losses import MeanSquaredError
 from minitorch_cnn.engine.metrics import averages, count_correct
-from minitorch_cnn.errors import LabelError, ShapeError
+from minitorch_cnn.engine.values import Value
+from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
+from minitorch_cnn.network.answers import LOSSES, kind_of_accuracy, last_activation, require_probabilities
 from minitorch_cnn.training import fit
 from minitorch_cnn.training.fit_arguments import check_images
 from minitorch_cnn.training.gpu_memory import out_of_memory
@@ -43,6 +46,16 @@ class Learning:
         """Train; `training.Trainer` lists the arguments. Returns the history, {name: [one value per epoch]}."""
         return fit(self, x, labels, **options)
 
+    def __call__(self: Any, x: Any, training: bool = False) -> Any:
+        """`predict(x)`, as in Keras; with `training` as a training step predicts (dropout, the batch's statistics).
+
+        A model cannot be a layer of another one, because layers belong to one model: ArgumentError for a Value.
+        """
+        if any(isinstance(each, Value) for each in (x if isinstance(x, (list, tuple)) else [x])):
+            advice = "model.extend([...]) puts layers on top of it, and layers called one by one make a new model"
+            raise ArgumentError(f"expected images, got a Value: a model is no layer of another model; {advice}")
+        return self.forward(x, training=True) if flag(training, "training") else self.predict(x)
+
     def predict(self: Any, x: Any, batch_size: int = 128) -> Any:
         """Predictions (N, ...) for x (N, *input_shape), computed batch by batch without storing anything.
 
@@ -63,10 +76,10 @@ class Learning:
     def _as_list(self: Any, prediction: Any) -> list:
         return [prediction] if self.outputs == 1 else prediction
 
-    def _predict_batch(self: Any, x: Any) -> Any:
+    def _predict_batch(self: Any, x: Any, scores: Collection[int] = ()) -> Any:
         try:
             inputs = self.receive_all(x)
-            return passes.forward(self.stages(), inputs, outputs=self.ends)[0]
+            return passes.forward(self.stages(), inputs, scores=scores, outputs=self.ends)[0]
         except MemoryError:
             if self.backend == "numpy":
                 raise
@@ -75,11 +88,12 @@ class Learning:
     def evaluate(
         self: Any, x: Any, labels: Any, loss: Any = None, batch_size: int = 128, sample_weight: Any = None
     ) -> dict[str, float]:
-        """{"loss": mean loss, "accuracy": share of correct classes} over x (N, ...) and its labels.
+        """{"loss": mean loss, "accuracy": share of correct answers} over x (N, ...) and its labels.
 
         `loss` (left out: the one that belongs to the last activation). With several outputs the losses add up, and the
-        accuracy is the mean of theirs. Where the output is an image, there is no accuracy. `sample_weight` (N,) says
-        how much each example counts in the loss (`training/weights.py`).
+        accuracy is the mean of theirs. Of several sigmoids every one is an answer. Where the output is an image, or a
+        quantity with MeanSquaredError, there is no accuracy. `sample_weight` (N,) says how much each example counts in
+        the loss (`training/weights.py`).
         """
         batch_size = whole(batch_size, "evaluate: batch_size")
         x, labels = together(x, self.inputs, "evaluate"), together(labels, self.outputs, "labels")
@@ -89,41 +103,41 @@ class Learning:
             raise LabelError(f"evaluate: expected a label for each image, got {len(x)} images and {len(labels)} labels")
         loss = self.default_loss() if loss is None else loss
         labels = with_sample_weight(labels, sample_weight, loss, self, "evaluate: sample_weight")
-        losses = self.loss_of_each(loss)
+        losses, kinds = self.loss_of_each(loss), self.kinds_of_accuracy(loss)
         total, correct = 0.0, 0.0
         for i in range(0, len(x), batch_size):
-            prediction = self._predict_batch(x[i : i + batch_size])
             wanted, weighed = apart(labels[i : i + batch_size], losses)
-            for each, made, answer in zip(weighed, self._as_list(prediction), self._as_list(wanted)):
-                value, _ = each.value_and_gradient(made, answer)
-                total += value * len(made)
-            correct += count_correct(prediction, wanted)
-        return averages(total, correct, len(x), self.predicts_classes)
+            joint = self.together(weighed)
+            made = self._as_list(self._predict_batch(x[i : i + batch_size], joint))
+            value, predictions, _ = self.compare(made, weighed, self._as_list(wanted), joint)
+            total += value * len(made[0])
+            correct += count_correct(predictions if self.outputs > 1 else predictions[0], wanted, kinds)
+        return averages(total, correct, len(x), kinds)
 
-    @property
-    def predicts_classes(self: Any) -> bool:
-        """Whether every output is a vector of scores, and not an image."""
+    def kinds_of_accuracy(self: Any, loss: Any) -> list[str | None]:
+        """For each output how right answers are counted with that loss (`metrics.right`)."""
         shapes = [self.output_shape] if self.outputs == 1 else self.output_shape
-        return all(len(shape) == 1 for shape in shapes)
+        each = zip(self.ends, shapes, self.loss_of_each(loss))
+        return [kind_of_accuracy(self, number, shape, one) for number, shape, one in each]
 
     def default_loss(self: Any) -> Any:
         """Cross-entropy after softmax, binary cross-entropy after sigmoid, mean squared error otherwise.
 
         A list of losses if there are several outputs.
         """
-        losses = [loss_after(getattr(layer.activation, "name", None)) for layer in self.last_layers()]
+        self._require_built()
+        losses = [LOSSES.get(last_activation(self, number) or "", MeanSquaredError)() for number in self.ends]
         return losses[0] if len(losses) == 1 else losses
 
     def loss_of_each(self: Any, loss: Any) -> list:
-        """A loss for each output: those of the list `loss`, or the same one for all."""
+        """A loss for each output: those of the list `loss`, or the same one for all.
+
+        ArgumentError if a loss expects probabilities and its output is none.
+        """
         check_loss(loss, "loss")
         losses = list(loss) if isinstance(loss, (list, tuple)) else [loss] * self.outputs
         if len(losses) != self.outputs:
             raise LabelError(f"loss: expected one for each of the {self.outputs} outputs, got {len(losses)}")
+        for number, each in zip(self.ends, losses):
+            require_probabilities(self, number, each)
         return losses
-
-
-def loss_after(activation: str | None) -> Any:
-    """The loss that belongs to the activation of that name."""
-    kinds: dict = {"softmax": CrossEntropy, "sigmoid": BinaryCrossEntropy}
-    return kinds.get(activation, MeanSquaredError)()

@@ -49,6 +49,8 @@ class Model(Passing, Learning, Receiving, Surgery, KerasWeights, OnnxExport, Mod
     not fit.
     """
 
+    epochs_trained = 0  # by all trainings together
+
     def __init__(
         self, inputs: Any, outputs: Any, seed: int | None = None, dtype: Any = "float32",
         preprocessing: Any = None,

@@ -10,7 +10,7 @@ have a second vector for their gradients; frozen parameters have none.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from types import ModuleType
@@ -29,10 +29,10 @@ class Segment:
     gradients: Array  # 1-D
     spans: dict[tuple[str, str], tuple[int, int]]  # (layer name, parameter name): (start, stop) within the segment
 
-    def split(self, label: Mapping[str, Any]) -> list[tuple[Any, Segment]]:
-        """[(label, Segment)]: the parts in which `label` ({layer name: anything}) is the same, as views."""
+    def split(self, label: Callable[[tuple[str, str]], Any]) -> list[tuple[Any, Segment]]:
+        """[(label, Segment)]: the parts in which `label((layer name, parameter name))` is the same, as views."""
         pieces = []
-        for value, group in groupby(self.spans.items(), lambda item: label[item[0][0]]):
+        for value, group in groupby(self.spans.items(), lambda item: label(item[0])):
             spans = dict(group)
             first, last = min(start for start, _ in spans.values()), max(stop for _, stop in spans.values())
             moved = {key: (start - first, stop - first) for key, (start, stop) in spans.items()}

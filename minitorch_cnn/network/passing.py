@@ -83,14 +83,28 @@ class Passing:
         needed = need_gradients(nodes)
         losses = self.loss_of_each(loss)
         labels = one_for_each(labels, len(self.ends), "labels")
-        together = self._together(losses)
+        together = self.together(losses)
         self.forget()
         self.segments()
         walked = self.stages() if observer is None else nodes
         y, steps = passes.forward(walked, inputs, training, needed, observer, together.keys(), self.ends)
+        total, predictions, dys = self.compare(y if len(self.ends) > 1 else [y], losses, labels, together)
+        self.prediction = predictions[0] if len(predictions) == 1 else predictions
+        if observer is not None:
+            observer.after_loss(total, dys[self.ends[-1]])
+        passes.backward(steps, dys, needed, observer)
+        return total
+
+    def compare(
+        self: Any, made: list, losses: list, labels: list, together: dict[int, Any]
+    ) -> tuple[float, list, dict[int, Array]]:
+        """(loss, predictions, {number of an output: dL/doutput}) for what was `made` for each output.
+
+        That is the prediction or, where activation and loss are taken `together`, the scores.
+        """
         total, predictions = 0.0, []
         dys: dict[int, Array] = {}
-        for number, each, wanted, prediction in zip(self.ends, losses, labels, y if len(self.ends) > 1 else [y]):
+        for number, each, wanted, prediction in zip(self.ends, losses, labels, made):
             if number in together:
                 value, dy = each.from_scores(prediction, wanted)
                 prediction = together[number].activation.forward(prediction)
@@ -99,13 +113,9 @@ class Passing:
             predictions.append(prediction)
             dys[number] = dys[number] + dy if number in dys else dy
             total += value
-        self.prediction = predictions[0] if len(predictions) == 1 else predictions
-        if observer is not None:
-            observer.after_loss(total, dys[self.ends[-1]])
-        passes.backward(steps, dys, needed, observer)
-        return total
+        return total, predictions, dys
 
-    def _together(self: Any, losses: Any) -> dict[int, Any]:
+    def together(self: Any, losses: Any) -> dict[int, Any]:
         """{number of an output: its layer} of those whose activation is differentiated together with their loss."""
         read = {number for node in self._nodes for number in node.inputs}
         made = {node.output: node.layer for node in self._nodes}

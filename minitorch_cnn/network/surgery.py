@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+from minitorch_cnn.arguments import flag
 from minitorch_cnn.engine.layers.layer import Layer
 from minitorch_cnn.engine.passes import Node
 from minitorch_cnn.errors import ArgumentError
@@ -60,6 +61,17 @@ class Surgery:
                 raise ArgumentError(f"{layer.name}: already belongs to a model; make a new layer for this one")
         return self._move(nodes, list(self.ends), new, "extend")
 
+    @property
+    def trainable(self: Any) -> bool:
+        """Whether any layer learns. Setting it freezes all layers (False) or unfreezes them (True)."""
+        return any(layer.learns if layer.input_shape else layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self: Any, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = flag(value, "trainable")
+        self.forget()
+
     def freeze(self: Any, *, through: str | None = None, layers: Iterable[str] | None = None) -> Any:
         """Keep the weights of some layers unchanged in training; returns the model.
 
@@ -93,7 +105,7 @@ class Surgery:
         read = [number for number in range(len(shapes)) if any(number in node.inputs for node in nodes)]
         model = object.__new__(type(self))
         model._set_up(self.seed, self.dtype, self.preprocessing)
-        model.backend = self.backend
+        model.backend, model.epochs_trained = self.backend, self.epochs_trained
         for layer in kept:
             layer.forget()
             layer._gradients.clear()

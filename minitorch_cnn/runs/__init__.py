@@ -8,7 +8,6 @@ explain         `minitorch-cnn explain`, one training step on images of the user
 own_folder      what a folder of your own images holds, and which settings suit it
 keeping         which epoch is kept, the weights of classes, the table of predictions
 predictions     `minitorch-cnn predict`, on many files of which some may be bad
-stored_model    reads a model from a file that may be untrusted
 continuing      what is said when a training ends early: what was kept, and how to continue
 """
 

@@ -1,21 +1,14 @@
-"""What the numbers at a network's end mean: probabilities, or scores that no softmax or sigmoid has been applied to."""
+"""Whether a network answers with probabilities, and whether class numbers are labels for it."""
 
 from typing import Any
 
-from minitorch_cnn.engine.layers import Dropout, Flatten, GlobalAveragePool2D, Reshape
 from minitorch_cnn.errors import ArgumentError
-
-PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid")
-LEAVE_THEM = (Dropout, Flatten, GlobalAveragePool2D, Reshape)  # probabilities stay probabilities behind these
+from minitorch_cnn.network.answers import PROBABILITIES, last_activation
 
 
 def gives_probabilities(model: Any) -> bool:
     """Whether the only output of a built model is made by a softmax or sigmoid."""
-    made = {node.output: node for node in model.nodes()}
-    node = made[model.ends[0]]
-    while isinstance(node.layer, LEAVE_THEM) and node.inputs[0] in made:
-        node = made[node.inputs[0]]
-    return getattr(node.layer.activation, "name", None) in PROBABILITIES
+    return last_activation(model, model.ends[0]) in PROBABILITIES
 
 
 def require_answer(name: str, model: Any) -> None:

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from minitorch_cnn import parallel
-from minitorch_cnn.arrays import on_host
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.lock import only_one
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.regular import read_small
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.network.model import Model
+from minitorch_cnn.network.own_file import LONGEST_DESCRIPTION, write_own_file
+from minitorch_cnn.network.stored_model import stored_model
 from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.runs.continuing import report_last_checkpoint
-from minitorch_cnn.runs.stored_model import stored_model
 from minitorch_cnn.training import checkpoint
 
 NEVER_ZERO = ("batch_size",)
@@ -87,14 +87,16 @@ class RunFolder:
 
     def save_model(self, model: Model, class_names: Sequence[str]) -> None:
         """Save the trained model with the names of its classes."""
-        arrays = {key: on_host(value) for key, value in model.state().items() if key[1] != "draws"}
-        checkpoint.save(self.model, arrays, {"model": model.config(), "class_names": list(class_names)})
+        write_own_file(self.model, model, class_names)
 
     def load_model(self) -> tuple[Model, list[str]]:
         """(model, class names) of a finished run; CheckpointError if it is not finished."""
         if self.config.exists() and not self.model.exists():
             raise CheckpointError(f"{self.path}: the training is not finished; continue it with --resume {self.path}")
-        return stored_model(self.model, *checkpoint.load(self.model, LARGEST_CONFIG))
+        model, names = stored_model(self.model, *checkpoint.load(self.model, LONGEST_DESCRIPTION))
+        if names is None:
+            raise CheckpointError(f"{self.model}: not a model saved by minitorch-cnn (it names no classes)")
+        return model, names
 
     @contextlib.contextmanager
     def training(

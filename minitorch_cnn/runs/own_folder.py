@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from minitorch_cnn.datasets.class_folders import existing_folder, labelled_parts
-from minitorch_cnn.datasets.images import stored_size
+from minitorch_cnn.datasets.images import load_image, stored_size
 from minitorch_cnn.errors import DataError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.models.recipes import SMALL
 
 MOST_CLASSES = 1000  # as many as ImageNet has; the report has a row for each
-SAMPLE = 64  # images whose size is looked at
+SAMPLE = 64  # images whose size and colours are looked at
 SMALL_SIZE, LARGE_SIZE = 32, 150  # pixels to which small and large images are scaled
 UNEVEN = 3  # times as many images in the largest class as in the smallest
 LARGEST_BATCH, SMALLEST_BATCH, STEPS = 64, 8, 20  # images in a batch, which leave about so many steps in an epoch
@@ -24,12 +24,12 @@ LARGEST_BATCH, SMALLEST_BATCH, STEPS = 64, 8, 20  # images in a batch, which lea
 
 @dataclass
 class Survey:
-    """What a folder holds: `counts` {class name: files to train on, or to split}, and whether it has a test part."""
+    """What a folder holds: `counts` {class name: files to train on, or to split}."""
 
     name: str
     counts: dict[str, int]
-    has_test: bool
     size: int  # pixels that suit its images
+    grey: bool  # whether those that were looked at have no colours
 
     @property
     def batch_size(self) -> int:
@@ -39,25 +39,27 @@ class Survey:
 
 
 def survey(command: str, folder: str | Path) -> Survey:
-    """Look at a folder with an image folder for each class; no more than a few headers of files are read.
+    """Look at a folder with an image folder for each class; no more than a few files are read.
 
     Raises DataError, which begins with the `command`, if there is no such folder, or if it has one class or over 1000.
     """
     folder = existing_folder(command, folder)
-    train, test = labelled_parts(command, folder, [])
+    train, _ = labelled_parts(command, folder, [])
     if len(train) > MOST_CLASSES:
         raise DataError(
             f"{command}: {folder}: expected at most {MOST_CLASSES:,} folders, one for each class, found {len(train):,}"
         )
     files = [path for paths in train.values() for path in paths]
-    sides = []
+    sides, colours = [], []
     for path in files[:: -(-len(files) // SAMPLE) or 1]:
         with contextlib.suppress(DataError):
             sides.append(min(stored_size(path)))
-    small = statistics.median(sides or [0]) <= SMALL
+            pixels = load_image(path, SMALL_SIZE, SMALL_SIZE)
+            colours.append(bool((pixels != pixels[..., :1]).any()))
+    size = SMALL_SIZE if statistics.median(sides or [0]) <= SMALL else LARGE_SIZE
     counts = {name: len(paths) for name, paths in train.items()}
     name = printable(folder.resolve().name) or "images"
-    return Survey(name, counts, test is not None, SMALL_SIZE if small else LARGE_SIZE)
+    return Survey(name, counts, size, grey=bool(colours) and not any(colours))
 
 
 def class_weights(labels: np.ndarray, classes: int) -> dict[int, float]:

@@ -47,6 +47,7 @@ class Settings:
     earlier: str = ""  # the numbers of epochs after which the training had ended before, for example "12,20"
     size: int = 0  # images of a folder are scaled to size x size
     flip: bool = False  # whether mirror images of a folder's images count as well
+    color_mode: str = "rgb"  # of a folder's images; "grayscale" for a network with one input channel
 
 
 def settings_for(dataset: str, **given: Any) -> Settings:
@@ -65,9 +66,11 @@ def settings_for_folder(folder: str, **given: Any) -> Settings:
     found = survey("train", folder)
     recipe = of_folder(found.name, found.size, 0, True)
     batch_size = given.get("batch_size", found.batch_size)
+    grey = given.get("color_mode", "grayscale" if found.grey else "rgb") == "grayscale"
     rate = recipe.learning_rate * min(1, batch_size / recipe.batch_size)
     defaults = {"epochs": recipe.epochs, "batch_size": batch_size, "learning_rate": rate, "seed": 0,
-                "size": found.size, "keep": "best", "flip": True}  # fmt: skip
+                "size": found.size, "keep": "best", "flip": not grey,
+                "color_mode": "grayscale" if grey else "rgb"}  # fmt: skip
     return Settings(**{**defaults, **given, "dataset": OWN, "data": folder})
 
 
@@ -75,7 +78,7 @@ def recipe_for(settings: Settings) -> Recipe:
     """The recipe of RECIPES that the settings name, or that for their folder; CheckpointError if there is none."""
     if settings.dataset == OWN and settings.data is not None and settings.size > 0:
         name = printable(Path(settings.data).expanduser().resolve().name)
-        return of_folder(name, settings.size, settings.seed, settings.flip)
+        return of_folder(name, settings.size, settings.seed, settings.flip, settings.color_mode)
     if settings.dataset not in RECIPES:
         expected = ", ".join([*RECIPES, f"{OWN} with data and a size"])
         raise CheckpointError(f"expected one of {expected}, got {settings.dataset[:40]!r}")

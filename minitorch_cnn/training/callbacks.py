@@ -1,8 +1,4 @@
-"""Callbacks: code that `fit` calls when training begins and ends, and after every batch and epoch.
-
-Every method gets the `Trainer` (`training/loop.py`), which has `model`, `optimizer`, `epoch`, `batch`, `history` and
-`stop(reason)`.
-"""
+"""The callbacks of `fit`: those here, and learning rates, the best model and TensorBoard in files of their own."""
 
 from __future__ import annotations
 
@@ -19,42 +15,17 @@ from minitorch_cnn.arrays import Array
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.training import checkpoint
+from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.diagnosis import finite
 from minitorch_cnn.training.facts import is_number, is_whole
+from minitorch_cnn.training.model_checkpoint import ModelCheckpoint
+from minitorch_cnn.training.plateau import ReduceLROnPlateau
+from minitorch_cnn.training.tensorboard import TensorBoard
 
-
-class Callback:
-    """Base class: override the methods you need. `state` and `load_state` let a resumed run continue exactly.
-
-    If several processes train together, each of them calls its callbacks; only the one whose `trainer.ranks.reports` is
-    true should write files or print.
-    """
-
-    def reset(self) -> None:
-        """Forget what an earlier training left: called by each `fit`, before a checkpoint is loaded."""
-
-    def on_train_begin(self, trainer: Any) -> None:
-        """Called before the first batch, after a checkpoint has been loaded."""
-
-    def on_batch_end(self, trainer: Any) -> None:
-        """Called after the update of batch `trainer.batch - 1` of epoch `trainer.epoch`."""
-
-    def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
-        """Called after an epoch; `results` is its row of the history."""
-
-    def on_interrupt(self, trainer: Any) -> str | None:
-        """Called at Ctrl-C after the current batch, before training ends; may return a line for the user."""
-        return None
-
-    def on_train_end(self, trainer: Any) -> None:
-        """Called after the last epoch."""
-
-    def state(self) -> tuple[dict, dict[str, Any]]:
-        """({name: array}, {name: anything JSON can hold}), to be saved in a checkpoint."""
-        return {}, {}
-
-    def load_state(self, arrays: dict, facts: dict[str, Any]) -> None:
-        """Restore what `state` returned."""
+__all__ = [
+    "CSVLog", "Callback", "Checkpoint", "EarlyStopping", "LearningRate", "ModelCheckpoint", "ReduceLROnPlateau",
+    "TensorBoard",
+]  # fmt: skip
 
 
 class EarlyStopping(Callback):

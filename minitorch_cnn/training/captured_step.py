@@ -21,7 +21,7 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array, moved
 from minitorch_cnn.engine.losses import Loss, LossOfScores
-from minitorch_cnn.engine.metrics import right_classes
+from minitorch_cnn.engine.metrics import right
 from minitorch_cnn.errors import ArgumentError, BackendError
 from minitorch_cnn.training.step import Step
 from minitorch_cnn.twins.cuda.graph import Recorder
@@ -60,7 +60,7 @@ class CapturedStep(Step):
         loss = _OnDevice(self.loss, there) if self._computes_on_arrays() else self.loss
         value = self.learner.loss_and_gradients(x, labels, loss, training=True)
         self.optimizer.step(self.model)
-        return value, right_classes(self.learner.prediction, there).sum()
+        return value, right(self.learner.prediction, there, self.kinds[0]).sum()
 
     # As one graph.
 
@@ -104,13 +104,13 @@ class CapturedStep(Step):
         loss = _OnDevice(self.loss, self.wanted)
         value = self.learner.loss_and_gradients(self.x, None, loss, training=True)
         self.optimizer.apply(self.rates)
-        return value, right_classes(self.learner.prediction, self.wanted).sum()
+        return value, right(self.learner.prediction, self.wanted, self.kinds[0]).sum()
 
     def _finish_without(self, rates):
         """Compute the step whose capture failed; nothing of it has been computed yet."""
         value = self.learner.loss_and_gradients(self.x, None, _OnDevice(self.loss, self.wanted), training=True)
         self.optimizer.apply(rates)
-        return value, right_classes(self.learner.prediction, self.wanted).sum()
+        return value, right(self.learner.prediction, self.wanted, self.kinds[0]).sum()
 
     def _write(self, there, array):
         if isinstance(array, np.ndarray):

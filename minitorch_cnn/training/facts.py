@@ -8,10 +8,10 @@ LARGEST = 1e300  # a larger integer could not be computed with as a float
 
 def check_facts(facts: dict[str, Any], batches: int) -> None:
     """Raise ValueError unless `facts` are what `Trainer.state` writes; an epoch has so many `batches`."""
-    whole = {"epoch": None, "batch": batches, "steps": None}
-    for name, most in whole.items():
-        if not is_whole(facts[name]) or (most is not None and facts[name] > most):
-            raise ValueError(f"{name}: {str(facts[name])[:40]} is not valid")
+    counts = {name: facts[name] for name in ("epoch", "batch", "steps")}
+    for name, count in {**counts, "first_epoch": facts.get("first_epoch", 0)}.items():  # older files have no such
+        if not is_whole(count) or (name == "batch" and count > batches):
+            raise ValueError(f"{name}: {str(count)[:40]} is not valid")
     numbers = {"rate": facts["rate"], **facts["totals"]}
     if facts["totals"].keys() != TOTALS or not all(is_number(value) for value in numbers.values()):
         raise ValueError("its running sums are not valid")

@@ -6,6 +6,7 @@ import numpy as np
 
 from minitorch_cnn.datasets.several import Several
 from minitorch_cnn.datasets.weighted_labels import parted
+from minitorch_cnn.engine.losses import MeanSquaredError
 from minitorch_cnn.errors import LabelError, UserError
 from minitorch_cnn.training.diagnosis import finite
 
@@ -43,4 +44,6 @@ def _check(part: str, images: Any, labels: Any, loss: Any, shape: tuple, dtype: 
         except NotImplementedError:  # a user-defined loss may take any labels
             return
         except UserError as error:
-            raise type(error)(f"fit: {part} labels: {error}") from None
+            classes = isinstance(loss, MeanSquaredError) and some.ndim == 1 and some.dtype.kind in "iu"
+            advice = '; for class numbers, let the last layer have activation="softmax"' if classes else ""
+            raise type(error)(f"fit: {part} labels: {error}{advice}") from None

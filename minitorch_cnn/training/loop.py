@@ -5,7 +5,8 @@
         measure the validation images
 
 Random numbers depend on (seed, epoch, batch) alone, so the loop can stop after any batch and continue later: a
-checkpoint needs only the epoch, the batch, the weights, the optimizer's state and the running sums.
+checkpoint needs only the epoch, the batch, the weights, the optimizer's state and the running sums. A model's
+epochs are counted over all its trainings, so several calls of `fit` draw what one call for all epochs would draw.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from minitorch_cnn.arguments import whole
-from minitorch_cnn.arrays import is_array, namespace
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.several import together
-from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.datasets.weighted_labels import WeightedLabels
 from minitorch_cnn.errors import ArgumentError, TrainingError
 from minitorch_cnn.files.memory import scarce
 from minitorch_cnn.parallel import Alone
-from minitorch_cnn.training import diagnosis, features
-from minitorch_cnn.training.callbacks import Callback
+from minitorch_cnn.training import diagnosis
+from minitorch_cnn.training.accumulated_step import AccumulatedStep
+from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.captured_step import CapturedStep
 from minitorch_cnn.training.fit_arguments import check_arguments, check_images, check_resume, checked_callbacks
 from minitorch_cnn.training.gpu_memory import out_of_memory
 from minitorch_cnn.training.interrupts import Interrupted, Interrupts
 from minitorch_cnn.training.label_check import check_labels
+from minitorch_cnn.training.learner import Learner
 from minitorch_cnn.training.progress import Progress, say
 from minitorch_cnn.training.shared_step import SharedStep, align, evaluate
 from minitorch_cnn.training.state import TrainingState
@@ -62,18 +63,20 @@ def fit(model: Any, x: Any, labels: Any = None, *, resume: str | Path | None = N
         raise
 
 
-class Trainer(TrainingState, Progress):
+class Trainer(Learner, TrainingState, Progress):
     """One training: the loop and its state.
 
     Arguments: `x` are images (N, ...) or a sequence that loads them; integers go through the model's preprocessing;
     `labels` (N,) or (N, K); `loss` (left out: the one that belongs to the last activation); `validation` is a pair
     (x, labels), or with sample weights three parts, evaluated after each epoch; `validation_split` instead takes the
     last fraction of x for it, before shuffling; `sample_weight` (N,) says how much each example counts in the loss, and
-    `class_weight` {class number: weight} how much those of each class (`weights.py`); `augment` is an Augmentation;
-    `seed` decides the order of the images and their augmentation (left out: the model's seed); `workers` threads
-    prepare batches in advance (0: none); `cache_features` computes the output of a frozen base only once, if the images
-    are not augmented (`features.py`); `progress` shows a bar for each epoch; `ranks` are the processes that train this
-    model together (`parallel/`), each with its share of every batch of `batch_size`.
+    `class_weight` {class number: weight} how much those of each class (`weights.py`); with
+    `gradient_accumulation_steps` k the weights are updated once for k batches of `batch_size`, with the gradient of all
+    their images (`accumulated_step.py`); `augment` is an Augmentation; `seed` decides the order of the images and their
+    augmentation (left out: the model's seed); `workers` threads prepare batches in advance (0: none); `cache_features`
+    computes the output of a frozen base only once, if the images are not augmented (`features.py`); `progress` shows a
+    bar for each epoch; `ranks` are the processes that train this model together (`parallel/`), each with its share of
+    every batch of `batch_size`.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Trainer(TrainingState, Progress):
         loss: Any = None,
         epochs: int = 1,
         batch_size: int = 32,
+        gradient_accumulation_steps: int = 1,
         validation: tuple | None = None,
         validation_split: float | None = None,
         class_weight: dict[int, float] | None = None,
@@ -121,8 +125,9 @@ class Trainer(TrainingState, Progress):
         if model.lowest_trainable() == len(model.nodes()):
             raise ArgumentError("fit: expected a trainable layer, but every layer is frozen; unfreeze some first")
         self.model, self.optimizer = model, optimizer
-        self.learner = model  # the part that sees the batches: the whole model, or the layers above a frozen base
+        self.learner = model  # the part that sees the batches (`learner.py`)
         self.loss = model.default_loss() if loss is None else loss
+        self.kinds = model.kinds_of_accuracy(self.loss)
         check_labels("training", x, labels, self.loss, model)
         if class_weight is not None and sample_weight is not None:
             raise ArgumentError("fit: expected class_weight or sample_weight, got both")
@@ -130,18 +135,24 @@ class Trainer(TrainingState, Progress):
         x, labels, validation = split_off(x, labels, validation, validation_split)
         labels = with_class_weight(labels, class_weight, self.loss, model)
         self.ranks = ranks or Alone()
+        steps = whole(gradient_accumulation_steps, "fit: gradient_accumulation_steps")
+        if steps > 1 and self.ranks.size > 1:
+            raise ArgumentError("fit: gradient_accumulation_steps: expected 1 where several processes train one model")
+        self.accumulated, self.at_once = steps, batch_size
         self.epochs, self.progress = epochs, progress and self.ranks.reports
         self.callbacks = checked_callbacks(callbacks)
         for callback in self.callbacks:
             callback.reset()
         seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
         self.batches = Batches(
-            x, labels, batch_size, shuffle=shuffle, seed=seed, augment=augment,
+            x, labels, batch_size * steps if steps > 1 else batch_size, shuffle=shuffle, seed=seed, augment=augment,
             transform=model.receive if model.backend == "numpy" else None, workers=0 if scarce() else workers,
             rows=lambda images, ranks=self.ranks: ranks.share(images).rows,  # type: ignore[misc]
         )  # fmt: skip
         self.validation = checked_validation(validation, self.loss, model)
-        self.cache_features = cache_features and features.worth_caching(model, augment)
+        self.cache_features = cache_features
+        self.base: list = []  # the frozen layers whose output is cached
+        self.first_epoch = self.ranks.from_first(lambda: model.epochs_trained)
         self.epoch, self.batch = 0, 0  # the next batch to train on
         self.totals = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}  # of the current epoch
         self.rate = 0.0  # learning rate at the beginning of the epoch
@@ -157,13 +168,10 @@ class Trainer(TrainingState, Progress):
         if self.ranks.reports:
             _ = self.records  # now, before the features replace the images
         if self.cache_features and self.epoch < self.epochs:
-            self._compute_features()
-        self.optimizer.prepare(self.model)
-        if self.model.backend != "numpy":
-            self._go_to_the_gpu()
-        self.step = self._step_here()
+            self.compute_features()
+        self.prepare_steps()
         if self.ranks.size == 1:
-            ahead.begin(self.learner, self.optimizer, min(self.batches.batch_size, len(self.batches.images)))
+            ahead.begin(self.learner, self.optimizer, min(self.at_once, len(self.batches.images)))
         self._tell("on_train_begin")
         with self.interrupts:
             while self.epoch < self.epochs and not self.stopped:
@@ -176,55 +184,25 @@ class Trainer(TrainingState, Progress):
         parts = self.model, self.loss, self.optimizer, self.learner
         if self.ranks.size > 1:  # on a GPU as well, because a CUDA graph cannot contain a sum over processes
             return SharedStep(*parts, self.ranks, self._images_in_batch)
+        if self.accumulated > 1:
+            return AccumulatedStep(*parts, self.at_once)
         plain = self.model.backend == "numpy" or self.model.inputs > 1 or self.model.outputs > 1
         plain |= isinstance(self.batches.labels, WeightedLabels)
         return Step(*parts) if plain else CapturedStep(*parts)
-
-    def _compute_features(self):
-        """Replace the images by the frozen base's output, and train only the layers above it from here on."""
-
-        def compute(images):
-            return features.base_features(
-                self.model, images, workers=self.batches.workers, progress=self.progress, ranks=self.ranks
-            )
-
-        self.batches.images = compute(self.batches.images)
-        if self.validation is not None:
-            self.validation = (compute(self.validation[0]), self.validation[1])
-        self.learner = self.model.above(features.fixed_depth(self.model))
-        self.batches.transform = self.learner.receive if self.model.backend == "numpy" else None
-        self.cache_features = False
-
-    def _go_to_the_gpu(self):
-        """Move the images to the GPU if they fit there."""
-        if self.model.inputs == 1:
-            self.batches.images = resident(self.batches.images, self.model.xp)
-        if self._images_are_there():
-            self.batches.workers = 0  # the GPU prepares the batches, so threads on the host would only wait
-
-    def _images_are_there(self):
-        """Whether the images lie in the memory of the device that trains."""
-        images = self.batches.images
-        return is_array(images) and namespace(images) is self.model.xp
-
-    def _batches_of_epoch(self):
-        batches = self.batches.epoch(self.epoch, self.batch)
-        if self.model.backend == "numpy" or self.model.inputs > 1 or self._images_are_there():
-            return batches
-        return sent_ahead(batches, self.model.xp)
 
     def stop(self, reason: str) -> None:
         """End the training after the current epoch, for `reason`."""
         self.stopped = reason
 
     def _run_epoch(self):
+        self.give_up_features()
         if self.batch == 0:
             self.rate = float(self.optimizer.learning_rate)
         started = time.perf_counter() - self.totals["seconds"]
         with self._bar() as bar:
             if not self.optimizer.steps:
                 bar.set_postfix_str("the first step compiles, only once on each machine")
-            batches = self._batches_of_epoch()
+            batches = self.batches_of_epoch()
             try:
                 batch = next(batches, None)
                 while batch is not None:
@@ -237,6 +215,10 @@ class Trainer(TrainingState, Progress):
                     self._tell("on_batch_end")
                     if self.ranks.any(self.interrupts):
                         self._leave()
+                    if self.give_up_features():
+                        batches.close()
+                        batches = self.batches_of_epoch()
+                        batch = next(batches, None)
             finally:
                 batches.close()
             results = {**self._averages(), "learning_rate": self.rate}
@@ -252,6 +234,7 @@ class Trainer(TrainingState, Progress):
         self._tell("on_epoch_end", results)
         self.stopped = self.ranks.any_rank(self.stopped)
         self.epoch, self.batch = self.epoch + 1, 0
+        self.model.epochs_trained = self.first_epoch + self.epoch
         self.totals = dict.fromkeys(self.totals, 0) | {"loss": 0.0, "seconds": 0.0}
         if self.after_epoch is not None:
             self.after_epoch.save(self)
@@ -267,7 +250,7 @@ class Trainer(TrainingState, Progress):
         except MemoryError:
             if self.model.backend == "numpy":
                 raise
-            raise out_of_memory(self.learner, self.batches.batch_size) from None
+            raise out_of_memory(self.learner, self.at_once) from None
 
     def _count_batch(self, x, labels, loss, correct):
         """Wait for the step and add up its results; returns its number of images on all ranks."""

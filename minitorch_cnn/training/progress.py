@@ -18,7 +18,7 @@ class Progress:
 
     def _averages(self):
         sums, images = self.totals, max(self.totals["images"], 1)
-        return averages(sums["loss"], sums["correct"], images, self.model.predicts_classes)
+        return averages(sums["loss"], sums["correct"], images, self.kinds)
 
     def _bar(self):
         return progress_bar(

@@ -15,16 +15,17 @@ from typing import Any
 
 from minitorch_cnn.engine.schedules import SCHEDULES, Schedule
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.training.callbacks import LearningRate
+from minitorch_cnn.training.callbacks import LearningRate, ReduceLROnPlateau
 
 COMPARED = 1000  # steps whose learning rates are compared
+BY_CALLBACK = (LearningRate, ReduceLROnPlateau)  # these decide the learning rate, not the optimizer's schedule
 LONGEST = 120  # characters of a setting in a message
 
 
 def settings_record(trainer: Any) -> dict[str, Any]:
     """{name of a setting: description} of a `Trainer` before its first step, ready for JSON."""
     model, optimizer, batches = trainer.model, trainer.optimizer, trainer.batches
-    by_callback = next((callback for callback in trainer.callbacks if isinstance(callback, LearningRate)), None)
+    by_callback = next((callback for callback in trainer.callbacks if isinstance(callback, BY_CALLBACK)), None)
     record = {
         "seed": batches.seed,
         "batch_size": batches.batch_size,
@@ -35,6 +36,7 @@ def settings_record(trainer: Any) -> dict[str, Any]:
         "augment": _described(batches.augment),
         "preprocessing": _described(model.preprocessing),
         "dtype": model.dtype.name,
+        "gradient_accumulation_steps": trainer.accumulated if trainer.accumulated > 1 else None,
         **{f"layer {layer.name}": _of_layer(layer) for layer in model.layers},
     }
     if any(layer.random is not False for layer in model.layers):
@@ -57,7 +59,7 @@ def with_rates_to_come(stored: dict[str, Any], trainer: Any, steps: int) -> dict
     """
     schedule, before = trainer.optimizer.schedule, stored.get("learning_rate")
     kinds = {**SCHEDULES, type(schedule).__name__: type(schedule)}
-    by_callback = any(isinstance(callback, LearningRate) for callback in trainer.callbacks)
+    by_callback = any(isinstance(callback, BY_CALLBACK) for callback in trainer.callbacks)
     if by_callback or not isinstance(schedule, Schedule) or not isinstance(before, dict):
         return stored
     try:

@@ -35,7 +35,7 @@ class SharedStep(Step):
         with taking(share, self.learner):
             losses: list = [Weighted(each, share) for each in self.learner.loss_of_each(loss)]
             value = self.learner.loss_and_gradients(x, labels, losses, training=True)
-        correct = count_correct(self.learner.prediction, labels)
+        correct = count_correct(self.learner.prediction, labels, self.kinds)
         for segment in self.model.segments():  # a single one, unless frozen layers lie in between
             share.total(segment.gradients)
         value, correct = share.total(np.array([value * share.images, correct])).tolist()
@@ -85,4 +85,4 @@ def evaluate(model: Any, images: Any, labels: Any, loss: Any, ranks: Alone) -> d
         measured = model.evaluate(part(images, *rows), part(labels, *rows), loss=loss)
         sums[:] = measured["loss"] * share.images, measured.get("accuracy", 0) * share.images
     loss_sum, correct = share.total(sums).tolist()
-    return averages(loss_sum, correct, share.whole, model.predicts_classes)
+    return averages(loss_sum, correct, share.whole, model.kinds_of_accuracy(loss))

@@ -32,6 +32,8 @@ class TrainingState:
     def state(self: Any) -> tuple[dict, dict[str, Any]]:
         """(arrays, facts) for a checkpoint."""
         arrays, draws = {}, {}
+        if not self.optimizer.follows(self.model):  # a callback has just frozen or unfrozen something
+            self.optimizer.prepare(self.model)
         for (layer, name), value in self.model.state().items():
             if name == "draws":
                 draws[layer] = value
@@ -46,6 +48,7 @@ class TrainingState:
             shapes = [[*key[2:], *value.shape] for key, value in own.items()]
             states.append([type(callback).__name__, facts, shapes])
         facts = {
+            "first_epoch": self.first_epoch,
             "epoch": self.epoch,
             "batch": self.batch,
             "totals": self.totals,
@@ -55,6 +58,7 @@ class TrainingState:
             "draws": draws,
             "callbacks": states,
             "stopped": self.stopped,
+            "trainable": {layer.name: layer.trainable for layer in self.model.layers},
             **self.records,
         }
         return {key: on_host(value) for key, value in arrays.items()}, facts
@@ -70,7 +74,7 @@ class TrainingState:
             for line in (damage, None if "settings" in facts else f"{path}: {OLDER}"):
                 if line:
                     say(line, sys.stderr)
-        with _one_line(path):
+        with _one_line(path), _frozen_as(self.model, facts.get("trainable", {})):
             check_facts(facts, len(self.batches))
             self.optimizer.prepare(self.model)
             model = {("model", *key): value for key, value in self.model.state().items() if key[1] != "draws"}
@@ -85,7 +89,9 @@ class TrainingState:
             self.optimizer.steps = facts["steps"]
             for callback, kept, callback_facts in states:
                 callback.load_state(kept, callback_facts)
+            self.first_epoch = facts.get("first_epoch", 0)
             self.epoch, self.batch, self.totals = facts["epoch"], facts["batch"], facts["totals"]
+            self.model.epochs_trained = self.first_epoch + self.epoch
             self.rate, self.history, self.stopped = facts["rate"], facts["history"], facts["stopped"]
 
     def _loaded(self: Any, path):
@@ -129,6 +135,25 @@ def _one_line(path: str | Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a checkpoint of this training ({printable(error)[:300]})") from None
+
+
+@contextlib.contextmanager
+def _frozen_as(model: Any, trainable: Mapping[str, Any]) -> Iterator[None]:
+    """Context that first sets what is `trainable` {layer name: bool}, as callbacks have by the time of the checkpoint.
+
+    An exception restores it. Older files do not say it.
+    """
+    before = {layer: layer.trainable for layer in model.layers}
+    try:
+        for name, value in trainable.items():
+            if not isinstance(value, bool):
+                raise ValueError(f"trainable: {value!r:.40} is not valid")
+            model.get_layer(name).trainable = value
+        yield
+    except BaseException:
+        for layer, value in before.items():
+            layer.trainable = value
+        raise
 
 
 def _require_same_arrays(path, part, expected: Mapping, arrays: Mapping) -> None:

@@ -15,6 +15,7 @@ class Step:
 
     def __init__(self, model: Any, loss: Any, optimizer: Any, learner: Any = None) -> None:
         self.model, self.loss, self.optimizer, self.learner = model, loss, optimizer, learner or model
+        self.kinds = self.learner.kinds_of_accuracy(loss)  # how right answers are counted
 
     def __call__(self, x: Any, labels: Any) -> tuple[Any, Any]:
         """Take a step with x (N, ...); returns (mean loss, number of correct predictions) before the update.
@@ -23,7 +24,7 @@ class Step:
         """
         labels, loss = apart(labels, self.loss)
         value = self.learner.loss_and_gradients(x, labels, loss, training=True)
-        correct = count_correct(self.learner.prediction, labels)
+        correct = count_correct(self.learner.prediction, labels, self.kinds)
         diagnosis.require_finite(value, self.model)
         self.optimizer.step(self.model)
         return value, correct

@@ -46,6 +46,7 @@ def test_a_run_leaves_config_history_model_and_report(finished_run):
         "earlier": "",
         "size": 0,
         "flip": False,
+        "color_mode": "rgb",
     }
     assert len((finished_run / "history.csv").read_text().splitlines()) == 3
 

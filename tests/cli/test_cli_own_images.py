@@ -10,7 +10,7 @@ from own_images import write_classes
 from PIL import Image
 
 import minitorch_cnn as mtc
-from minitorch_cnn import checkpoint, layers
+from minitorch_cnn import checkpoint, datasets, layers, runs
 from minitorch_cnn.cli import main
 from minitorch_cnn.runs import RunFolder
 
@@ -146,6 +146,44 @@ def test_uneven_classes_are_said_and_can_be_weighted(tmp_path, capsys):
     assert "every class counts alike" in (tmp_path / "b" / "report.html").read_text()
 
 
+def test_grey_digits_as_files(tmp_path, capsys):
+    digits, count = datasets.digits(), dict.fromkeys(range(10), 0)
+    for image, label in zip(digits.train_images[::3], digits.train_labels[::3]):
+        (tmp_path / "digits" / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(tmp_path / "digits" / str(label) / f"{count[label]}.png")
+        count[label] += 1
+    assert main(["train", str(tmp_path / "digits"), "--out", str(tmp_path / "run"), "--epochs", "3"]) == 0
+    said = capsys.readouterr().out
+    assert "of 32x32x1 in 10 classes" in said
+    accuracy = float(said.partition("test accuracy ")[2].split()[0])
+    assert accuracy > 0.7  # guessing would give 0.1
+    settings = json.loads((tmp_path / "run" / "config.json").read_text())["settings"]
+    assert settings["color_mode"] == "grayscale" and settings["flip"] is False
+    assert RunFolder(tmp_path / "run").load_model()[0].input_shape == (32, 32, 1)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "--color-mode grayscale --no-flip" in page and "What does the first layer look for?" in page
+    assert main(["predict", str(tmp_path / "run"), str(tmp_path / "digits" / "7"), "--csv", str(tmp_path / "t")]) == 0
+    assert np.mean([row["class"] == "7" for row in rows_of(tmp_path / "t")]) > 0.6
+    assert main(["train", "--resume", str(tmp_path / "run"), "--epochs", "4", "--quiet"]) == 0
+    settings = runs.settings_for_folder(str(tmp_path / "digits"), color_mode="rgb")
+    assert settings.color_mode == "rgb" and settings.flip
+
+
+def test_one_coloured_image_in_many_is_colour(tmp_path):
+    write_classes(tmp_path / "data", {"a": 5, "b": 5}, grey=True)
+    assert runs.settings_for_folder(str(tmp_path / "data")).color_mode == "grayscale"
+    Image.new("RGB", (9, 9), (10, 20, 30)).save(tmp_path / "data" / "b" / "x.png")
+    assert runs.settings_for_folder(str(tmp_path / "data")).color_mode == "rgb"
+
+
+def test_fine_tune_on_grey_photos(tmp_path):
+    write_classes(tmp_path / "data", {"a": 5, "b": 5, "c": 5}, grey=True)
+    words = ["fine-tune", "--base", base(tmp_path), "--data", tmp_path / "data", "--out", tmp_path / "run",
+             "--top-epochs", 1, "--all-epochs", 0, "--quiet"]  # fmt: skip
+    assert main([*map(str, words)]) == 0
+    assert RunFolder(tmp_path / "run").load_model()[0].input_shape == (12, 12, 3)
+
+
 def base(tmp_path):
     """A small network as somebody saved it, for fine-tuning."""
     stack = [layers.Rescaling(1 / 255), layers.Conv2D(6, 3, activation="relu"), layers.BatchNorm(),
@@ -248,6 +286,7 @@ def test_a_bad_folder_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys,
 MISTAKES = [
     (["train", "--size", "20"], "--size is for a folder of your own images, got digits"),
     (["train", "cifar10", "--no-flip"], "--flip is for a folder of your own images"),
+    (["train", "--color-mode", "rgb"], "--color-mode is for a folder of your own images, got digits"),
     (["train", "{ten}", "--data", "x"], "--data: expected it with a data set by name"),
     (["train", "--resume", "{run}", "--keep", "last"], "got keep too"),
     (["train", "{ten}", "--size", "20000"], "expected an integer from 1 to 10000"),
@@ -286,8 +325,6 @@ def test_an_image_that_is_damaged_is_left_out_of_the_table(ten, tmp_path, capsys
 
 def test_large_images_get_the_network_for_photos(tmp_path):
     write_classes(tmp_path / "data", {"a": 3, "b": 3, "c": 3}, size=99)
-    from minitorch_cnn import runs
-
     settings = runs.settings_for_folder(str(tmp_path / "data"), epochs=1)
     assert (settings.size, settings.batch_size, settings.keep) == (150, 8, "best")
     assert runs.settings_for_folder(str(write_classes(tmp_path / "small", {"a": 900, "b": 500}))).size == 32

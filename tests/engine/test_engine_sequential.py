@@ -245,8 +245,7 @@ def test_evaluate_by_hand(batch_size):
     model.layers[0].parameters["kernel"] = [[1, 0, 2], [0, 1, 0]]
     x = np.array([[1.0, 2], [3, 1], [0, 1]])  # predictions (1, 2, 2), (3, 1, 6), (0, 1, 0)
     measured = model.evaluate(x, np.eye(3)[[1, 2, 0]], batch_size=batch_size)
-    assert measured["loss"] == pytest.approx((1 + 1 + 4 + 9 + 1 + 25 + 1 + 1 + 0) / 9)
-    assert measured["accuracy"] == pytest.approx(2 / 3)
+    assert measured == {"loss": pytest.approx((1 + 1 + 4 + 9 + 1 + 25 + 1 + 1 + 0) / 9)}
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 128])

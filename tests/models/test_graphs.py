@@ -148,7 +148,7 @@ WRONG = [
     (lambda: siamese().forward([X]), ShapeError, "expected a list of 2 arrays, one for each input, got a list of 1"),
     (lambda: siamese().forward([X[:2], X[:3]]), ShapeError, "as many images for each input, got [2, 3]"),
     (lambda: siamese().fit([X, X[:3]], LABELS, optimizer=optimizers.SGD(0.1)), ArgumentError, "arrays of one length"),
-    (lambda: two_answers().loss_and_gradients(X, LABELS, losses.CrossEntropy()), LabelError, "one for each of the 2"),
+    (lambda: two_answers().loss_and_gradients(X, LABELS, losses.MeanSquaredError()), LabelError, "each of the 2"),
     (lambda: two_answers().backward(X), LabelError, "dy: expected a list with one for each of the 2 outputs"),
     (lambda: two_answers().extend([layers.Dense(2)]), ArgumentError, "one output, got one with 2"),
     (lambda: mtc.Model(mtc.Input((3,)), mtc.Input((3,))), ArgumentError, "inputs that the outputs depend on"),

@@ -5,7 +5,8 @@ import pytest
 from minitorch_cnn.callbacks import Callback, Checkpoint, CSVLog, EarlyStopping, LearningRate
 from scenario_models import LABELS, X, small_net
 
-from minitorch_cnn import optimizers, schedules
+from minitorch_cnn import checkpoint, datasets, optimizers, schedules
+from minitorch_cnn.errors import CheckpointError
 
 VALIDATION = X[:8], LABELS[:8]
 
@@ -93,3 +94,45 @@ def test_an_optimizer_begins_anew_with_another_model_and_goes_on_with_the_same_o
     assert reused.steps == 9
     fit(models[0], optimizer=reused, epochs=1)
     assert reused.steps == 12
+
+
+def augmented(model, epochs, optimizer, **options):
+    augment = datasets.Augmentation(flip=True, shift=0.2, rotate=10)
+    return fit(model, epochs=epochs, optimizer=optimizer, augment=augment, **options)
+
+
+@pytest.mark.parametrize("calls", [[1, 1, 1, 1], [3, 1], [2, 0, 2]])
+def test_fit_again_and_again_is_one_long_fit(calls):
+    whole, pieces = small_net(5), small_net(5)
+    optimizer = optimizers.Adam(0.01)
+    expected = augmented(whole, 4, optimizers.Adam(0.01))
+    found = [augmented(pieces, epochs, optimizer) for epochs in calls]
+    assert [loss for history in found for loss in history.get("loss", [])] == expected["loss"]
+    np.testing.assert_array_equal(whole.vector.values, pieces.vector.values)
+    assert pieces.epochs_trained == pieces.copy().epochs_trained == pieces.cut(after="dropout_1").epochs_trained == 4
+
+
+def test_a_second_phase_is_resumed_with_the_order_it_began_with(tmp_path):
+    """First the top is trained, then everything; the second phase is cut and resumed in another process's model."""
+
+    class Cut(Callback):
+        def on_batch_end(self, trainer):
+            if trainer.epoch == 1 and trainer.batch == 1:
+                trainer.interrupts.number = 2
+
+    def two_phases(name, *cut, resume=False):
+        model, paths = small_net(6).freeze(through="conv2d_2"), [tmp_path / f"{name}-{phase}.npz" for phase in (1, 2)]
+        fit(model, Checkpoint(paths[0]), epochs=2, resume=paths[0] if resume else None)
+        fit(model.unfreeze(), Checkpoint(paths[1]), *cut, epochs=3, rate=0.01, resume=paths[1] if resume else None)
+        return model
+
+    whole = two_phases("whole")
+    with pytest.raises(KeyboardInterrupt):
+        two_phases("cut", Cut())
+    resumed = two_phases("cut", resume=True)
+    np.testing.assert_array_equal(whole.vector.values, resumed.vector.values)
+    arrays, facts = checkpoint.load(tmp_path / "whole-2.npz")
+    assert (facts["first_epoch"], resumed.epochs_trained) == (2, 5)
+    checkpoint.save(tmp_path / "whole-2.npz", arrays, {**facts, "first_epoch": -1})
+    with pytest.raises(CheckpointError, match="first_epoch: -1 is not valid"):
+        two_phases("whole", resume=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.convolution.geometry import check_padding, output_size, pair, resolve_padding
 from minitorch_cnn.engine.layers.layer import Layer
+from minitorch_cnn.errors import ArgumentError
 
 
 class Pool2D(Layer):
@@ -20,6 +21,10 @@ class Pool2D(Layer):
         self.pool_size = pair(pool_size, f"{self.name}: pool_size")
         self.strides = self.pool_size if strides is None else pair(strides, f"{self.name}: strides")
         self.padding = check_padding(padding)
+        for reach, sides in () if isinstance(self.padding, str) else zip(self.pool_size, self.padding):
+            if max(sides) >= reach:  # a window would lie in the padding alone, where there is nothing to choose from
+                window, got = "x".join(map(str, self.pool_size)), self.padding
+                raise ArgumentError(f"{self.name}: padding: expected less than the window of {window}, got {got}")
 
     def output_shape_for(self, input_shape: tuple) -> tuple:
         self.require_image(input_shape)

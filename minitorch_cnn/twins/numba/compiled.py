@@ -3,28 +3,40 @@
 Numba keeps compiled code until the file of the function changes. But the code of a function contains that of all
 functions it calls, here mostly from other files, so that after an edit there the old one would go on running, and where
 the arguments have changed, read from wrong places. So here a change of any file of this folder makes all code stale.
+
+Where neither the folder of the package nor the user's cache can be written to, the code is kept in a temporary folder
+until the program ends.
 """
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
+import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
 
+from minitorch_cnn.files.progress_bar import print_above
+
 FOLDER = Path(__file__).parent
+Cached = TypeVar("Cached")
+_temporary: list[str] = []  # the folder, if one was needed
 
 
 def njit(**options: Any) -> Callable[[Callable], Any]:
     """`numba.njit(cache=True, **options)`, whose cache is that of these sources."""
 
     def decorate(function: Callable) -> Any:
-        dispatcher = numba.njit(cache=True, **options)(function)
+        dispatcher = _with_a_cache(lambda: numba.njit(cache=True, **options)(function))
         _mark(dispatcher._cache)
         return dispatcher
 
@@ -36,12 +48,36 @@ def cfunc(signature: Any) -> Callable[[Callable], CFunc]:
 
     def decorate(function: Callable) -> CFunc:
         callback = CFunc(function, normalize_signature(signature), {}, {})
-        callback.enable_caching()
+        _with_a_cache(callback.enable_caching)
         _mark(callback._cache)
         callback.compile()
         return callback
 
     return decorate
+
+
+def _with_a_cache(make: Callable[[], Cached]) -> Cached:
+    """What `make` returns; in a temporary folder, if Numba finds none to keep compiled code in."""
+    try:
+        return make()
+    except RuntimeError:
+        if _temporary:
+            raise
+        _use_a_temporary_folder()
+        return make()
+
+
+def _use_a_temporary_folder() -> None:
+    """Let Numba keep compiled code in a new folder that only this user can read, and say so."""
+    folder = tempfile.mkdtemp(prefix="minitorch_cnn_compiled_")
+    _temporary.append(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = folder  # the variable for processes that this one starts
+    print_above(
+        "minitorch_cnn: compiled code cannot be kept, so it is compiled again in every run;"
+        " set NUMBA_CACHE_DIR to a folder that can be written to",
+        sys.stderr,
+    )
 
 
 def _mark(cache: Any) -> None:

@@ -1,4 +1,4 @@
-"""Reads a model from an untrusted file: described by data alone, and checked before memory is allocated for it."""
+"""Makes the model of an own file (`own_file.py`), which may be untrusted: described by data alone, checked first."""
 
 import math
 from pathlib import Path
@@ -20,22 +20,25 @@ LONGEST_NAME = 200  # characters
 
 
 def stored_model(
-    path: str | Path, arrays: dict[tuple[str, ...], np.ndarray], facts: dict[str, Any]
-) -> tuple[Model, list[str]]:
-    """(model, class names) from what `RunFolder.save_model` wrote; CheckpointError for anything else.
+    path: str | Path, arrays: dict[tuple[str, ...], np.ndarray], facts: dict[str, Any], limits: bool = True
+) -> tuple[Model, list[str] | None]:
+    """(model, class names) from what `write_own_file` wrote, names or None; CheckpointError for anything else.
 
     Arguments: `path` for messages; `arrays` {(layer, name): array}; `facts` with the model's `config()` and the class
-    names. Only layers of this package can be named, and no array is allocated before all shapes have been compared.
+    names; with `limits` a network that would take too much memory or time for an image is refused (`cost.py`). Only
+    layers of this package can be named, and no array is allocated before all shapes have been compared.
     """
     try:
-        config, names = dict(facts["model"]), facts["class_names"]
-        if _shapes(config) != {key: array.shape for key, array in arrays.items()}:
+        config, names = dict(facts["model"]), facts.get("class_names")
+        if _shapes(config, limits) != {key: array.shape for key, array in arrays.items()}:
             raise ValueError("its weights do not have the shapes of the model that it describes")
         if any(array.dtype != np.dtype(config["dtype"]) for array in arrays.values()):
             raise ValueError(f"its weights are not of the model's dtype, {config['dtype']}")
         model = model_of(config)
         for (layer, name), array in arrays.items():
             model.get_layer(layer).parameters[name] = array
+        if names is None:
+            return model, None
         classes = max(2, math.prod(model.output_shape))
         if not isinstance(names, list) or len(names) != classes or not all(isinstance(name, str) for name in names):
             raise ValueError(f"expected the names of {classes} classes")
@@ -45,7 +48,7 @@ def stored_model(
     return model, [printable(name) for name in names]
 
 
-def _shapes(config):
+def _shapes(config, limits):
     """{(layer, parameter): shape} of the described model; no array is allocated."""
     if max(len(config["layers"]), len(config.get("nodes", ()))) > MOST_LAYERS:
         raise ValueError(f"expected at most {MOST_LAYERS:,} layers")
@@ -56,5 +59,6 @@ def _shapes(config):
     for layer in layers:
         if not isinstance(layer.name, str) or printable(layer.name) != layer.name or len(layer.name) > LONGEST_NAME:
             raise ValueError(f"'{printable(layer.name)[:40]}' is not a valid layer name")
-    check_cost(nodes, [value.shape for value in inputs], ends, config["dtype"])
+    if limits:
+        check_cost(nodes, [value.shape for value in inputs], ends, config["dtype"])
     return {(layer.name, name): tuple(size) for layer in layers for name, size in layer.parameter_shapes().items()}
