@@ -76,6 +76,18 @@ def check_name(name: str, whose: str) -> None:
         raise ArgumentError(f"{whose}: {expected}, got {shown(name)}")
 
 
+def checked_multipliers(multipliers: dict | None) -> dict[str, float]:
+    """A copy of {name: factor}; None gives {}. Raises ArgumentError for anything else or a factor below 0."""
+    if multipliers is None:
+        return {}
+    if not isinstance(multipliers, dict):
+        raise ArgumentError(f"multipliers: expected {{layer name: factor}}, got {multipliers!r}")
+    for name, factor in multipliers.items():
+        if not (isinstance(name, str) and isinstance(factor, Real) and 0 <= factor < math.inf):  # type: ignore[operator]
+            raise ArgumentError(f"multipliers: expected a name and a factor of at least 0, got {name!r}: {factor!r}")
+    return {name: float(factor) for name, factor in multipliers.items()}
+
+
 def names_in(names: Any, what: str) -> list[str]:
     """`names` as a list of texts; a single text is refused, because its letters would be taken for names."""
     if isinstance(names, (list, tuple, set)) and all(isinstance(name, str) for name in names):

@@ -15,7 +15,7 @@ import numpy as np
 
 from minitorch_cnn.datasets.class_folders import existing_folder, labelled_parts
 from minitorch_cnn.datasets.dataset import Dataset
-from minitorch_cnn.datasets.images import check_image, image_size, load_image
+from minitorch_cnn.datasets.images import channels_of, check_image, image_size, load_image
 from minitorch_cnn.datasets.split import stratified_split
 from minitorch_cnn.errors import ArgumentError, DataError
 from minitorch_cnn.files.printable import printable
@@ -25,13 +25,14 @@ KEPT_BYTES = 2**30  # of decoded images that each ImageFolder keeps: the first o
 
 
 class ImageFolder:
-    """A sequence of images that looks like an array (N, height, width, 3) uint8 and decodes them when it is indexed.
+    """A sequence of images that looks like an array (N, height, width, C) uint8 and decodes them when it is indexed.
 
     Arguments: `paths` of N image files; `labels` (N,) integers, or None; `height` and `width` in pixels, see
     `load_image`; `workers` threads decode the images of a batch; `skipped` a list to which the paths of damaged files
-    are appended; `kept_bytes` the most memory that decoded images may occupy (0: every access decodes again).
+    are appended; `kept_bytes` the most memory that decoded images may occupy (0: every access decodes again);
+    `color_mode` "rgb" (C is 3) or "grayscale" (C is 1).
 
-    `images[indices]` returns a new array (n, height, width, 3); `images[:]` decodes everything. If a file turns out to
+    `images[indices]` returns a new array (n, height, width, C); `images[:]` decodes everything. If a file turns out to
     be damaged, the next image with the same label replaces it, so that one bad file does not end a long training and
     the label remains correct. Without labels there is no replacement, and DataError is raised.
     """
@@ -41,7 +42,7 @@ class ImageFolder:
 
     def __init__(
         self, paths: Iterable[str | Path], labels: Any, height: int, width: int, workers: int = WORKERS,
-        skipped: list[str] | None = None, kept_bytes: int = KEPT_BYTES,
+        skipped: list[str] | None = None, kept_bytes: int = KEPT_BYTES, color_mode: str = "rgb",
     ) -> None:  # fmt: skip
         self.paths = [Path(path) for path in paths]
         self.labels: Any = None if labels is None else np.asarray(labels)
@@ -49,17 +50,18 @@ class ImageFolder:
             raise ArgumentError(f"ImageFolder: expected {len(self.paths)} labels, got {self.labels.shape}")
         image_size(height, width)
         self.height, self.width = height, width
+        self.color_mode, self.channels = color_mode, channels_of(color_mode)
         self.workers = max(1, workers)
         self.skipped = [] if skipped is None else skipped
         self._damaged: set[Path] = set()
         self._kept: dict[int, np.ndarray] = {}  # index: decoded image
-        self._room = kept_bytes // (3 * height * width)  # the most images that are kept
+        self._room = kept_bytes // (self.channels * height * width)  # the most images that are kept
         self._lock = threading.Lock()
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """The shape (N, height, width, 3) of the whole sequence."""
-        return (len(self.paths), self.height, self.width, 3)
+        """The shape (N, height, width, C) of the whole sequence."""
+        return (len(self.paths), self.height, self.width, self.channels)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -69,7 +71,7 @@ class ImageFolder:
         chosen = np.arange(len(self.paths))[indices]
         if chosen.ndim == 0:
             return self._image(int(chosen)).copy()
-        images = np.empty((len(chosen), self.height, self.width, 3), np.uint8)
+        images = np.empty((len(chosen), *self.shape[1:]), np.uint8)
 
         def decode(i):
             images[i] = self._image(int(chosen[i]))
@@ -95,7 +97,8 @@ class ImageFolder:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
         labels = None if self.labels is None else self.labels[chosen]
         paths = [self.paths[i] for i in chosen]
-        return ImageFolder(paths, labels, self.height, self.width, self.workers, self.skipped)
+        size = self.height, self.width
+        return ImageFolder(paths, labels, *size, self.workers, self.skipped, color_mode=self.color_mode)
 
     def _image(self, index):
         """Image `index`, from memory if it has been kept."""
@@ -110,13 +113,13 @@ class ImageFolder:
     def _decoded(self, index):
         """Image `index`, or the next image with the same label that can be decoded."""
         if self.labels is None:
-            return load_image(self.paths[index], self.height, self.width)
+            return load_image(self.paths[index], self.height, self.width, self.color_mode)
         for candidate in self._same_label(index):
             path = self.paths[candidate]
             if path in self._damaged:
                 continue
             try:
-                return load_image(path, self.height, self.width)
+                return load_image(path, self.height, self.width, self.color_mode)
             except DataError:
                 with self._lock:
                     if path not in self._damaged:
@@ -133,14 +136,15 @@ class ImageFolder:
 
 
 def image_folder(
-    folder: str | Path, height: int, width: int, *, test_fraction: float = 0.2, seed: int = 0, workers: int = WORKERS
-) -> Dataset:
-    """A Dataset of the images (N, height, width, 3) in a folder that has one subfolder for each class.
+    folder: str | Path, height: int, width: int, *, test_fraction: float = 0.2, seed: int = 0, workers: int = WORKERS,
+    color_mode: str = "rgb",
+) -> Dataset:  # fmt: skip
+    """A Dataset of the images (N, height, width, C) in a folder that has one subfolder for each class.
 
     Arguments: `folder` with train/<class>/... and validation/<class>/... (or val, valid, test), or with <class>/...
     alone, from which the share `test_fraction` is then set aside for testing, chosen by `seed`, at least one image of
     each class; `height` and `width` in pixels, to which every image is resized regardless of its proportions; `workers`
-    threads decode the images of a batch.
+    threads decode the images of a batch; `color_mode` "rgb" (C is 3) or "grayscale" (C is 1), as in Keras.
 
     Classes are numbered in the order of their folders' names, capital letters first as in ASCII, and folders inside
     these are searched too. Files that are not images, or that `load_image` refuses as too large, are skipped and listed
@@ -154,13 +158,14 @@ def image_folder(
     train, test = labelled_parts("image_folder", folder, skipped)
     name = printable(folder.resolve().name)
     return lazy_dataset(
-        name, train, test, height, width, skipped=skipped, test_fraction=test_fraction, seed=seed, workers=workers
-    )
+        name, train, test, height, width, skipped=skipped, test_fraction=test_fraction, seed=seed, workers=workers,
+        color_mode=color_mode,
+    )  # fmt: skip
 
 
 def lazy_dataset(
     name: str, train: dict[str, list[Path]], test: dict[str, list[Path]] | None, height: int, width: int, *,
-    skipped: list[str], test_fraction: float, seed: int, workers: int,
+    skipped: list[str], test_fraction: float, seed: int, workers: int, color_mode: str = "rgb",
 ) -> Dataset:  # fmt: skip
     """A Dataset of image files that are decoded on demand; only their headers are checked now.
 
@@ -178,7 +183,9 @@ def lazy_dataset(
         parts = [([paths[i] for i in part], labels[part]) for part in stratified_split(labels, test_fraction, seed)]
     else:
         parts = [checked, _checked_files(name, test, names, skipped, height, width, workers)]
-    training, testing = (ImageFolder(paths, labels, height, width, workers, skipped) for paths, labels in parts)
+    training, testing = (
+        ImageFolder(paths, labels, height, width, workers, skipped, color_mode=color_mode) for paths, labels in parts
+    )
     return Dataset(name, training, training.labels, testing, testing.labels, names, skipped)
 
 

@@ -1,4 +1,4 @@
-"""Reading one image file as an array: every supported format becomes (height, width, 3) red-green-blue."""
+"""Reading one image file as an array: every supported format becomes red-green-blue, or grey if that is asked for."""
 
 import contextlib
 import threading
@@ -31,22 +31,24 @@ TURNS = {
 }  # fmt: skip
 PURPOSE = "reading an image file"
 
+CHANNELS = {"rgb": 3, "grayscale": 1}  # by Keras's names
+
 _one_large_image = threading.Lock()
 
 
-def load_image(path: str | Path, height: int, width: int) -> np.ndarray:
-    """Read an image file and return it resized, as an array (height, width, 3) uint8.
+def load_image(path: str | Path, height: int, width: int, color_mode: str = "rgb") -> np.ndarray:
+    """Read an image file and return it resized, as an array (height, width, 3) uint8, or (height, width, 1).
 
     Arguments: `path` of a JPEG, PNG, GIF, BMP, WebP, TIFF or PPM file, of which the first frame is read; `height` and
     `width` in pixels, to which the image is resized regardless of its proportions (bilinear, with averaging when it
-    shrinks).
+    shrinks); `color_mode` "rgb" or "grayscale", one channel: 0.299 red + 0.587 green + 0.114 blue.
 
     The image is rotated according to its EXIF orientation, transparent parts become white, and grey, palette and CMYK
     images become red-green-blue. Raises DataError, naming the file, when it is not an image, is damaged, or would take
     more than 500 MiB of memory (for example 125 million RGB pixels, or half as many with transparency).
     """
     Image = require("PIL.Image", PURPOSE)
-    size = image_size(height, width)
+    size, channels = image_size(height, width), channels_of(color_mode)
     with _opened(path, size) as (file, image, full_size), _alone_if_large(file, image, full_size, size):
         if image.mode == "F":
             raise DataError(f"{path}: expected 8 or 16 bits per channel, got an image of floating-point numbers")
@@ -59,7 +61,15 @@ def load_image(path: str | Path, height: int, width: int) -> np.ndarray:
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
         turned = orientation in (5, 6, 7, 8)  # rows become columns
         image = _rgb(image.resize(size[::-1] if turned else size, Image.Resampling.BILINEAR))
-        return np.array(image.transpose(Image.Transpose[TURNS[orientation]]) if orientation in TURNS else image)
+        image = image.transpose(Image.Transpose[TURNS[orientation]]) if orientation in TURNS else image
+        return np.array(image.convert("L") if channels == 1 else image).reshape(height, width, channels)
+
+
+def channels_of(color_mode: str) -> int:
+    """How many channels an image has in that `color_mode`; ArgumentError for an unknown one."""
+    if not isinstance(color_mode, str) or color_mode not in CHANNELS:
+        raise ArgumentError(f"color_mode: expected {' or '.join(CHANNELS)}, got {color_mode!r}")
+    return CHANNELS[color_mode]
 
 
 def check_image(path: str | Path, height: int, width: int) -> None:

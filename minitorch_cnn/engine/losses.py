@@ -27,9 +27,7 @@ class Loss:
     follows: str | None = None
     of_prediction: Any
 
-    def value_and_gradient(
-        self, prediction: Array, labels: Any, weights: Array | None = None
-    ) -> tuple[float, Array]:
+    def value_and_gradient(self, prediction: Array, labels: Any, weights: Array | None = None) -> tuple[float, Array]:
         """(loss, dL/dprediction) for the model's prediction (N, ...)."""
         if not is_array(prediction):
             raise ShapeError(f"{type(self).__name__}: expected a prediction (N, ...), got {type(prediction).__name__}")

@@ -8,23 +8,9 @@
 A name is a layer's name, or its beginning up to an underscore; if several fit a layer, the longest one counts.
 """
 
-import math
 from collections.abc import Iterable
-from numbers import Real
 
 from minitorch_cnn.errors import ArgumentError
-
-
-def checked_multipliers(multipliers: dict | None) -> dict[str, float]:
-    """A copy of {name: factor}; None gives {}. Raises ArgumentError for anything else or a factor below 0."""
-    if multipliers is None:
-        return {}
-    if not isinstance(multipliers, dict):
-        raise ArgumentError(f"multipliers: expected {{layer name: factor}}, got {multipliers!r}")
-    for name, factor in multipliers.items():
-        if not (isinstance(name, str) and isinstance(factor, Real) and 0 <= factor < math.inf):  # type: ignore[operator]
-            raise ArgumentError(f"multipliers: expected a name and a factor of at least 0, got {name!r}: {factor!r}")
-    return {name: float(factor) for name, factor in multipliers.items()}
 
 
 def factors(multipliers: dict[str, float], layers: Iterable) -> dict[str, float]:

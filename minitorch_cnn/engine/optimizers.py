@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from minitorch_cnn.arguments import above_zero, at_least_zero, flag, names_in, number, share
+from minitorch_cnn.arguments import above_zero, at_least_zero, checked_multipliers, flag, names_in, number, share
 from minitorch_cnn.arrays import Array, accelerated, moved, namespace
 from minitorch_cnn.engine.clipping import clip_to_norm
-from minitorch_cnn.engine.multipliers import checked_multipliers, excluded, factors
+from minitorch_cnn.engine.multipliers import excluded, factors
 from minitorch_cnn.engine.schedules import Constant, Schedule
 
 

@@ -48,7 +48,7 @@ def _record(images, labels, root):
         paths = [os.path.abspath(path) for path in images.paths]
         names = [path[len(root) :].replace(os.sep, "/").lstrip("/") for path in paths]
         sample = range(0, len(paths), -(-len(paths) // SAMPLE))
-        record["size"] = [images.height, images.width]
+        record["size"] = [images.height, images.width, *([1] if images.channels == 1 else [])]
         record["files"] = [[name, _size(path)] for name, path in zip(names, paths)]
         record["sample"] = {names[number]: _checksum_of_file(paths[number]) for number in sample}
     elif is_array(images):

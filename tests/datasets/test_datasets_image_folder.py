@@ -82,9 +82,9 @@ def test_through_batches(folder, workers):
 def test_what_was_decoded_stays_in_memory_while_there_is_room(folder, monkeypatch, room, decoded_twice):
     decoded = []
 
-    def counted(path, height, width):
+    def counted(path, height, width, color_mode):
         decoded.append(path)
-        return load_image(path, height, width)
+        return load_image(path, height, width, color_mode)
 
     monkeypatch.setattr(folder_module, "load_image", counted)
     kept = ImageFolder(folder.paths, folder.labels, 5, 7, kept_bytes=room * 5 * 7 * 3 + 1)
