@@ -19,6 +19,7 @@ from minitorch_cnn.arrays.dispatch import definitions_everywhere
 from minitorch_cnn.cli.exercise import add_exercise
 from minitorch_cnn.cli.explain import add_explain
 from minitorch_cnn.cli.export import add_export
+from minitorch_cnn.cli.find_rate import add_find_rate
 from minitorch_cnn.cli.gradients import add_check_gradients
 from minitorch_cnn.cli.predict import add_predict
 from minitorch_cnn.cli.summary import add_summary
@@ -31,13 +32,15 @@ from minitorch_cnn.files.printable import printable
 from minitorch_cnn.training.interrupts import Interrupted, ignore_interrupts, ignore_interrupts_from_now_on
 
 COMMANDS = (
-    add_train, add_fine_tune, add_predict, add_summary, add_weights, add_check_gradients, add_explain, add_exercise,
-    add_export, add_twins,
+    add_train, add_fine_tune, add_find_rate, add_predict, add_summary, add_weights, add_check_gradients, add_explain,
+    add_exercise, add_export, add_twins,
 )  # fmt: skip
 EXAMPLES = """examples:
   minitorch-cnn train                                   the digits that come with the package; under a minute
   minitorch-cnn train cifar10 --data ~/cifar --epochs 20
+  minitorch-cnn train photos                            your own classes: a folder of images for each
   minitorch-cnn train --resume runs/cifar10-20260101-120000
+  minitorch-cnn lr-find photos --page rates.html
   minitorch-cnn predict runs/digits-20260101-120000 seven.png
   minitorch-cnn summary cifar10 --batch-size 128
   minitorch-cnn weights fetch vgg16 --no-top --out weights

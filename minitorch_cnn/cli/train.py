@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import Any
 
 from minitorch_cnn.arrays import BACKENDS
 from minitorch_cnn.cli.arguments import (
@@ -14,26 +16,40 @@ from minitorch_cnn.cli.arguments import (
     whole,
     without_image_warnings,
 )
+from minitorch_cnn.datasets.images import is_folder
 from minitorch_cnn.models.recipes import RECIPES
+
+DATASET = (
+    f"{', '.join(RECIPES)}, or a folder with one folder for each class, in train/ and validation/ or directly inside,"
+    " where a fifth of each class is then set aside for testing (default: the digits of the package)"
+)
 
 
 def add_train(commands: argparse._SubParsersAction) -> None:
     """Add the command."""
     train = commands.add_parser(
         "train",
-        help="train a network of the slides; writes a run folder with a report",
-        description="Train the slides' network on a data set. Writes a run folder with settings, history, checkpoint,"
-        " the trained model, and a report.html to open in a browser. Ctrl-C saves; --resume continues exactly.",
+        help="train a network of the slides, on your own images too; writes a run folder with a report",
+        description="Train the slides' network on a data set, or on a folder with a folder of images for each class."
+        " Writes a run folder with settings, history, checkpoint, the trained model, and a report.html to open in a"
+        " browser. Ctrl-C saves; --resume continues exactly.",
     )
-    train.add_argument("dataset", nargs="?", choices=list(RECIPES), help="default: the digits of the package")
+    train.add_argument("dataset", nargs="?", type=dataset_or_folder, metavar="NAME|FOLDER", help=DATASET)
     train.add_argument("--data", metavar="DIR", help="the folder or archive with the data (default: downloaded once)")
     train.add_argument("--epochs", type=positive_integer, metavar="N", help="passes over the training images")
     train.add_argument("--batch-size", type=positive_integer, metavar="N", help="images in a training step")
     train.add_argument("--learning-rate", type=positive, metavar="RATE", help="highest rate of the one-cycle schedule")
-    train.add_argument("--seed", type=seed, metavar="N", help="for initial weights, order, augmentation, dropout (0)")
+    train.add_argument("--size", type=positive_integer, metavar="N", help="images of a FOLDER are scaled to NxN (32, or"
+                       " 150 if most are larger than 64 pixels)")  # fmt: skip
+    train.add_argument("--color-mode", choices=("rgb", "grayscale"), help="of a FOLDER's images: three channels, or one"
+                       " (which of them its images have)")  # fmt: skip
+    _add_choices(train, "best for a FOLDER, last for the others", "a FOLDER's images")
+    train.add_argument("--seed", type=seed, metavar="N", help="for the images set aside, initial weights, order,"
+                       " augmentation, dropout (0)")  # fmt: skip
     train.add_argument("--backend", choices=BACKENDS, help="numpy (the processor) or cupy (an NVIDIA GPU)")
     train.add_argument("--out", metavar="RUN", help="the run folder to create (runs/NAME-DATE-TIME)")
-    train.add_argument("--resume", metavar="RUN", help="continue an interrupted run; no other settings allowed")
+    train.add_argument("--resume", metavar="RUN", help="continue an interrupted run, or a finished one up to --epochs"
+                       " N; no other settings allowed")  # fmt: skip
     train.add_argument("--quiet", action="store_true", help="print only the result")
     add_definitions(train)
     train.set_defaults(run=_train, together=True)
@@ -43,7 +59,7 @@ def add_fine_tune(commands: argparse._SubParsersAction) -> None:
     """Add the command."""
     tune = commands.add_parser(
         "fine-tune",
-        help="the transfer-learning recipe: a pretrained network, a new top, cats and dogs",
+        help="the transfer-learning recipe: a pretrained network, a new top, cats and dogs or your own photos",
         description="Replace the top of a pretrained network, train the new top with the base frozen (the base's"
         " features are computed once), then unfreeze everything and train it at a low learning rate. Batch norms stay"
         " frozen in both phases, because their statistics are those that the other weights were trained with. Writes a"
@@ -57,61 +73,108 @@ def add_fine_tune(commands: argparse._SubParsersAction) -> None:
         "--weights", metavar="FILE", help="the weights of a BASE that is named, see `minitorch-cnn weights fetch`"
     )
     add_preprocessing(tune, "a BASE")
-    tune.add_argument("--data", metavar="DIR", help="the folder with the photos (default: downloaded once)")
+    tune.add_argument("--data", metavar="DIR", help="the folder with the photos: cats and dogs (default: downloaded"
+                      " once), or any classes, as for `minitorch-cnn train FOLDER`")  # fmt: skip
     tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (25; 20)")
-    tune.add_argument("--all-epochs", type=whole, metavar="N", help="epochs with all layers trained (2; 1)")
+    tune.add_argument("--all-epochs", "--epochs", dest="all_epochs", type=whole, metavar="N",
+                      help="epochs with all layers trained (2; 1)")  # fmt: skip
     tune.add_argument("--batch-size", type=positive_integer, metavar="N", help="photos in a training step (32)")
     tune.add_argument("--size", type=positive_integer, metavar="N",
                       help="photos are scaled to NxN (150; 224, or what the file says)")  # fmt: skip
     tune.add_argument("--top-rate", type=positive, metavar="RATE", help="learning rate with frozen base (1e-4; 1e-3)")
     tune.add_argument("--all-rate", type=positive, metavar="RATE", help="learning rate with all trained (2e-5; 1e-5)")
+    _add_choices(tune, "best", "photos")
     tune.add_argument("--seed", type=seed, metavar="N", help="for new weights, order, flips, dropout (0)")
     tune.add_argument("--backend", choices=BACKENDS, help="numpy (the processor) or cupy (an NVIDIA GPU)")
     tune.add_argument("--beside", metavar="RUN", help="a run of `train cats-vs-dogs` to compare with in the report")
     tune.add_argument("--out", metavar="RUN", help="the run folder to create (runs/fine-tune-DATE-TIME)")
-    tune.add_argument("--resume", metavar="RUN", help="continue an interrupted run; no other settings allowed")
+    tune.add_argument("--resume", metavar="RUN", help="continue an interrupted run, or with --epochs N a finished one"
+                      " up to N; no other settings allowed")  # fmt: skip
     tune.add_argument("--quiet", action="store_true", help="print only the result")
     tune.set_defaults(run=_fine_tune, together=True)
+
+
+def dataset_or_folder(text: str) -> str:
+    """`text` if it names a data set or is a folder."""
+    if text not in RECIPES and not is_folder(Path(text).expanduser()):
+        raise argparse.ArgumentTypeError(f"expected {', '.join(RECIPES)} or a folder, got {text[:300]!r}")
+    return text
+
+
+def _add_choices(parser, keep, images):
+    parser.add_argument("--keep", choices=("best", "last"), help="the weights of which epoch to keep: the one with the"
+                        f" lowest loss on the images that were set aside, or the last ({keep})")  # fmt: skip
+    parser.add_argument("--class-weights", choices=("balanced",), help="let every class count alike in the loss,"
+                        " however few images it has")  # fmt: skip
+    parser.add_argument("--flip", action=argparse.BooleanOptionalAction, help=f"train on mirror images of {images} too;"
+                        " not for letters or signs")  # fmt: skip
 
 
 def _train(options):
     from minitorch_cnn import runs
 
     without_image_warnings()
+    names = ("data", "size", "batch_size", "learning_rate", "seed", "backend", "keep", "class_weights", "flip")
+    names += ("color_mode",)
     if options.resume is not None:
-        _no_settings_beside_resume(
-            options, ("dataset", "data", "batch_size", "learning_rate", "seed", "backend", "out")
-        )
+        _no_settings_beside_resume(options, ("dataset", *names, "out"))
         runs.resume(options.resume, options.epochs, progress=not options.quiet)
         return
-    recipe = RECIPES[options.dataset or "digits"]
-    settings = runs.Settings(
-        dataset=options.dataset or "digits",
-        data=options.data,
-        epochs=options.epochs or recipe.epochs,
-        batch_size=options.batch_size or recipe.batch_size,
-        learning_rate=options.learning_rate or recipe.learning_rate,
-        seed=options.seed or 0,
-        backend=options.backend or "numpy",
-    )
-    runs.start(settings, options.out, progress=not options.quiet)
+    runs.start(train_settings(options, ("epochs", *names)), options.out, progress=not options.quiet)
+
+
+def train_settings(options: argparse.Namespace, names: tuple[str, ...]) -> Any:
+    """The settings of a training on `options.dataset`: the options called `names` that were given, else defaults.
+
+    Raises ArgumentError for options that do not fit together, and DataError for a folder without classes.
+    """
+    from minitorch_cnn import runs
+
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    dataset = options.dataset or "digits"
+    if dataset in RECIPES:
+        _only_for_a_folder(options, [name for name in ("size", "flip", "color_mode") if name in given])
+        return runs.settings_for(dataset, **given)
+    _no_data_beside_folder(options)
+    return runs.settings_for_folder(dataset, **given)
+
+
+def _only_for_a_folder(options, names):
+    from minitorch_cnn.errors import ArgumentError
+
+    for name in names:
+        option, dataset = f"--{name.replace('_', '-')}", options.dataset or "digits"
+        raise ArgumentError(f"{option} is for a folder of your own images, got {dataset}")
+
+
+def _no_data_beside_folder(options):
+    from minitorch_cnn.errors import ArgumentError
+
+    if options.data is not None:
+        raise ArgumentError(f"--data: expected it with a data set by name, got the folder {options.dataset} too")
 
 
 def _fine_tune(options):
     from minitorch_cnn.runs import fine_tune
-    from minitorch_cnn.runs.base import NAMED
 
     names = ("weights", "data", "size", "top_epochs", "all_epochs", "batch_size", "top_rate", "all_rate", "seed")
-    names += ("beside", "backend", "base", "preprocessing")
+    names += ("beside", "backend", "base", "preprocessing", "keep", "class_weights", "flip")
     without_image_warnings()
     if options.resume is not None:
-        _no_settings_beside_resume(options, (*names, "out"))
-        fine_tune.resume(options.resume, progress=not options.quiet)
+        _no_settings_beside_resume(options, (*(name for name in names if name != "all_epochs"), "out"))
+        fine_tune.resume(options.resume, options.all_epochs, progress=not options.quiet)
         return
+    fine_tune.start(fine_tune_settings(options, names), options.out, progress=not options.quiet)
+
+
+def fine_tune_settings(options: argparse.Namespace, names: tuple[str, ...]) -> Any:
+    """The settings of a fine-tuning run: the options called `names` that were given, and the base's own defaults."""
+    from minitorch_cnn.runs import fine_tune
+    from minitorch_cnn.runs.base import NAMED
+
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     base = given.pop("base", "vgg16")
-    base = base.replace("-", "_") if base.replace("-", "_") in NAMED else base
-    fine_tune.start(fine_tune.settings_for(base, **given), options.out, progress=not options.quiet)
+    return fine_tune.settings_for(base.replace("-", "_") if base.replace("-", "_") in NAMED else base, **given)
 
 
 def _no_settings_beside_resume(options, names):

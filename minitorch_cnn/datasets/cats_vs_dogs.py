@@ -8,7 +8,7 @@ images; they are skipped and counted.
 import re
 from pathlib import Path
 
-from minitorch_cnn.datasets.class_folders import classes, existing_folder, followed, labelled_parts
+from minitorch_cnn.datasets.class_folders import HIDDEN, classes, existing_folder, followed, labelled_parts
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.image_folder import WORKERS, lazy_dataset
 from minitorch_cnn.datasets.images import is_file, is_folder
@@ -61,6 +61,16 @@ def cats_vs_dogs(
         "cats_vs_dogs", train, test, height, width, skipped=skipped, test_fraction=test_fraction, seed=seed,
         workers=workers,
     )  # fmt: skip
+
+
+def is_cats_vs_dogs(folder: str | Path) -> bool:
+    """Whether a folder has one of the layouts that `cats_vs_dogs` reads; False if it is none, or has other classes."""
+    folder = Path(folder).expanduser()
+    if is_folder(folder / FOLDER) or any(_flat_files(place, folder, []) for place in (folder / "train", folder)):
+        return True
+    place = folder / "train" if is_folder(folder / "train") else folder
+    names = {path.name.lower().rstrip("s") for path in followed(place, folder, []) if is_folder(path)}
+    return {name for name in names if not name.startswith(HIDDEN)} == set(CLASS_NAMES)
 
 
 def _cached(cache, download, progress, urls):

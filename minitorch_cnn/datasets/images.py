@@ -81,6 +81,12 @@ def check_image(path: str | Path, height: int, width: int) -> None:
         pass
 
 
+def stored_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) in pixels of the image in a file, as it is stored; only the header is read. Raises DataError."""
+    with _opened(path, (1, 1)) as (_, _, (width, height)):
+        return height, width
+
+
 def is_file(path: Path) -> bool:
     """Whether `path` is a regular file; False if it is not a valid path at all."""
     try:

@@ -7,7 +7,7 @@ from minitorch_cnn.network.sequential import Sequential
 
 def cifar10(
     dropout: bool = True, classes: int = 10, seed: int | None = 0, preprocessing: Preprocessing | None = None,
-    algorithm: str = "auto",
+    algorithm: str = "auto", input_shape: tuple[int, int, int] = (32, 32, 3),
 ) -> Sequential:  # fmt: skip
     """32x32x3 -> two convolutions of 32 -> pool -> two convolutions of 64 -> pool -> dense 512 -> softmax.
 
@@ -37,7 +37,7 @@ def cifar10(
             *drop(0.3),
             layers.Dense(classes, activation="softmax"),
         ],
-        input_shape=(32, 32, 3),
+        input_shape=input_shape,
         seed=seed,
         preprocessing=preprocessing,
     )

@@ -1,6 +1,6 @@
 """Recipes: the data, network and settings that `minitorch-cnn train NAME` uses; add an entry to add a recipe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,25 @@ class Recipe:
     weight_decay: float = 5e-4
     augment: dict[str, Any] = field(default_factory=dict)  # arguments of datasets.Augmentation
 
-    def optimizer(self, learning_rate: float, steps: int) -> optimizers.SGD:
-        """SGD with Nesterov momentum, whose learning rate rises and falls once over `steps` steps."""
-        schedule = schedules.OneCycle(learning_rate, steps)
+    def optimizer(self, learning_rate: float, *ends: int) -> optimizers.SGD:
+        """SGD with Nesterov momentum, whose learning rate rises and falls once up to each of the steps `ends`."""
+        schedule = schedules.OneCycle(learning_rate, ends[0]) if len(ends) == 1 else Cycles(learning_rate, ends)
         return optimizers.SGD(schedule, momentum=self.momentum, nesterov=True, weight_decay=self.weight_decay)
+
+
+class Cycles(schedules.Schedule):
+    """One cycle after another, for a training that is continued: each rises to half the rate of the one before.
+
+    Arguments: `maximum` of the first; `ends`, the numbers of steps, rising, after which the cycles end.
+    """
+
+    def __init__(self, maximum: float, ends: Sequence[int]) -> None:
+        self.maximum, self.ends = maximum, list(ends)
+
+    def __call__(self, step: int) -> float:
+        number = sum(step >= end for end in self.ends[:-1])
+        first = self.ends[number - 1] if number else 0
+        return schedules.OneCycle(self.maximum * 0.5**number, self.ends[number] - first)(step - first)
 
 
 def _digits(data, progress):
@@ -89,3 +104,29 @@ RECIPES = {
         augment={"flip": True, "shift": 0.1, "zoom": 0.1},
     ),
 }
+
+SMALL = 64  # pixels; larger images of your own get the network for photos
+OWN_EPOCHS = 25
+
+
+def of_folder(title: str, size: int, seed: int, flip: bool, color_mode: str = "rgb") -> Recipe:
+    """The recipe for a folder of your own images, scaled to `size` x `size`.
+
+    Up to 64 pixels it trains the network for CIFAR-10, for larger images that for Cats vs Dogs. `seed` chooses the
+    images that are set aside for testing, if the folder does not say which; `flip` lets mirror images count as well;
+    `color_mode` is "rgb" or "grayscale", for a network with one input channel.
+    Its learning rate is for its batch size; other batches need one that is larger or smaller in proportion.
+    """
+
+    def load(data, progress):
+        return datasets.image_folder(data, size, size, seed=seed, color_mode=color_mode)
+
+    def model(dataset, seed):
+        every = max(1, len(dataset.train_images) // 500)
+        net = models.cifar10 if size <= SMALL else models.cats_vs_dogs
+        preprocessing = Standardize.of(dataset.train_images[::every])
+        shape, classes = dataset.train_images.shape[1:], len(dataset.class_names)
+        return net(classes=classes, input_shape=shape, seed=seed, preprocessing=preprocessing)
+
+    augment = {"flip": flip, "shift": 0.1, "zoom": 0.1}
+    return Recipe(title, load, model, epochs=OWN_EPOCHS, batch_size=64, learning_rate=0.02, augment=augment)

@@ -8,12 +8,14 @@ from minitorch_cnn.network.sequential import Sequential
 
 
 def transfer_net(
-    weights: str | Path | None = None, input_shape: tuple[int, int, int] = (150, 150, 3), seed: int | None = 0
-) -> Sequential:
+    weights: str | Path | None = None, input_shape: tuple[int, int, int] = (150, 150, 3), seed: int | None = 0,
+    classes: int = 2,
+) -> Sequential:  # fmt: skip
     """150x150x3 -> VGG16 up to `block5_pool`, frozen -> dense 256 -> dropout 0.5 -> dense 1, sigmoid.
 
-    `weights` is the path of VGG16's weights without the top; None leaves the base with random weights drawn from
-    `seed`, which is useful only for trying things out. Raises the same errors as `vgg16`.
+    For more than two `classes` it ends in a softmax. `weights` is the path of VGG16's weights without the top; None
+    leaves the base with random weights drawn from `seed`, which is useful only for trying things out. Raises the same
+    errors as `vgg16`.
     """
     base = vgg16(include_top=False, input_shape=input_shape, seed=seed, weights=weights)
     model = base.extend(
@@ -21,7 +23,7 @@ def transfer_net(
             layers.Flatten(),
             layers.Dense(256, activation="relu"),
             layers.Dropout(0.5),
-            layers.Dense(1, activation="sigmoid"),
+            layers.Dense(1, activation="sigmoid") if classes == 2 else layers.Dense(classes, activation="softmax"),
         ]
     )
     return model.freeze(through="block5_pool")

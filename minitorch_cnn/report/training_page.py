@@ -13,7 +13,7 @@ from minitorch_cnn.arrays import Array, on_host
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.engine.metrics import confusion_matrix
 from minitorch_cnn.engine.passes import need_gradients
-from minitorch_cnn.models.recipes import Recipe
+from minitorch_cnn.models.recipes import RECIPES, Recipe
 from minitorch_cnn.network.sequential import Sequential
 from minitorch_cnn.report.run import History, LayerRow, Run, Sample
 from minitorch_cnn.report.run_page import write_report
@@ -29,26 +29,21 @@ def write_training_report(
     dataset: Dataset,
     history: History,
     probabilities: np.ndarray,
+    notes: Sequence[str] = (),
 ) -> Path:
     """Writes the page of a training run to `path` and returns the path.
 
-    `probabilities` (N, classes) are the model's predictions for the test images.
+    `probabilities` (N, classes) are the model's predictions for the test images; `notes` are sentences for its end.
     """
     predicted = probabilities.argmax(axis=1)
     names = dataset.class_names
     accuracy = float(np.mean(predicted == dataset.test_labels))
     seconds = sum(history.get("seconds", []))
-    data = f" --data {shlex.quote(settings.data)}" if settings.data else ""
-    name = "" if settings.dataset == "digits" else f" {settings.dataset}"
-    again = (
-        f"minitorch-cnn train{name}{data} --epochs {settings.epochs} --batch-size {settings.batch_size}"
-        f" --learning-rate {settings.learning_rate:g} --seed {settings.seed}"
-    )
     run = Run(
         title=recipe.title,
         subtitle=str(dataset),
         commands=[
-            ("Repeat this run from the start", again),
+            *repeat(path, settings),
             ("Classify an image", f"minitorch-cnn predict {shlex.quote(str(path.parent))} IMAGE"),
         ],
         facts=[
@@ -67,8 +62,30 @@ def write_training_report(
         samples=samples(dataset.test_images, dataset.test_labels, probabilities, names),
         filters=first_filters(model),
         skipped=[str(name) for name in dataset.skipped],
+        notes=notes,
     )
     return write_report(run, path)
+
+
+def repeat(path: Path, settings: Any) -> list[tuple[str, str]]:
+    """The commands that repeat a run of `minitorch-cnn train`: the first, and one for each time it was continued."""
+    own = settings.dataset not in RECIPES
+    name = "" if settings.dataset == "digits" else settings.data if own else settings.dataset
+    first, *later = [*filter(None, settings.earlier.split(",")), str(settings.epochs)]
+    given = {
+        "data": None if own else settings.data, "epochs": first, "batch-size": settings.batch_size,
+        "learning-rate": f"{settings.learning_rate:g}", "seed": settings.seed, "size": settings.size or None,
+        "keep": settings.keep if own or settings.keep != "last" else None, "class-weights": settings.class_weights,
+        "color-mode": settings.color_mode if own else None,
+    }  # fmt: skip
+    words = [shlex.quote(name)] if name else []
+    words += [f"--{option} {shlex.quote(str(value))}" for option, value in given.items() if value is not None]
+    words += ["--no-flip"] if own and not settings.flip else []
+    run = shlex.quote(str(path.parent))
+    return [
+        ("Repeat this run from the start", " ".join(["minitorch-cnn train", *words])),
+        *(("Then train it further", f"minitorch-cnn train --resume {run} --epochs {epochs}") for epochs in later),
+    ]
 
 
 def layer_rows(model: Sequential) -> list[LayerRow]:
@@ -120,7 +137,10 @@ def samples(
 
 
 def first_filters(model: Any) -> np.ndarray | None:
-    """The kernel (KH, KW, 3, K) of the first layer that has one, if it is a convolution of colour images, else None."""
+    """The kernel (KH, KW, C, K) of the first layer that has one, if it is a convolution of images, else None.
+
+    C is 3 for images in colour and 1 for grey ones.
+    """
     kernels = (layer.parameters["kernel"] for layer in model.layers if "kernel" in layer.parameter_shapes())
     kernel = next(kernels, None)
-    return np.array(on_host(kernel)) if kernel is not None and kernel.ndim == 4 and kernel.shape[2] == 3 else None
+    return np.array(on_host(kernel)) if kernel is not None and kernel.ndim == 4 and kernel.shape[2] in (1, 3) else None

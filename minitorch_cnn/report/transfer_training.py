@@ -35,37 +35,40 @@ def write_transfer_training_report(
     settings: Any,
     begun: Any,
     dataset: Dataset,
-    top: History,
-    everything: History,
+    histories: tuple[History, History],
+    accuracies: tuple[float, float],
     probabilities: np.ndarray,
     base: Sequence[str],
     before: np.ndarray | None,
+    notes: Sequence[str] = (),
 ) -> Path:
     """Writes the page of a fine-tuning run to `path` and returns the path.
 
-    Arguments: `begun`, the network and what is known of its base (`runs/base.py`); `top` and `everything`, the
-    histories of the two phases; `probabilities` (N, classes) of the model for the test images; `base`, the names of the
-    layers whose weights came from the file; `before`, the kernel of the first convolution in that file, None if it is
-    not one of colours.
+    Arguments: `begun`, the network and what is known of its base (`runs/base.py`); `histories` of the two phases, the
+    second empty if there was none, and the `accuracies` that they have reached; `probabilities` (N, classes) of the
+    model for the test images; `base`, the names of the layers whose weights came from the file; `before`, the kernel of
+    the first convolution in that file, None if it is not one of colours; `notes`, sentences for the end of the page.
     """
-    model = begun.model
+    model, (top, everything), cats = begun.model, histories, list(dataset.class_names) == ["cat", "dog"]
     rows = layer_rows(model)
     kept = sum(row.name in begun.kept for row in rows)
     frozen = dict.fromkeys(base, "frozen")
-    phases = [Phase("base frozen", top, frozen, detail=f"{begun.rule} {settings.top_rate:g}, features computed once")]
+    detail = f"{begun.rule} {settings.top_rate:g}, features computed once"
+    phases = [Phase("base frozen", top, frozen, accuracies[0], detail)]
     if settings.all_epochs:
         norms = sum(row.kind == "BatchNorm" for row in rows[:kept])
-        detail = f"{begun.rule} {settings.all_rate:g}, photos flipped{', batch norms frozen' if norms else ''}"
-        phases.append(Phase("everything trained", everything, detail=detail))
+        extra = [", photos flipped"] * settings.flip + [", batch norms frozen"] * bool(norms)
+        detail = f"{begun.rule} {settings.all_rate:g}{''.join(extra)}"
+        phases.append(Phase("everything trained", everything, accuracy=accuracies[1], detail=detail))
     images, labels, names = dataset.test_images, dataset.test_labels, dataset.class_names
     predicted = probabilities.argmax(axis=1)
     scratch = read_history(settings.beside) if settings.beside else {}
     run = TransferRun(
-        title="Cats vs Dogs by transfer learning",
+        title=f"{'Cats vs Dogs' if cats else dataset.name} by transfer learning",
         subtitle=str(dataset),
         facts=[("photos", "x".join(map(str, model.input_shape[:2]))), ("seed", str(settings.seed))],
         base=begun.title,
-        references=[LECTURE],
+        references=[LECTURE] if cats else [],
         input_shape=model.input_shape,
         kept=rows[:kept],
         tossed=begun.tossed,
@@ -82,7 +85,7 @@ def write_transfer_training_report(
         explanations=explanations(model, images, labels, probabilities, names, last_map(model, begun.kept)),
         skipped=[str(name) for name in dataset.skipped],
         commands=commands(path, settings),
-        notes=begun.notes,
+        notes=[*begun.notes, *notes],
     )
     return write_transfer_report(run, path)
 
@@ -112,7 +115,7 @@ def explanations(
         for i in [j for j in surest if predicted[j] == labels[j] == number][: EXPLAINED // 4 + 1]
     ]
     found = []
-    for i in [*right, *wrong][:EXPLAINED]:
+    for i in [*right[: EXPLAINED - min(len(wrong), 2)], *wrong][:EXPLAINED]:
         image = images[i]
         answer = int(predicted[i])
         sample = Sample(image, names[labels[i]], names[answer], float(confidence[i]), bool(answer == labels[i]))
@@ -134,11 +137,14 @@ def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
         "top-rate": f"{settings.top_rate:g}",
         "all-rate": f"{settings.all_rate:g}",
         "seed": settings.seed,
+        "keep": None if settings.keep == "best" else settings.keep,
+        "class-weights": settings.class_weights,
     }
     options = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given.items() if value is not None)
+    options += "" if settings.flip else " --no-flip"
     return [
         ("Repeat this run from the start", f"minitorch-cnn fine-tune {options}"),
-        ("Classify a photo as cat or dog", f"minitorch-cnn predict {shlex.quote(str(path.parent))} PHOTO"),
+        ("Classify photos", f"minitorch-cnn predict {shlex.quote(str(path.parent))} PHOTO..."),
     ]
 
 

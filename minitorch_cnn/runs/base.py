@@ -86,16 +86,16 @@ class Start:
     notes: Sequence[str] = ()
 
 
-def start_of(settings: Any) -> Start:
-    """The network that fine-tuning with these settings starts from.
+def start_of(settings: Any, classes: int = 2) -> Start:
+    """The network that fine-tuning with these settings starts from, with a new top for so many `classes`.
 
     Raises ArgumentError for an unknown base or preprocessing, or if weights are missing; WeightsError if a file cannot
     be read or does not fit; ShapeError if the network cannot take images of that size.
     """
     check_base(settings)
     if settings.base not in NAMED:
-        return _in_file(settings)
-    return _vgg16(settings) if settings.base == "vgg16" else _named(settings)
+        return _in_file(settings, classes)
+    return _vgg16(settings, classes) if settings.base == "vgg16" else _named(settings, classes)
 
 
 def check_base(settings: Any) -> None:
@@ -113,9 +113,9 @@ def check_base(settings: Any) -> None:
         raise ArgumentError(f"--weights: {base} holds its own weights, got {settings.weights:.60} too")
 
 
-def _vgg16(settings: Any) -> Start:
+def _vgg16(settings: Any, classes: int) -> Start:
     shape = (settings.size, settings.size, 3)
-    model = models.transfer_net(weights=settings.weights, input_shape=shape, seed=settings.seed)
+    model = models.transfer_net(weights=settings.weights, input_shape=shape, seed=settings.seed, classes=classes)
     rows = layer_rows(model)
     last = max(index for index, row in enumerate(rows) if row.parameters and row.state != "trained")
     kept = 1 + next(index for index in range(last, len(rows)) if rows[index].kind == "MaxPool2D")
@@ -123,7 +123,7 @@ def _vgg16(settings: Any) -> Start:
     return Start(NAMED["vgg16"], model, names, TOSSED, settings.weights, "SGD", [VGG16_LICENCE])
 
 
-def _named(settings: Any) -> Start:
+def _named(settings: Any, classes: int) -> Start:
     make, shape = getattr(models, settings.base), (settings.size, settings.size, 3)
     rows = layer_rows(make(input_shape=shape))
     try:
@@ -133,11 +133,11 @@ def _named(settings: Any) -> Start:
             whole = make(input_shape=shape, seed=settings.seed, weights=settings.weights)
         except WeightsError:
             raise error from None
-    model = models.with_new_top(whole)
+    model = models.with_new_top(whole, classes)
     return _started(NAMED[settings.base], model, rows, settings.weights)
 
 
-def _in_file(settings: Any) -> Start:
+def _in_file(settings: Any, classes: int) -> Start:
     path = settings.base
     whole = model_in_file(path, settings.seed, settings.size, settings.preprocessing)
     require_preprocessing(path, whole, settings.preprocessing)
@@ -145,7 +145,7 @@ def _in_file(settings: Any) -> Start:
         raise ShapeError(f"{path}: its input is {whole.input_shape}, expected (H, W, 3) for photos")
     rows = layer_rows(whole)
     try:
-        model = models.with_new_top(whole, size=(settings.size, settings.size) if settings.size else None)
+        model = models.with_new_top(whole, classes, size=(settings.size, settings.size) if settings.size else None)
     except UserError as error:
         raise type(error)(f"{path}: {error}") from None
     return _started(Path(path).name, model, rows, path)

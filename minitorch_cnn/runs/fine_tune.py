@@ -9,7 +9,7 @@ Each phase has its own checkpoint in the run folder, so `--resume` continues the
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,16 @@ import numpy as np
 
 from minitorch_cnn import datasets, models, parallel
 from minitorch_cnn.arrays import library
+from minitorch_cnn.datasets.cats_vs_dogs import is_cats_vs_dogs
 from minitorch_cnn.engine.metrics import class_probabilities
-from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.report.training_page import first_filters
 from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
 from minitorch_cnn.runs.base import MOMENTUM, check_base, recipe_of, start_of
 from minitorch_cnn.runs.folder import RunFolder
+from minitorch_cnn.runs.keeping import check_choices, keeping, kept_epoch, notes, weights_of, write_predictions
+from minitorch_cnn.runs.own_folder import survey, uneven
 from minitorch_cnn.runs.train import CHECKPOINT_SECONDS, command_line, gather_skipped, write_report
 from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.callbacks import Checkpoint, CSVLog
@@ -49,6 +52,9 @@ class FineTuneSettings:
     backend: str = "numpy"
     base: str = "vgg16"  # a name in `base.NAMED`, or a file
     preprocessing: str | None = None  # of a file that does not say it
+    keep: str = "best"  # which epoch's weights each phase keeps: the best has the lowest validation loss; or the last
+    class_weights: str | None = None  # "balanced": every class counts alike
+    flip: bool = True  # whether the second phase trains on mirror images too
 
 
 def settings_for(base: str, **given: Any) -> FineTuneSettings:
@@ -67,12 +73,49 @@ def start(settings: FineTuneSettings, out: str | Path | None = None, progress: b
     return _run(folder, settings, progress, ranks, fresh=True)
 
 
-def resume(path: str | Path, progress: bool = True) -> RunFolder:
-    """Continue an interrupted fine-tuning run; returns the run folder."""
+def resume(path: str | Path, all_epochs: int | None = None, progress: bool = True) -> RunFolder:
+    """Continue an interrupted fine-tuning run; returns the run folder.
+
+    With `all_epochs` the second phase, finished or not, is continued up to so many epochs in all.
+    """
     ranks = parallel.world()
     folder = RunFolder(path)
-    settings = ranks.from_first(lambda: folder.read_settings(FineTuneSettings))
+    settings = ranks.from_first(lambda: _settings_of(folder, all_epochs))
     return _run(folder, settings, progress, ranks, fresh=False)
+
+
+def _settings_of(folder, all_epochs):
+    """The settings in a run folder, with more epochs of the second phase if `all_epochs` is not None."""
+    settings = folder.read_settings(FineTuneSettings)
+    try:
+        check_choices(settings)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder.config}: {error}") from None
+    if all_epochs is None or all_epochs == settings.all_epochs:
+        return settings
+    if all_epochs < settings.all_epochs:
+        least = f"at least the {settings.all_epochs} epochs for all layers that this run has"
+        raise ArgumentError(f"--resume: expected {least}, got {all_epochs}")
+    return replace(settings, all_epochs=all_epochs)
+
+
+def own_classes(settings: FineTuneSettings) -> int | None:
+    """The number of classes in a folder of the user's own; None if the photos are cats and dogs.
+
+    Raises DataError if there is no such folder, or if it has fewer than two classes or too many.
+    """
+    if settings.data is None or is_cats_vs_dogs(settings.data):
+        return None
+    return len(survey("fine-tune", settings.data).counts)
+
+
+def load_photos(
+    settings: FineTuneSettings, own: int | None, shape: tuple[int, int, int], progress: bool
+) -> datasets.Dataset:
+    """The photos as a Dataset of images of `shape` (H, W, 3): cats and dogs, or a folder with `own` classes."""
+    if own:
+        return datasets.image_folder(settings.data or "", *shape[:2], seed=settings.seed)
+    return datasets.cats_vs_dogs(settings.data, *shape[:2], progress=progress)
 
 
 def _run(folder, settings, progress, ranks, fresh):
@@ -89,15 +132,14 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
 
     if settings.beside is not None:
         read_history(settings.beside)  # raises an error now, not after the training, if the run is missing
-    begun = start_of(settings)
+    own = ranks.from_first(lambda: own_classes(settings))
+    begun = start_of(settings, own or 2)
     model = begun.model.to(settings.backend)
-
-    def load():
-        return datasets.cats_vs_dogs(settings.data, *model.input_shape[:2], progress=progress)
-
-    dataset = ranks.in_turn(load)
+    dataset = ranks.in_turn(lambda: load_photos(settings, own, model.input_shape, progress))
     tell(dataset)
-    if fresh and ranks.reports:
+    if not settings.class_weights and (line := uneven(dataset.train_labels, dataset.class_names)):
+        tell(line)
+    if ranks.reports and (fresh or folder.read_settings(FineTuneSettings) != settings):
         folder.write_config(settings, model)
     tell(f"run folder: {printable(folder.path)}")
     base = [layer.name for layer in model.layers if layer.parameters and not layer.trainable]
@@ -115,7 +157,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
         raise CheckpointError(
             f"{folder.path}: the frozen base differs from the one in {begun.source}; was the file replaced?"
         )
-    top_accuracy = _last(top, "val_accuracy")
+    top_accuracy = _kept(settings, top)
     same = f"all {len(base)} base layers still equal the file's, bit for bit"
     tell(f"base frozen: validation accuracy {top_accuracy:.4f}; {same}")
 
@@ -124,7 +166,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
         norms = models.unfreeze_base(model)
         but = f", except the {len(norms)} batch norms, which keep their statistics" if norms else ""
         tell(f"\nphase 2: all layers learn, at a low learning rate{but}")
-        everything = phase("all", settings.all_rate, settings.all_epochs, datasets.Augmentation(flip=True))
+        everything = phase("all", settings.all_rate, settings.all_epochs, datasets.Augmentation(flip=settings.flip))
     dataset = gather_skipped(dataset, ranks)
     if not ranks.reports:
         return folder
@@ -132,13 +174,15 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     folder.save_model(model, dataset.class_names)
     probabilities = class_probabilities(model.predict(dataset.test_images, batch_size=settings.batch_size))
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
+    write_predictions(folder, dataset, probabilities)
     after = f", {accuracy:.4f} after fine-tuning" if settings.all_epochs else ""
     say(f"validation accuracy {top_accuracy:.4f} with the base frozen{after}")
     write_report(
         folder,
         command,
         lambda: write_transfer_training_report(
-            folder.report, settings, begun, dataset, top, everything, probabilities, base, filters_before
+            folder.report, settings, begun, dataset, (top, everything), (top_accuracy, accuracy), probabilities, base,
+            filters_before, notes(settings, everything or top),
         ),
     )
     return folder
@@ -153,13 +197,19 @@ def _phase(folder, name, model, dataset, settings, rate, epochs, augment, progre
         epochs=epochs,
         batch_size=settings.batch_size,
         validation=(dataset.test_images, dataset.test_labels),
+        class_weight=weights_of(settings, dataset),
         augment=augment,
-        callbacks=[CSVLog(folder.path / f"history-{name}.csv"), Checkpoint(path, CHECKPOINT_SECONDS, command)],
+        callbacks=[
+            *keeping(settings, epochs),
+            CSVLog(folder.path / f"history-{name}.csv"),
+            Checkpoint(path, CHECKPOINT_SECONDS, command),
+        ],
         progress=progress,
         resume=path if ranks.from_first(lambda: not fresh and checkpoint.exists(path)) else None,
         ranks=ranks,
     )
 
 
-def _last(history, name):
-    return history[name][-1] if history.get(name) else float("nan")
+def _kept(settings, history):
+    """The validation accuracy of the weights that a phase has kept."""
+    return history["val_accuracy"][kept_epoch(settings, history)] if history.get("val_accuracy") else float("nan")

@@ -5,6 +5,7 @@ checkpoint.npz   the state of the training; replaced again and again while it ru
 history.csv      one row per epoch
 model.npz        the trained model, for `predict`
 report.html      the report to open in a browser
+predictions.csv  what the model says to each test image, if these are files
 """
 
 import contextlib
@@ -43,7 +44,7 @@ class RunFolder:
         self.path = Path(os.path.expanduser(path))
         self.config, self.checkpoint = self.path / "config.json", self.path / "checkpoint.npz"
         self.history, self.model = self.path / "history.csv", self.path / "model.npz"
-        self.report = self.path / "report.html"
+        self.report, self.predictions = self.path / "report.html", self.path / "predictions.csv"
 
     @classmethod
     def fresh(cls, name: str, path: str | Path | None = None) -> "RunFolder":
@@ -148,6 +149,8 @@ def _checked(settings):
         if kind in (int, float):
             number = isinstance(value, (int, kind)) and not isinstance(value, bool)
             good = number and (name in NEVER_ZERO) <= value < 2**63
+        elif kind is bool:
+            good = isinstance(value, bool)
         else:
             good = isinstance(value, kind) and len(value or "") <= LONGEST_PATH
         if not good:

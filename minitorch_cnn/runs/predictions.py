@@ -21,7 +21,7 @@ from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.network.cost import images_at_once
 from minitorch_cnn.runs.answers import gives_probabilities
-from minitorch_cnn.runs.input_images import grey, image_shape
+from minitorch_cnn.runs.input_images import image_shape
 
 MOST_AT_ONCE = 128  # images in a batch
 ENDINGS = (
@@ -65,7 +65,7 @@ def predict_files(
 
     def read(path):
         try:
-            return load_image(path, height, width)
+            return load_image(path, height, width, "grayscale" if channels == 1 else "rgb")
         except DataError as error:
             return error
 
@@ -74,13 +74,12 @@ def predict_files(
             some = files[start : start + at_once]
             images = list(pool.map(read, some))
             good = [image for image in images if not isinstance(image, DataError)]
-            answers = iter(_answers(model, np.stack(good), channels, at_once, flips) if good else ())
+            answers = iter(_answers(model, np.stack(good), at_once, flips) if good else ())
             for path, image in zip(some, images):
                 yield path, image if isinstance(image, DataError) else next(answers)
 
 
-def _answers(model, images, channels, at_once, flips):
-    images = images if channels == 3 else grey(images)
+def _answers(model, images, at_once, flips):
     answers = model.predict(images, batch_size=at_once)
     if flips:
         answers = (answers + model.predict(np.ascontiguousarray(images[:, :, ::-1]), batch_size=at_once)) / 2

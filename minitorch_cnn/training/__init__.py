@@ -8,6 +8,7 @@ callbacks       early stopping, learning rates, logs and checkpoints; callback: 
 weights         class weights and sample weights; validation: which images are held out
 checkpoint      the file; state: what is in it; facts: how it is checked when it is read
 settings_record what a resumed training must have in common with the saved one; data_record: its data
+learning_rates  the learning-rate finder
 features        the output of a frozen base, computed once; learner: the part of the model above it
 progress        the progress bar
 interrupts      Ctrl-C and other signals that end a training
@@ -19,6 +20,7 @@ gpu_memory      the message when a GPU runs out of memory
 """
 
 from minitorch_cnn.errors import TrainingError
+from minitorch_cnn.training.learning_rates import LearningRates, find_learning_rate
 from minitorch_cnn.training.loop import Trainer, fit
 
-__all__ = ["Trainer", "TrainingError", "fit"]
+__all__ = ["LearningRates", "Trainer", "TrainingError", "find_learning_rate", "fit"]

@@ -2,9 +2,9 @@
 
 A training can continue to the same bits only with the settings that it began with. These may change: what decides only
 speed or what is shown (`workers`, `progress`, `cache_features`, the number of processes, the device, the algorithm of a
-convolution), the settings of callbacks, and the number of `epochs`. With a constant learning rate, or a schedule over a
-given number of steps, a training may be continued for longer. If the schedule was made from the number of epochs, it
-has another number of steps then, and the training is refused.
+convolution), the settings of callbacks, the number of `epochs`, and the learning rates of steps that are not taken yet.
+So with a constant learning rate, or a schedule over a given number of steps, a training may be continued for longer. If
+the schedule was made from the number of epochs, the steps before had other rates, and the training is refused.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import json
 import math
 from typing import Any
 
+from minitorch_cnn.engine.schedules import SCHEDULES, Schedule
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.training.callbacks import LearningRate, ReduceLROnPlateau
 
+COMPARED = 1000  # steps whose learning rates are compared
 BY_CALLBACK = (LearningRate, ReduceLROnPlateau)  # these decide the learning rate, not the optimizer's schedule
 LONGEST = 120  # characters of a setting in a message
 
@@ -48,6 +50,25 @@ def changed(stored: dict[str, Any], own: dict[str, Any]) -> list[str]:
     pairs = [(name, stored.get(name), own.get(name)) for name in names]
     return [f"{name} was {_words(before, now)} in the run and is now {_words(now, before)}"
             for name, before, now in pairs if not _same(before, now)]  # fmt: skip
+
+
+def with_rates_to_come(stored: dict[str, Any], trainer: Any, steps: int) -> dict[str, Any]:
+    """The `stored` record with the learning rate of `trainer`, if its schedule gives the first `steps` steps theirs.
+
+    If the rates of steps already taken differ, or a callback sets them, the record is returned unchanged.
+    """
+    schedule, before = trainer.optimizer.schedule, stored.get("learning_rate")
+    kinds = {**SCHEDULES, type(schedule).__name__: type(schedule)}
+    by_callback = any(isinstance(callback, BY_CALLBACK) for callback in trainer.callbacks)
+    if by_callback or not isinstance(schedule, Schedule) or not isinstance(before, dict):
+        return stored
+    try:
+        earlier = kinds[before["kind"]](**{name: value for name, value in before.items() if name != "kind"})
+        taken = range(0, steps, max(1, steps // COMPARED))
+        same = all(math.isclose(earlier(step), schedule(step), rel_tol=1e-9) for step in taken)
+    except (TypeError, ValueError, ArithmeticError, LookupError):  # the file may hold anything
+        return stored
+    return {**stored, "learning_rate": _described(schedule)} if same else stored
 
 
 def _described(thing):

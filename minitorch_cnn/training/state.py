@@ -14,7 +14,7 @@ from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.data_record import data_records, difference
 from minitorch_cnn.training.facts import check_facts
 from minitorch_cnn.training.progress import say
-from minitorch_cnn.training.settings_record import changed, settings_record
+from minitorch_cnn.training.settings_record import changed, settings_record, with_rates_to_come
 
 MOST = 3  # differences that a message lists
 OLDER = "written by an older version, which did not record its data and settings, so they are not compared"
@@ -100,7 +100,8 @@ class TrainingState:
         with _one_line(path):
             if "settings" in facts:
                 other_data = difference(facts["data"], self.records["data"])
-                others = [other_data] if other_data else changed(facts["settings"], self.records["settings"])
+                settings = with_rates_to_come(facts["settings"], self, facts["steps"])
+                others = [other_data] if other_data else changed(settings, self.records["settings"])
             else:
                 stored = {name: facts[name] for name in ("seed", "batch_size", "images", "optimizer")}
                 own = {**self.records["settings"], "images": len(self.batches.images)}

@@ -46,7 +46,7 @@ def tuned(tmp_path_factory, photos, weights):
 def test_both_phases_leave_their_traces(tuned):
     assert {path.name for path in tuned.iterdir()} == {
         "config.json", "history-top.csv", "history-all.csv", "checkpoint-top.npz", "checkpoint-all.npz", "model.npz",
-        "report.html",
+        "report.html", "predictions.csv",
     }  # fmt: skip
     assert len((tuned / "history-top.csv").read_text().splitlines()) == 3
     assert len((tuned / "history-all.csv").read_text().splitlines()) == 2
