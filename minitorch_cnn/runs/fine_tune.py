@@ -181,8 +181,16 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
         folder,
         command,
         lambda: write_transfer_training_report(
-            folder.report, settings, begun, dataset, (top, everything), (top_accuracy, accuracy), probabilities, base,
-            filters_before, notes(settings, everything or top),
+            folder.report,
+            settings,
+            begun,
+            dataset,
+            (top, everything),
+            (top_accuracy, accuracy),
+            probabilities,
+            base,
+            filters_before,
+            notes(settings, everything or top),
         ),
     )
     return folder
