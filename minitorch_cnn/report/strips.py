@@ -24,8 +24,9 @@ def draw_strip(number: int, phase: Phase, spans: Sequence[Span], y: float, hatch
     start, end = (spans[0][0], spans[-1][1]) if spans else (0, 0)
     trained = f"trains {short_number(phase.trained_parameters(layers))} parameters"
     room = int((end - start) / LETTER - len(trained) - 3)  # letters of the name for which there is room beside it
+    name = shorten(phase.name, min(20, max(1, room)))
     parts = [
-        label(f"{number} {shorten(phase.name, min(20, max(1, room)))}", start, y + 12, size=14, weight=600, colour=colour("ink")),
+        label(f"{number} {name}", start, y + 12, size=14, weight=600, colour=colour("ink")),
         label(trained, end, y + 12, size=13, anchor="end", colour=colour("muted")),
     ]
     parts += [draw_piece(state, left, right, y + 20, hatch) for state, left, right in pieces(spans, phase)]
