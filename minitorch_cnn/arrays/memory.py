@@ -1,7 +1,7 @@
 """Memory for results, used again as soon as nobody holds the array that lay in it.
 
 New memory is slow: the operating system has to find every page of it and fill it with zeros, which for the feature maps
-of a large network takes up to a fifth of a training step. But from one step to the next, arrays of the same sizes come
+of a large network is a good part of a training step. But from one step to the next, arrays of the same sizes come
 and go. So a piece of memory is kept when its array is gone, and the next array of about that size lies in it. Python
 itself knows whether an array is gone: then nothing refers to the memory except its piece.
 
