@@ -144,7 +144,7 @@ def test_a_preprocessing_that_is_not_known():
 def test_right_answers(prediction, labels, classes, correct):
     prediction = np.array(prediction)
     assert metrics.predicted_classes(prediction).tolist() == classes
-    assert metrics.count_correct(prediction, labels) == correct
+    assert metrics.right_classes(prediction, np.array(labels)).sum() == correct
 
 
 def test_confusion_matrix():
