@@ -77,7 +77,7 @@ KINDS = {
     "convolution, ReLU and pool": lambda n: ([layers.Conv2D(17, 3, activation="relu"), layers.MaxPool2D(2)], (n, n, 3)),
     "max pool": lambda n: ([layers.MaxPool2D(2)], (n, n, 3)),
     "max pool, overlapping": lambda n: ([layers.MaxPool2D(9, 1)], (n, n, 3)),
-    "max pool, padded": lambda n: ([layers.MaxPool2D(3, 2, padding=n)], (3, 4, 3)),
+    "max pool, padded": lambda n: ([layers.MaxPool2D(3, 2, padding=2)], (n, n, 3)),
     "max pool of n x n": lambda n: ([layers.MaxPool2D(n)], (n, n, 1)),
     "average pool": lambda n: ([layers.AveragePool2D(2)], (n, n, 1)),
     "average pool of n x n": lambda n: ([layers.AveragePool2D(n)], (n, n, 1)),

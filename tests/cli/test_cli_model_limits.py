@@ -127,7 +127,7 @@ def test_predict_takes_as_many_at_once_as_fit(tmp_path, monkeypatch):
     RunFolder(tmp_path).save_model(model, ["a", "b"])
     Image.fromarray(np.zeros((9, 8, 3), np.uint8)).save(tmp_path / "a.png")
     sizes = []
-    monkeypatch.setattr("minitorch_cnn.network.cost.images_at_once", lambda model: 3)
+    monkeypatch.setattr("minitorch_cnn.runs.predictions.images_at_once", lambda model: 3)
     forward = Sequential._predict_batch
     monkeypatch.setattr(Sequential, "_predict_batch", lambda self, x: sizes.append(len(x)) or forward(self, x))
     assert main(["predict", str(tmp_path), *[str(tmp_path / "a.png")] * 7]) == 0

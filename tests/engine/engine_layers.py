@@ -27,7 +27,7 @@ LAYERS = {
     "max pool, padding of each side": (lambda: layers.MaxPool2D(3, 2, ((1, 0), (0, 2))), IMAGE),
     "average pool": (lambda: layers.AveragePool2D((2, 3)), IMAGE),
     "average pool, overlapping, same": (lambda: layers.AveragePool2D(3, (1, 2), "same"), IMAGE),
-    "average pool, padding": (lambda: layers.AveragePool2D(2, 3, ((1, 0), (2, 1))), IMAGE),
+    "average pool, padding": (lambda: layers.AveragePool2D((2, 3), 3, ((1, 0), (2, 1))), IMAGE),
     "global average pool": (lambda: layers.GlobalAveragePool2D(), IMAGE),
     "batch norm": (lambda: layers.BatchNorm(), (3, 2, 4)),
     "batch norm after dense": (lambda: layers.BatchNorm(momentum=0.5, epsilon=0.1), (5,)),

@@ -17,12 +17,13 @@ def base(input_shape, seed):
     return Sequential(stack, input_shape, seed=seed, preprocessing=Caffe())
 
 
-def small_transfer_net(weights=None, input_shape=(SIZE, SIZE, 3), seed=0):
+def small_transfer_net(weights=None, input_shape=(SIZE, SIZE, 3), seed=0, classes=2):
     """A small replacement for `models.transfer_net`."""
     below = base(input_shape, seed)
     if weights is not None:
         below.load_weights(weights)
-    top = [layers.Flatten(), layers.Dense(4, activation="relu"), layers.Dropout(0.3), layers.Dense(1, "sigmoid")]
+    top = [layers.Flatten(), layers.Dense(4, activation="relu"), layers.Dropout(0.3)]
+    top.append(layers.Dense(1, "sigmoid") if classes == 2 else layers.Dense(classes, "softmax"))
     return below.extend(top).freeze(through="block5_pool")
 
 

@@ -32,7 +32,7 @@ def small_net(dataset, seed):
     return Sequential(stack, dataset.train_images.shape[1:], seed=seed)
 
 
-def small_transfer_net(weights=None, input_shape=(150, 150, 3), seed=0):
+def small_transfer_net(weights=None, input_shape=(150, 150, 3), seed=0, classes=2):
     """As `models.transfer_net`, with a base of one convolution."""
     if max(input_shape) > WIDEST:
         raise DataError("not while fuzzing")
@@ -42,7 +42,8 @@ def small_transfer_net(weights=None, input_shape=(150, 150, 3), seed=0):
     )  # fmt: skip
     if weights is not None:
         base.load_weights(weights, by_name=True)
-    model = base.extend([layers.Flatten(), layers.Dense(1, activation="sigmoid")])
+    last = layers.Dense(1, "sigmoid") if classes == 2 else layers.Dense(classes, "softmax")
+    model = base.extend([layers.Flatten(), last])
     return model.freeze(through="block5_pool")
 
 
