@@ -132,7 +132,9 @@ def main(folder):
         assert len(set(ranks.gather(model.vector.values.tobytes()))) == 1, case  # every rank made the same updates
         if ranks.reports:
             weights = {"/".join(key): np.asarray(value) for key, value in model.state().items()}
-            measured = {name: history[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+            measured = {
+                name: history[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy") if name in history
+            }
             np.savez(Path(folder) / f"{case}.npz", ranks=ranks.size, **weights, **measured)
 
 

@@ -33,7 +33,9 @@ def test_a_validation_that_cannot_be_measured(validation, error, message):
         fit(NoBatch(), validation=validation)
 
 
-@pytest.mark.parametrize("kind", [EarlyStopping, ReduceLROnPlateau, lambda monitor: ModelCheckpoint("x.npz", monitor)])
+@pytest.mark.parametrize(
+    "kind", [EarlyStopping, ReduceLROnPlateau, lambda name: ModelCheckpoint("x.npz", name, save_best_only=True)]
+)
 @pytest.mark.parametrize(
     "monitor, validation, message",
     [

@@ -55,8 +55,9 @@ def test_a_training_step_enters_no_twin():
         with mtc.definitions_only():
             model.train_step(X, LABELS, losses.CrossEntropy(), optimizer)
 
-    # network: the model hands itself to the walk; twins: whether stages are to be used is asked once a pass.
-    assert rooms_entered(step) <= {"engine", "arguments", "arrays", "network", "twins"}
+    # network: the model hands itself to the walk; twins: whether stages are to be used is asked once a pass; training:
+    # what a loss given by name means.
+    assert rooms_entered(step) <= {"engine", "arguments", "arrays", "network", "twins", "training"}
     entered = rooms_entered(step)
     assert {"engine", "network"} <= entered
     compiled = [name for name in sys.modules if name.startswith("minitorch_cnn.twins.numba.")]
