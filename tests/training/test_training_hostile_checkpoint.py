@@ -17,7 +17,7 @@ from minitorch_cnn.training import Trainer
 def trainer():
     x, labels = small_run.images_and_labels()
     return Trainer(small_run.small_model(), x, labels, optimizer=optimizers.SGD(0.1, momentum=0.9), epochs=2,
-                   batch_size=13, callbacks=[EarlyStopping()], progress=False)  # fmt: skip
+                   batch_size=13, callbacks=[EarlyStopping("loss")], progress=False)  # fmt: skip
 
 
 def state():
