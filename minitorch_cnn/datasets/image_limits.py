@@ -27,6 +27,7 @@ HEADER_BYTES, HEADER_READS = 32 * MIB, 10_000
 TIFF_HEADER_BYTES = MIB  # from its header Pillow makes a Python object for every strip of the image
 PIXEL_READS = 500_000
 SLOW_PIXEL_BYTES, SLOW_PIXEL_READS = 24 * MIB, 5_000_000
+BYTES_OF_NUMBER = 5  # of a slow decoder's pixels: as text three digits and a space, and some for ends of line
 TAIL_BYTES, TAIL_READS = MIB, 1000
 PLAIN_BLOCK = 4096  # bytes; in numbers written as text Pillow needs time quadratic in the block to skip the comments
 
@@ -119,7 +120,11 @@ def reading_pixels(file: LimitedFile, image: Any, full_size: tuple[int, int]) ->
         if scans * math.prod(_block_size(image) if in_strips else full_size) > MOST_SCANNED:
             raise DataError(f"{file.path}: expected a JPEG image of about ten scans, got {scans:,}")
     slow = _decoder(image) in SLOW_DECODERS
-    file.allow(*(SLOW_PIXEL_BYTES, SLOW_PIXEL_READS) if slow else (MOST_BYTES, PIXEL_READS))
+    if slow:
+        numbers = math.prod(full_size) * len(image.getbands())
+        file.allow(min(SLOW_PIXEL_BYTES, BYTES_OF_NUMBER * numbers + TAIL_BYTES), SLOW_PIXEL_READS)
+    else:
+        file.allow(MOST_BYTES, PIXEL_READS)
     if _decoder(image) == "ppm_plain":
         file.longest_read = PLAIN_BLOCK
     load_end = image.load_end

@@ -164,7 +164,7 @@ worst("TIFF, a strip for each of 60,000 rows", lambda: plain_tiff(
 worst("PPM, RGB, 124 million pixels", lambda: b"P6 12400 10000 255\n" + bytes(3 * 124_000_000))
 worst("PPM, 2 million pixels of 0 to 254", lambda: b"P6 2000 1000 254\n" + bytes(3 * 2_000_000))
 worst("PPM, 2 million pixels as text", lambda: b"P3 2000 1000 255\n" + b"255 " * 6_000_000)
-worst("PPM, 10 million comments", lambda: b"P3 10 10 255\n" + b"#\n" * 10_000_000 + b"7 " * 300)
+worst("PPM, half a million comments", lambda: b"P3 10 10 255\n" + b"#\n" * 500_000 + b"7 " * 300)
 worst("BMP, 2 million pixels in runs of one", lambda: bmp_rle(2000, 1000, (b"\1\7" * 2000 + b"\0\0") * 1000))
 worst("BMP, a million ends of line", lambda: bmp_rle(2000, 1000, b"\0\0" * 8_000_000))
 
@@ -195,6 +195,7 @@ refused("TIFF, a tile of 40,000x10,000", "million pixels", lambda: plain_tiff(
     1, 1, 8, (322, 4, numbers(40_000)), (323, 4, numbers(10_000)), (324, 4, numbers(0)), (325, 4, numbers(100)),
     ))  # fmt: skip
 refused("PPM, a comment of 50 MB", "too much besides", lambda: b"P6 #" + b"x" * 50_000_000 + b"\n9 9 255\n")
+refused("PPM, 10 million comments", "too much besides", lambda: b"P3 10 10 255\n" + b"#\n" * 10_000_000 + b"7 " * 300)
 refused("PPM, 6 million pixels of 0 to 254", "at most 2 million pixels", lambda: b"P6 3000 2000 254\n")
 
 
