@@ -58,3 +58,15 @@ def test_every_change_counts_from_the_next_step_on():
             weights += optimizer.momentum * move - step if optimizer.nesterov else move
         np.testing.assert_allclose(kernel, expected["kernel"], rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(bias, expected["bias"], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", ["no", None, 2])
+def test_a_layer_is_trained_or_not_and_nothing_else(value):
+    model, optimizer = small_net(), optimizers.SGD(0.1)
+    model.train_step(X, LABELS, losses.CrossEntropy(), optimizer)
+    model.get_layer("dense_1").trainable = value
+    kernel = model.get_layer("dense_1").parameters["kernel"]
+    before = kernel.copy()
+    with pytest.raises(ArgumentError, match=f"dense_1: trainable: expected True or False, got {value!r}"):
+        model.train_step(X, LABELS, losses.CrossEntropy(), optimizer)
+    np.testing.assert_array_equal(kernel, before)
