@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def add_fine_tune(commands: argparse._SubParsersAction) -> None:
 
 def dataset_or_folder(text: str) -> str:
     """`text` if it names a data set or is a folder."""
-    if text not in RECIPES and not is_folder(Path(text).expanduser()):
+    if text not in RECIPES and not is_folder(Path(os.path.expanduser(text))):
         raise argparse.ArgumentTypeError(f"expected {', '.join(RECIPES)} or a folder, got {text[:300]!r}")
     return text
 

@@ -5,6 +5,7 @@ categorization", 2007; https://www.microsoft.com/en-us/download/details.aspx?id=
 images; they are skipped and counted.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def cats_vs_dogs(
 
 def is_cats_vs_dogs(folder: str | Path) -> bool:
     """Whether a folder has one of the layouts that `cats_vs_dogs` reads; False if it is none, or has other classes."""
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     if is_folder(folder / FOLDER) or any(_flat_files(place, folder, []) for place in (folder / "train", folder)):
         return True
     place = folder / "train" if is_folder(folder / "train") else folder

@@ -54,7 +54,7 @@ def cifar10(
     """
     if folder is None:
         return _read(_cached(cache, download, progress, urls))
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     if is_file(folder):
         with tempfile.TemporaryDirectory(prefix="cifar10-") as temporary:
             _unpack(folder, Path(temporary, FOLDER))

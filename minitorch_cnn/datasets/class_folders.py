@@ -1,5 +1,6 @@
 """Which files belong to which class: the folders of a data set, listed without opening a file."""
 
+import os
 from pathlib import Path
 
 from minitorch_cnn.datasets.images import is_file, is_folder
@@ -12,7 +13,7 @@ HIDDEN = (".", "__MACOSX")  # folders whose names begin so are not classes; macO
 
 def existing_folder(name: str, folder: str | Path) -> Path:
     """`folder` as a Path; raises DataError, which begins with `name`, if there is no such folder."""
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     if not is_folder(folder):
         found = "a file (unpack an archive first)" if is_file(folder) else "nothing there"
         raise DataError(f"{name}: {folder}: expected a folder, found {found}")

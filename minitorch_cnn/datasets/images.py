@@ -1,6 +1,7 @@
 """Reading one image file as an array: every supported format becomes red-green-blue, or grey if that is asked for."""
 
 import contextlib
+import os
 import threading
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def image_size(height: int, width: int) -> tuple[int, int]:
 def _opened(path, size):
     """Context with (file, image, its full size); only the header is read, and any error becomes a DataError."""
     Image = require("PIL.Image", PURPOSE)
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     if not is_file(path):  # this also excludes pipes, which could block for ever when opened
         raise DataError(f"{path}: expected an image file, found {'a folder' if is_folder(path) else 'no such file'}")
     try:

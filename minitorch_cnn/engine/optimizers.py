@@ -7,7 +7,7 @@ gradient, no state and no weight decay.
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from minitorch_cnn.arguments import above_zero, at_least_zero, checked_multipliers, flag, names_in, number, share
@@ -53,6 +53,19 @@ def adam_update(
     w -= corrected_rate * m / (namespace(w).sqrt(v) + epsilon)
 
 
+def _between_0_and_1(value: Any, name: str) -> float:
+    return number(value, name, "a number in [0, 1]", lambda v: 0 <= v <= 1)
+
+
+# What a setting may be, in the constructor and whenever it is changed later.
+SETTINGS: dict[str, Callable[[Any, str], Any]] = {
+    "momentum": _between_0_and_1, "nesterov": flag, "rho": share, "beta_1": share, "beta_2": share,
+    "epsilon": at_least_zero, "weight_decay": at_least_zero,
+    "clip_norm": lambda value, name: None if value is None else above_zero(value, name),
+    "multipliers": lambda value, name: checked_multipliers(value), "exclude_from_weight_decay": names_in,
+}  # fmt: skip
+
+
 class Optimizer:
     """Base class; `slots` names the vectors that an optimizer keeps for each parameter (momentum, ...).
 
@@ -61,7 +74,7 @@ class Optimizer:
     norm of the gradient of all trainable parameters together, which is scaled down in place if it is longer
     (`clipping.py`); `multipliers` {layer name or its beginning: factor} scales the learning rate of those layers
     (`multipliers.py`); `exclude_from_weight_decay` lists parameters or layers that do not decay, usually
-    ["bias", "gamma", "beta"]; by default all of them do.
+    ["bias", "gamma", "beta"]; by default all of them do. All of these may be changed between two steps.
     """
 
     slots: tuple = ()
@@ -73,14 +86,21 @@ class Optimizer:
         exclude_from_weight_decay: Iterable[str] = (),
     ) -> None:  # fmt: skip
         self.learning_rate = learning_rate
-        self.weight_decay = at_least_zero(weight_decay, "weight_decay")
-        self.clip_norm = None if clip_norm is None else above_zero(clip_norm, "clip_norm")
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
         self.steps = 0  # taken so far
         self._pieces: list = []  # (segment, its state, its multiplier)
         self._layers: dict = {}  # the layers of the last model, by name
         self._decays: list = []  # whether weight decay applies to each piece
         self.multipliers = multipliers
-        self.exclude_from_weight_decay = names_in(exclude_from_weight_decay, "exclude_from_weight_decay")
+        self.exclude_from_weight_decay = exclude_from_weight_decay
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check a setting, and let the next step lay out the state for it; ArgumentError if it is out of range."""
+        if name in SETTINGS:
+            value = SETTINGS[name](value, name)
+            self._segments: Any = None
+        super().__setattr__(name, value)
 
     @property
     def learning_rate(self) -> Any:
@@ -93,16 +113,6 @@ class Optimizer:
         if not isinstance(rate, Schedule):
             rate = Constant(number(rate, "learning_rate", expected, lambda v: 0 <= v < math.inf))
         self.schedule = rate
-
-    @property
-    def multipliers(self) -> dict[str, float]:
-        """{layer name or its beginning: factor}; the names are checked at the next step."""
-        return self._multipliers
-
-    @multipliers.setter
-    def multipliers(self, multipliers: dict[str, float] | None) -> None:
-        self._multipliers = checked_multipliers(multipliers)
-        self._segments: Any = None  # to be split again
 
     def step(self, model: Any) -> None:
         """Update every trainable parameter of `model` from its gradient."""
@@ -202,9 +212,12 @@ class SGD(Optimizer):
         exclude_from_weight_decay: Iterable[str] = (),
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, weight_decay, clip_norm, multipliers, exclude_from_weight_decay)
-        self.momentum = number(momentum, "momentum", "a number in [0, 1]", lambda v: 0 <= v <= 1)
-        self.nesterov = flag(nesterov, "nesterov")
-        self.slots = ("momentum",) if self.momentum else ()
+        self.momentum, self.nesterov = momentum, nesterov
+
+    @property
+    def slots(self) -> tuple:  # type: ignore[override]
+        """The momentum needs a vector, unless it is 0."""
+        return ("momentum",) if self.momentum else ()
 
     def update(self, w: Array, g: Array, state: dict[str, Array], rate: Any) -> None:
         sgd_update(w, g, state.get("momentum"), rate, self.momentum, self.nesterov, self.weight_decay)
@@ -221,7 +234,7 @@ class RMSprop(Optimizer):
         exclude_from_weight_decay: Iterable[str] = (),
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, weight_decay, clip_norm, multipliers, exclude_from_weight_decay)
-        self.rho, self.epsilon = share(rho, "rho"), at_least_zero(epsilon, "epsilon")
+        self.rho, self.epsilon = rho, epsilon
 
     def update(self, w: Array, g: Array, state: dict[str, Array], rate: Any) -> None:
         rmsprop_update(w, g, state["mean_square"], rate, self.rho, self.epsilon, self.weight_decay)
@@ -239,8 +252,7 @@ class Adam(Optimizer):
         multipliers: dict[str, float] | None = None, exclude_from_weight_decay: Iterable[str] = (),
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, weight_decay, clip_norm, multipliers, exclude_from_weight_decay)
-        self.beta_1, self.beta_2 = share(beta_1, "beta_1"), share(beta_2, "beta_2")
-        self.epsilon = at_least_zero(epsilon, "epsilon")
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def rates(self, rate: float) -> tuple:
         return rate, rate * math.sqrt(1 - self.beta_2**self.steps) / (1 - self.beta_1**self.steps)

@@ -39,7 +39,7 @@ PURPOSE = "downloading a file"
 def cache_folder(cache: str | Path | None = None) -> Path:
     """The folder for downloads: `cache`, or $MINITORCH_CNN_CACHE, or the system's cache folder."""
     named = cache or os.environ.get("MINITORCH_CNN_CACHE")
-    return Path(named or require("pooch", PURPOSE).os_cache("minitorch_cnn")).expanduser()
+    return Path(os.path.expanduser(named or require("pooch", PURPOSE).os_cache("minitorch_cnn")))
 
 
 def fetch(
@@ -66,7 +66,7 @@ def fetch(
     urls = [urls] if isinstance(urls, str) else list(urls)
     if not urls:
         raise ArgumentError(f"{filename}: expected at least one address to download it from, got none")
-    final = Path(folder) / filename
+    final = Path(os.path.expanduser(folder)) / filename
     present = checksum_of(final, checksum or "md5") if final.is_file() else ""
     if present and checksum in (present, None):
         return final

@@ -4,6 +4,7 @@ A `.npz` is a zip archive of arrays. A zip can expand a kilobyte into gigabytes 
 size, so both are compared with the size of the file before anything is read.
 """
 
+import os
 import re
 import struct
 import zipfile
@@ -26,17 +27,18 @@ HEADER = re.compile(
 LONGEST_LIST = 4 << 20  # bytes of the list of arrays, which take about a hundred for each
 
 
-def read_npz(path: str | Path, error: Callable[[str], Exception]) -> dict[str, np.ndarray]:
+def read_npz(path: str | Path, error: Callable[[str], Exception], what: str = "checkpoint") -> dict[str, np.ndarray]:
     """The arrays of the `.npz` file at `path` by name.
 
-    Raises `error`, an exception class, with one line that names the file, when it is missing or not such a file.
+    Raises `error`, an exception class, with one line that names the file, when it is missing or not such a file; `what`
+    is the word for it.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     try:
         size = size_of(path)
         with ShortReads(path, LONGEST_LIST) as file:
-            if file.read(4) != ZIP_MEMBER:
-                raise ValueError("it does not begin like a zip archive")
+            if (begins := file.read(4)) != ZIP_MEMBER:
+                raise ValueError(f"expected a zip archive of arrays, got a file that begins with {begins!r}")
             archive = zipfile.ZipFile(file)
             file.longest = size
             members = archive.infolist()
@@ -47,10 +49,10 @@ def read_npz(path: str | Path, error: Callable[[str], Exception]) -> dict[str, n
                 raise ValueError("it declares more bytes than it holds")
             return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     except (FileNotFoundError, NotADirectoryError):
-        raise error(f"{path}: there is no checkpoint here") from None
+        raise error(f"{path}: there is no {what} here") from None
     except (OSError, ValueError, RuntimeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as problem:
         reason = getattr(problem, "strerror", None) or (str(problem).splitlines() or [type(problem).__name__])[0]
-        raise error(f"{path}: not a readable checkpoint ({printable(reason)[:300]})") from None
+        raise error(f"{path}: not a readable {what} ({printable(reason)[:300]})") from None
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:

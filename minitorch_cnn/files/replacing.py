@@ -15,11 +15,11 @@ from minitorch_cnn.files.lock import require_unmoved
 def replacing(path: str | Path, keep: str | Path | None = None) -> Iterator[BinaryIO]:
     """Yield a binary file to write to; it replaces `path` only once it is complete and flushed to the disk.
 
-    If `keep` is given, the replaced file is kept under that name. Missing folders are created, but not a folder that
-    this process holds locked (`lock.py`): if that is missing, it was moved away. Raises CheckpointError when the file
-    cannot be written.
+    If `keep` is given, the replaced file is kept under that name. A `~` at the beginning of `path` is the home folder.
+    Missing folders are created, but not a folder that this process holds locked (`lock.py`): if that is missing, it was
+    moved away. Raises CheckpointError when the file cannot be written.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     try:
         if not require_unmoved(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ class Container:
 @contextmanager
 def opened(path: str | os.PathLike) -> Iterator[Container]:
     """Open the weight file at `path` for a `with` block; every error is a WeightsError that names the path."""
-    path = os.fsdecode(path)
+    path = os.path.expanduser(os.fsdecode(path))
     try:
         with ExitStack() as files:
             file = files.enter_context(_open_regular_file(path))

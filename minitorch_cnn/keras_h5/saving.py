@@ -194,7 +194,7 @@ def _replacing(path: str) -> Iterator[str]:
 
     Otherwise it is deleted.
     """
-    final = os.path.realpath(path)  # if `path` is a link, the file that it points to is replaced
+    final = os.path.realpath(os.path.expanduser(path))  # if `path` is a link, the file that it points to is replaced
     try:
         with temporary_file(Path(final)) as (empty, draft):
             empty.close()

@@ -11,6 +11,7 @@ into the weights of that layer; this is exact because the layer has no padding.
 """
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def export(model: Sequential, folder: str | Path) -> list[Path]:
         json.dumps(_tfjs(weights), indent=1).encode(),
         b"".join(array.astype("<f4").tobytes() for pair in weights.values() for array in pair),
     )
-    folder = Path(folder)
+    folder = Path(os.path.expanduser(folder))
     for name, content in zip(FILES, contents):
         with replacing(folder / name) as file:
             file.write(content)

@@ -16,9 +16,8 @@ from minitorch_cnn.files.printable import printable
 from minitorch_cnn.keras_h5.architecture import read_architecture
 from minitorch_cnn.models.keras_architecture import Flattened, OpenShape, model_of_architecture
 from minitorch_cnn.network.cost import check_cost
-from minitorch_cnn.network.own_file import LONGEST_DESCRIPTION, is_own_file
+from minitorch_cnn.network.own_file import is_own_file, opened_own_file
 from minitorch_cnn.network.stored_model import stored_model
-from minitorch_cnn.training import checkpoint
 
 __all__ = ["OpenShape", "load_model", "load_within_limits"]
 
@@ -60,10 +59,10 @@ def load_model(
 def _own(path, input_shape, seed, dtype, options):
     """The model in a file of the package's own; it leaves nothing open, so only `seed` and `dtype` can be changed."""
     name = os.fsdecode(path)
-    arrays, facts = checkpoint.load(name, LONGEST_DESCRIPTION)
-    if seed is not None and isinstance(facts.get("model"), dict):
-        facts["model"]["seed"] = whole(seed, "seed", 0)
-    model, _ = stored_model(name, arrays, facts, limits=False)
+    with opened_own_file(path) as (arrays, facts):
+        if seed is not None and isinstance(facts.get("model"), dict):
+            facts["model"]["seed"] = whole(seed, "seed", 0)
+        model, _ = stored_model(name, arrays, facts, limits=False)
     if options:
         raise ArgumentError(f"{name}: {next(iter(options))}: expected no such option for a file of minitorch_cnn")
     if input_shape is not None and input_shape != model.input_shape:

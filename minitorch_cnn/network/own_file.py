@@ -6,8 +6,9 @@ beside the weights; `stored_model.py` makes the model again, from files of anybo
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from minitorch_cnn import keras_h5
 from minitorch_cnn.arrays import on_host
 from minitorch_cnn.datasets import preprocessing as preprocessings
 from minitorch_cnn.engine import layers as layer_classes
-from minitorch_cnn.errors import ArgumentError, UserError, WeightsError
+from minitorch_cnn.errors import ArgumentError, CheckpointError, UserError, WeightsError
 from minitorch_cnn.keras_h5.report import LayerReport, Report
 from minitorch_cnn.training import checkpoint
 
@@ -48,6 +49,15 @@ def write_own_file(path: str | Path, model: Any, class_names: Sequence[str] | No
     checkpoint.save(path, arrays, {"model": model.config(), **names})
 
 
+@contextlib.contextmanager
+def opened_own_file(path: str | os.PathLike) -> Iterator[tuple[dict, dict]]:
+    """(arrays, facts) of such a file, for a `with` block; whatever is wrong with them there is a WeightsError."""
+    try:
+        yield checkpoint.load(os.fsdecode(path), LONGEST_DESCRIPTION, "model file")
+    except CheckpointError as error:
+        raise WeightsError(str(error)) from None
+
+
 def load_own_weights(path: str | os.PathLike, model: Any, options: Mapping[str, Any]) -> keras_h5.Loaded:
     """Load the weights of such a file into a model with the same layers; WeightsError, which names what differs.
 
@@ -56,9 +66,10 @@ def load_own_weights(path: str | os.PathLike, model: Any, options: Mapping[str, 
     for option in (name for name, value in options.items() if value):
         name = Path(os.fsdecode(path)).name
         raise ArgumentError(f"load_weights: {option}: expected a file of Keras with it, got {name}")
-    arrays, _ = checkpoint.load(os.fsdecode(path), LONGEST_DESCRIPTION)
     expected = {key: value.shape for key, value in model.state().items() if key[1] != "draws"}
-    for key in dict.fromkeys([*expected, *arrays]):
+    with opened_own_file(path) as (arrays, _):
+        keys = dict.fromkeys([*expected, *arrays])
+    for key in keys:
         shapes = [str(expected.get(key, "none")), str(arrays[key].shape if key in arrays else "none")]
         if shapes[0] != shapes[1]:
             raise WeightsError(f"{os.fsdecode(path)}: {'/'.join(key)}: expected shape {shapes[0]}, got {shapes[1]}")

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.arguments import flag
 from minitorch_cnn.arrays import Array, moved, namespace, on_host
 
 
@@ -96,11 +97,13 @@ class ParameterVector:
     def segments(self) -> list[Segment]:
         """The trainable segments, and bind the layers' `gradients` to them.
 
-        It is the same list until a layer's `trainable` changes.
+        It is the same list until a layer's `trainable` changes; ArgumentError if that is not True or False.
         """
         trainable = tuple(layer.trainable for layer in self.layers)
         if trainable == self._trainable:
             return self._segments
+        for layer in self.layers:
+            flag(layer.trainable, f"{layer.name}: trainable")
         stretches: list = []  # [start, stop, {key: (start, stop)}] in the long vector
         for layer in self.layers:
             layer._gradients.clear()

@@ -1,5 +1,6 @@
 """Pages: a template is filled in, includes everything it needs, and is written to disk as a whole."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def write_page(html: str, path: str | Path) -> Path:
     and an older page is replaced. Raises CheckpointError when the page cannot be written; an older page is then
     unchanged.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     if not path.name or path.is_dir():
         raise CheckpointError(f"report: expected the name of a file to write, got the folder {path}")
     try:

@@ -1,6 +1,7 @@
 """`minitorch-cnn train`: start or resume a training in its run folder."""
 
 import itertools
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -77,7 +78,7 @@ def settings_for_folder(folder: str, **given: Any) -> Settings:
 def recipe_for(settings: Settings) -> Recipe:
     """The recipe of RECIPES that the settings name, or that for their folder; CheckpointError if there is none."""
     if settings.dataset == OWN and settings.data is not None and settings.size > 0:
-        name = printable(Path(settings.data).expanduser().resolve().name)
+        name = printable(Path(os.path.expanduser(settings.data)).resolve().name)
         return of_folder(name, settings.size, settings.seed, settings.flip, settings.color_mode)
     if settings.dataset not in RECIPES:
         expected = ", ".join([*RECIPES, f"{OWN} with data and a size"])

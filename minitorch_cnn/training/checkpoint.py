@@ -38,19 +38,20 @@ def save(path: str | Path, arrays: Mapping[Any, Any], facts: dict[str, Any], kee
         np.savez(file, description=np.frombuffer(text.encode(), np.uint8), **entries)
 
 
-def load(path: str | Path, longest: int = LONGEST_DESCRIPTION) -> State:
+def load(path: str | Path, longest: int = LONGEST_DESCRIPTION, what: str = "checkpoint") -> State:
     """(arrays, facts) as they were saved; CheckpointError if the file is missing, damaged or of another kind.
 
-    So is one whose description has more than `longest` bytes, because Python's objects take 25 times as many.
+    So is one whose description has more than `longest` bytes, because Python's objects take 25 times as many. `what` is
+    the word for the file in these errors.
     """
-    entries = read_npz(path, CheckpointError)
+    entries = read_npz(path, CheckpointError, what)
     try:
         if entries["description"].nbytes > longest:
             raise ValueError(f"expected a description of at most {longest:,} bytes")
         description = json.loads(entries["description"].tobytes())
         if description["format"] not in READABLE:
             got, last = printable(description["format"])[:40], READABLE[-1]
-            raise CheckpointError(f"{path}: expected a checkpoint of format {READABLE[0]} to {last}, got format {got};"
+            raise CheckpointError(f"{path}: expected a {what} of format {READABLE[0]} to {last}, got format {got};"
                                   " was it written by a newer version of minitorch_cnn?")  # fmt: skip
         keys, facts = [tuple(map(_text, key)) for key in description["keys"]], description["facts"]
         if not isinstance(facts, dict) or len(set(keys)) < len(keys):
@@ -59,7 +60,7 @@ def load(path: str | Path, longest: int = LONGEST_DESCRIPTION) -> State:
     except CheckpointError:
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not a readable checkpoint ({_first_line(error)})") from None
+        raise CheckpointError(f"{path}: not a readable {what} ({_first_line(error)})") from None
 
 
 def load_last(path: str | Path) -> tuple[dict[tuple[str, ...], np.ndarray], dict[str, Any], str | None]:

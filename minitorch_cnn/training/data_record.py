@@ -84,8 +84,9 @@ def difference(stored: dict[str, Any], own: dict[str, Any]) -> str | None:
         before, now = stored[part], own[part]
         if before is None or now is None:
             if before is not now:
-                counts = [f"{record['images']:,}" if record else "no" for record in (before, now)]
-                return f"the run had {counts[0]} {part} images, now there are {counts[1]}"
+                had = f"{before['images']:,}" if before else "no"
+                has = f"{now['images']:,}" if now else "none"
+                return f"the run had {had} {part} images, now there are {has}"
         elif before != now:
             return _difference(part, before, now)
     return None

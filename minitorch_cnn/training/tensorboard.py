@@ -22,7 +22,7 @@ class TensorBoard(Callback):
     def __init__(self, log_dir: str | os.PathLike = "logs") -> None:
         if not isinstance(log_dir, (str, os.PathLike)):
             raise ArgumentError(f"TensorBoard: log_dir: expected the path of a folder, got {log_dir!r}")
-        self.log_dir = Path(log_dir)
+        self.log_dir = Path(os.path.expanduser(log_dir))
         require("tensorboardX", "writing logs for TensorBoard")
         self.reset()
 

@@ -7,7 +7,7 @@ from minitorch_cnn.callbacks import Callback, Checkpoint, ModelCheckpoint
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, optimizers
-from minitorch_cnn.errors import ArgumentError, CheckpointError
+from minitorch_cnn.errors import ArgumentError, WeightsError
 
 VALUES = [0.9, 0.5, 0.7, 0.5, 0.6]  # the second epoch is the best; the fourth is no better
 
@@ -100,7 +100,7 @@ def test_a_file_that_is_gone_costs_no_weights(tmp_path):
 
     model, given = small_run.small_model(), Given()
     best = ModelCheckpoint(tmp_path / "best.npz", save_best_only=True, restore_best=True)
-    with pytest.raises(CheckpointError, match=r"best.npz: there is no checkpoint here") as caught:
+    with pytest.raises(WeightsError, match=r"best.npz: there is no model file here") as caught:
         fit(model, given, best, Remove())
     assert np.array_equal(model.vector.values, given.weights[-1]) and len(caught.value.history["loss"]) == 5
 

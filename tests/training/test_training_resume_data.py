@@ -43,7 +43,7 @@ ARRAYS = [
     ({"x": PIXELS[::-1], "labels": LABELS[::-1]}, "the training images have other pixels than in the run"),
     ({"validation": (PIXELS[:9], 1 - LABELS[:9])}, "the validation images have other labels than in the run"),
     ({"validation": (PIXELS[1:10], LABELS[:9])}, "the validation images have other pixels than in the run"),
-    ({"validation": None}, "the run had 9 validation images, now there are no"),
+    ({"validation": None}, "the run had 9 validation images, now there are none"),
 ]
 
 
