@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from minitorch_cnn.callbacks import Checkpoint
 from minitorch_cnn.preprocessing import Standardize
 from small_tuning import small_transfer_net
 
@@ -102,14 +103,20 @@ def kill_while_writing(trainer):
     np.savez = killed
 
 
+def checkpoint_of(trainer):
+    """The path of the training's checkpoint."""
+    (path,) = [callback.path for callback in trainer.callbacks if isinstance(callback, Checkpoint)]
+    return path
+
+
 def move_away(trainer):
-    folder = trainer.callbacks[1].path.parent
+    folder = checkpoint_of(trainer).parent
     folder.rename(folder.with_name("moved"))
 
 
 def move_away_and_begin_another(trainer):
     move_away(trainer)
-    trainer.callbacks[1].path.parent.mkdir()
+    checkpoint_of(trainer).parent.mkdir()
 
 
 def move_away_and_ctrl_c(trainer):
@@ -118,7 +125,7 @@ def move_away_and_ctrl_c(trainer):
 
 
 def delete_folder(trainer):
-    shutil.rmtree(trainer.callbacks[1].path.parent)
+    shutil.rmtree(checkpoint_of(trainer).parent)
 
 
 def ctrl_c_twice(trainer):
@@ -147,7 +154,7 @@ def full_disk(trainer):
 
 def quota(trainer):
     """From now on the system limits files to half the size of a checkpoint."""
-    size = trainer.callbacks[1].path.stat().st_size
+    size = checkpoint_of(trainer).stat().st_size
     resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
 
 
@@ -155,7 +162,7 @@ def fill_disk(trainer):
     """Write a file until the disk is full."""
     import errno
 
-    with open(trainer.callbacks[1].path.parent.parent / "filler", "wb", buffering=0) as filler:
+    with open(checkpoint_of(trainer).parent.parent / "filler", "wb", buffering=0) as filler:
         try:
             while True:
                 filler.write(bytes(4096))
@@ -185,7 +192,7 @@ def no_memory(trainer):
 
 
 def read_only(trainer):
-    trainer.callbacks[1].path.parent.chmod(0o555)
+    checkpoint_of(trainer).parent.chmod(0o555)
 
 
 def clock_jumps(trainer):
@@ -208,7 +215,7 @@ def kill_workers(trainer):
 
 def wait(trainer):
     """Wait until the test says to continue."""
-    folder = trainer.callbacks[1].path.parent
+    folder = checkpoint_of(trainer).parent
     (folder.parent / "waiting").touch()
     deadline = time.monotonic() + 60
     while not (folder.parent / "go").exists() and time.monotonic() < deadline:
@@ -230,7 +237,7 @@ def watch(act, epoch, batch):
     def telling(trainer, event, *arguments):
         tell(trainer, event, *arguments)
         here = (trainer.epoch, trainer.batch) == (int(epoch), int(batch))
-        there = here and (not phase or trainer.callbacks[1].path.stem == f"checkpoint-{phase[0]}")
+        there = here and (not phase or checkpoint_of(trainer).stem == f"checkpoint-{phase[0]}")
         if event == "on_batch_end" and (act is slow or there):
             act(trainer)
 
