@@ -40,7 +40,7 @@ def small_model(dataset, seed):
     return Sequential(stack, (12, 10, 3), seed=seed, preprocessing=Standardize.of(dataset.train_images))
 
 
-def small_transfer_net(weights, input_shape, seed):
+def small_transfer_net(weights, input_shape, seed, classes=2):
     stack = [
         layers.Conv2D(3, 3, activation="relu"),
         layers.MaxPool2D(2, name="block5_pool"),
