@@ -236,9 +236,9 @@ def test_an_edit_that_cannot_run_is_one_line_and_the_others_are_checked(tmp_path
 @pytest.mark.parametrize(
     ("edit", "named"),
     [
-        (("engine/losses.py", "2 * difference / difference.size", "-2 * difference / difference.size"),
+        (("engine/losses.py", "weighted(2 * difference, weights)", "weighted(-2 * difference, weights)"),
          "losses.py: MeanSquaredError.value_and_gradient"),
-        (("engine/losses.py", "(probability - y) / scores.size", "(probability + y) / scores.size"),
+        (("engine/losses.py", "weighted(probability - y, weights)", "weighted(probability + y, weights)"),
          "losses.py: BinaryCrossEntropy.from_scores"),
         (("engine/convolution/naive.py", "dx[n, rows, columns] += dy", "dx[n, rows, columns] = dy"),
          "convolution/naive.py: backward_input"),
