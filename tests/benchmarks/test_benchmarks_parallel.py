@@ -54,7 +54,7 @@ def test_tables_in_a_page(tmp_path):
 
 def python(lines):
     return subprocess.run(
-        [sys.executable, "-c", lines], capture_output=True, text=True, check=True, timeout=60,
+        [sys.executable, "-c", lines], capture_output=True, text=True, check=True, timeout=300,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")])},
     ).stdout  # fmt: skip
 

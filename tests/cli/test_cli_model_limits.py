@@ -95,7 +95,7 @@ def test_the_largest_that_is_accepted_stays_within_the_promise(kind, definitions
     n = largest(kind)
     assert accepted(kind, n) and (n > 0.98 * LARGEST or not accepted(kind, n + max(2, n // 50)))
     measured(kind, smallest(kind), definitions)
-    with time_limit():  # ends what takes longer than SECURITY.md promises
+    with time_limit():  # ends what takes several times as long as SECURITY.md promises
         mib, _ = measured(kind, n, definitions)
     assert mib <= 800
 

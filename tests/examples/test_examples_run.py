@@ -130,7 +130,7 @@ def test_cifar10_interrupted_and_taken_up_again(noise, tmp_path):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=120)
+    _, error = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "continue with: the same command" in error and "Traceback" not in error
     code, out, error = run(CIFAR10, *arguments, folder=tmp_path)
@@ -195,7 +195,7 @@ def test_transfer_learning_interrupted_in_its_second_phase(photos, untrained, tm
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=120)
+    _, error = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "continue with: the same command" in error and "Traceback" not in error
     code, out, error = run(TRANSFER, *arguments, folder=tmp_path)

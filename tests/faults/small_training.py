@@ -217,7 +217,7 @@ def wait(trainer):
     """Wait until the test says to continue."""
     folder = checkpoint_of(trainer).parent
     (folder.parent / "waiting").touch()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (folder.parent / "go").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
 

@@ -11,7 +11,8 @@ import numba
 import minitorch_cnn
 
 PACKAGE = str(Path(minitorch_cnn.__file__).parent)
-SECONDS = 10  # of processor time that one input may take
+SECONDS = 10  # of processor time that one input may take on an ordinary computer, as SECURITY.md promises
+SLOWER = 4  # and as many times that here: the machine may be slow, and be doing other work
 STATUS, RESET = "/proc/self/status", "/proc/self/clear_refs"
 
 
@@ -178,13 +179,13 @@ def _writes(arguments):
 
 @contextlib.contextmanager
 def time_limit():
-    """Context that raises Hang after `SECONDS` of processor time; what never returns to Python ends the process."""
+    """Context that raises Hang after SLOWER * SECONDS of processor time; what never returns to Python ends the process."""
 
     def over(*_):
         raise Hang
 
     before = signal.signal(signal.SIGPROF, over)
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SLOWER * SECONDS)
     try:
         yield
     finally:

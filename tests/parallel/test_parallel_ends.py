@@ -109,12 +109,12 @@ def test_ctrl_c_while_one_computes_features(start, tmp_path):
     """The others wait for its features inside MPI, where Python does not handle signals."""
     run = tmp_path / "run"
     process = start(3, PROGRAM, "slow", "features", 2, *TUNE, "--out", run)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (run / "config.json").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=15)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130 and errors.count("minitorch-cnn: interrupted; no checkpoint yet") == 1
 
 

@@ -27,7 +27,7 @@ model.fit(x, labels, optimizer=optimizers.SGD(0.1), epochs=4, batch_size=2, vali
 def test_a_log_file_has_one_line_for_each_epoch(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(mtc.__file__).parents[1]), "MINITORCH_CNN_DEFINITIONS": "1"}
     with open(tmp_path / "log", "wb") as log:
-        done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, stderr=log, timeout=120)
+        done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, stderr=log, timeout=300)
     text = (tmp_path / "log").read_text()
     assert done.returncode == 0, text
     lines = text.splitlines()

@@ -32,9 +32,9 @@ def test_a_forked_process_is_refused_in_a_line_that_names_spawn():
     MODEL.predict(X)
     with multiprocessing.get_context("fork").Pool(1) as pool:
         with pytest.raises(BackendError, match=r"forked.*spawn") as error:
-            pool.apply_async(predicted, [0]).get(timeout=30)
+            pool.apply_async(predicted, [0]).get(timeout=300)
         assert "\n" not in str(error.value)
-        by_definitions = pool.apply_async(predicted_by_definitions, [0]).get(timeout=30)
+        by_definitions = pool.apply_async(predicted_by_definitions, [0]).get(timeout=300)
     np.testing.assert_array_equal(by_definitions, predicted_by_definitions(0))
 
 
@@ -65,7 +65,7 @@ def in_a_process(act):
             queue.put(error)
     queue = fork.Queue()
     fork.Process(target=tell).start()
-    raise queue.get(timeout=20)
+    raise queue.get(timeout=300)
 model, x = net(), np.ones((2, 9, 8, 3), np.float32)
 model.predict(x)
 try:
@@ -117,7 +117,7 @@ def test_a_fork_while_another_thread_draws_weights():
     "pool", [pytest.param(pool, marks=[pytest.mark.campaign] * (pool not in ALWAYS)) for pool in POOLS]
 )
 def test_no_way_to_fork_hangs_or_dies(pool):
-    done = subprocess.run([sys.executable, "-c", PROGRAM % POOLS[pool]], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", PROGRAM % POOLS[pool]], capture_output=True, text=True, timeout=300)
     assert "spawn" in done.stdout and done.stdout.count("\n") == 1, done.stdout + done.stderr[-1000:]
 
 
@@ -132,7 +132,7 @@ def test_a_process_forked_before_the_first_use_works():
         "os.write(1, f'{total}\\n'.encode())\n"  # one write, since print makes two, between which the other may write
         "os.waitpid(child, 0) if child else os._exit(0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert len(done.stdout.split()) == 2, done.stdout + done.stderr
     child, parent = done.stdout.split()
     assert child == parent and float(child) > 0, done.stderr
@@ -140,7 +140,7 @@ def test_a_process_forked_before_the_first_use_works():
 
 def test_a_spawned_process_gives_the_same_bits():
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        np.testing.assert_array_equal(pool.apply_async(predicted, [3]).get(timeout=120), predicted(3))
+        np.testing.assert_array_equal(pool.apply_async(predicted, [3]).get(timeout=300), predicted(3))
 
 
 def test_importing_changes_nothing_in_the_process():

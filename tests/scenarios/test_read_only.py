@@ -31,7 +31,7 @@ def test_compiled_code_is_kept_in_a_temporary_folder_and_a_line_says_so(tmp_path
     (tmp_path / "tmp").mkdir()
     environment |= {"TMPDIR": str(tmp_path / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=300
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=600
     )
     assert done.returncode == 0, done.stderr
     compiled, kept_in = done.stdout.split()

@@ -68,7 +68,7 @@ def server():
 
 def ask(address, path, images):
     request = urllib.request.Request(address + path, json.dumps(images.tolist()).encode())
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return answer.read().decode()
 
 

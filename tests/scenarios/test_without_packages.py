@@ -70,7 +70,7 @@ def without(missing, code, *arguments, cwd=None):
     start = f"import sys; sys.modules.update(dict.fromkeys({list(missing)!r})); sys.argv[0] = 'minitorch-cnn'\n"
     return subprocess.run(
         [sys.executable, "-c", start + code, *map(str, arguments)],
-        capture_output=True, text=True, timeout=300, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), **ONE_THREAD},
+        capture_output=True, text=True, timeout=900, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), **ONE_THREAD},
     )  # fmt: skip
 
 

@@ -89,13 +89,13 @@ def test_killed_at_random_moments(tmp_path, uninterrupted):
     kills = 0
     for _ in range(4):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (tmp_path / "checkpoint.npz").exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.6))
         process.kill()
         kills += "finished" not in process.communicate()[0]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300)
     assert "finished" in result.stdout
     assert kills > 0
     with np.load(tmp_path / "final.npz") as final:

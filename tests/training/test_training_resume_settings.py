@@ -175,7 +175,7 @@ def test_several_processes_refuse_with_one_voice_and_one_continues(tmp_path):
 
     def train(processes, act, *arguments):
         command = [mpiexec, "-n", processes, sys.executable, program, act, 1, 2, "train", "--quiet", *arguments]
-        result = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
+        result = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300)
         return result.returncode, result.stderr
 
     assert train(2, "ctrl_c", "--out", tmp_path / "run")[0] == 130
