@@ -31,8 +31,8 @@ class Loss:
         """(loss, dL/dprediction) for the model's prediction (N, ...)."""
         if not is_array(prediction):
             raise ShapeError(f"{type(self).__name__}: expected a prediction (N, ...), got {type(prediction).__name__}")
-        weighted = () if weights is None else (weights,)
-        loss, gradient = self.of_prediction(prediction, self.check(prediction, labels), *weighted)
+        given = () if weights is None else (weights,)
+        loss, gradient = self.of_prediction(prediction, self.check(prediction, labels), *given)
         return float(loss), gradient
 
     def check(self, prediction: Array, labels: Any) -> Array:
@@ -50,8 +50,8 @@ class LossOfScores(Loss):
 
     def from_scores(self, scores: Array, labels: Any, weights: Array | None = None) -> tuple[float, Array]:
         """(loss, dL/dscores) for the scores (N, ...) that go into the activation."""
-        weighted = () if weights is None else (weights,)
-        loss, gradient = self.of_scores(scores, self.check(scores, labels), *weighted)
+        given = () if weights is None else (weights,)
+        loss, gradient = self.of_scores(scores, self.check(scores, labels), *given)
         return float(loss), gradient
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array, on_host
 from minitorch_cnn.engine import passes
+from minitorch_cnn.errors import TrainingError
 
 BATCH = 128  # images at once when all of them are examined
 INPUT, WEIGHTS, PASS, LOSS = "input", "weights", "pass", "loss"
@@ -45,6 +46,15 @@ class NotFinite(ArithmeticError):
     def __init__(self, loss: float) -> None:
         super().__init__(loss)
         self.loss = loss
+
+
+def diverged(what: str, place: Place | None, optimizer: Any) -> TrainingError:
+    """The error that says what is not finite, where that began (None: nobody knows), and what to try."""
+    place = place or NOWHERE
+    advice = place.advice(optimizer.steps, float(optimizer.learning_rate))
+    error = TrainingError(f"{what}; it began {place.words}: {advice}")
+    error.together = True  # type: ignore[attr-defined]  # all ranks raise it, if there are several
+    return error
 
 
 def require_finite(loss: float, model: Any) -> None:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from minitorch_cnn.arguments import check_loss, check_optimizer, flag, has_method, shown
+from minitorch_cnn.arguments import check_loss, check_optimizer, flag, has_method, shown, whole
+from minitorch_cnn.datasets.several import together
 from minitorch_cnn.errors import ArgumentError
 
 
@@ -14,6 +15,30 @@ def check_images(x: Any, what: str) -> None:
     """Check that `x` is an array, or at least a sequence such as an ImageFolder."""
     if not (hasattr(x, "__len__") and hasattr(x, "__getitem__")) or isinstance(x, (str, bytes, dict)):
         raise ArgumentError(f"{what}: expected an array or a sequence, got {type(x).__name__}")
+
+
+def checked_data(model: Any, x: Any, labels: Any, augment: Any) -> tuple[Any, Any]:
+    """The images and their labels, each as one sequence; lists of them for several inputs or outputs."""
+    x, labels = together(x, model.inputs, "fit: x"), together(labels, model.outputs, "fit: labels")
+    if model.inputs > 1 and augment is not None:
+        raise ArgumentError("fit: augment: expected a network with one input, got one with several")
+    check_images(x, "fit: x")
+    if labels is not None:
+        check_images(labels, "fit: labels")
+    if len(x) == 0:
+        raise ArgumentError("fit: expected at least one image to train on, got none")
+    if labels is None or len(labels) != len(x):
+        got = "none" if labels is None else len(labels)
+        raise ArgumentError(f"fit: expected a label for each of the {len(x)} images, got {got}")
+    return x, labels
+
+
+def checked_accumulation(steps: Any, processes: int) -> int:
+    """The number of batches that make one update."""
+    steps = whole(steps, "fit: gradient_accumulation_steps")
+    if steps > 1 and processes > 1:
+        raise ArgumentError("fit: gradient_accumulation_steps: expected 1 where several processes train one model")
+    return steps
 
 
 def checked_callbacks(callbacks: Any) -> list:
@@ -27,7 +52,9 @@ def checked_callbacks(callbacks: Any) -> list:
     return found
 
 
-def check_arguments(optimizer: Any, loss: Any, validation: Any, augment: Any, **flags: Any) -> None:
+def check_arguments(
+    optimizer: Any, loss: Any, validation: Any, augment: Any, class_weight: Any, sample_weight: Any, **flags: Any
+) -> None:
     """Check those arguments of `fit` that later code would only stumble over; `flags` are True or False."""
     check_optimizer(optimizer, "fit")
     if loss is not None:
@@ -39,6 +66,8 @@ def check_arguments(optimizer: Any, loss: Any, validation: Any, augment: Any, **
         check_images(part, "fit: validation")
     if augment is not None and not callable(augment):
         raise ArgumentError(f"fit: augment: expected a function (images, rng) -> images, got {shown(augment)}")
+    if class_weight is not None and sample_weight is not None:
+        raise ArgumentError("fit: expected class_weight or sample_weight, got both")
     for name, value in flags.items():
         flag(value, f"fit: {name}")
 

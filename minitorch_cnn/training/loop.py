@@ -22,9 +22,8 @@ import numpy as np
 from minitorch_cnn.arguments import whole
 from minitorch_cnn.arrays import memory
 from minitorch_cnn.datasets.batches import Batches
-from minitorch_cnn.datasets.several import together
 from minitorch_cnn.datasets.weighted_labels import WeightedLabels
-from minitorch_cnn.errors import ArgumentError, TrainingError
+from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.files.memory import scarce
 from minitorch_cnn.parallel import Alone
 from minitorch_cnn.training import diagnosis
@@ -32,7 +31,13 @@ from minitorch_cnn.training.accumulated_step import AccumulatedStep
 from minitorch_cnn.training.by_name import loss_of, optimizer_of
 from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.captured_step import CapturedStep
-from minitorch_cnn.training.fit_arguments import check_arguments, check_images, check_resume, checked_callbacks
+from minitorch_cnn.training.fit_arguments import (
+    check_arguments,
+    check_resume,
+    checked_accumulation,
+    checked_callbacks,
+    checked_data,
+)
 from minitorch_cnn.training.gpu_memory import out_of_memory
 from minitorch_cnn.training.interrupts import Interrupted, Interrupts
 from minitorch_cnn.training.label_check import check_labels
@@ -112,20 +117,10 @@ class Trainer(Learner, TrainingState, Progress):
     ) -> None:
         optimizer, loss = optimizer_of(optimizer), loss_of(loss)
         flags = {"shuffle": shuffle, "cache_features": cache_features, "progress": progress}
-        check_arguments(optimizer, loss, validation, augment, **flags)
+        check_arguments(optimizer, loss, validation, augment, class_weight, sample_weight, **flags)
         if isinstance(loss, (list, tuple)) and model.outputs == 1:
             (loss,) = model.loss_of_each(loss)
-        x, labels = together(x, model.inputs, "fit: x"), together(labels, model.outputs, "fit: labels")
-        if model.inputs > 1 and augment is not None:
-            raise ArgumentError("fit: augment: expected a network with one input, got one with several")
-        check_images(x, "fit: x")
-        if labels is not None:
-            check_images(labels, "fit: labels")
-        if len(x) == 0:
-            raise ArgumentError("fit: expected at least one image to train on, got none")
-        if labels is None or len(labels) != len(x):
-            got = "none" if labels is None else len(labels)
-            raise ArgumentError(f"fit: expected a label for each of the {len(x)} images, got {got}")
+        x, labels = checked_data(model, x, labels, augment)
         epochs = whole(epochs, "fit: epochs", 0)
         if model.input_shape is None:
             model.build(x.shape[1:])
@@ -136,15 +131,11 @@ class Trainer(Learner, TrainingState, Progress):
         self.loss = model.default_loss() if loss is None else loss
         self.kinds = model.kinds_of_accuracy(self.loss)
         check_labels("training", x, labels, self.loss, model)
-        if class_weight is not None and sample_weight is not None:
-            raise ArgumentError("fit: expected class_weight or sample_weight, got both")
         labels = with_sample_weight(labels, sample_weight, self.loss, model, "fit: sample_weight")
         x, labels, validation = split_off(x, labels, validation, validation_split)
         labels = with_class_weight(labels, class_weight, self.loss, model)
         self.ranks = ranks or Alone()
-        steps = whole(gradient_accumulation_steps, "fit: gradient_accumulation_steps")
-        if steps > 1 and self.ranks.size > 1:
-            raise ArgumentError("fit: gradient_accumulation_steps: expected 1 where several processes train one model")
+        steps = checked_accumulation(gradient_accumulation_steps, self.ranks.size)
         self.accumulated, self.at_once = steps, batch_size
         self.epochs, self.progress = epochs, progress and self.ranks.reports
         self.callbacks = checked_callbacks(callbacks)
@@ -280,14 +271,7 @@ class Trainer(Learner, TrainingState, Progress):
         """The TrainingError that says in which layer it began."""
         place = self.step.where_it_began(x, labels)
         what = f"a gradient is not finite, the loss is {loss:.4g}," if math.isfinite(loss) else f"the loss is {loss}"
-        return self._not_finite(f"{what} in epoch {self.epoch + 1}, batch {self.batch + 1}", place)
-
-    def _not_finite(self, what, place):
-        place = place or diagnosis.NOWHERE
-        advice = place.advice(self.optimizer.steps, float(self.optimizer.learning_rate))
-        error = TrainingError(f"{what}; it began {place.words}: {advice}")
-        error.together = True  # type: ignore[attr-defined]  # all ranks raise it, if there are several
-        return error
+        return diagnosis.diverged(f"{what} in epoch {self.epoch + 1}, batch {self.batch + 1}", place, self.optimizer)
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def _validate(self):
@@ -298,19 +282,13 @@ class Trainer(Learner, TrainingState, Progress):
             first = self.ranks.share(len(images)).first
             place = self.ranks.any_rank(diagnosis.where_a_prediction_began(self.learner, images, first=first))
             what = f"the validation loss is {measured['loss']} after epoch {self.epoch + 1}"
-            raise self._not_finite(what, place or diagnosis.Place("in the loss", diagnosis.LOSS))
+            raise diagnosis.diverged(what, place or diagnosis.Place("in the loss", diagnosis.LOSS), self.optimizer)
         return measured
 
     def _leave(self) -> NoReturn:
         lines = [line for line in (callback.on_interrupt(self) for callback in self.callbacks) if line]
         number = self.ranks.any_rank(self.interrupts.number) or 0
         raise Interrupted(number, "; ".join([f"interrupted {self._place()}", *lines]))
-
-    def _place(self) -> str:
-        """Where the training is, in words; if a signal comes at the end of the last epoch, that is counted already."""
-        if self.epoch == self.epochs:
-            return f"after epoch {self.epoch} of {self.epochs}"
-        return f"in epoch {self.epoch + 1} of {self.epochs} after batch {self.batch} of {len(self.batches)}"
 
     def _tell(self, event, *arguments):
         for callback in self.callbacks:

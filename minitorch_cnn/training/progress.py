@@ -36,6 +36,12 @@ class Progress:
             mininterval=0.2,
         )
 
+    def _place(self):
+        """Where the training is, in words; if a signal comes at the end of the last epoch, that is counted already."""
+        if self.epoch == self.epochs:
+            return f"after epoch {self.epoch} of {self.epochs}"
+        return f"in epoch {self.epoch + 1} of {self.epochs} after batch {self.batch} of {len(self.batches)}"
+
     def _postfix(self, bar):
         shown = ", ".join(f"{name} {value:.4f}" for name, value in self._averages().items())
         left = ""

@@ -179,7 +179,7 @@ def _writes(arguments):
 
 @contextlib.contextmanager
 def time_limit():
-    """Context that raises Hang after SLOWER * SECONDS of processor time; what never returns to Python ends the process."""
+    """Context that raises Hang after SLOWER * SECONDS of processor time; what does not return ends the process."""
 
     def over(*_):
         raise Hang
