@@ -23,6 +23,7 @@ class Device:
         self.count = 1  # of GPUs in the machine
         self.waits = 0
         self.launches = []  # names of the kernels that ran
+        self.pool = None  # that memory is taken from; None is the default pool
 
     def wait(self, what):
         """The host reads from the device."""
@@ -62,6 +63,8 @@ def allocate(result):
     """A device array of a fresh result."""
     if getattr(result, "nbytes", 0) > device.limit:
         raise OutOfMemoryError(f"Out of memory allocating {result.nbytes:,} bytes")
+    if device.pool is not None:
+        device.pool.held += getattr(result, "nbytes", 0)
     return Array(np.asarray(result))
 
 

@@ -126,6 +126,12 @@ class Cublas:
             )
         )  # fmt: skip
 
+    def release(self, stream: int) -> None:
+        """Free the handle and the workspace of the stream at that address, if it has any; waits for its work."""
+        if stream in self.handles:
+            handle, _ = self.handles.pop(stream)
+            _check(self.library.cublasDestroy_v2(handle))
+
     def _handle(self):
         """The handle of the current stream."""
         stream = self.cupy.cuda.get_current_stream().ptr

@@ -177,11 +177,12 @@ extern "C" __global__ void softmax_cross_entropy(unsigned size, const real* scor
 }
 
 // optimizers.py: sgd_update, rmsprop_update, adam_update. In place on the long vector of parameters. The learning rate
-// changes from step to step, so it is in GPU memory, where a captured step reads the current one.
+// changes from step to step, so it is in GPU memory, where a captured step reads the current one. With a rate that
+// is NaN nothing changes.
 extern "C" __global__ void sgd_update(unsigned size, real* w, const real* g, real* m, const real* rate, real momentum,
                                       real decay, int has_momentum, int nesterov) {
   unsigned at = element();
-  if (at >= size) return;
+  if (at >= size || rate[0] != rate[0]) return;
   real keep = fma(-rate[0], decay, real(1)), pull = rate[0] * g[at], step = -pull;
   if (has_momentum) {
     real velocity = momentum * m[at] - pull;
@@ -194,7 +195,7 @@ extern "C" __global__ void sgd_update(unsigned size, real* w, const real* g, rea
 extern "C" __global__ void rmsprop_update(unsigned size, real* w, const real* g, real* v, const real* rate, real rho,
                                           real rest, real epsilon, real decay) {
   unsigned at = element();
-  if (at >= size) return;
+  if (at >= size || rate[0] != rate[0]) return;
   real square = rho * v[at] + rest * g[at] * g[at];
   v[at] = square;
   w[at] = fma(-rate[0], decay, real(1)) * w[at] - rate[0] * g[at] / sqrt(square + epsilon);
@@ -203,7 +204,7 @@ extern "C" __global__ void rmsprop_update(unsigned size, real* w, const real* g,
 extern "C" __global__ void adam_update(unsigned size, real* w, const real* g, real* m, real* v, const real* rate,
                                        const real* corrected_rate, real rest_1, real rest_2, real epsilon, real decay) {
   unsigned at = element();
-  if (at >= size) return;
+  if (at >= size || rate[0] != rate[0]) return;
   real mean = m[at] + rest_1 * (g[at] - m[at]), square = v[at] + rest_2 * (g[at] * g[at] - v[at]);
   m[at] = mean;
   v[at] = square;

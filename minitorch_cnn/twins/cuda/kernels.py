@@ -27,17 +27,23 @@ NUMBERS = {"int": np.int32, "unsigned": np.uint32}
 def launch(name: str, size: int, *arguments: Any, dtype: Any = None) -> None:
     """Run kernel `name` with `size` threads; `arguments` are GPU arrays and numbers.
 
-    `dtype` is the type of the kernel's `real` (left out: the first array's). Raises BackendError beyond 2^32 elements.
+    `dtype` is the type of the kernel's `real` (left out: the first array's). Raises BackendError beyond 2^32 elements,
+    or if a number does not fit the type that the kernel declares.
     """
     first = next(argument for argument in arguments if hasattr(argument, "dtype"))
     dtype = np.dtype(dtype or first.dtype)
     if size > MOST:
-        raise BackendError(f"{name}: {size:,} elements are too many for the GPU's kernels; take a smaller batch")
+        raise too_many(name, size)
     if size == 0:
         return
     function, kinds = _function(namespace(first), dtype, name)
-    typed = [_typed(kind, argument, dtype) for kind, argument in zip(kinds, (size, *arguments), strict=True)]
+    typed = [_typed(name, kind, argument, dtype) for kind, argument in zip(kinds, (size, *arguments), strict=True)]
     function((-(-size // BLOCK),), (BLOCK,), tuple(typed))
+
+
+def too_many(name: str, count: int) -> BackendError:
+    """The error for a `count` of elements that kernel `name` cannot be given."""
+    return BackendError(f"{name}: {count:,} elements are too many for the GPU's kernels; take a smaller batch")
 
 
 def contiguous(array: Array, dtype: Any = None) -> Array:
@@ -51,10 +57,13 @@ def one_type(*arrays: Array) -> list[Array]:
     return [contiguous(array, dtype) for array in arrays]
 
 
-def _typed(kind, argument, dtype):
+def _typed(name, kind, argument, dtype):
     if kind.endswith("*"):
         return argument
-    return (dtype.type if kind == "real" else NUMBERS[kind])(argument)
+    try:
+        return (dtype.type if kind == "real" else NUMBERS[kind])(argument)
+    except OverflowError:
+        raise too_many(name, argument) from None
 
 
 @functools.cache
