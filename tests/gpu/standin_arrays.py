@@ -10,6 +10,7 @@ import types
 
 import numpy as np
 
+ALIGNMENT = 512  # bytes
 HOST_ONLY = "a device array met {}, which is on the host: copy it there first"
 
 
@@ -65,7 +66,18 @@ def allocate(result):
         raise OutOfMemoryError(f"Out of memory allocating {result.nbytes:,} bytes")
     if device.pool is not None:
         device.pool.held += getattr(result, "nbytes", 0)
-    return Array(np.asarray(result))
+    return Array(aligned(np.asarray(result)))
+
+
+def aligned(array):
+    """The array itself if it begins at a multiple of 512 bytes, as all memory of CuPy does; otherwise a copy there."""
+    if array.ctypes.data % ALIGNMENT == 0 or not array.flags.c_contiguous:
+        return array
+    bytes_ = np.empty(array.nbytes + ALIGNMENT, "uint8")
+    first = -bytes_.ctypes.data % ALIGNMENT
+    copy = bytes_[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def compute(function, *things, asked=False, **options):
@@ -83,7 +95,7 @@ def compute(function, *things, asked=False, **options):
     if result.dtype in (np.float64, np.complex128, np.longdouble) and not wide and not asked:
         raise TypeError(f"{getattr(function, '__name__', function)}: the result is {result.dtype}, asked for by nobody")
     if device.graph is not None:
-        memory = np.array(poison(result.shape, result.dtype))
+        memory = poison(result.shape, result.dtype)
 
         def again():
             with np.errstate(all="ignore"):
@@ -105,7 +117,7 @@ def change(function):
 
 def poison(shape, dtype):
     """Memory with contents that nobody should use."""
-    memory = np.empty(shape, dtype)
+    memory = aligned(np.empty(shape, dtype))
     memory.fill(np.nan if memory.dtype.kind == "f" else (True if memory.dtype.kind == "b" else 77))
     return memory
 
