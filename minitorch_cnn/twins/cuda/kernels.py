@@ -50,7 +50,7 @@ def launch(name: str, size: int, *arguments: Any, dtype: Any = None, each: int =
     function((-(-size // BLOCK),), (BLOCK,), tuple(typed))
 
 
-def together(channels: int, *arrays: Array) -> int:
+def together(channels: int, *arrays: Any) -> int:
     """How many neighbouring channels a thread may load from each of the arrays at once: 4 or 1.
 
     The arrays are C-contiguous and have `channels` as their last axis; on a GPU a load of several numbers has to begin

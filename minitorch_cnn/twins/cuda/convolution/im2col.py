@@ -5,6 +5,7 @@ As many images are processed at a time as have columns that fit `COLUMN_BYTES`; 
 """
 
 import math
+from typing import Any
 
 from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.convolution.geometry import output_size
@@ -50,7 +51,8 @@ def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, pa
     """See `im2col.backward_kernel`."""
     check_backward_kernel(x, dy, kernel_shape, strides, padding)
     x, dy = one_type(x, dy)
-    window, K, dkernel = kernel_shape[:2], kernel_shape[3], None
+    window, K = kernel_shape[:2], kernel_shape[3]
+    dkernel: Any = None
     for images in _parts(x, dy.shape[1:3], window):
         columns = im2col(x[images], window, strides, padding)
         partial = product_in_pieces(columns, dy[images].reshape(-1, K))
