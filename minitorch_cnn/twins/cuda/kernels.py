@@ -23,7 +23,8 @@ import numpy as np
 from minitorch_cnn.arrays.libraries import Array, namespace
 from minitorch_cnn.errors import BackendError
 
-SOURCES = tuple(Path(__file__).with_name(f"{name}.cu") for name in ("kernels", "windows", "sums"))
+NAMES = "kernels", "windows", "sums", "batch_norm", "depthwise", "activations"
+SOURCES = tuple(Path(__file__).with_name(f"{name}.cu") for name in NAMES)
 TOGETHER = 4  # channels of a thread, in the kernels called ...4
 BLOCK = 256  # threads per block
 MOST = 2**32 - BLOCK  # elements: the kernels count them in 32 bits
