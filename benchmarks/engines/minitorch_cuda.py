@@ -78,5 +78,6 @@ class CupyGraph(Cupy):
             raise RuntimeError(self.captured.reason)
 
     def peak_bytes(self):
-        graph = self.captured.recorder.pool.total_bytes() if self.loss is not None else 0
+        pool = self.captured.pool if self.loss is not None else None
+        graph = 0 if pool is None else pool.total_bytes()
         return super().peak_bytes() + graph

@@ -22,6 +22,7 @@ import numpy as np
 from minitorch_cnn.arrays import Array, moved
 from minitorch_cnn.engine.losses import Loss, LossOfScores
 from minitorch_cnn.errors import ArgumentError, BackendError
+from minitorch_cnn.training import diagnosis
 from minitorch_cnn.training.counting import right
 from minitorch_cnn.training.step import Step
 from minitorch_cnn.twins.cuda.graph import Recorder
@@ -42,8 +43,16 @@ class CapturedStep(Step):
         self.graph: Any = None
         self.warm = 0
 
+    @property
+    def pool(self) -> Any:
+        """The graph's memory pool; None if there is no graph."""
+        return None if self.recorder is None else self.recorder.pool
+
     def __call__(self, x: Array, labels: Any) -> tuple[Any, Any]:
-        """Take a step; returns (mean loss, number of correct predictions) before it, as 0-d arrays on the GPU."""
+        """Take a step; returns (mean loss, number of correct predictions) before it, as 0-d arrays on the GPU.
+
+        If the loss or a gradient is not finite, no weight changes, and the loss is NaN or NotFinite is raised.
+        """
         wanted = self.loss.check(self._like_a_prediction(len(x)), labels) if self._computes_on_arrays() else labels
         if self.reason is not None:
             return self._one_by_one(x, wanted)
@@ -59,6 +68,7 @@ class CapturedStep(Step):
         there = moved(labels, self.model.xp)
         loss = _OnDevice(self.loss, there) if self._computes_on_arrays() else self.loss
         value = self.learner.loss_and_gradients(x, labels, loss, training=True)
+        diagnosis.require_finite(float(value), self.model)
         self.optimizer.step(self.model)
         return value, right(self.learner.prediction, there, self.kinds[0]).sum()
 
@@ -89,11 +99,12 @@ class CapturedStep(Step):
                 self.graph, self.results = self.recorder.capture(self._work)
         except BackendError as error:
             self.reason = str(error)
-            return self._finish_without(rates)
         finally:
             for layer, count in draws.items():
                 layer.draws = count + 1
                 self.counters[layer] = self.counters[layer][0], count + 1
+        if self.reason is not None:  # here the error is gone, and with it whatever held the memory of the attempt
+            return self._finish_without(rates, draws)
         self.graph.launch()
         return self.results
 
@@ -103,12 +114,20 @@ class CapturedStep(Step):
             layer.draws = self.counters[layer][0]
         loss = _OnDevice(self.loss, self.wanted)
         value = self.learner.loss_and_gradients(self.x, None, loss, training=True)
-        self.optimizer.apply(self.rates)
-        return value, right(self.learner.prediction, self.wanted, self.kinds[0]).sum()
+        doubt = value - value  # 0, or NaN if the loss is not finite: then no weight may change
+        for segment in self.model.segments():
+            total = segment.gradients.sum()
+            doubt = doubt + (total - total)
+        self.optimizer.apply(self.rates + doubt)  # a rate that is NaN changes nothing (`twins/cuda/optimizers.py`)
+        return value + doubt, right(self.learner.prediction, self.wanted, self.kinds[0]).sum()
 
-    def _finish_without(self, rates):
+    def _finish_without(self, rates, draws):
         """Compute the step whose capture failed; nothing of it has been computed yet."""
+        self.recorder = None  # and with it its memory, and what cuBLAS took for its stream
+        for layer, count in draws.items():
+            layer.draws = count
         value = self.learner.loss_and_gradients(self.x, None, _OnDevice(self.loss, self.wanted), training=True)
+        diagnosis.require_finite(float(value), self.model)
         self.optimizer.apply(rates)
         return value, right(self.learner.prediction, self.wanted, self.kinds[0]).sum()
 

@@ -7,21 +7,28 @@ from minitorch_cnn.errors import BackendError
 
 WORKING_MAPS = 4  # feature maps of the largest layer: its output, the gradient, and scratch memory of a convolution
 COPIES = 4  # vectors as long as the parameters: they, their gradients, and up to two of the optimizer
+BESIDE = 2  # with a captured step: its graph keeps its memory, and the last batch and the validation need other memory
 SHARE = 0.9  # of the memory that can be used: the rest is lost to fragmentation
 
 
-def out_of_memory(model: Any, batch_size: int) -> BackendError:
+def out_of_memory(model: Any, batch_size: int, graph_pool: Any = None) -> BackendError:
     """The BackendError for a batch that was too large; it names the largest batch size that should fit.
 
-    That is an estimate from the shapes: what a step stores for each image, and its scratch memory.
+    That is an estimate from the shapes: what a step stores for each image, and its scratch memory. Where it says that
+    `batch_size` itself fits, which has just been refuted, half of that is named. `graph_pool` is the memory pool of a
+    captured step, if there is one.
     """
     xp = model.xp
-    pool = xp.get_default_memory_pool()
-    pool.free_all_blocks()
+    pools = [pool for pool in (xp.get_default_memory_pool(), graph_pool) if pool is not None]
+    for pool in pools:
+        pool.free_all_blocks()
     free, total = xp.cuda.Device().mem_info
-    room = SHARE * (free + pool.total_bytes())
+    room = SHARE * (free + sum(pool.total_bytes() for pool in pools))
     fixed, each = needs(model)
-    fits = min(int((room - fixed) // each), batch_size - 1)
+    each *= 1 if graph_pool is None else BESIDE
+    fits = int((room - fixed) // each)
+    if fits >= batch_size:
+        fits = batch_size // 2
     advice = f"a batch of {fits} should fit: --batch-size {fits}" if fits > 0 else "not even one image fits beside them"
     return BackendError(
         f"the GPU's memory ({total / 2**30:.1f} GiB, {room / 2**30:.1f} GiB of it usable) is too small for a batch of"

@@ -250,7 +250,7 @@ class Trainer(Learner, TrainingState, Progress):
         except MemoryError:
             if self.model.backend == "numpy":
                 raise
-            raise out_of_memory(self.learner, self.at_once) from None
+            raise out_of_memory(self.learner, self.at_once, getattr(self.step, "pool", None)) from None
 
     def _count_batch(self, x, labels, loss, correct):
         """Wait for the step and add up its results; returns its number of images on all ranks."""

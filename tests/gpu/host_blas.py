@@ -10,6 +10,10 @@ class HostBlas:
 
     def __init__(self):
         self.calls = 0
+        self.released = []  # streams whose handle and workspace were freed
+
+    def release(self, stream):
+        self.released.append(stream)
 
     def gemm(self, a, b, c, sizes, leading, transposed, batch, strides, offsets, add):
         (M, N, K), dtype = sizes, c.dtype
@@ -31,10 +35,11 @@ class HostBlas:
         def multiply():
             assert keep
             device.launches.append("gemm")
-            if add:
-                result[...] += left @ right
-            else:
-                np.matmul(left, right, out=result)
+            with np.errstate(all="ignore"):
+                if add:
+                    result[...] += left @ right
+                else:
+                    np.matmul(left, right, out=result)
 
         self.calls += 1
         change(multiply)

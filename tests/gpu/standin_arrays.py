@@ -10,6 +10,7 @@ import types
 
 import numpy as np
 
+ALIGNMENT = 512  # bytes
 HOST_ONLY = "a device array met {}, which is on the host: copy it there first"
 
 
@@ -23,6 +24,7 @@ class Device:
         self.count = 1  # of GPUs in the machine
         self.waits = 0
         self.launches = []  # names of the kernels that ran
+        self.pool = None  # that memory is taken from; None is the default pool
 
     def wait(self, what):
         """The host reads from the device."""
@@ -62,7 +64,20 @@ def allocate(result):
     """A device array of a fresh result."""
     if getattr(result, "nbytes", 0) > device.limit:
         raise OutOfMemoryError(f"Out of memory allocating {result.nbytes:,} bytes")
-    return Array(np.asarray(result))
+    if device.pool is not None:
+        device.pool.held += getattr(result, "nbytes", 0)
+    return Array(aligned(np.asarray(result)))
+
+
+def aligned(array):
+    """The array itself if it begins at a multiple of 512 bytes, as all memory of CuPy does; otherwise a copy there."""
+    if array.ctypes.data % ALIGNMENT == 0 or not array.flags.c_contiguous:
+        return array
+    bytes_ = np.empty(array.nbytes + ALIGNMENT, "uint8")
+    first = -bytes_.ctypes.data % ALIGNMENT
+    copy = bytes_[first : first + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def compute(function, *things, asked=False, **options):
@@ -80,7 +95,7 @@ def compute(function, *things, asked=False, **options):
     if result.dtype in (np.float64, np.complex128, np.longdouble) and not wide and not asked:
         raise TypeError(f"{getattr(function, '__name__', function)}: the result is {result.dtype}, asked for by nobody")
     if device.graph is not None:
-        memory = np.array(poison(result.shape, result.dtype))
+        memory = poison(result.shape, result.dtype)
 
         def again():
             with np.errstate(all="ignore"):
@@ -102,7 +117,7 @@ def change(function):
 
 def poison(shape, dtype):
     """Memory with contents that nobody should use."""
-    memory = np.empty(shape, dtype)
+    memory = aligned(np.empty(shape, dtype))
     memory.fill(np.nan if memory.dtype.kind == "f" else (True if memory.dtype.kind == "b" else 77))
     return memory
 

@@ -16,6 +16,8 @@ from minitorch_cnn import layers, losses, models, optimizers, schedules
 from minitorch_cnn.arrays import on_host
 from minitorch_cnn.errors import ArgumentError, LabelError
 from minitorch_cnn.training.captured_step import WARM_UP, CapturedStep
+from minitorch_cnn.training.diagnosis import NotFinite
+from minitorch_cnn.twins.cuda import cublas
 
 
 def net(seed=0):
@@ -162,7 +164,7 @@ def test_what_cannot_be_captured_runs_all_the_same_and_says_why(xp, optimizer, l
     for number in range(WARM_UP + 3):
         x = normal((4, 6, 5, 2), number, "float32")
         assert float(step(x, [0, 1, 2, 1])[0]) == eager.train_step(x, [0, 1, 2, 1], loss, one)
-    assert reason in step.reason and "\n" not in step.reason and step.graph is None
+    assert reason in step.reason and "\n" not in step.reason and step.graph is None and step.pool is None
     assert_equal(everything(eager, one), everything(model, other))
 
 
@@ -199,6 +201,58 @@ def test_the_small_networks_of_the_slides_are_graphs_of_a_hundred_operations(sta
         loss, _ = step(normal((2, *size), number, "float32"), [0, 1])
         assert np.isfinite(float(loss))
     assert step.reason is None and 80 < len(step.graph.operations) < 130
+
+
+def test_what_the_graph_took_is_free_when_the_step_is_gone(standin):
+    """Memory and cuBLAS's handle of its stream; at once if the capture fails, whose error held on to both."""
+    for algorithm, failed in (("im2col", False), ("winograd", True)):
+        stack = [layers.Conv2D(3, 3, algorithm=algorithm), layers.Flatten(), layers.Dense(3, "softmax")]
+        model = mtc.Sequential(stack, (6, 5, 2), seed=0).to("cupy")
+        step = CapturedStep(model, losses.CrossEntropy(), optimizers.SGD(0.01))
+        pool, stream = step.pool, step.recorder.stream.ptr
+        released = cublas.library(standin).released
+        for number in range(WARM_UP + 1):
+            assert pool.total_bytes() > 0 or number == 0
+            step(normal((4, 6, 5, 2), number, "float32"), [0, 1, 2, 1])
+        assert (stream in released) == failed and (pool.total_bytes() == 0) == failed
+        del step
+        assert stream in released and pool.total_bytes() == 0
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("where", ["graph", "last batch"])
+def test_a_loss_that_is_not_finite_changes_no_weight(xp, optimizer, where):
+    model, chosen = net(), OPTIMIZERS[optimizer]()
+    step = CapturedStep(model, losses.CrossEntropy(), chosen)
+    for x, labels in batches(WARM_UP + 2, last=5, dtype="float32"):
+        step(x, labels)
+    weights = [(segment.parameters, on_host(segment.parameters.copy())) for segment in model.segments()]
+    x, labels = next(batches(2, dtype="float32"))
+    x[1] = np.inf
+    if where == "graph":
+        assert np.isnan(float(step(x, labels)[0]))
+    else:
+        with pytest.raises(NotFinite):
+            step(x[:3], labels[:3])
+    for now, before in weights:
+        np.testing.assert_array_equal(on_host(now), before)
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight_either(xp):
+    """The loss is finite: here dL/dw = x^2 overflows, and only it does."""
+    model = mtc.Sequential([layers.Dense(1, use_bias=False), layers.Dense(1, use_bias=False)], (2,), seed=0).to("cupy")
+    step = CapturedStep(model, losses.MeanSquaredError(), optimizers.SGD(1e-3, momentum=0.9))
+    for _ in range(WARM_UP + 2):
+        step(np.ones((1, 2), "float32"), [0.0])
+    for layer in model.layers:
+        layer.parameters["kernel"] = np.full(layer.parameters["kernel"].shape, 1e-18, "float32")
+    x = np.full((1, 2), 1e37, "float32")
+    loss = float(mtc.losses.MeanSquaredError().value_and_gradient(model.predict(x), [1e19])[0])
+    assert np.isfinite(loss)
+    loss, _ = step(x, [1e19])
+    assert np.isnan(float(loss))
+    for layer in model.layers:
+        assert (on_host(layer.parameters["kernel"]) == np.float32(1e-18)).all()
 
 
 def test_labels_are_checked_before_anything_runs(xp):

@@ -91,6 +91,15 @@ def test_the_switch_for_tf32(blas):
     assert mtc.tf32() is False
 
 
+def test_a_stream_s_handle_is_destroyed_once(blas):
+    destroyed = []
+    blas.library = types.SimpleNamespace(cublasDestroy_v2=lambda handle: destroyed.append(handle) or 0)
+    blas.handles = {7: ("handle", "workspace"), 8: ("other", "workspace")}
+    for stream in (7, 7, 9):
+        blas.release(stream)
+    assert destroyed == ["handle"] and list(blas.handles) == [8]
+
+
 def test_a_status_is_an_error(blas):
     blas.function = lambda *arguments: 13
     arrays = [at_an_address(np.zeros(4)) for _ in range(3)]

@@ -49,7 +49,9 @@ def test_definition_of_an_algorithm(xp, name, case):
             dx = algorithm.backward_input(d, k, x.shape, strides, padding)
             results.append((y, dx, algorithm.backward_kernel(a, d, kernel.shape, strides, padding)))
     for wanted, got in zip(*results):
-        assert got.dtype == np.float32 and relative_error(on_host(got), wanted) < 1e-6
+        # Winograd's transformations multiply by 5 and subtract, and CuPy's einsum adds up in another order.
+        limit = 1e-5 if name == "winograd" else 1e-6
+        assert got.dtype == np.float32 and relative_error(on_host(got), wanted) < limit
 
 
 def test_what_auto_takes(xp):

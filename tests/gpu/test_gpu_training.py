@@ -18,7 +18,7 @@ from minitorch_cnn.datasets.to_device import resident, sent_ahead
 from minitorch_cnn.errors import BackendError
 from minitorch_cnn.models.recipes import RECIPES, Recipe
 from minitorch_cnn.training import Trainer, TrainingError
-from minitorch_cnn.training.gpu_memory import needs
+from minitorch_cnn.training.gpu_memory import needs, out_of_memory
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (53, 8, 10, 3)).astype("uint8")
 LABELS = (IMAGES[:, 2:5, 3:6].mean(axis=(1, 2, 3)) * 3 / 256).astype("int64")
@@ -144,6 +144,21 @@ def test_a_frozen_base_is_computed_once(standin, free):
     np.testing.assert_allclose(*results, rtol=1e-5)
 
 
+def test_an_output_that_is_an_image(xp):
+    """No accuracy belongs to it; the losses are the host's."""
+    found = []
+    for backend in ("numpy", "cupy"):
+        stack = [layers.Conv2D(4, 3, padding="same", activation="relu"), layers.Conv2D(3, 3, padding="same")]
+        model = mtc.Sequential(stack, (8, 10, 3), seed=2).to(backend)
+        images = (IMAGES / 255).astype("float32")
+        history = model.fit(images, images, optimizer=optimizers.SGD(0.1), epochs=2, batch_size=8, progress=False,
+                            validation=(images[:9], images[:9]))  # fmt: skip
+        found.append(history)
+        assert {"loss", "val_loss"} <= history.keys() and not any("accuracy" in name for name in history)
+        assert history["loss"][1] < history["loss"][0]
+    np.testing.assert_allclose(found[1]["loss"], found[0]["loss"], rtol=1e-4)
+
+
 def test_divergence_is_named(xp):
     with pytest.raises(TrainingError) as error:
         net("cupy").fit(IMAGES, LABELS, optimizer=optimizers.SGD(1e30), batch_size=8, progress=False)
@@ -156,14 +171,28 @@ def test_out_of_memory_names_the_batch_that_fits(standin):
     device.limit, device.free = 53 * 8 * 10 * 4 * 4 - 1, int((fixed + 20.5 * each) / 0.9)
     with pytest.raises(BackendError) as error:
         model.fit(IMAGES, LABELS, optimizer=optimizers.SGD(0.1), batch_size=53, progress=False)
-    assert one_line(error, "batch of 53", "batch of 20 should fit: --batch-size 20")
+    assert one_line(error, "batch of 53", "batch of 10 should fit: --batch-size 10")  # beside the graph's memory
     with pytest.raises(BackendError) as error:
         net("cupy").predict(IMAGES, batch_size=53)
     assert one_line(error, "batch of 53", "batch of 20 should fit")
+    device.free = 8 << 30  # on which it should fit, but it has not
+    with pytest.raises(BackendError) as error:
+        model.fit(IMAGES, LABELS, optimizer=optimizers.SGD(0.1), batch_size=53, progress=False)
+    assert one_line(error, "batch of 53", "batch of 26 should fit")
     device.free = 10
     with pytest.raises(BackendError) as error:
         model.fit(IMAGES, LABELS, optimizer=optimizers.SGD(0.1), batch_size=53, progress=False)
     assert one_line(error, "not even one image")
+
+
+def test_the_memory_of_a_graph_can_be_used_by_a_smaller_one(standin):
+    """Free memory is what neither pool holds; what the graph's pool holds was free before, and will be again."""
+    model = net("cupy")
+    fixed, each = needs(model)
+    device.free, graph_pool = 10, standin.cuda.MemoryPool()
+    graph_pool.free_all_blocks = lambda: None  # all of it is in use
+    graph_pool.held = int((fixed + 2 * 20.5 * each) / 0.9)
+    assert "batch of 20 should fit" in str(out_of_memory(model, 53, graph_pool))
 
 
 def test_what_a_step_needs_grows_with_the_network():

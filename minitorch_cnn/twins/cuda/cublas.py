@@ -24,6 +24,9 @@ EXACT = {np.dtype("float32"): 68, np.dtype("float64"): 70}  # CUBLAS_COMPUTE_32F
 FAST_TF32 = 77  # CUBLAS_COMPUTE_32F_FAST_TF32
 DEFAULT_ALGORITHM = -1
 MOST = 2**31 - 1  # a size that cuBLAS can be given
+TILE = 128  # rows and columns of a product that one block of threads usually computes
+BLOCKS = 264  # two for each multiprocessor of an H100
+MOST_PIECES, LEAST_ROWS = 96, 128  # of a sum, and of a piece of it
 
 _state = {"tf32": True}
 
@@ -70,6 +73,30 @@ def product(a: Array, b: Array, out: Array | None = None, add: bool = False) -> 
         return c
     gemm(a, b, c, (M, N, K), (a.shape[1], b.shape[1], N), transposed=(turned_a, turned_b), add=add)
     return c
+
+
+def pieces(M: int, N: int, rows: int) -> int:
+    """In how many pieces the sum over so many `rows` of a product (M, N) keeps the whole GPU busy.
+
+    A block of threads computes one tile of the product, and there are often few tiles but long sums.
+    """
+    tiles = -(-M // TILE) * -(-N // TILE)
+    return max(1, min(-(-BLOCKS // tiles), MOST_PIECES, rows // LEAST_ROWS))
+
+
+def product_in_pieces(a: Array, b: Array) -> Array:
+    """a.T @ b of C-contiguous a (R, M) and b (R, N) as matrices (pieces, M N), whose sum it is; R is not 0."""
+    (R, M), N = a.shape, b.shape[1]
+    count = pieces(M, N, R)
+    each = R // count
+    rest = R - each * count
+    partial = namespace(a).empty((count + (rest > 0), M * N), dtype=a.dtype)
+    strides, leading = (each * M, each * N, M * N), (M, N, N)
+    gemm(a, b, partial, (M, N, each), leading, transposed=(True, False), batch=count, strides=strides)
+    if rest:
+        offsets = each * count * M, each * count * N, count * M * N
+        gemm(a, b, partial, (M, N, rest), leading, transposed=(True, False), offsets=offsets)
+    return partial
 
 
 def _as_stored(x):
@@ -125,6 +152,12 @@ class Cublas:
                 scalar[1 if add else 0], at_c, real, leading[2], strides[2], batch, compute, DEFAULT_ALGORITHM,
             )
         )  # fmt: skip
+
+    def release(self, stream: int) -> None:
+        """Free the handle and the workspace of the stream at that address, if it has any; waits for its work."""
+        if stream in self.handles:
+            handle, _ = self.handles.pop(stream)
+            _check(self.library.cublasDestroy_v2(handle))
 
     def _handle(self):
         """The handle of the current stream."""

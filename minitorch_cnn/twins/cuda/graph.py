@@ -8,10 +8,12 @@ of them for the price of one. But it cannot contain anything that makes the host
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from minitorch_cnn.errors import BackendError
+from minitorch_cnn.twins.cuda import cublas
 
 T = TypeVar("T")
 
@@ -21,12 +23,14 @@ class Recorder:
 
     The memory belongs to the graph: memory that the work frees must not be reused elsewhere, because the graph keeps
     writing to it. Run the work here a few times before it is captured, which compiles its kernels, initializes cuBLAS
-    and fills the pool.
+    and fills the pool. When the Recorder is collected, all of this is free again.
     """
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
         self.stream, self.pool = xp.cuda.Stream(non_blocking=True), xp.cuda.MemoryPool()
+        freeing = weakref.finalize(self, _free, cublas.library(xp), self.stream, self.pool)
+        freeing.atexit = False  # at its end the process frees everything
 
     def run(self, work: Callable[[], T]) -> T:
         """Run `work()` now and return its result; waits for all earlier GPU work and for the result."""
@@ -60,3 +64,9 @@ class Recorder:
     def _here(self):
         with self.xp.cuda.using_allocator(self.pool.malloc), self.stream:
             yield
+
+
+def _free(blas, stream, pool):
+    """Give back what cuBLAS took for the stream, and the pool's memory that no array holds."""
+    blas.release(stream.ptr)
+    pool.free_all_blocks()

@@ -1,160 +1,32 @@
 // The GPU's kernels. Each is the twin of a Python definition, named above it, and computes the same in the same order.
+// This file has those that go through arrays number by number; `windows.cu`, `sums.cu` and the others follow it, and all
+// of them are compiled as one.
 //
 // One thread computes one element of the result (or one column of sums) and reads what it needs. No two threads write to
 // the same place, so there are no atomics and a result has the same bits every time. Threads share no memory either, so
 // a C++ compiler can build this file and run the grid as two loops; that is how it is tested without a GPU.
 //
 // Images are (N, H, W, C), kernels (KH, KW, C, K). `size` is always the number of threads that have work.
+//
+// A kernel called `...4` does the same with four neighbouring channels per thread: it loads and stores them at once and
+// finds out only once where they lie. It is for numbers of channels that are multiples of four, and for arrays that
+// begin at multiples of four numbers; sizes and channels are then counted in fours.
 
 #ifndef REAL
 #define REAL float
 #endif
 typedef REAL real;
 
+template <int V> struct alignas(V * sizeof(real)) Pack { real v[V]; };          // V neighbouring numbers
+template <int V> struct alignas(V) Bytes { unsigned char v[V]; };
+
 __device__ inline unsigned element() { return blockIdx.x * blockDim.x + threadIdx.x; }
-
-// convolution/im2col.py: im2col. columns (N*OH*OW, KH*KW*C), one thread per element.
-extern "C" __global__ void im2col(unsigned size, const real* x, real* columns, int H, int W, int C, int OH, int OW,
-                                  int KH, int KW, int SH, int SW, int top, int left) {
-  unsigned at = element();
-  if (at >= size) return;
-  int c = at % C, q = at / C % KW, p = at / C / KW % KH;
-  unsigned pixel = at / C / KW / KH;
-  int j = pixel % OW, i = pixel / OW % OH, n = pixel / OW / OH;
-  int h = i * SH + p - top, w = j * SW + q - left;
-  bool inside = h >= 0 && h < H && w >= 0 && w < W;
-  columns[at] = inside ? x[(((size_t)n * H + h) * W + w) * C + c] : real(0);
-}
-
-// convolution/im2col.py: col2im. dx (N, H, W, C): each pixel finds its copies in the columns and adds them up.
-extern "C" __global__ void col2im(unsigned size, const real* columns, real* dx, int H, int W, int C, int OH, int OW,
-                                  int KH, int KW, int SH, int SW, int top, int left) {
-  unsigned at = element();
-  if (at >= size) return;
-  int c = at % C, w = at / C % W, h = at / C / W % H, n = at / C / W / H;
-  real sum = 0;
-  for (int p = 0; p < KH; ++p) {
-    int row = h + top - p, i = row / SH;
-    if (row < 0 || row % SH || i >= OH) continue;
-    for (int q = 0; q < KW; ++q) {
-      int column = w + left - q, j = column / SW;
-      if (column < 0 || column % SW || j >= OW) continue;
-      sum += columns[((((size_t)n * OH + i) * OW + j) * KH * KW + p * KW + q) * C + c];
-    }
-  }
-  dx[at] = sum;
-}
-
-// convolution/row_windows.py: lay_out. x with `S` pixels per row and `T` rows per image, with zeros after each row and
-// image, and `lead` pixels of zeros first.
-extern "C" __global__ void lay_out(unsigned size, const real* x, real* flat, int N, int H, int W, int C, int T, int S,
-                                   int lead) {
-  unsigned at = element();
-  if (at >= size) return;
-  int c = at % C, pixel = (int)(at / C) - lead;
-  int w = pixel % S, h = pixel / S % T, n = pixel / S / T;
-  bool inside = pixel >= 0 && n < N && h < H && w < W;
-  flat[at] = inside ? x[(((size_t)n * H + h) * W + w) * C + c] : real(0);
-}
-
-// convolution/row_windows.py: strip. Copies the pixels of y from an output in such rows (without lead), with bias and
-// ReLU (convolution/epilogue.py: bias_relu).
-extern "C" __global__ void strip(unsigned size, const real* flat, real* y, const real* bias, int OH, int OW, int K,
-                                 int T, int S, int has_bias, int relu) {
-  unsigned at = element();
-  if (at >= size) return;
-  int k = at % K, j = at / K % OW, i = at / K / OW % OH, n = at / K / OW / OH;
-  real value = flat[(((size_t)n * T + i) * S + j) * K + k];
-  if (has_bias) value += bias[k];
-  y[at] = relu && value < 0 ? real(0) : value;  // NaN stays NaN
-}
-
-// convolution/epilogue.py: bias_relu, in place on y (..., K).
-extern "C" __global__ void bias_relu(unsigned size, real* y, const real* bias, int K, int has_bias, int relu) {
-  unsigned at = element();
-  if (at >= size) return;
-  real value = y[at];
-  if (has_bias) value += bias[at % K];
-  y[at] = relu && value < 0 ? real(0) : value;
-}
-
-// convolution/epilogue.py: bias_relu_backward. Masks `length` rows of dy (rows, K) and adds them up; one thread per
-// stripe of rows and channel: sums (stripes, K).
-extern "C" __global__ void bias_relu_backward(unsigned size, const real* dy, const real* y, real* dscores, real* sums,
-                                              int rows, int length, int K) {
-  unsigned at = element();
-  if (at >= size) return;
-  int k = at % K, stripe = at / K, last = min((stripe + 1) * length, rows);
-  real sum = 0;
-  for (int row = stripe * length; row < last; ++row) {
-    size_t place = (size_t)row * K + k;
-    real value = y[place] > 0 ? dy[place] : real(0);
-    dscores[place] = value;
-    sum += value;
-  }
-  sums[at] = sum;
-}
-
-// reductions.py: channel_sum. One stage: `length` rows of x (rows, K) become one row of sums (stripes, K).
-extern "C" __global__ void sum_rows(unsigned size, const real* x, real* sums, int rows, int length, int K) {
-  unsigned at = element();
-  if (at >= size) return;
-  int k = at % K, stripe = at / K, last = min((stripe + 1) * length, rows);
-  real sum = 0;
-  for (int row = stripe * length; row < last; ++row) sum += x[(size_t)row * K + k];
-  sums[at] = sum;
-}
 
 // activations.py: relu_backward.
 extern "C" __global__ void relu_backward(unsigned size, const real* dy, const real* y, real* dx) {
   unsigned at = element();
   if (at >= size) return;
   dx[at] = y[at] > 0 ? dy[at] : real(0);
-}
-
-// layers/max_pool2d.py: max_pool. y and the winner's place in the window; of equal ones the first, and NaN before all
-// numbers. `outside` is the value of the padding, minus infinity.
-extern "C" __global__ void max_pool(unsigned size, const real* x, real* y, unsigned char* winner, int H, int W, int C,
-                                    int OH, int OW, int KH, int KW, int SH, int SW, int top, int left, real outside) {
-  unsigned at = element();
-  if (at >= size) return;
-  int c = at % C, j = at / C % OW, i = at / C / OW % OH, n = at / C / OW / OH;
-  real best = 0;
-  int place = 0;
-  for (int p = 0; p < KH; ++p)
-    for (int q = 0; q < KW; ++q) {
-      int h = i * SH + p - top, w = j * SW + q - left;
-      bool inside = h >= 0 && h < H && w >= 0 && w < W;
-      real value = inside ? x[(((size_t)n * H + h) * W + w) * C + c] : outside;
-      bool first = p == 0 && q == 0, is_nan = value != value, had_nan = best != best;
-      if (first || value > best || (is_nan && !had_nan)) {
-        best = value;
-        place = p * KW + q;
-      }
-    }
-  y[at] = best;
-  winner[at] = place;
-}
-
-// layers/max_pool2d.py: max_pool_backward. Each pixel adds up dy of the windows in which it is the winner.
-extern "C" __global__ void max_pool_backward(unsigned size, const real* dy, const unsigned char* winner, real* dx,
-                                             int H, int W, int C, int OH, int OW, int KH, int KW, int SH, int SW,
-                                             int top, int left) {
-  unsigned at = element();
-  if (at >= size) return;
-  int c = at % C, w = at / C % W, h = at / C / W % H, n = at / C / W / H;
-  real sum = 0;
-  for (int p = 0; p < KH; ++p) {
-    int row = h + top - p, i = row / SH;
-    if (row < 0 || row % SH || i >= OH) continue;
-    for (int q = 0; q < KW; ++q) {
-      int column = w + left - q, j = column / SW;
-      if (column < 0 || column % SW || j >= OW) continue;
-      size_t window = (((size_t)n * OH + i) * OW + j) * C + c;
-      if (winner[window] == p * KW + q) sum += dy[window];
-    }
-  }
-  dx[at] = sum;
 }
 
 // losses.py: softmax_cross_entropy. One thread per row of scores (N, K), which suits few classes.
@@ -177,11 +49,12 @@ extern "C" __global__ void softmax_cross_entropy(unsigned size, const real* scor
 }
 
 // optimizers.py: sgd_update, rmsprop_update, adam_update. In place on the long vector of parameters. The learning rate
-// changes from step to step, so it is in GPU memory, where a captured step reads the current one.
+// changes from step to step, so it is in GPU memory, where a captured step reads the current one. With a rate that
+// is NaN nothing changes.
 extern "C" __global__ void sgd_update(unsigned size, real* w, const real* g, real* m, const real* rate, real momentum,
                                       real decay, int has_momentum, int nesterov) {
   unsigned at = element();
-  if (at >= size) return;
+  if (at >= size || rate[0] != rate[0]) return;
   real keep = fma(-rate[0], decay, real(1)), pull = rate[0] * g[at], step = -pull;
   if (has_momentum) {
     real velocity = momentum * m[at] - pull;
@@ -194,7 +67,7 @@ extern "C" __global__ void sgd_update(unsigned size, real* w, const real* g, rea
 extern "C" __global__ void rmsprop_update(unsigned size, real* w, const real* g, real* v, const real* rate, real rho,
                                           real rest, real epsilon, real decay) {
   unsigned at = element();
-  if (at >= size) return;
+  if (at >= size || rate[0] != rate[0]) return;
   real square = rho * v[at] + rest * g[at] * g[at];
   v[at] = square;
   w[at] = fma(-rate[0], decay, real(1)) * w[at] - rate[0] * g[at] / sqrt(square + epsilon);
@@ -203,7 +76,7 @@ extern "C" __global__ void rmsprop_update(unsigned size, real* w, const real* g,
 extern "C" __global__ void adam_update(unsigned size, real* w, const real* g, real* m, real* v, const real* rate,
                                        const real* corrected_rate, real rest_1, real rest_2, real epsilon, real decay) {
   unsigned at = element();
-  if (at >= size) return;
+  if (at >= size || rate[0] != rate[0]) return;
   real mean = m[at] + rest_1 * (g[at] - m[at]), square = v[at] + rest_2 * (g[at] * g[at] - v[at]);
   m[at] = mean;
   v[at] = square;

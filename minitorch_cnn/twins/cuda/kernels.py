@@ -1,10 +1,16 @@
-"""Launching the kernels of `kernels.cu`.
+"""Launching the kernels of `kernels.cu` and the files after it.
 
     launch("relu_backward", dx.size, dy, y, dx)
 
-The file is compiled for the arrays' element type when the first kernel is called; CuPy caches the result on disk. A GPU
-takes arguments as plain bytes and does not check their types, so each is converted here to the type that the kernel
+The files are compiled for the arrays' element type when the first kernel is called; CuPy caches the result on disk. A
+GPU takes arguments as plain bytes and does not check their types, so each is converted here to the type that the kernel
 declares.
+
+Some kernels have a second version, called `...4`, in which a thread does four neighbouring channels. Most of the
+instructions of these kernels compute where a number lies, so it takes a quarter of them; the result has the same bits.
+
+    each = together(C, x, y)                                    # 4, or 1 if these channels and arrays do not allow it
+    launch("lay_out", y.size // each, x, y, C // each, ..., each=each)
 """
 
 import functools
@@ -17,27 +23,47 @@ import numpy as np
 from minitorch_cnn.arrays.libraries import Array, namespace
 from minitorch_cnn.errors import BackendError
 
-SOURCE = Path(__file__).with_name("kernels.cu")
+NAMES = "kernels", "windows", "sums", "batch_norm", "depthwise", "activations"
+SOURCES = tuple(Path(__file__).with_name(f"{name}.cu") for name in NAMES)
+TOGETHER = 4  # channels of a thread, in the kernels called ...4
 BLOCK = 256  # threads per block
 MOST = 2**32 - BLOCK  # elements: the kernels count them in 32 bits
 REALS = {np.dtype("float32"): "float", np.dtype("float64"): "double"}
 NUMBERS = {"int": np.int32, "unsigned": np.uint32}
 
 
-def launch(name: str, size: int, *arguments: Any, dtype: Any = None) -> None:
+def launch(name: str, size: int, *arguments: Any, dtype: Any = None, each: int = 1) -> None:
     """Run kernel `name` with `size` threads; `arguments` are GPU arrays and numbers.
 
-    `dtype` is the type of the kernel's `real` (left out: the first array's). Raises BackendError beyond 2^32 elements.
+    `dtype` is the type of the kernel's `real` (left out: the first array's), `each` is 4 for its version with four
+    channels per thread. Raises BackendError beyond 2^32 elements,
+    or if a number does not fit the type that the kernel declares.
     """
+    name = name if each == 1 else f"{name}{each}"
     first = next(argument for argument in arguments if hasattr(argument, "dtype"))
     dtype = np.dtype(dtype or first.dtype)
     if size > MOST:
-        raise BackendError(f"{name}: {size:,} elements are too many for the GPU's kernels; take a smaller batch")
+        raise too_many(name, size)
     if size == 0:
         return
     function, kinds = _function(namespace(first), dtype, name)
-    typed = [_typed(kind, argument, dtype) for kind, argument in zip(kinds, (size, *arguments), strict=True)]
+    typed = [_typed(name, kind, argument, dtype) for kind, argument in zip(kinds, (size, *arguments), strict=True)]
     function((-(-size // BLOCK),), (BLOCK,), tuple(typed))
+
+
+def together(channels: int, *arrays: Any) -> int:
+    """How many neighbouring channels a thread may load from each of the arrays at once: 4 or 1.
+
+    The arrays are C-contiguous and have `channels` as their last axis; on a GPU a load of several numbers has to begin
+    at a multiple of their size.
+    """
+    aligned = all(array.data.ptr % (TOGETHER * array.itemsize) == 0 for array in arrays)
+    return TOGETHER if channels % TOGETHER == 0 and aligned else 1
+
+
+def too_many(name: str, count: int) -> BackendError:
+    """The error for a `count` of elements that kernel `name` cannot be given."""
+    return BackendError(f"{name}: {count:,} elements are too many for the GPU's kernels; take a smaller batch")
 
 
 def contiguous(array: Array, dtype: Any = None) -> Array:
@@ -51,10 +77,13 @@ def one_type(*arrays: Array) -> list[Array]:
     return [contiguous(array, dtype) for array in arrays]
 
 
-def _typed(kind, argument, dtype):
+def _typed(name, kind, argument, dtype):
     if kind.endswith("*"):
         return argument
-    return (dtype.type if kind == "real" else NUMBERS[kind])(argument)
+    try:
+        return (dtype.type if kind == "real" else NUMBERS[kind])(argument)
+    except OverflowError:
+        raise too_many(name, argument) from None
 
 
 @functools.cache
@@ -65,13 +94,19 @@ def _function(xp, dtype, name):
 
 @functools.cache
 def _module(xp, dtype):
-    return xp.RawModule(code=SOURCE.read_text(), options=(f"-DREAL={REALS[dtype]}", "-std=c++17"))
+    return xp.RawModule(code=source(), options=(f"-DREAL={REALS[dtype]}", "-std=c++17"))
+
+
+@functools.cache
+def source() -> str:
+    """The text of all files."""
+    return "\n".join(path.read_text() for path in SOURCES)
 
 
 @functools.cache
 def signatures() -> dict[str, list[str]]:
-    """{kernel: [type of each parameter]}, as the file declares them; a pointer's type ends in *."""
+    """{kernel: [type of each parameter]}, as the files declare them; a pointer's type ends in *."""
     found = {}
-    for name, parameters in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', SOURCE.read_text()):
+    for name, parameters in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', source()):
         found[name] = [re.sub(r"const |\s*\w+$", "", parameter.strip()) for parameter in parameters.split(",")]
     return found

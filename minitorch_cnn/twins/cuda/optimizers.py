@@ -1,6 +1,7 @@
 """The twins of the updates in `optimizers` on a GPU: one launch for all parameters.
 
-A rate may be an array of one number on the GPU, from which a captured step reads the current rate.
+A rate may be an array of one number on the GPU, from which a captured step reads the current rate. If it is NaN,
+nothing changes: so a step whose loss is not finite can spare the weights, though the host does not know the loss yet.
 """
 
 from typing import Any

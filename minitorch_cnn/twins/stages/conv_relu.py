@@ -44,9 +44,17 @@ class ConvReLU(Stage):
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
         """What `conv.backward_pass` returns, bit for bit, except for the rounding of the bias's gradient.
 
-        One pass over the array instead of two applies the ReLU's mask and sums up the bias's gradient.
+        One pass over the array instead of two applies the ReLU's mask and sums up the bias's gradient. Some algorithms
+        have a twin for all gradients at once.
         """
         *before, y = kept
+        x, algorithm = before
+        if self.conv.trainable and self.conv.use_bias:
+            kernel, strides, padding, _ = self.conv.arguments()
+            at_once = twin(f"convolution.{algorithm.__name__.rpartition('.')[2]}", "backward_relu", dy)
+            found = tried(at_once, dy, y, x, kernel, strides, padding, need_dx)
+            if found is not None:
+                return found[0], {"kernel": found[1], "bias": found[2]}
         masked = tried(twin("convolution.epilogue", "bias_relu_backward", dy), dy, y)
         if masked is None:
             return self.conv.backward_pass(dy, kept, need_dx)

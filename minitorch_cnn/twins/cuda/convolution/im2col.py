@@ -5,13 +5,15 @@ As many images are processed at a time as have columns that fit `COLUMN_BYTES`; 
 """
 
 import math
+from typing import Any
 
 from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
 from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu
-from minitorch_cnn.twins.cuda.cublas import product
-from minitorch_cnn.twins.cuda.kernels import launch, one_type
+from minitorch_cnn.twins.cuda.cublas import product, product_in_pieces
+from minitorch_cnn.twins.cuda.kernels import launch, one_type, together
+from minitorch_cnn.twins.cuda.reductions import channel_sum
 
 COLUMN_BYTES = 1 << 30
 
@@ -49,11 +51,13 @@ def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, pa
     """See `im2col.backward_kernel`."""
     check_backward_kernel(x, dy, kernel_shape, strides, padding)
     x, dy = one_type(x, dy)
-    window, (C, K) = kernel_shape[:2], kernel_shape[2:]
-    dkernel = namespace(x).empty((math.prod(window) * C, K), dtype=x.dtype)
-    for number, images in enumerate(_parts(x, dy.shape[1:3], window)):
+    window, K = kernel_shape[:2], kernel_shape[3]
+    dkernel: Any = None
+    for images in _parts(x, dy.shape[1:3], window):
         columns = im2col(x[images], window, strides, padding)
-        product(columns.T, dy[images].reshape(-1, K), out=dkernel, add=number > 0)
+        partial = product_in_pieces(columns, dy[images].reshape(-1, K))
+        part = partial[0] if len(partial) == 1 else channel_sum(partial)
+        dkernel = part if dkernel is None else dkernel + part
     return dkernel.reshape(kernel_shape)
 
 
@@ -65,7 +69,9 @@ def im2col(x: Array, window: tuple, strides: tuple, padding: tuple) -> Array:
         return x.reshape(-1, C)  # every pixel is its own window
     columns = namespace(x).empty((N * OH * OW, math.prod(window) * C), dtype=x.dtype)
     corner = padding[0][0], padding[1][0]
-    launch("im2col", columns.size, x, columns, H, W, C, OH, OW, *window, *strides, *corner)
+    each = together(C, x, columns)
+    geometry = H, W, C // each, OH, OW, *window, *strides, *corner
+    launch("im2col", columns.size // each, x, columns, *geometry, each=each)
     return columns
 
 
@@ -74,7 +80,8 @@ def col2im(columns: Array, dx: Array, window: tuple, strides: tuple, padding: tu
     _, H, W, C = dx.shape
     out = output_size((H, W), window, strides, padding)
     corner = padding[0][0], padding[1][0]
-    launch("col2im", dx.size, columns, dx, H, W, C, *out, *window, *strides, *corner)
+    each = together(C, columns, dx)
+    launch("col2im", dx.size // each, columns, dx, H, W, C // each, *out, *window, *strides, *corner, each=each)
     return dx
 
 

@@ -14,21 +14,21 @@ and a product has KW matrices:
 
 The output is as long as the input and has meaningless pixels between rows and images, which are left out when the bias
 is added. dx is the same with dy and the turned kernel. For dkernel[p] the windows are multiplied by dy, which is laid
-out in the same way, in SPLIT pieces that keep the whole GPU busy and are then added up.
+out in the same way, in as many pieces as keep the whole GPU busy, which are then added up. Both gradients can read the
+same dy: rows and images of dx's layout are as long as those of x, and it only begins with more zeros.
 
 There are no columns: each image is read KH times, where im2col writes and reads KH KW copies. For stride 1 only.
 """
 
 from minitorch_cnn.arrays import Array, namespace
+from minitorch_cnn.arrays.dispatch import Unfit
 from minitorch_cnn.engine.convolution.geometry import output_size
-from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
+from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward, check_same_shape
 from minitorch_cnn.twins.cuda.convolution import im2col as im2col_cuda
 from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu
-from minitorch_cnn.twins.cuda.cublas import gemm
-from minitorch_cnn.twins.cuda.kernels import launch, one_type
-from minitorch_cnn.twins.cuda.reductions import channel_sum
-
-SPLIT = 48  # pieces of the sum for dkernel
+from minitorch_cnn.twins.cuda.cublas import gemm, pieces
+from minitorch_cnn.twins.cuda.kernels import launch, one_type, together
+from minitorch_cnn.twins.cuda.reductions import channel_sum, stripe_length
 
 
 class Layout:
@@ -42,16 +42,32 @@ class Layout:
         self.outputs = N * self.T * self.S  # including the meaningless ones
         self.lead = self.top * self.S + self.left
 
+    def pixels(self, count: int) -> int:
+        """How many pixels `count` windows see."""
+        return count + (self.KH - 1) * self.S + self.KW - 1
+
     def lay_out(self, x: Array, lead: int, pixels: int) -> Array:
         """X (N, H', W', C) as (pixels, C), with `lead` zeros first and zeros wherever x has no pixel."""
         _, H, W, C = x.shape
         flat = namespace(x).empty((pixels, C), dtype=x.dtype)
-        launch("lay_out", flat.size, x, flat, self.N, H, W, C, self.T, self.S, lead)
+        each = together(C, x, flat)
+        geometry = self.N, H, W, C // each, self.T, self.S, lead
+        launch("lay_out", flat.size // each, x, flat, *geometry, each=each)
         return flat
+
+    def lay_out_masked(self, dy: Array, y: Array, lead: int, pixels: int) -> tuple[Array, Array]:
+        """(dy where y > 0, else 0, as `lay_out` returns it, its sum over images and pixels (K,))."""
+        _, H, W, K = dy.shape
+        xp, each = namespace(dy), together(K, dy, y)
+        length = stripe_length(pixels, K // each)
+        flat, sums = xp.empty((pixels, K), dtype=dy.dtype), xp.empty((-(-pixels // length), K), dtype=dy.dtype)
+        geometry = pixels, length, self.N, H, W, K // each, self.T, self.S, lead
+        launch("mask_and_lay_out", sums.size // each, dy, y, flat, sums, *geometry, each=each)
+        return flat, channel_sum(sums)
 
     def input(self, x: Array, count: int) -> Array:
         """X laid out for `count` windows."""
-        return self.lay_out(x, self.lead, count + (self.KH - 1) * self.S + self.KW - 1)
+        return self.lay_out(x, self.lead, self.pixels(count))
 
 
 def serves(window: tuple, strides: tuple, padding: tuple) -> bool:
@@ -78,13 +94,11 @@ def forward(
 def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple, padding: tuple) -> Array:
     """See `row_windows.backward_input`."""
     check_backward_input(dy, kernel, input_shape, strides, padding)
-    window = KH, KW = kernel.shape[:2]
-    (top, bottom), (left, right) = padding
-    back = (KH - 1 - top, KH - 1 - bottom), (KW - 1 - left, KW - 1 - right)
+    window, back = kernel.shape[:2], _back(kernel.shape, padding)
     if tuple(strides) != (1, 1) or not serves(window, strides, back):
         return im2col_cuda.backward_input(dy, kernel, input_shape, strides, padding)
-    dy, turned = one_type(dy, kernel[::-1, ::-1].transpose(0, 1, 3, 2))
-    return _convolve(dy, turned, Layout(len(dy), dy.shape[1:3], window, back), None, False)
+    dy, kernel = one_type(dy, kernel)
+    return _convolve(dy, _turned(kernel), Layout(len(dy), dy.shape[1:3], window, back), None, False)
 
 
 def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
@@ -95,32 +109,86 @@ def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, pa
         return im2col_cuda.backward_kernel(x, dy, kernel_shape, strides, padding)
     x, dy = one_type(x, dy)
     layout = Layout(len(x), x.shape[1:3], (KH, KW), padding)
-    split = max(SPLIT, KW)
+    split, count = _split(layout, kernel_shape)
+    return _kernel_gradient(layout.input(x, count), layout.lay_out(dy, 0, count), 0, layout, kernel_shape, split)
+
+
+def backward_relu(
+    dy: Array, y: Array, x: Array, kernel: Array, strides: tuple, padding: tuple, need_dx: bool = True
+) -> tuple[Array | None, Array, Array]:  # fmt: skip
+    """(dx or None, dkernel, dbias (K,)) of y (N, OH, OW, K) = relu(convolution of x + bias): all gradients at once.
+
+    One kernel applies the ReLU's mask, adds up the bias's gradient and lays dy out, for both products.
+    """
+    check_backward_kernel(x, dy, kernel.shape, strides, padding)
+    check_same_shape(dy, y)
+    window, back = kernel.shape[:2], _back(kernel.shape, padding)
+    if not (serves(window, strides, padding) and serves(window, strides, back)):
+        raise Unfit("row_windows: expected a padding smaller than the window")
+    dy, y, x, kernel = one_type(dy, y, x, kernel)
+    layout, dx_layout = Layout(len(x), x.shape[1:3], window, padding), Layout(len(x), dy.shape[1:3], window, back)
+    assert (layout.T, layout.S) == (dx_layout.T, dx_layout.S)
+    split, count = _split(layout, kernel.shape)
+    pixels = max(dx_layout.lead + count, dx_layout.pixels(_windows(dx_layout)))
+    flat, dbias = layout.lay_out_masked(dy, y, dx_layout.lead, pixels)
+    dkernel = _kernel_gradient(layout.input(x, count), flat, dx_layout.lead, layout, kernel.shape, split)
+    dx = _product(flat, _turned(kernel), dx_layout, None, False) if need_dx else None
+    return dx, dkernel, dbias
+
+
+def _back(kernel_shape, padding):
+    """The padding of dy with which dx is a convolution."""
+    return tuple(tuple(size - 1 - side for side in sides) for size, sides in zip(kernel_shape, padding))
+
+
+def _turned(kernel):
+    return namespace(kernel).ascontiguousarray(kernel[::-1, ::-1].transpose(0, 1, 3, 2))
+
+
+def _split(layout, kernel_shape):
+    """(number of pieces of the sum for dkernel, number of windows in all of them)."""
+    _, KW, C, K = kernel_shape
+    split = max(pieces(KW * C, K, layout.outputs), KW)
+    return split, -(-layout.outputs // split) * split
+
+
+def _kernel_gradient(flat, dy_flat, first, layout, kernel_shape, split):
+    """dkernel of laid-out x and dy, in which dy's first pixel is number `first`."""
+    KH, KW, C, K = kernel_shape
     each = -(-layout.outputs // split)
-    flat, dy_flat = layout.input(x, each * split), layout.lay_out(dy, 0, each * split)
-    partial = namespace(x).empty((split, KH, KW * C, K), dtype=x.dtype)
+    partial = namespace(flat).empty((split, KH, KW * C, K), dtype=flat.dtype)
     for p in range(KH):  # piece r: windows r, r + split, ... transposed, times the same rows of dy
         gemm(
             flat, dy_flat, partial, (KW * C, K, each), (split * C, split * K, K), transposed=(True, False),
-            batch=split, strides=(C, K, KH * KW * C * K), offsets=(p * layout.S * C, 0, p * KW * C * K),
+            batch=split, strides=(C, K, KH * KW * C * K), offsets=(p * layout.S * C, first * K, p * KW * C * K),
         )  # fmt: skip
     return channel_sum(partial.reshape(split, -1)).reshape(kernel_shape)
 
 
+def _windows(layout):
+    """The number of windows in all KW matrices, which are equally long."""
+    return -(-layout.outputs // layout.KW) * layout.KW
+
+
 def _convolve(x, kernel, layout, bias, relu):
+    return _product(layout.input(x, _windows(layout)), kernel, layout, bias, relu)
+
+
+def _product(flat, kernel, layout, bias, relu):
+    """The convolution of laid-out x."""
     KH, KW, C, K = kernel.shape
-    xp = namespace(x)
-    each = -(-layout.outputs // KW)
-    flat = layout.input(x, each * KW)
-    y_flat = xp.empty((each * KW, K), dtype=x.dtype)
+    xp = namespace(flat)
+    each = _windows(layout) // KW
+    y_flat = xp.empty((each * KW, K), dtype=flat.dtype)
     for p in range(KH):
         gemm(
             flat, kernel, y_flat, (each, K, KW * C), (KW * C, K, KW * K), batch=KW, strides=(C, 0, K),
             offsets=(p * layout.S * C, p * KW * C * K, 0), add=p > 0,
         )  # fmt: skip
     if layout.out == (layout.T, layout.S):  # no meaningless pixels
-        return bias_relu(y_flat[: layout.outputs].reshape(len(x), *layout.out, K), bias, relu)
-    y = xp.empty((len(x), *layout.out, K), dtype=x.dtype)
-    bias_or_any = y if bias is None else bias
-    launch("strip", y.size, y_flat, y, bias_or_any, *layout.out, K, layout.T, layout.S, bias is not None, relu)
+        return bias_relu(y_flat[: layout.outputs].reshape(layout.N, *layout.out, K), bias, relu)
+    y = xp.empty((layout.N, *layout.out, K), dtype=flat.dtype)
+    each, bias_or_any = together(K, y_flat, y), y if bias is None else bias
+    geometry = *layout.out, K // each, layout.T, layout.S, bias is not None, relu
+    launch("strip", y.size // each, y_flat, y, bias_or_any, *geometry, each=each)
     return y

@@ -5,7 +5,7 @@ import math
 from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.layers import max_pool2d
 from minitorch_cnn.twins.arguments import check_pool, check_pool_backward
-from minitorch_cnn.twins.cuda.kernels import contiguous, launch
+from minitorch_cnn.twins.cuda.kernels import contiguous, launch, together
 
 
 def max_pool(x: Array, window: tuple, strides: tuple, padding: tuple) -> tuple[Array, Array]:
@@ -16,8 +16,9 @@ def max_pool(x: Array, window: tuple, strides: tuple, padding: tuple) -> tuple[A
     x, xp = contiguous(x), namespace(x)
     N, H, W, C = x.shape
     y, winner = xp.empty((N, *out, C), dtype=x.dtype), xp.empty((N, *out, C), dtype="uint8")
-    corner = padding[0][0], padding[1][0]
-    launch("max_pool", y.size, x, y, winner, H, W, C, *out, *window, *strides, *corner, -math.inf)
+    each, corner = together(C, x, y, winner), (padding[0][0], padding[1][0])
+    geometry = H, W, C // each, *out, *window, *strides, *corner
+    launch("max_pool", y.size // each, x, y, winner, *geometry, -math.inf, each=each)
     return y, winner
 
 
@@ -31,8 +32,9 @@ def max_pool_backward(
     dy, winner = contiguous(dy), contiguous(winner)
     _, H, W, C = input_shape
     dx = namespace(dy).empty(tuple(input_shape), dtype=dy.dtype)
-    corner = padding[0][0], padding[1][0]
-    launch("max_pool_backward", dx.size, dy, winner, dx, H, W, C, *dy.shape[1:3], *window, *strides, *corner)
+    each, corner = together(C, dy, winner, dx), (padding[0][0], padding[1][0])
+    geometry = H, W, C // each, *dy.shape[1:3], *window, *strides, *corner
+    launch("max_pool_backward", dx.size // each, dy, winner, dx, *geometry, each=each)
     return dx
 
 

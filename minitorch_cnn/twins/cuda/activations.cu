@@ -1,0 +1,48 @@
+// Kernels of activations and sums, number by number.
+
+// layers/merge.py: add, with a ReLU.
+extern "C" __global__ void add(unsigned size, const real* x1, const real* x2, real* y, int relu) {
+  unsigned at = element();
+  if (at >= size) return;
+  real value = x1[at] + x2[at];
+  y[at] = relu && value < 0 ? real(0) : value;
+}
+
+// more_activations.py: bent_relu, bent_relu_backward.
+extern "C" __global__ void bent_relu(unsigned size, const real* x, real* y, real slope, real largest, real threshold) {
+  unsigned at = element();
+  if (at >= size) return;
+  real value = x[at], below = slope != 0 ? slope * (value - threshold) : real(0);
+  y[at] = value < threshold ? below : value > largest ? largest : value;
+}
+
+extern "C" __global__ void bent_relu_backward(unsigned size, const real* dy, const real* x, real* dx, real slope,
+                                              real largest, real threshold) {
+  unsigned at = element();
+  if (at >= size) return;
+  real above = x[at] < largest ? 1 : 0;
+  dx[at] = dy[at] * (x[at] > threshold ? above : slope);
+}
+
+// more_activations.py: sigmoid, by tanh, which does not overflow; silu, silu_backward.
+__device__ inline real sigmoid(real x) { return real(0.5) * (1 + tanh(real(0.5) * x)); }
+
+extern "C" __global__ void silu(unsigned size, const real* x, real* y) {
+  unsigned at = element();
+  if (at >= size) return;
+  y[at] = x[at] * sigmoid(x[at]);
+}
+
+extern "C" __global__ void silu_backward(unsigned size, const real* dy, const real* x, real* dx) {
+  unsigned at = element();
+  if (at >= size) return;
+  real s = sigmoid(x[at]);
+  dx[at] = dy[at] * (s + x[at] * s * (1 - s));
+}
+
+// more_activations.py: erf, CUDA's own.
+extern "C" __global__ void error_function(unsigned size, const real* x, real* y) {
+  unsigned at = element();
+  if (at >= size) return;
+  y[at] = erf(x[at]);
+}
