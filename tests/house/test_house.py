@@ -57,6 +57,7 @@ def test_every_twin_is_named_like_the_file_of_its_definition():
         "pointwise",
         "strided",
         "exponential",
+        "normal_distribution",
         "compiled",
     }
     for library in ("numba", "cuda"):
