@@ -13,7 +13,7 @@ from minitorch_cnn.network.sequential import Sequential
 WINDOW = 2  # of the whitening convolution
 WHITENED = 5000  # images whose patches it is computed from
 STATISTICS = 0.8  # momentum of the batch norms: after few epochs the statistics must be those of the last steps
-TEMPERATURE = 1 / 9  # what the scores are multiplied by, so that the softmax begins flat
+TEMPERATURE = 1 / 9  # what the features, and so the scores, are multiplied by, so that the softmax begins flat
 
 
 def cifar10_fast(
@@ -46,9 +46,8 @@ def cifar10_fast(
             *(layer for filters in widths for layer in block(filters)),
             layers.MaxPool2D(3),
             layers.Flatten(),
-            layers.Dense(classes, use_bias=False),
             layers.Rescaling(TEMPERATURE),
-            layers.Softmax(),
+            layers.Dense(classes, activation="softmax", use_bias=False),
         ],
         input_shape=input_shape,
         seed=seed,
