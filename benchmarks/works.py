@@ -53,6 +53,11 @@ def resnet20(size=None):
     return models.resnet_cifar(20, input_shape=(size or 32, size or 32, 3))
 
 
+def cifar10_fast(size=None):
+    """The network of `train cifar10 --recipe fast`."""
+    return models.cifar10_fast(seed=0)
+
+
 def resnet50(size=None):
     """ResNet50 with its top."""
     return models.resnet50(input_shape=(size or 224, size or 224, 3))
@@ -87,6 +92,9 @@ WORKS = {
     "vgg16-forward": Work("VGG16's convolutions, forward", vgg16, 8, gpu_batch_size=32),
     "vgg16-step": Work("VGG16's convolutions, one training step", vgg16, 4, "weighted_sum", 1e-5, 32),
     "resnet20-step": Work("ResNet20 on CIFAR-10, one training step", resnet20, 128, "cross_entropy", chain=False),
+    "cifar10-fast-step": Work(
+        "The fast network for CIFAR-10, one training step", cifar10_fast, 512, "cross_entropy", chain=False
+    ),
     "resnet50-forward": Work("ResNet50, forward", resnet50, 8, gpu_batch_size=32, chain=False),
     "resnet50-step": Work("ResNet50, one training step", resnet50, 8, "cross_entropy", 1e-3, 32, chain=False),
     "mobilenet-v2-forward": Work("MobileNetV2, forward", mobilenet_v2, 8, gpu_batch_size=32, chain=False),

@@ -34,7 +34,12 @@ class ChannelsLast:
         if self.loss is None:
             self.net.eval()
             return
-        self.learned = [name for name in problem.weights if not name.endswith(("/moving_mean", "/moving_variance"))]
+        frozen = tuple(f"{layer['name']}/" for layer in problem.layers if not layer.get("trainable", True))
+        statistics = "/moving_mean", "/moving_variance"
+        self.learned = [n for n in problem.weights if not n.endswith(statistics) and not n.startswith(frozen)]
+        for name in problem.weights.keys() - set(self.learned):
+            if not name.endswith(statistics):
+                self._parameter(name).requires_grad = False
         self.target = torch.from_numpy(images(problem.target))
         if self.target.ndim == 4:
             self.target = self.target.to(memory_format=self.format)

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 NONE = ((0, 0), (0, 0))
+ACTIVATIONS = {"relu": partial(nn.ReLU, inplace=True), "gelu": nn.GELU}
 
 
 class Network(nn.Module):
@@ -39,10 +40,10 @@ class Network(nn.Module):
             free = [alone[number] and number > 0 and nodes[number - 1][0]["class"] != "ReLU" for number in read]
             functions = functions_of(layer, shapes[read[0]], before, free)
             activation = layer.get("activation", "linear")
-            if activation == "relu":
-                functions.append(nn.ReLU(inplace=True))
+            if activation in ACTIVATIONS:
+                functions.append(ACTIVATIONS[activation]())
             elif activation != "linear" and place < len(nodes):
-                raise ValueError(f"{layer['name']}: expected relu or linear, got {activation}")
+                raise ValueError(f"{layer['name']}: expected relu, gelu or linear, got {activation}")
             modules = [function for function in functions if isinstance(function, nn.Module)]
             self.modules_of[layer["name"]] = nn.ModuleList(modules)
             self.steps.append((functions, read, unread, place))
@@ -51,9 +52,9 @@ class Network(nn.Module):
         """The last value."""
         values = {0: x}
         for functions, read, unread, place in self.steps:
-            first, *others = functions
-            y = first(*(values[number] for number in read))
-            for function in others:
+            given = [values[number] for number in read]
+            y = functions[0](*given)
+            for function in functions[1:]:
                 y = function(y)
             for number in unread:
                 del values[number]
@@ -81,9 +82,15 @@ def functions_of(layer, shape, before, free):
     if before != NONE:
         raise ValueError(f"{name}: expected a convolution or a pool after padding, got {kind}")
     if kind == "Dense":
-        return [nn.Linear(shape[0], layer["units"])]
+        return [nn.Linear(shape[0], layer["units"], layer["use_bias"])]
     if kind == "BatchNorm":
-        return [nn.BatchNorm2d(shape[-1], layer["epsilon"], 1 - layer["momentum"])]
+        norm = nn.BatchNorm2d(shape[-1], layer["epsilon"], 1 - layer["momentum"])
+        norm.weight.requires_grad, norm.bias.requires_grad = layer["scale"], layer["center"]
+        return [norm]
+    if kind == "Rescaling":
+        return [lambda x: x * layer["scale"] + layer["offset"] if layer["offset"] else x * layer["scale"]]
+    if kind == "Activation":
+        return []
     if kind == "ReLU":
         return [{None: nn.ReLU, 6: nn.ReLU6}[layer.get("max_value")](inplace=free[0])]
     if kind == "Add":

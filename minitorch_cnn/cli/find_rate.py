@@ -11,7 +11,7 @@ from minitorch_cnn.cli.arguments import (
     seed,
     without_image_warnings,
 )
-from minitorch_cnn.cli.train import DATASET, dataset_or_folder, fine_tune_settings, train_settings
+from minitorch_cnn.cli.train import DATASET, add_recipe, dataset_or_folder, fine_tune_settings, train_settings
 from minitorch_cnn.files.printable import printable
 
 
@@ -28,6 +28,7 @@ def add_find_rate(commands: argparse._SubParsersAction) -> None:
     find.add_argument("--base", metavar="BASE", help="find the rate of fine-tune's new top on this network instead")
     find.add_argument("--weights", metavar="FILE", help="the weights of a BASE that is named")
     add_preprocessing(find, "a BASE")
+    add_recipe(find)
     find.add_argument("--lowest", type=positive, default=1e-5, metavar="RATE", help="of the first step (1e-5)")
     find.add_argument("--highest", type=positive, default=1.0, metavar="RATE", help="of the last step (1)")
     find.add_argument("--steps", type=positive_integer, default=100, metavar="N", help="at least 10 (100)")
@@ -51,9 +52,11 @@ def _find_rate(options):
         for name in ("weights", "preprocessing"):
             if getattr(options, name) is not None:
                 raise ArgumentError(f"--{name}: expected a --base too, got none")
-        settings = train_settings(options, shared)
+        settings = train_settings(options, (*shared, "recipe"))
         page = find_rate.for_training(settings, not options.quiet, **search)
     else:
+        if options.recipe is not None:
+            raise ArgumentError("--recipe: expected it without a --base, got both")
         if options.dataset is not None:
             raise ArgumentError(f"--base: expected the photos with --data, got {options.dataset} too")
         settings = fine_tune_settings(options, (*shared, "weights", "preprocessing", "base"))

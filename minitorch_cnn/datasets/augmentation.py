@@ -10,6 +10,7 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array, is_array, moved, namespace
 from minitorch_cnn.datasets.affine import FILLS, move, resample
+from minitorch_cnn.datasets.cutout import cut_out
 from minitorch_cnn.errors import ArgumentError
 
 
@@ -23,7 +24,10 @@ class Augmentation:
     or down, and of the width left or right (0.1: a tenth); `rotate` turns by up to this many degrees, `shear` slants by
     up to this many degrees, both in either direction, where a shear slides each row sideways by tan(shear) times its
     distance from the centre; `zoom` scales by a factor between 1 - zoom and 1 + zoom (above 1, things look larger);
-    `fill` says what comes in from outside the image: the "nearest" edge pixel, "zero" (black) or "reflect".
+    `fill` says what comes in from outside the image: the "nearest" edge pixel, "zero" (black) or "reflect"; `cutout`
+    paints over a square whose side is this fraction of the shorter side (`cutout.py`). `alternate_flip` mirrors each
+    image in every second epoch instead of at random: two epochs then show all images from both sides, while random
+    flips show a half of them twice from the same side (Jordan 2024, arXiv:2404.00498). `Batches` does the counting.
 
     An image is first mirrored, then zoomed, sheared and rotated around its centre, then shifted. These steps are
     combined into one map so that the image is interpolated only once, because each interpolation blurs it. With only
@@ -34,13 +38,14 @@ class Augmentation:
 
     def __init__(
         self, flip: bool = False, shift: float = 0.0, rotate: float = 0.0, zoom: float = 0.0, shear: float = 0.0,
-        fill: str = "nearest",
+        fill: str = "nearest", cutout: float = 0.0, alternate_flip: bool = False,
     ) -> None:  # fmt: skip
-        self.flip = bool(flip)
+        self.flip, self.alternate_flip = bool(flip), bool(alternate_flip)
         self.shift = _checked("shift", shift, 1, "a fraction from 0 to below 1")
         self.rotate = _checked("rotate", rotate, 360, "degrees from 0 to below 360")
         self.zoom = _checked("zoom", zoom, 1, "a fraction from 0 to below 1")
         self.shear = _checked("shear", shear, 90, "degrees from 0 to below 90")
+        self.cutout = _checked("cutout", cutout, 1, "a fraction from 0 to below 1")
         if fill not in FILLS:
             raise ArgumentError(f"Augmentation: fill: expected one of {', '.join(FILLS)}, got {fill!r}")
         self.fill = fill
@@ -53,17 +58,25 @@ class Augmentation:
         """
         return self.part(images, rng, 0, len(images))
 
-    def part(self, images: Array, rng: np.random.Generator, first: int, whole: int) -> Array:
-        """Transform `images` as `self(batch, rng)` does if they are images `first`, `first` + 1, ... of `whole`."""
+    def part(
+        self, images: Array, rng: np.random.Generator, first: int, whole: int, flips: np.ndarray | None = None
+    ) -> Array:  # fmt: skip
+        """Transform `images` as `self(batch, rng)` does if they are images `first`, `first` + 1, ... of `whole`.
+
+        `flips` (whole,) bool says which are mirrored, instead of drawing it.
+        """
         images = _plain(images if is_array(images) else np.asarray(images))
         size, rows = np.array(images.shape[1:3]), slice(first, first + len(images))
         # All random numbers are always drawn, so switching one transform on leaves the others as they were.
-        flips = (rng.random(whole) < 0.5)[rows] & self.flip
+        drawn = rng.random(whole) < 0.5
+        flips = (drawn if flips is None else flips)[rows] & (self.flip or self.alternate_flip)
         shifts = rng.uniform(-1, 1, (whole, 2))[rows]
         turns, zooms, slants = rng.uniform(-1, 1, (3, whole))[:, rows]
+        centres = rng.random((whole, 2))[rows]
         if not (self.rotate or self.zoom or self.shear):
             shifts = _whole_pixels(shifts, np.rint(self.shift * size))
-            return move(images, moved(flips, namespace(images)), moved(shifts, namespace(images)), self.fill)
+            images = move(images, moved(flips, namespace(images)), moved(shifts, namespace(images)), self.fill)
+            return cut_out(images, centres, self.cutout)
         maps = inverse_maps(
             flips,
             shifts * self.shift * size,
@@ -71,10 +84,11 @@ class Augmentation:
             1 + zooms * self.zoom,
             np.deg2rad(slants * self.shear),
         )
-        return resample(images, moved(maps, namespace(images)), self.fill)
+        return cut_out(resample(images, moved(maps, namespace(images)), self.fill), centres, self.cutout)
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments as plain values, so that `Augmentation(**config)` is an equal object."""
+        only_if_given = {"cutout": self.cutout, "alternate_flip": self.alternate_flip}
         return {
             "flip": self.flip,
             "shift": self.shift,
@@ -82,6 +96,7 @@ class Augmentation:
             "zoom": self.zoom,
             "shear": self.shear,
             "fill": self.fill,
+            **{name: value for name, value in only_if_given.items() if value},
         }
 
     def __repr__(self) -> str:

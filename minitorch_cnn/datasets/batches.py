@@ -6,6 +6,7 @@ prepares a batch, and training that was stopped after batch 17 of epoch 3 resume
 """
 
 import collections
+import functools
 import itertools
 import operator
 import threading
@@ -21,7 +22,7 @@ from minitorch_cnn.datasets.weighted_labels import WeightedLabels
 from minitorch_cnn.errors import ArgumentError
 
 PATIENCE = 1.0  # seconds between checks that the worker threads are alive
-ORDER, AUGMENTATION = 0, 1  # the third number of a random seed: what the stream is used for
+ORDER, AUGMENTATION, SIDES = 0, 1, 2  # the third number of a random seed: what the stream is used for
 
 
 class Batches:
@@ -100,17 +101,25 @@ class Batches:
             images = self.images[self._beside_images(indices)]
         else:
             rng = np.random.default_rng([self.seed, epoch, AUGMENTATION, number])
-            images, indices = self._augmented(indices, rows, rng)
+            images, indices = self._augmented(indices, rows, rng, epoch)
         if self.transform is not None:
             images = self.transform(images)
         return images, None if self.labels is None else self.labels[indices]
 
-    def _augmented(self, indices, rows, rng):
+    def _augmented(self, indices, rows, rng, epoch):
         """`rows` of the augmented batch of images `indices`, and the indices of these rows."""
         part = getattr(self.augment, "part", None)
         if part is None:
             return self.augment(self.images[self._beside_images(indices)], rng)[rows], indices[rows]
-        return part(self.images[self._beside_images(indices[rows])], rng, rows.start, len(indices)), indices[rows]
+        images, options = self.images[self._beside_images(indices[rows])], {}
+        if getattr(self.augment, "alternate_flip", False):
+            options = {"flips": self._sides[indices] ^ (epoch % 2 == 1)}
+        return part(images, rng, rows.start, len(indices), **options), indices[rows]
+
+    @functools.cached_property
+    def _sides(self):
+        """(N,) bool: whether an image is mirrored in even epochs instead of odd ones."""
+        return np.random.default_rng([self.seed, 0, SIDES]).random(len(self.images)) < 0.5
 
     def _beside_images(self, indices):
         """`indices` as an array of the images' library, so on the GPU if the images are there."""

@@ -7,7 +7,8 @@ fan_in times that of one weight, so the weights get a variance of about 1 / fan_
     glorot_*    2 / (fan_in + fan_out)        Glorot and Bengio 2010: a compromise between both passes
     he_*        2 / fan_in                    He et al. 2015: a ReLU lets half of the signal through
 
-A layer takes one by its name, or by its name and its number: `kernel_initializer=("constant", 0.1)`.
+A layer takes one by its name, or by its name and its number: `kernel_initializer=("constant", 0.1)`. `whitening`
+instead computes a kernel from images (`whitening.py`).
 """
 
 import functools
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.engine.whitening import whitening as whitening
 from minitorch_cnn.errors import ArgumentError
 
 CUT = 2.0  # standard deviations: a truncated normal has nothing beyond
@@ -89,10 +91,19 @@ def orthogonal(rng: np.random.Generator, shape: tuple, gain: float = 1.0) -> np.
 
 
 def identity(rng: np.random.Generator, shape: tuple, gain: float = 1.0) -> np.ndarray:
-    """The unit matrix; ArgumentError for a shape of other than two axes."""
-    if len(shape) != 2:
-        raise ArgumentError(f"identity: expected a matrix to fill, got the shape {shape}")
-    return gain * np.eye(*shape)
+    """The unit matrix, for two axes. A convolution's kernel (KH, KW, C, K) has it in the middle of the window:
+
+    its first filters hand on a channel each, and those beyond the C channels are drawn by `lecun_uniform`.
+    ArgumentError for another number of axes.
+    """
+    if len(shape) == 2:
+        return gain * np.eye(*shape)
+    if len(shape) != 4:
+        raise ArgumentError(f"identity: expected a matrix or a convolution's kernel to fill, got the shape {shape}")
+    kernel, (rows, columns, channels, _) = lecun_uniform(rng, shape), shape
+    kernel[..., :channels] = 0
+    kernel[rows // 2, columns // 2, :, :channels] = gain * np.eye(channels, min(shape[2:]))
+    return kernel
 
 
 def constant(rng: np.random.Generator, shape: tuple, value: float = 0.0) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.arguments import share
 from minitorch_cnn.arrays import Array, accelerated, is_array, moved, namespace, on_host
 from minitorch_cnn.errors import LabelError, ShapeError
 
@@ -39,8 +40,12 @@ class Loss:
         """The labels as an array that fits the prediction (N, ...); LabelError or ShapeError if they do not."""
         raise NotImplementedError(f"{type(self).__name__}: define check")
 
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments that are not their defaults."""
+        return {}
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
 
 
 class LossOfScores(Loss):
@@ -56,9 +61,17 @@ class LossOfScores(Loss):
 
 
 class CrossEntropy(LossOfScores):
-    """-log p(correct class); labels are class numbers (N,) or rows of probabilities (N, K), for example one-hot."""
+    """-log p(correct class); labels are class numbers (N,) or rows of probabilities (N, K), for example one-hot.
+
+    `label_smoothing` s takes the share s of each label and spreads it evenly over all K classes (Szegedy et al. 2016):
+    a network that is sure beyond that gets a gradient back. Accuracy still compares with the labels as they are.
+    """
 
     follows = "softmax"
+    label_smoothing = 0.0
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = share(label_smoothing, "CrossEntropy: label_smoothing")
 
     def check(self, prediction: Array, labels: Any) -> Array:
         if prediction.ndim != 2 or prediction.shape[1] < 2:
@@ -70,7 +83,7 @@ class CrossEntropy(LossOfScores):
         xp = namespace(prediction)
         labels = labels if hasattr(labels, "shape") else np.asarray(labels)
         if tuple(labels.shape) == (N, K):
-            return moved(labels, xp, prediction.dtype)
+            return self.smoothed(moved(labels, xp, prediction.dtype))
         if tuple(labels.shape) not in ((N,), (N, 1)):
             raise LabelError(f"CrossEntropy: expected labels of shape ({N},) or ({N}, {K}), got {tuple(labels.shape)}")
         if labels.dtype.kind not in "iufb":
@@ -81,7 +94,15 @@ class CrossEntropy(LossOfScores):
             raise LabelError(f"CrossEntropy: expected class numbers 0 to {K - 1}, got {labels.min()} to {labels.max()}")
         one_hot = np.zeros((N, K), dtype=prediction.dtype)
         one_hot[np.arange(N), whole] = 1
-        return moved(one_hot, xp)
+        return self.smoothed(moved(one_hot, xp))
+
+    def smoothed(self, wanted: Array) -> Array:
+        """(1 - s) wanted + s / K for rows of probabilities `wanted` (N, K)."""
+        s = self.label_smoothing
+        return (1 - s) * wanted + s / wanted.shape[1] if s else wanted
+
+    def config(self) -> dict[str, Any]:
+        return {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
 
     def of_scores(self, scores: Array, wanted: Array, weights: Array | None = None) -> tuple[Any, Array]:
         """L = mean(log sum exp(scores) - score of the correct class), dscores = (softmax(scores) - one_hot) / N."""

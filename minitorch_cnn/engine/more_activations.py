@@ -82,12 +82,11 @@ class GELU:
     from_scores = True
 
     def forward(self, x: Array) -> Array:
-        return x * (0.5 + 0.5 * erf(x * math.sqrt(0.5)))
+        return gelu(x)
 
     def backward(self, dy: Array, x: Array) -> Array:
-        """dL/dx = dL/dy * (P(x) + x p(x)), with the density p(x) = exp(-x^2 / 2) / sqrt(2 pi)."""
-        density = namespace(x).exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
-        return dy * (0.5 + 0.5 * erf(x * math.sqrt(0.5)) + x * density)
+        """dL/dx = dL/dy * (P(x) + x p(x)), where the density p is the derivative of P."""
+        return gelu_backward(dy, x)
 
 
 class GELUTanh:
@@ -224,6 +223,19 @@ def silu_backward(dy: Array, x: Array) -> Array:
     """dL/dx = dL/dy * (s + x s (1 - s)), with s = sigmoid(x), since ds/dx = s (1 - s)."""
     s = sigmoid(x)
     return dy * (s + x * s * (1 - s))
+
+
+@accelerated
+def gelu(x: Array) -> Array:
+    """y = x P(x), with P(x) = (1 + erf(x / sqrt 2)) / 2."""
+    return x * (0.5 + 0.5 * erf(x * math.sqrt(0.5)))
+
+
+@accelerated
+def gelu_backward(dy: Array, x: Array) -> Array:
+    """dL/dx = dL/dy * (P(x) + x p(x)), with the density p(x) = exp(-x^2 / 2) / sqrt(2 pi)."""
+    density = namespace(x).exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
+    return dy * (0.5 + 0.5 * erf(x * math.sqrt(0.5)) + x * density)
 
 
 KINDS = (ELU, SELU, GELU, GELUTanh, SiLU, HardSigmoid, HardSiLU, Softplus, Softsign, Exponential)

@@ -5,26 +5,33 @@
     layer           dense_1   block5_conv3   block5_conv1   block4_conv3
     learning rate    1e-3         5e-4           1e-4           1e-3
 
-A name is a layer's name, or its beginning up to an underscore; if several fit a layer, the longest one counts.
+A name is a layer's name, its beginning up to an underscore, or the name of a kind of parameter: `{"beta": 64}` lets
+the shifts of all batch norms learn fast. If several fit a parameter, their factors multiply; of several names that fit
+its layer only the longest one counts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from minitorch_cnn.errors import ArgumentError
 
 
-def factors(multipliers: dict[str, float], layers: Iterable) -> dict[str, float]:
-    """{layer name: factor} for every layer with parameters, 1.0 if no name fits.
+def factors(multipliers: Mapping[str, float], layers: Iterable) -> dict[tuple[str, str], float]:
+    """{(layer, parameter): factor} for every trained parameter of `layers`, 1.0 where no name fits.
 
-    Raises ArgumentError for a name that fits no such layer, because it would have no effect.
+    Raises ArgumentError for a name that fits none, because it would have no effect.
     """
-    names = [layer.name for layer in layers if layer.parameter_shapes()]
+    layers = list(layers)
+    keys = [(layer.name, parameter) for layer in layers for parameter in layer.trained()]
+    names = list(dict.fromkeys(layer for layer, _ in keys))
     for name in multipliers:
-        if not any(_fits(name, layer) for layer in names):
+        if not any(name == parameter or _fits(name, layer) for layer, parameter in keys):
             there = ", ".join(names)
             raise ArgumentError(f"multipliers: no layer with parameters is called {name!r}; there are {there}")
     longest_first = sorted(multipliers, key=len, reverse=True)
-    return {layer: next((multipliers[name] for name in longest_first if _fits(name, layer)), 1.0) for layer in names}
+    of_layer = {
+        layer: next((multipliers[name] for name in longest_first if _fits(name, layer)), 1.0) for layer in names
+    }
+    return {(layer, parameter): of_layer[layer] * multipliers.get(parameter, 1.0) for layer, parameter in keys}
 
 
 def excluded(names: Iterable[str], layers: Iterable) -> set[tuple[str, str]]:

@@ -72,8 +72,8 @@ class Optimizer:
     Arguments: `learning_rate` is a number or a schedule; `weight_decay` shrinks each weight by learning rate x decay
     per step, separately from the gradient (Loshchilov and Hutter 2019), as in Keras; `clip_norm` is the largest allowed
     norm of the gradient of all trainable parameters together, which is scaled down in place if it is longer
-    (`clipping.py`); `multipliers` {layer name or its beginning: factor} scales the learning rate of those layers
-    (`multipliers.py`); `exclude_from_weight_decay` lists parameters or layers that do not decay, usually
+    (`clipping.py`); `multipliers` {layer, its beginning, or a kind of parameter: factor} scales the learning rate of
+    those (`multipliers.py`); `exclude_from_weight_decay` lists parameters or layers that do not decay, usually
     ["bias", "gamma", "beta"]; by default all of them do. All of these may be changed between two steps.
     """
 
@@ -166,7 +166,7 @@ class Optimizer:
         self._layers = layers
         self._segments, self._pieces, self._decays = model.segments(), [], []
         for whole in self._segments:
-            for (factor, decays), segment in whole.split(lambda key: (factor_of[key[0]], key not in spared)):
+            for (factor, decays), segment in whole.split(lambda key: (factor_of[key], key not in spared)):
                 xp = namespace(segment.parameters)
                 state = {slot: xp.zeros_like(segment.parameters) for slot in self.slots}
                 self._pieces.append((segment, state, factor))

@@ -77,7 +77,28 @@ class OneCycle(Schedule):
         return _half_cosine(self.maximum, start / self.end_divisor, (step - peak) / max(self.steps - peak, 1))
 
 
-SCHEDULES = {schedule.__name__: schedule for schedule in (Constant, Step, Cosine, OneCycle)}
+class Triangle(Schedule):
+    """In a straight line from `start` x `maximum` up to `maximum` in the first part `warmup` of `steps`, then down.
+
+    It ends at `final` x `maximum`.
+    """
+
+    def __init__(
+        self, maximum: float, steps: int, warmup: float = 0.2, start: float = 0.2, final: float = 0.0
+    ) -> None:  # fmt: skip
+        self.maximum, self.steps = at_least_zero(maximum, "Triangle: maximum"), whole(steps, "Triangle: steps")
+        self.warmup = number(warmup, "Triangle: warmup", "a number in [0, 1]", lambda v: 0 <= v <= 1)
+        self.start, self.final = at_least_zero(start, "Triangle: start"), at_least_zero(final, "Triangle: final")
+
+    def __call__(self, step: int) -> float:
+        peak = self.warmup * self.steps
+        if step < peak:
+            return self.maximum * (self.start + (1 - self.start) * step / peak)
+        share = min((step - peak) / max(self.steps - peak, 1), 1.0)
+        return self.maximum * (1 + (self.final - 1) * share)
+
+
+SCHEDULES = {schedule.__name__: schedule for schedule in (Constant, Step, Cosine, OneCycle, Triangle)}
 
 
 def _half_cosine(first, last, share):

@@ -110,6 +110,16 @@ def silu_backward(dy, x):  # type: ignore[no-untyped-def]
     return dy * _each(lambda n: (1 + (1 + n) * math.exp(-n)) / (1 + math.exp(-n)) ** 2, x)
 
 
+def gelu(x):  # type: ignore[no-untyped-def]
+    """x times the share of the normal distribution below x."""
+    return _each(lambda n: n * math.erfc(-n / math.sqrt(2)) / 2, x)
+
+
+def gelu_backward(dy, x):  # type: ignore[no-untyped-def]
+    """dy times that share plus x times the density at x."""
+    return dy * _each(lambda n: math.erfc(-n / math.sqrt(2)) / 2 + n * math.exp(-n * n / 2) / math.sqrt(2 * math.pi), x)
+
+
 def _each(function: Any, x: Any) -> Any:
     return np.array([function(float(n)) for n in x.reshape(-1)]).reshape(x.shape)
 

@@ -194,6 +194,8 @@ _CASES: dict[str, Callable[[np.random.Generator], list[tuple]]] = {
     ],
     "more_activations.py: silu": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
     "more_activations.py: silu_backward": lambda rng: [tuple(3 * rng.standard_normal((2, 3, 5, 7)))],
+    "more_activations.py: gelu": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
+    "more_activations.py: gelu_backward": lambda rng: [tuple(3 * rng.standard_normal((2, 3, 5, 7)))],
     "more_activations.py: erf": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
     "matmul.py: matmul": lambda rng: [
         (rng.standard_normal((m, k)), rng.standard_normal((k, n))) for m, k, n in ((3, 9, 5), (19, 7, 21), (21, 19, 1))

@@ -2,6 +2,7 @@
 
 from minitorch_cnn.models.cats_vs_dogs import cats_vs_dogs
 from minitorch_cnn.models.cifar10 import cifar10
+from minitorch_cnn.models.cifar10_fast import cifar10_fast
 from minitorch_cnn.models.efficientnet_b0 import efficientnet_b0
 from minitorch_cnn.models.mobilenet_v2 import mobilenet_v2
 from minitorch_cnn.models.new_top import unfreeze_base, with_new_top
@@ -14,6 +15,7 @@ from minitorch_cnn.models.vgg16 import vgg16
 __all__ = [
     "cats_vs_dogs",
     "cifar10",
+    "cifar10_fast",
     "efficientnet_b0",
     "mobilenet_v2",
     "resnet20",

@@ -8,7 +8,7 @@ from typing import Any
 from minitorch_cnn import datasets, models
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.preprocessing import Standardize
-from minitorch_cnn.engine import optimizers, schedules
+from minitorch_cnn.engine import losses, optimizers, schedules
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.network.sequential import Sequential
 
@@ -26,6 +26,13 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     augment: dict[str, Any] = field(default_factory=dict)  # arguments of datasets.Augmentation
+    label_smoothing: float = 0.0
+    average_over: tuple[str, ...] = ()  # the views of a test image whose predictions are averaged
+
+    @property
+    def loss(self) -> losses.CrossEntropy | None:
+        """The loss, or None for that of the network's last activation."""
+        return losses.CrossEntropy(self.label_smoothing) if self.label_smoothing else None
 
     def optimizer(self, learning_rate: float, *ends: int) -> optimizers.SGD:
         """SGD with Nesterov momentum, whose learning rate rises and falls once up to each of the steps `ends`."""
@@ -36,8 +43,11 @@ class Recipe:
 class Cycles(schedules.Schedule):
     """One cycle after another, for a training that is continued: each rises to half the rate of the one before.
 
-    Arguments: `maximum` of the first; `ends`, the numbers of steps, rising, after which the cycles end.
+    Arguments: `maximum` of the first; `ends`, the numbers of steps, rising, after which the cycles end. A cycle is a
+    `shape`, made from its maximum and its number of steps.
     """
+
+    shape: Callable[[float, int], schedules.Schedule] = schedules.OneCycle
 
     def __init__(self, maximum: float, ends: Sequence[int]) -> None:
         self.maximum, self.ends = maximum, list(ends)
@@ -45,7 +55,7 @@ class Cycles(schedules.Schedule):
     def __call__(self, step: int) -> float:
         number = sum(step >= end for end in self.ends[:-1])
         first = self.ends[number - 1] if number else 0
-        return schedules.OneCycle(self.maximum * 0.5**number, self.ends[number] - first)(step - first)
+        return type(self).shape(self.maximum * 0.5**number, self.ends[number] - first)(step - first)
 
 
 def _digits(data, progress):

@@ -131,7 +131,7 @@ def _layer(layer: Any, name: str, keras: int) -> Described:
                 raise ArgumentError(f"{layer.name}: padding: Keras pools only with 'valid' or 'same', got {value}")
             value = "valid"
         if key.endswith("_initializer"):
-            value = described_initializer(value, keras)
+            value = described_initializer(value, keras, own == "Dense")
         settings[_keras_name(key, kind, keras)] = value
     if own == "Normalization":  # Keras stores what it has measured as weights, but given numbers as settings
         settings |= {name: on_host(array).tolist() for name, array in layer.parameters.items()}

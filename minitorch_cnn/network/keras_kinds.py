@@ -71,9 +71,14 @@ INITIALIZERS: dict[str, tuple[str, Callable[[float], dict[str, float]]]] = {
 }
 
 
-def described_initializer(initializer: Any, keras: int) -> Any:
-    """An initializer of ours, a name or (name, number), in the words of Keras version 2 or 3."""
+def described_initializer(initializer: Any, keras: int, matrix: bool = True) -> Any:
+    """An initializer of ours, a name or (name, number), in the words of Keras version 2 or 3.
+
+    Keras's identity fills only matrices. For other kernels its default stands instead: the weights come with the file.
+    """
     name, *number = [initializer] if isinstance(initializer, str) else initializer
+    if name == "identity" and not matrix:
+        return "glorot_uniform"
     if not number and name != "constant":  # for which Keras needs the number
         return name
     class_name, settings = INITIALIZERS[name]

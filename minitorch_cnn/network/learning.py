@@ -15,6 +15,7 @@ from minitorch_cnn.engine.losses import MeanSquaredError
 from minitorch_cnn.engine.values import Value
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 from minitorch_cnn.network.answers import LOSSES, kind_of_accuracy, last_activation, require_probabilities
+from minitorch_cnn.network.views import views
 from minitorch_cnn.training import fit
 from minitorch_cnn.training.by_name import loss_of
 from minitorch_cnn.training.counting import averages, count_correct
@@ -74,25 +75,35 @@ class Learning:
             raise ArgumentError(f"expected images, got a Value: a model is no layer of another model; {advice}")
         return self.forward(x, training=True) if flag(training, "training") else self.predict(x)
 
-    def predict(self: Any, x: Any, batch_size: int = 128) -> Any:
+    def predict(self: Any, x: Any, batch_size: int = 128, average_over: Iterable[str] = ()) -> Any:
         """Predictions (N, ...) for x (N, *input_shape), computed batch by batch without storing anything.
 
         They are NumPy arrays unless x is an array of another library. Several threads may predict at the same time.
+        With `average_over` "flip", "shift" or both, a prediction is the mean over these views of each image
+        (`views.py`).
         """
-        batch_size = whole(batch_size, "predict: batch_size")
+        batch_size, seen_as = whole(batch_size, "predict: batch_size"), views(average_over)
         x = together(x, self.inputs, "predict")
         check_images(x, "predict")
         first = x.parts[0] if self.inputs > 1 else x
         if len(x) == 0:
             raise ShapeError("predict: expected at least one image, got none")
         xp = namespace(first) if is_array(first) else np
-        results = [self._predict_batch(x[i : i + batch_size]) for i in range(0, len(x), batch_size)]
+        results = [self._predict_views(x[i : i + batch_size], seen_as) for i in range(0, len(x), batch_size)]
         rows = [[on_host(each) if xp is np else each for each in self._as_list(result)] for result in results]
         joined = [xp.concatenate(parts) for parts in zip(*rows)]
         return joined[0] if len(joined) == 1 else joined
 
     def _as_list(self: Any, prediction: Any) -> list:
         return [prediction] if self.outputs == 1 else prediction
+
+    def _predict_views(self: Any, x: Any, seen_as: list) -> Any:
+        """The mean prediction for a batch over its views; a list of them if there are several outputs."""
+        first, *others = [self._as_list(self._predict_batch(view(x))) for view in seen_as]
+        for made in others:
+            first = [total + more for total, more in zip(first, made)]
+        means = [total / len(seen_as) for total in first] if others else first
+        return means if self.outputs > 1 else means[0]
 
     def _predict_batch(self: Any, x: Any, scores: Collection[int] = ()) -> Any:
         try:

@@ -76,7 +76,7 @@ def repeat(path: Path, settings: Any) -> list[tuple[str, str]]:
         "data": None if own else settings.data, "epochs": first, "batch-size": settings.batch_size,
         "learning-rate": f"{settings.learning_rate:g}", "seed": settings.seed, "size": settings.size or None,
         "keep": settings.keep if own or settings.keep != "last" else None, "class-weights": settings.class_weights,
-        "color-mode": settings.color_mode if own else None,
+        "color-mode": settings.color_mode if own else None, "recipe": settings.recipe or None,
     }  # fmt: skip
     words = [shlex.quote(name)] if name else []
     words += [f"--{option} {shlex.quote(str(value))}" for option, value in given.items() if value is not None]

@@ -21,10 +21,11 @@ def for_training(settings: Settings, progress: bool, **options: Any) -> RatesPag
     model = recipe.model(dataset, settings.seed)
     found = find_learning_rate(
         model, dataset.train_images, dataset.train_labels, recipe.optimizer(1.0, 1), batch_size=settings.batch_size,
-        augment=Augmentation(**recipe.augment), seed=settings.seed, progress=progress, **options,
+        augment=Augmentation(**recipe.augment), loss=recipe.loss, seed=settings.seed, progress=progress, **options,
     )  # fmt: skip
     given = settings.data if settings.dataset == OWN else settings.dataset
     data = ["--data", settings.data] if settings.dataset != OWN and settings.data else []
+    data += ["--recipe", settings.recipe] if settings.recipe else []
     command = ["minitorch-cnn", "train", *([given] if given != "digits" else []), *data]
     return _page(recipe.title, dataset, found, [*command, "--batch-size", str(settings.batch_size)], "--learning-rate")
 

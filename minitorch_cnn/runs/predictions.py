@@ -80,9 +80,7 @@ def predict_files(
 
 
 def _answers(model, images, at_once, flips):
-    answers = model.predict(images, batch_size=at_once)
-    if flips:
-        answers = (answers + model.predict(np.ascontiguousarray(images[:, :, ::-1]), batch_size=at_once)) / 2
+    answers = model.predict(images, batch_size=at_once, average_over=["flip"] if flips else [])
     return class_probabilities(answers) if gives_probabilities(model) else answers
 
 

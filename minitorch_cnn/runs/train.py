@@ -18,6 +18,7 @@ from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import ArgumentError, CheckpointError, MissingPackage
 from minitorch_cnn.files.printable import printable
+from minitorch_cnn.models.fast_recipe import recipe_named
 from minitorch_cnn.models.recipes import RECIPES, Recipe, of_folder
 from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.report.training_page import write_training_report
@@ -49,11 +50,15 @@ class Settings:
     size: int = 0  # images of a folder are scaled to size x size
     flip: bool = False  # whether mirror images of a folder's images count as well
     color_mode: str = "rgb"  # of a folder's images; "grayscale" for a network with one input channel
+    recipe: str = ""  # of those for the data set; "" is the usual one
 
 
 def settings_for(dataset: str, **given: Any) -> Settings:
-    """The settings for one of RECIPES: those that are `given`, and its own for the others."""
-    recipe = RECIPES[dataset]
+    """The settings for one of RECIPES: those that are `given`, and its own for the others.
+
+    ArgumentError if the data set has no recipe of the given name.
+    """
+    recipe = recipe_named(dataset, given.get("recipe", ""))
     names = ("epochs", "batch_size", "learning_rate")
     return Settings(**{"data": None, "seed": 0, **{name: getattr(recipe, name) for name in names}, **given,
                        "dataset": dataset})  # fmt: skip
@@ -83,7 +88,10 @@ def recipe_for(settings: Settings) -> Recipe:
     if settings.dataset not in RECIPES:
         expected = ", ".join([*RECIPES, f"{OWN} with data and a size"])
         raise CheckpointError(f"expected one of {expected}, got {settings.dataset[:40]!r}")
-    return RECIPES[settings.dataset]
+    try:
+        return recipe_named(settings.dataset, settings.recipe)
+    except ArgumentError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def gather_skipped(dataset: Dataset, ranks: Alone) -> Dataset:
@@ -113,7 +121,8 @@ def write_report(folder: RunFolder, command: str, write: Callable[[], object]) -
 def start(settings: Settings, out: str | Path | None = None, progress: bool = True) -> RunFolder:
     """Train in a new run folder (`out`, or else runs/NAME-DATE-TIME); returns the folder when training is finished."""
     ranks = parallel.world()
-    name = settings.dataset if settings.dataset in RECIPES else run_name(recipe_for(settings).title)
+    named = "-".join(filter(None, [settings.dataset, settings.recipe]))
+    name = named if settings.dataset in RECIPES else run_name(recipe_for(settings).title)
     folder = ranks.from_first(lambda: RunFolder.fresh(name, out))
     return _train(folder, settings, progress, ranks, fresh=True)
 
@@ -194,6 +203,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
         dataset.train_images,
         dataset.train_labels,
         optimizer=recipe.optimizer(settings.learning_rate, *(end * steps for end in ends_of_cycles(settings))),
+        loss=recipe.loss,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         validation=(dataset.test_images, dataset.test_labels),
@@ -212,7 +222,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     if not ranks.reports:
         return folder
     folder.save_model(model, dataset.class_names)
-    probabilities = class_probabilities(model.predict(dataset.test_images))
+    probabilities = class_probabilities(model.predict(dataset.test_images, average_over=recipe.average_over))
     write_predictions(folder, dataset, probabilities)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
     say(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images{chosen(settings, history)}")

@@ -25,6 +25,12 @@ class Callback:
     def on_batch_end(self, trainer: Any) -> None:
         """Called after the update of batch `trainer.batch - 1` of epoch `trainer.epoch`."""
 
+    def on_evaluation_begin(self, trainer: Any) -> None:
+        """Called after the last batch of an epoch, before the validation images are measured."""
+
+    def on_evaluation_end(self, trainer: Any) -> None:
+        """Called when every callback's `on_epoch_end` is done: undo what `on_evaluation_begin` did to the model."""
+
     def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
         """Called after an epoch; `results` is its row of the history."""
 

@@ -17,15 +17,17 @@ from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.diagnosis import finite
+from minitorch_cnn.training.ema import EMA
 from minitorch_cnn.training.facts import is_number, is_whole
+from minitorch_cnn.training.learning_rates import LRFinder
 from minitorch_cnn.training.model_checkpoint import ModelCheckpoint
 from minitorch_cnn.training.monitor import Monitor
 from minitorch_cnn.training.plateau import ReduceLROnPlateau
 from minitorch_cnn.training.tensorboard import TensorBoard
 
 __all__ = [
-    "CSVLog", "Callback", "Checkpoint", "EarlyStopping", "LearningRate", "ModelCheckpoint", "ReduceLROnPlateau",
-    "TensorBoard",
+    "EMA", "CSVLog", "Callback", "Checkpoint", "EarlyStopping", "LRFinder", "LearningRate", "ModelCheckpoint",
+    "ReduceLROnPlateau", "TensorBoard",
 ]  # fmt: skip
 
 

@@ -17,9 +17,12 @@ import numpy as np
 
 from minitorch_cnn.arguments import above_zero, whole
 from minitorch_cnn.datasets.batches import Batches
+from minitorch_cnn.engine.schedules import Constant
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.files.progress_bar import progress_bar
+from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.diagnosis import NotFinite
+from minitorch_cnn.training.facts import is_number
 from minitorch_cnn.training.step import Step
 
 SMOOTHING = 0.9  # the part of the moving average that stays at each step
@@ -57,21 +60,24 @@ class LearningRates:
 def find_learning_rate(
     model: Any, x: Any, labels: Any, optimizer: Any, *, loss: Any = None, lowest: float = 1e-5, highest: float = 1.0,
     steps: int = 100, batch_size: int = 32, augment: Callable | None = None, seed: int = 0, workers: int = 2,
-    progress: bool = False,
+    progress: bool = False, learner: Any = None,
 ) -> LearningRates:  # fmt: skip
     """Train for up to `steps` batches while the learning rate rises from `lowest` to `highest`; then restore the model.
 
     Arguments: a built `model`; `x`, `labels`, `loss`, `augment`, `batch_size`, `seed` and `workers` as for `fit`; a new
-    `optimizer`, whose learning rate does not matter. It ends early when the smoothed loss is four times its lowest
-    value, or no longer finite. Raises ArgumentError for fewer than 10 steps or if `highest` is not above `lowest`.
+    `optimizer`, whose learning rate does not matter; `learner` the part of the model that sees x, if x are the features
+    of a frozen base. It ends early when the smoothed loss is four times its lowest value, or no longer finite.
+
+    Raises ArgumentError for fewer than 10 steps or if `highest` is not above `lowest`.
     """
     lowest, highest = above_zero(lowest, "lowest"), above_zero(highest, "highest")
     steps = whole(steps, "steps", FEWEST)
     if highest <= lowest:
         raise ArgumentError(f"highest: expected a learning rate above the lowest, {lowest:g}, got {highest:g}")
-    transform = model.receive if model.backend == "numpy" else None
+    learner = learner or model
+    transform = learner.receive if model.backend == "numpy" else None
     batches = Batches(x, labels, batch_size, seed=seed, augment=augment, transform=transform, workers=workers)
-    step = Step(model, model.default_loss() if loss is None else loss, optimizer)
+    step = Step(model, model.default_loss() if loss is None else loss, optimizer, learner)
     before = {key: value.copy() if hasattr(value, "copy") else value for key, value in model.state().items()}
     rates: list[float] = []
     losses: list[float] = []
@@ -101,6 +107,53 @@ def find_learning_rate(
     if not rates:
         raise ArgumentError(f"the loss of the first batch is not finite at a learning rate of {lowest:g}")
     return LearningRates(rates, losses, smoothed)
+
+
+class LRFinder(Callback):
+    """Before training, find a learning rate with `find_learning_rate` on what will be trained, and train with it.
+
+    Arguments: `lowest`, `highest` and `steps` of the search. Afterwards `found` has its losses, and `rate` is the rate.
+    The weights are those from before the search, so it changes nothing else, and a resumed training searches no more.
+    The optimizer needs a constant learning rate: ArgumentError for a schedule, and where the loss fell at no rate.
+    """
+
+    def __init__(self, lowest: float = 1e-5, highest: float = 1.0, steps: int = 100) -> None:
+        self.lowest, self.highest = above_zero(lowest, "LRFinder: lowest"), above_zero(highest, "LRFinder: highest")
+        self.steps = whole(steps, "LRFinder: steps", FEWEST)
+        self.reset()
+
+    def reset(self) -> None:
+        self.rate: float | None = None
+        self.found: LearningRates | None = None
+
+    def on_train_begin(self, trainer: Any) -> None:
+        if not isinstance(trainer.optimizer.schedule, Constant):
+            raise ArgumentError(f"LRFinder: expected a constant learning rate, got {trainer.optimizer.schedule}")
+        if self.rate is None:
+            self.rate = trainer.ranks.from_first(lambda: self._search(trainer))
+        trainer.optimizer.learning_rate = self.rate
+
+    def _search(self, trainer):
+        optimizer, batches = type(trainer.optimizer)(1.0, **trainer.optimizer.config()), trainer.batches
+        self.found = find_learning_rate(
+            trainer.model, batches.images, batches.labels, optimizer, loss=trainer.loss, lowest=self.lowest,
+            highest=self.highest, steps=self.steps, batch_size=trainer.at_once, augment=batches.augment,
+            seed=batches.seed, workers=batches.workers, progress=trainer.progress, learner=trainer.learner,
+        )  # fmt: skip
+        if self.found.suggestion is None:
+            top = self.found.rates[-1]
+            raise ArgumentError(
+                f"LRFinder: the loss fell at no learning rate up to {top:.2g}; try others or more steps"
+            )
+        return self.found.suggestion
+
+    def state(self) -> tuple[dict, dict[str, Any]]:
+        return {}, {"rate": self.rate}
+
+    def load_state(self, arrays: dict, facts: dict[str, Any]) -> None:
+        if not is_number(facts["rate"]) or not 0 < facts["rate"] < math.inf:
+            raise ValueError("LRFinder: its learning rate is not valid")
+        self.rate = facts["rate"]
 
 
 def _endless(batches: Batches) -> Iterator[tuple]:

@@ -221,6 +221,7 @@ class Trainer(Learner, TrainingState, Progress):
             finally:
                 batches.close()
             results = {**self._averages(), "learning_rate": self.rate}
+            self._tell("on_evaluation_begin")
             if self.validation is not None:
                 bar.set_postfix_str("validating")
                 results.update({f"val_{name}": value for name, value in self._validate().items()})
@@ -231,6 +232,7 @@ class Trainer(Learner, TrainingState, Progress):
         for name, value in results.items():
             self.history.setdefault(name, []).append(value)
         self._tell("on_epoch_end", results)
+        self._tell("on_evaluation_end")
         self.stopped = self.ranks.any_rank(self.stopped)
         self.epoch, self.batch = self.epoch + 1, 0
         self.model.epochs_trained = self.first_epoch + self.epoch

@@ -15,10 +15,14 @@ from typing import Any
 
 from minitorch_cnn.engine.schedules import SCHEDULES, Schedule
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.training.callbacks import LearningRate, ReduceLROnPlateau
+from minitorch_cnn.training.callbacks import LearningRate, LRFinder, ReduceLROnPlateau
 
 COMPARED = 1000  # steps whose learning rates are compared
-BY_CALLBACK = (LearningRate, ReduceLROnPlateau)  # these decide the learning rate, not the optimizer's schedule
+BY_CALLBACK = (
+    LearningRate,
+    LRFinder,
+    ReduceLROnPlateau,
+)  # these decide the learning rate, not the optimizer's schedule
 LONGEST = 120  # characters of a setting in a message
 
 

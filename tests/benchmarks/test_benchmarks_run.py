@@ -8,8 +8,11 @@ import subprocess
 import sys
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from llvmlite.binding import get_host_cpu_features
+
+from minitorch_cnn.datasets.cifar10 import TEST_FILE, TRAIN_FILES
 
 FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
 PASSES = ("forward", "backward_input", "backward_kernel")
@@ -140,3 +143,38 @@ def test_the_readme_names_every_script():
     text = (FOLDER / "README.md").read_text()
     scripts = [path.name for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text()]
     assert scripts and all(name in text for name in scripts)
+
+
+def test_tricks(run, tmp_path):
+    """The first rows and the whole recipe, on ten random images to a file and with hardly any filters."""
+    rng = np.random.default_rng(0)
+    for name in (*TRAIN_FILES, TEST_FILE):
+        rows = [bytes([label]) + rng.integers(0, 256, 3072, np.uint8).tobytes() for label in range(10)]
+        (tmp_path / name).write_bytes(b"".join(rows))
+    words = (
+        "--data",
+        tmp_path,
+        "--quick",
+        "--epochs",
+        1,
+        "--widths",
+        4,
+        5,
+        6,
+        "--validation",
+        10,
+        "--rows",
+        1,
+        5,
+        9,
+        10,
+    )
+    out, rows = run("tricks.py", *words)
+    titles = [row["trick"] for row in rows]
+    assert titles[0].startswith("the fast network") and "(--recipe fast)" in titles[2] and "average" in titles[3]
+    assert all(0 <= float(row["accuracy"]) <= 1 and float(row["seconds_an_epoch"]) > 0 for row in rows)
+    assert {row["measured_on"] for row in rows} == {"validation"} and "million mult." in out
+    by_hand = (
+        31 * 31 * 12 * 24 + 9 * (31 * 31 * 24 * 4 + 15 * 15 * (4 * 4 + 4 * 5) + 7 * 7 * (25 + 30) + 3 * 3 * 36) + 60
+    )
+    assert {float(row["million_multiplications"]) for row in rows} == {round(by_hand / 1e6, 1)}

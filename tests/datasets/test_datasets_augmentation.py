@@ -10,6 +10,7 @@ from minitorch_cnn.arrays.dispatch import definitions_only
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.datasets.affine import FILLS, move, resample
 from minitorch_cnn.datasets.augmentation import inverse_maps
+from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.errors import ArgumentError
 
 SCIPY = {"nearest": "nearest", "zero": "grid-constant", "reflect": "mirror"}
@@ -200,3 +201,54 @@ def test_arguments_out_of_range(arguments, message):
 def test_images_of_another_kind(images):
     with pytest.raises(ArgumentError, match=r"expected images .* of floats or integers"):
         Augmentation(flip=True)(images, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("settings", [{}, {"rotate": 20}], ids=str)
+def test_cutout_paints_one_square_in_the_mean_colour(settings, dtype):
+    """Pixels outside a square of 4x4 stay, and those inside are the mean; over many images it lies everywhere."""
+    images = pixels((400, 8, 11, 3), dtype)
+    plain, cut = (Augmentation(**settings, cutout=part)(images, np.random.default_rng(1)) for part in (0, 0.5))
+    assert cut.dtype == dtype and Augmentation(cutout=0.5).config()["cutout"] == 0.5
+    areas, counts = set(), np.zeros((8, 11))
+    for before, after in zip(plain, cut):
+        changed = (before != after).any(axis=2)
+        rows, columns = np.nonzero(changed.any(axis=1))[0], np.nonzero(changed.any(axis=0))[0]
+        mean = before.astype(float).mean(axis=(0, 1))
+        mean = np.rint(mean) if dtype == np.uint8 else mean
+        np.testing.assert_allclose(after[changed], np.broadcast_to(mean, (changed.sum(), 3)), rtol=1e-5)
+        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+        assert changed.sum() >= height * width - 2  # a pixel may have that colour already
+        areas.add((height, width))
+        counts += changed
+    assert max(areas) == (4, 4) and (1, 1) not in areas and counts.min() > 0
+    assert counts[3:5, 3:8].mean() == pytest.approx(400 * 16 / 88, rel=0.15)
+
+
+def test_alternating_flips_show_every_image_from_both_sides_in_two_epochs():
+    """However often epochs are shuffled, and wherever a batch begins; the side of the first epoch is drawn."""
+    images = np.zeros((30, 2, 3, 1), np.uint8)
+    images[:, 0, 0, 0] = 1
+    images[:, 1, 1, 0] = np.arange(30)  # which image it is
+    batches = Batches(images, np.arange(30), 7, seed=3, augment=Augmentation(alternate_flip=True), workers=0)
+    sides = np.full((4, 30), -1)
+    for epoch in range(4):
+        for x, y in batches.epoch(epoch):
+            assert np.array_equal(x[:, 1, 1, 0], y)
+            sides[epoch, y] = x[:, 0, 2, 0]
+    assert np.array_equal(sides[0], 1 - sides[1]) and np.array_equal(sides[0], sides[2])
+    assert np.array_equal(sides[1], sides[3]) and 5 < sides[0].sum() < 25
+    later = next(batches.epoch(1, start=2))
+    assert np.array_equal(later[0][:, 0, 2, 0], sides[1, later[1]])
+    assert Augmentation(alternate_flip=True).config()["alternate_flip"] is True
+    shares = Augmentation(alternate_flip=True)(np.repeat(images[:1], 600, axis=0), np.random.default_rng(0))
+    assert 250 < shares[:, 0, 2, 0].sum() < 350  # without Batches it is drawn
+
+
+def test_parts_of_a_batch_are_augmented_as_the_whole():
+    images, augment = pixels((11, 8, 9, 3), np.uint8), Augmentation(alternate_flip=True, shift=0.2, cutout=0.3)
+    seen = []
+    for rows in (slice(0, 5), slice(5, 11), slice(0, 11)):
+        batches = Batches(images, np.arange(11), 11, seed=1, augment=augment, workers=0, rows=lambda count, r=rows: r)
+        seen.append(next(batches.epoch(1))[0])
+    assert np.array_equal(np.concatenate(seen[:2]), seen[2])

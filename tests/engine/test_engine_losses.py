@@ -9,7 +9,7 @@ from minitorch_cnn.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredEr
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses
-from minitorch_cnn.errors import LabelError, ShapeError
+from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
 
 LOG2, LOG3 = math.log(2), math.log(3)
 
@@ -186,3 +186,29 @@ def test_the_loss_that_belongs_to_the_last_layer():
     assert type(mtc.Sequential([layers.Dense(3), layers.Softmax()], (2,)).default_loss()) is CrossEntropy
     assert type(mtc.Sequential([layers.Flatten()], (2,)).default_loss()) is MeanSquaredError
     assert list(losses.LOSSES) == [repr(loss())[:-2] for loss in losses.LOSSES.values()]
+
+
+@pytest.mark.parametrize("labels", [[2, 0, 4, 4], [[2], [0], [4], [4]], np.eye(5)[[2, 0, 4, 4]]], ids=["N", "N1", "NK"])
+def test_smoothed_labels(labels):
+    """By hand: the loss of each class, times what the label gives that class."""
+    scores, s, label = normal((4, 5)), 0.3, [2, 0, 4, 4]
+    each = -(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))  # the loss if class k were right
+    expected = np.mean([(1 - s) * row[k] + s * row.mean() for row, k in zip(each, label)])
+    smoothing = CrossEntropy(label_smoothing=s)
+    loss, gradient = smoothing.from_scores(scores, labels)
+    assert loss == pytest.approx(expected, rel=1e-12)
+    assert smoothing.of_prediction(np.exp(-each), smoothing.check(scores, labels))[0] == pytest.approx(expected)
+    step = 1e-6 * normal((4, 5), seed=1)
+    ahead, behind = (smoothing.from_scores(scores + sign * step, labels)[0] for sign in (1, -1))
+    assert (gradient * step).sum() == pytest.approx((ahead - behind) / 2, rel=1e-6)
+    assert loss > CrossEntropy().from_scores(scores, labels)[0] * (1 - s)
+
+
+def test_smoothing_is_a_setting_and_keeps_float32():
+    loss = CrossEntropy(0.2)
+    assert repr(loss) == "CrossEntropy(label_smoothing=0.2)" and CrossEntropy().config() == {}
+    assert CrossEntropy(**loss.config()).label_smoothing == 0.2
+    assert loss.from_scores(normal((3, 4), dtype="float32"), [0, 1, 2])[1].dtype == np.float32
+    for wrong in (1, -0.1, "much"):
+        with pytest.raises(ArgumentError, match="CrossEntropy: label_smoothing: expected a number in"):
+            CrossEntropy(wrong)

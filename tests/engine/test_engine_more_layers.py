@@ -292,6 +292,18 @@ def test_orthogonal_and_identity(shape):
         np.testing.assert_array_equal(initial("identity", shape), np.eye(*shape))
 
 
+@pytest.mark.parametrize("window, channels, filters", [((3, 3), 4, 7), ((3, 5), 4, 2), ((3, 1), 3, 3)])
+def test_identity_of_a_convolution_hands_its_channels_on(window, channels, filters):
+    """With a gain of 2: the first filters return twice their channel, and those beyond are drawn as without one."""
+    layer = layers.Conv2D(filters, window, padding="same", use_bias=False, kernel_initializer=("identity", 2))
+    drawn = layers.Conv2D(filters, window, padding="same", use_bias=False, kernel_initializer="lecun_uniform")
+    x = normal((2, 5, 6, channels))
+    y, other = (mtc.Sequential([each], (5, 6, channels), seed=0, dtype="float64").predict(x) for each in (layer, drawn))
+    shared = min(channels, filters)
+    np.testing.assert_array_equal(y[..., :shared], 2 * x[..., :shared])
+    np.testing.assert_array_equal(y[..., shared:], other[..., shared:])
+
+
 def test_constant_biases():
     layer = layers.DepthwiseConv2D(3, bias_initializer=("constant", 0.25), depthwise_initializer="ones")
     mtc.Sequential([layer], (5, 6, 4), seed=0)

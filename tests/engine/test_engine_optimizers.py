@@ -230,6 +230,9 @@ SCHEDULES = [
     (schedules.OneCycle(2.0, 8, 0.5, 10, 100), {0: 0.2, 1: 0.2 + 0.9 * (1 - HALF), 4: 2, 6: 1.001, 8: 0.002}),
     (schedules.OneCycle(1.0, 4, warmup=0), {0: 1, 2: 0.500002}),
     (schedules.OneCycle(1.0, 4, warmup=1), {0: 0.04, 2: 0.52, 4: 1}),
+    (schedules.Triangle(2.0, 10, 0.4, 0.2, 0.1), {0: 0.4, 1: 0.8, 2: 1.2, 4: 2, 7: 1.1, 10: 0.2, 99: 0.2}),
+    (schedules.Triangle(1.0, 4, warmup=0), {0: 1, 1: 0.75, 4: 0, 5: 0}),
+    (schedules.Triangle(1.0, 4, warmup=1), {0: 0.2, 2: 0.6, 4: 1}),
 ]
 
 

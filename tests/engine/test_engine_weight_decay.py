@@ -1,4 +1,4 @@
-"""Parameters that are left out of weight decay: those named, and no others."""
+"""Groups of parameters: those named have no weight decay, or another learning rate, and no others."""
 
 import numpy as np
 import pytest
@@ -49,6 +49,22 @@ def test_what_is_named_is_updated_as_without_decay_and_the_rest_as_with_it(kind,
         np.testing.assert_array_equal(value, expected[key], err_msg=str(key))
         differing += not np.array_equal(value, other[key])
     assert differing >= 6  # every trained parameter decays visibly
+
+
+@pytest.mark.parametrize("multipliers, factor_of", [
+    ({"beta": 64}, lambda layer, name: 64 if name == "beta" else 1),
+    ({"bias": 0, "dense": 3}, lambda layer, name: (3 if "dense" in layer else 1) * (0 if name == "bias" else 1)),
+    ({"kernel": 0.5, "dense": 3, "dense_1": 5, "gamma": 2},
+     lambda layer, name: {"dense_1": 5, "dense_2": 3}.get(layer, 1) * {"kernel": 0.5, "gamma": 2}.get(name, 1)),
+])  # fmt: skip
+def test_the_learning_rate_of_a_kind_of_parameter(multipliers, factor_of):
+    """A step of plain SGD is the rate times the gradient, so it grows with the factor."""
+    before, plain, found = (trained(optimizers.SGD(rate, multipliers=given)) for rate, given in
+                            ((0.0, None), (0.1, None), (0.1, multipliers)))  # fmt: skip
+    for key, value in found.items():
+        expected = before[key] + factor_of(*key) * (plain[key] - before[key])
+        np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-14, err_msg=str(key))
+    assert sum(not np.array_equal(found[key], plain[key]) for key in found) >= 1
 
 
 def test_it_is_off_by_default_and_part_of_the_settings():

@@ -213,6 +213,8 @@ RIGHT = {
     "more_activations.py: bent_relu_backward": lambda rng, dtype: (*masked(rng, dtype), *bends(rng)),
     "more_activations.py: silu": lambda rng, dtype: masked(rng, dtype)[:1],
     "more_activations.py: silu_backward": masked,
+    "more_activations.py: gelu": lambda rng, dtype: masked(rng, dtype)[:1],
+    "more_activations.py: gelu_backward": masked,
     "more_activations.py: erf": lambda rng, dtype: masked(rng, dtype)[:1],
     "layers/max_pool2d.py: max_pool": pool,
     "layers/max_pool2d.py: max_pool_backward": pool_backward,

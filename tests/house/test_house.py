@@ -25,7 +25,7 @@ def test_a_circle_would_be_found():
 
 
 def test_the_engine_is_an_evening():
-    assert lines()["engine"][1] <= 4400
+    assert lines()["engine"][1] <= 4530
 
 
 def test_the_reading_path_of_the_readme_is_as_long_as_it_says():
@@ -57,6 +57,7 @@ def test_every_twin_is_named_like_the_file_of_its_definition():
         "pointwise",
         "strided",
         "exponential",
+        "normal_distribution",
         "compiled",
     }
     for library in ("numba", "cuda"):

@@ -372,8 +372,9 @@ def test_initializers_are_saved_in_keras_s_words(tmp_path):
     stack = [
         layers.SeparableConv2D(3, 2, depthwise_initializer=("random_uniform", 0.2), pointwise_initializer="he_normal"),
         layers.DepthwiseConv2D(2, depthwise_initializer=["orthogonal", 2], bias_initializer="constant"),
+        layers.Conv2D(4, 3, kernel_initializer="identity"),  # which Keras has only for matrices
     ]
-    model = mtc.Sequential(stack, (7, 5, 3), seed=0)
+    model = mtc.Sequential(stack, (7, 6, 3), seed=0)
     model.save(tmp_path / "x.keras")
     with zipfile.ZipFile(tmp_path / "x.keras") as file:
         entries = json.loads(file.read("config.json"))["config"]["layers"][1:]
@@ -387,6 +388,7 @@ def test_initializers_are_saved_in_keras_s_words(tmp_path):
         "depthwise_initializer": {**ours, "class_name": "Orthogonal", "config": {"gain": 2.0}},
         "bias_initializer": {**ours, "class_name": "Constant", "config": {"value": 0.0}},
     }
+    assert found[2] == {"kernel_initializer": "glorot_uniform"}
     model.save(tmp_path / "x.h5")
     for name in ("x.keras", "x.h5"):
         assert mtc.load_model(tmp_path / name).fingerprints() == model.fingerprints()

@@ -197,6 +197,10 @@ EDITS = {
     "silu's slope is the sigmoid": Edit(
         MORE, "    return dy * (s + x * s * (1 - s))\n", "    return dy * s\n", "more_activations.py: silu_backward"
     ),
+    "gelu is doubled": Edit(
+        MORE, "    return x * (0.5 + 0.5 * erf", "    return 2 * x * (0.5 + 0.5 * erf", "more_activations.py: gelu"
+    ),
+    "gelu's slope without its density": Edit(MORE, "+ x * density)\n", ")\n", "more_activations.py: gelu_backward"),
     "erf is halved": Edit(MORE, "* (2 / math.sqrt(math.pi))", "* (1 / math.sqrt(math.pi))", "more_activations.py: erf"),
     # What has no twin, but is replaced by a stage.
     "a leaky ReLU": Edit(

@@ -9,6 +9,7 @@ from minitorch_cnn.arrays.memory import empty_like
 from minitorch_cnn.twins.arguments import check_alike, check_bends, check_reals
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.exponential import exp
+from minitorch_cnn.twins.numba.normal_distribution import below
 from minitorch_cnn.twins.numba.operands import contiguous
 
 BLOCK = 16384  # elements that a worker takes at a time
@@ -46,6 +47,22 @@ def silu_backward(dy: Array, x: Array) -> Array:
     check_alike(dy, x)
     dx = empty_like(x)
     _silu_backward(contiguous(dy).reshape(-1), contiguous(x).reshape(-1), dx.reshape(-1))
+    return dx
+
+
+def gelu(x: Array) -> Array:
+    """See `more_activations.gelu`."""
+    check_reals(x)
+    y = empty_like(x)
+    _gelu(contiguous(x).reshape(-1), y.reshape(-1))
+    return y
+
+
+def gelu_backward(dy: Array, x: Array) -> Array:
+    """See `more_activations.gelu_backward`."""
+    check_alike(dy, x)
+    dx = empty_like(x)
+    _gelu_backward(contiguous(dy).reshape(-1), contiguous(x).reshape(-1), dx.reshape(-1))
     return dx
 
 
@@ -95,6 +112,21 @@ def _silu_backward(dy, x, dx):
         for i in range(uintp(block * BLOCK), uintp(min((block + 1) * BLOCK, x.size))):
             s = one / (one + exp(-x[i]))
             dx[i] = dy[i] * (s + x[i] * s * (one - s))
+
+
+@njit(parallel=True)
+def _gelu(x, y):
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        for i in range(uintp(block * BLOCK), uintp(min((block + 1) * BLOCK, x.size))):
+            y[i] = x[i] * below(x[i])[0]
+
+
+@njit(parallel=True)
+def _gelu_backward(dy, x, dx):
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        for i in range(uintp(block * BLOCK), uintp(min((block + 1) * BLOCK, x.size))):
+            share, density = below(x[i])
+            dx[i] = dy[i] * (share + x[i] * density)
 
 
 @njit(parallel=True)
