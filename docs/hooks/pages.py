@@ -9,9 +9,11 @@ A name that is not in the source, a cell that raises an exception, a formula tha
 nowhere each end the build with one line that says where.
 """
 
+import posixpath
 from pathlib import Path
 
 import cells
+import figures
 import formulas
 import notebook_pages
 import reference_pages
@@ -62,7 +64,9 @@ def on_page_markdown(markdown, page, config, files):
 
 def on_page_content(html, page, config, files):
     try:
-        return cells.place_drawings(formulas.to_mathml(html), drawings.get(page.file.src_uri, []))
+        made = drawings.get(page.file.src_uri, [])
+        html = cells.place_drawings(formulas.to_mathml(html), made)
+        return html + figures.scripts(made, posixpath.relpath("figures", posixpath.dirname(page.file.src_uri) or "."))
     except ValueError as error:
         raise PluginError(f"{page.file.src_uri}: {error}") from error
 
