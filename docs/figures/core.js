@@ -61,8 +61,8 @@ const Figures = (() => {
         make("text", {x: -6, y: row * cell + cell / 2 + 4.5, "text-anchor": "end", class: "axis"}, label)));
       this.frames = make("g", {class: "frames"});
       this.svg.append(this.frames);
-      this.caption = make("div", {class: "grid-title"}, this.title || "");
-      this.node = make("div", {class: "grid", style: `max-width:${Math.max(columns * across + 4 + gutter, (this.title || "").length > 12 ? 120 : 56)}px`},
+      this.caption = make("div", {class: "matrix-title"}, this.title || "");
+      this.node = make("div", {class: "matrix", style: `max-width:${Math.max(columns * across + 4 + gutter, (this.title || "").length > 12 ? 120 : 56)}px`},
         this.caption, this.svg);
       this.label();
     }

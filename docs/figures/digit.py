@@ -149,14 +149,16 @@ def stages():
         return view(name, title, *size, pattern, shade, cell, numbers=False)
 
     def column(name, title):
-        return view(name, title, CLASSES, 1, "r", cell=30) | {"labels": [str(u) for u in range(CLASSES)]}
+        shade = "ink" if name == "p" else "signed"
+        labels = [str(u) for u in range(CLASSES)]
+        return view(name, title, CLASSES, 1, "r", shade, 24) | {"across": 42, "labels": labels}
 
     return [
-        [picture_of("x", "x, the image", (16, 16), "rc0", 8.5, "ink"), picture_of("dx", "dx", (16, 16), "rc0", 8.5)],
+        [picture_of("x", "x, the image", (16, 16), "rc0", 8, "ink"), picture_of("dx", "dx", (16, 16), "rc0", 8)],
         [view("kernel", "kernel", 3, 3, "rc0k", cell=28), view("dkernel", "dkernel", 3, 3, "rc0k", cell=28),
          view("kernel_new", "new kernel", 3, 3, "rc0k", cell=28)],
-        [picture_of("s", "s = conv(x)", (14, 14), "rck", 8.5), picture_of("ds", "ds", (14, 14), "rck", 8.5)],
-        [picture_of("y", "y = ReLU(s)", (14, 14), "rck", 8.5), picture_of("dy", "dy", (14, 14), "rck", 8.5)],
+        [picture_of("s", "s = conv(x)", (14, 14), "rck", 8), picture_of("ds", "ds", (14, 14), "rck", 8)],
+        [picture_of("y", "y = ReLU(s)", (14, 14), "rck", 8), picture_of("dy", "dy", (14, 14), "rck", 8)],
         [picture_of("pooled", "max pool", (7, 7), "rck", 14), picture_of("dpooled", "dpool", (7, 7), "rck", 14)],
         [picture_of("W", "dense W", (7, 7), "rcku", 14), picture_of("dW", "dW", (7, 7), "rcku", 14)],
         [column("scores", "scores")],

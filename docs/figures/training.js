@@ -4,7 +4,7 @@
 Figures.kinds.batch_norm = (place, data) => {
   const {make, Grid, button, choice, compute, exact, short, code, words} = Figures;
   const state = {x: [...data.x], dy: [...data.dy], chosen: 0}, {gamma, beta, epsilon} = data, count = state.x.length;
-  const width = 640, px = value => 20 + (value + 6) / 18 * (width - 40), said = words();
+  const width = 420, px = value => 20 + (value + 6) / 18 * (width - 40), said = words();
   const dots = make("svg", {viewBox: `0 0 ${width} 96`, role: "img", tabindex: 0, style: `width:100%;max-width:${width}px;height:auto;touch-action:none;cursor:grab`});
   const put = value => { state.x[state.chosen] = Math.min(12, Math.max(-6, value)); draw(); };
   const at = event => {
@@ -26,7 +26,7 @@ Figures.kinds.batch_norm = (place, data) => {
   });
   const rows = [["x", "x"], ["n", "n = (x − mean) / √(variance + ε)"], ["g", "g = γ dy"], ["shift", "− mean of g: what would only shift the batch"],
     ["scale", "− n · mean of g n: what would only stretch it"], ["dx", "dx: the sum of the three rows above, / √(variance + ε)"]];
-  const grids = Object.fromEntries(rows.map(([name, title]) => [name, new Grid({title, rows: 1, columns: count, cell: 26, across: 62, numbers: true,
+  const grids = Object.fromEntries(rows.map(([name, title]) => [name, new Grid({title, rows: 1, columns: count, cell: 26, across: 44, numbers: true,
     pick: index => { state.chosen = index; draw(); }})]));
   const stage = make("div", {class: "stage"}, ...rows.map(([name]) => {
     grids[name].node.dataset.array = name;
@@ -90,7 +90,7 @@ Figures.kinds.schedule = (place, data) => {
     slider("largest rate", {min: 0.01, max: 1, step: 0.01, value: 0.1}, value => { state.rate = value; draw(); }).node,
     slider("step", {min: 0, max: steps, step: 1, value: 30}, value => { state.step = value; draw(); }).node), said, room, code(data.line));
   function draw() {
-    const chart = plot({width: 520, height: 220, x: [0, steps], y: [0, state.rate * 1.05], label: `learning rate over ${steps} steps, ${kinds[state.kind]}`});
+    const chart = plot({width: 420, height: 220, x: [0, steps], y: [0, state.rate * 1.05], label: `learning rate over ${steps} steps, ${kinds[state.kind]}`});
     const rate = step => compute.schedule(kinds[state.kind], step, steps, state.rate);
     kinds.forEach((kind, index) => chart.line(Array.from({length: steps + 1}, (_, step) => [step, compute.schedule(kind, step, steps, state.rate)]),
       {stroke: index === state.kind ? "var(--accent)" : "var(--line)"}));
@@ -138,7 +138,7 @@ Figures.kinds.residual = (place, data) => {
     slider("layers", {min: 1, max: 56, step: 1, value: 20}, value => { state.depth = value; draw(); }).node), said, room, code(data.line));
   function draw() {
     const {plain, shortcut} = compute.residual(state.slope, state.depth);
-    const chart = plot({width: 520, height: 240, x: [0, state.depth], y: [1e-12, 1e12], log: true, label: "size of the gradient after each layer on the way back"});
+    const chart = plot({width: 420, height: 240, x: [0, state.depth], y: [1e-12, 1e12], log: true, label: "size of the gradient after each layer on the way back"});
     const clip = list => list.map((value, depth) => [depth, Math.min(Math.max(Math.abs(value), 1e-12), 1e12)]);
     chart.line(clip(plain), {stroke: "var(--wrong)"});
     chart.line(clip(shortcut), {stroke: "var(--accent)"});

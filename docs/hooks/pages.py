@@ -27,6 +27,7 @@ from minitorch_cnn.report.theme import COLOURS
 
 ROOT = Path(__file__).parents[2]
 COLOURS_FILE = "style/colours.css"
+WIDE = ("index.md", "parallel.md")
 repository = None  # of the build at hand
 drawings = {}  # page -> the drawings its cells made
 
@@ -51,8 +52,8 @@ def on_files(files, config):
 
 def on_page_markdown(markdown, page, config, files):
     where = page.file.src_uri
-    if where.startswith("tour/"):
-        page.meta["hide"] = ["toc"]  # a line of the code is as wide as the page
+    if where.startswith("tour/") or where in WIDE:
+        page.meta["hide"] = ["toc"]  # a line of the code, a figure or a table is as wide as the page
     try:
         if not repository.is_quoted(where):
             markdown, drawings[where] = cells.run_all(markdown, where)
