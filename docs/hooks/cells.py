@@ -2,18 +2,24 @@
 
 The cells of a page share their variables, as in a notebook. If the last line is an expression, its value is shown; a
 drawing of `minitorch_cnn.report` appears as a picture. Of a pair of drawings, the first is for wide pages and the
-second for narrow ones. The output of a `python exec markdown` block becomes part of the page, without its code. A cell
-that raises an exception ends the build.
+second for narrow ones. The output of a `python exec markdown` block becomes part of the page, without its code. A
+`figure` block names an interactive figure (`docs/figures`), for example `microscope digit`. A cell that raises an
+exception ends the build.
 """
 
 import ast
 import contextlib
 import io
 import os
+import sys
 import tempfile
 import warnings
+from pathlib import Path
 
 import fences
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import figures
 
 
 def run_all(markdown, where):
@@ -33,8 +39,13 @@ def run_all(markdown, where):
     def generator(body, line):
         return run(body, names, f"{where}, the cell at line {line}")[0]
 
+    def figure(body, line):
+        drawings.append(figures.html(*body.split()))
+        return f'<div class="drawing" id="drawing-{len(drawings) - 1}"></div>'
+
     with tempfile.TemporaryDirectory() as folder, _working_in(folder):  # files written by a cell are deleted
         markdown = fences.replace(markdown, "python exec markdown", generator)
+        markdown = fences.replace(markdown, "figure", figure)
         return fences.replace(markdown, "python exec", cell), drawings
 
 

@@ -9,9 +9,11 @@ A name that is not in the source, a cell that raises an exception, a formula tha
 nowhere each end the build with one line that says where.
 """
 
+import posixpath
 from pathlib import Path
 
 import cells
+import figures
 import formulas
 import notebook_pages
 import reference_pages
@@ -25,6 +27,7 @@ from minitorch_cnn.report.theme import COLOURS
 
 ROOT = Path(__file__).parents[2]
 COLOURS_FILE = "style/colours.css"
+WIDE = ("index.md", "parallel.md")
 repository = None  # of the build at hand
 drawings = {}  # page -> the drawings its cells made
 
@@ -49,8 +52,8 @@ def on_files(files, config):
 
 def on_page_markdown(markdown, page, config, files):
     where = page.file.src_uri
-    if where.startswith("tour/"):
-        page.meta["hide"] = ["toc"]  # a line of the code is as wide as the page
+    if where.startswith("tour/") or where in WIDE:
+        page.meta["hide"] = ["toc"]  # a line of the code, a figure or a table is as wide as the page
     try:
         if not repository.is_quoted(where):
             markdown, drawings[where] = cells.run_all(markdown, where)
@@ -62,7 +65,9 @@ def on_page_markdown(markdown, page, config, files):
 
 def on_page_content(html, page, config, files):
     try:
-        return cells.place_drawings(formulas.to_mathml(html), drawings.get(page.file.src_uri, []))
+        made = drawings.get(page.file.src_uri, [])
+        html = cells.place_drawings(formulas.to_mathml(html), made)
+        return html + figures.scripts(made, posixpath.relpath("figures", posixpath.dirname(page.file.src_uri) or "."))
     except ValueError as error:
         raise PluginError(f"{page.file.src_uri}: {error}") from error
 

@@ -55,7 +55,7 @@ class StepCurve:
                 return f"a cliff: a step of {here:.0e} reaches across a kink (a ReLU, a pool); smaller ones see none"
         if not errors[0] > 100 * error:
             return "no right arm: L is linear or quadratic in this number, only rounding is left"
-        return f"a V: cut off on the right, rounded on the left, best at h = {step:.0e}"
+        return f"a V: large steps miss the curvature, small ones are rounded, best at h = {step:.0e}"
 
     def lines(self) -> list[str]:
         """The table and the verdict as lines of text."""

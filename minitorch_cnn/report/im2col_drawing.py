@@ -45,7 +45,7 @@ def draw_im2col(
     marked = {(p + padding[0][0], q + padding[1][0]): PIXEL for p, q in [pixel]}
     seen = {(corner[0] + p, corner[1] + q): WINDOW for p in range(window[0]) for q in range(window[1])}
     parts = [
-        draw_grid(image, 0, TOP, CELL, tints={**seen, **marked}, text=_pixel, title=f"image {H}x{W}",
+        draw_grid(image, 0, TOP, CELL, tints={**seen, **marked}, text=_pixel, title=_size_of(size, image),
                   frame=(*corner, *window, "conv")),
     ]  # fmt: skip
     x, y = _beside(image, width)
@@ -58,7 +58,7 @@ def draw_im2col(
         f" of the columns: pixels {', '.join(str(value) if value else 'padding' for value in columns[place])}."
         f" Pixel {number} is copied into {len(copies)} rows: {', '.join(str(row + 1) for row, _ in copies)}."
     )
-    return picture(max(width, x + CELL * columns.shape[1]), y + CELL * len(columns) + 4, *parts, description=words)
+    return picture(*_extent(image, columns, x, y, width), *parts, description=words)
 
 
 def draw_col2im(
@@ -70,7 +70,7 @@ def draw_col2im(
     pixel: tuple[int, int] | None = None,
     width: float = 640,
 ) -> Drawing:
-    """Draws the backward pass: the copies of one pixel in the columns, and how many copies are added for every pixel.
+    """Draws the backward pass where every copy received the gradient 1, so that dx counts the copies of each pixel.
 
     Arguments as in `draw_im2col`.
     """
@@ -88,13 +88,27 @@ def draw_col2im(
     x, y = _beside(counts, max(width, 0))
     parts.append(_arrow(counts, x, y, width, "col2im", back=True))
     tints = dict.fromkeys(copies, PIXEL)
-    parts.append(draw_grid(columns, x, y, CELL, tints=tints, text=_pixel, title="dcolumns: the gradient of each copy"))
+    received = np.ones(columns.shape, int)
+    parts.append(draw_grid(received, x, y, CELL, tints=tints, title="dcolumns: each copy received 1"))
     words = (
-        f"col2im: pixel {number} has {len(copies)} copies in the columns,"
+        f"col2im of ones: pixel {number} has {len(copies)} copies in the columns,"
         f" in rows {', '.join(str(row + 1) for row, _ in copies)}, and its gradient is the sum of theirs."
         " Copies of each pixel, row by row: " + "; ".join(" ".join(map(str, row)) for row in counts) + "."
     )
-    return picture(max(width, x + CELL * columns.shape[1]), y + CELL * len(columns) + 4, *parts, description=words)
+    return picture(*_extent(counts, columns, x, y, width), *parts, description=words)
+
+
+def _extent(image: np.ndarray, columns: np.ndarray, x: float, y: float, width: float) -> tuple[float, float]:
+    """(width, height) of a picture of both, with the upper left corner of the columns at x, y."""
+    height = max(TOP + CELL * len(image), y + CELL * len(columns))
+    return max(width, x + CELL * columns.shape[1]), height + 4
+
+
+def _size_of(size: tuple[int, int], image: np.ndarray) -> str:
+    """The title of an image, with the size that padding gave it."""
+    H, W = size
+    padded = f", padded to {image.shape[0]}x{image.shape[1]}" if image.shape != (H, W) else ""
+    return f"image {H}x{W}{padded}"
 
 
 def _columns(

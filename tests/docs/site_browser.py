@@ -25,6 +25,18 @@ const settled = async frame => {
 };
 const laidOut = frame => new Promise(done => frame.contentWindow.requestAnimationFrame(() => setTimeout(done)));
 const scrolls = "svg, pre, math, .drawing, .formula, .md-typeset__scrollwrap, .md-sidebar, .md-search, .highlighttable";
+// Blocks of code, tables and formulas that are wider than the box they stand in; `scrolls`: whether that box scrolls.
+function cutOff(view, all) {
+  const found = [], tell = (node, box, over) => over > 1 && found.push({over: Math.round(over),
+    what: `${node.localName}.${node.className || ""} ${node.textContent.trim().slice(0, 40)}`,
+    scrolls: ["auto", "scroll"].includes(view.getComputedStyle(box).overflowX)});
+  for (const code of all(".md-content pre > code")) tell(code, code, code.scrollWidth - code.clientWidth);
+  for (const node of all(".md-content table:not(.highlighttable), .md-content math")) {
+    const box = node.closest(".md-typeset__scrollwrap, .formula, .drawing, td, li, p, .md-content");
+    tell(node, box, node.getBoundingClientRect().right - box.getBoundingClientRect().right);
+  }
+  return found;
+}
 function measure(page, frame) {
   const view = frame.contentWindow, inner = frame.contentDocument, root = inner.documentElement;
   const all = selector => [...inner.querySelectorAll(selector)].filter(node => node.getClientRects().length);
@@ -37,7 +49,7 @@ function measure(page, frame) {
   return {page, width: Number(frame.width), shown: root.clientWidth, needed: root.scrollWidth, wide: wide.slice(0, 5),
     paper: view.getComputedStyle(inner.body).backgroundColor,
     foreign: loaded.filter(name => !name.startsWith(location.origin) && !name.startsWith("data:")),
-    smallest: Math.min(...text, 99), scale: Math.min(...pictures, 1),
+    cut: cutOff(view, all), smallest: Math.min(...text, 99), scale: Math.min(...pictures, 1),
     broken: [...inner.images].filter(image => image.offsetParent && !image.naturalWidth).map(image => image.src)};
 }
 (async () => {

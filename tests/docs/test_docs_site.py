@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
+from figures import KINDS
 from link_check import Links, broken_links
 
 
@@ -72,6 +73,33 @@ def test_nothing_comes_over_the_network(site):
             assert not re.match(r"(https?:)?//", target), (name, target)
     for path in site.rglob("*.css"):
         assert not re.search(r"url\([\"']?(https?:)?//|@import", path.read_text(encoding="utf-8")), path
+
+
+def test_no_page_is_heavy(site):
+    """A page with its styles and scripts, which a slow connection loads before it shows the first picture."""
+    for name, html in pages(site).items():
+        size = (site / name).stat().st_size
+        for tag, attributes in Elements(html).all:
+            loaded = tag == "link" and attributes.get("rel") in ("stylesheet", "icon")
+            target = (attributes.get("src") or (attributes.get("href", "") if loaded else "")).partition("?")[0]
+            file = (site / name).parent / target
+            if target and not target.startswith("data:") and file.is_file():
+                size += file.stat().st_size
+        if not name.startswith("source/"):
+            assert size < 500_000, (name, size)
+
+
+def test_the_figures_stand_in_their_pages_with_a_picture_for_readers_without_scripts(site):
+    found = {}
+    for name, html in pages(site).items():
+        for kind, inside in re.findall(r'<div class="figure" data-figure="(\w+)">(.*?)<script type=', html, re.DOTALL):
+            found.setdefault(name, []).append(kind)
+            assert "<svg" in inside and len(re.search(r'<p class="caption">(.*?)</p>', inside)[1]) > 100, name
+            assert re.search(r'<script src="[./]*figures/core.js">', html), name
+    assert found["index.html"] == ["microscope"] and found["tour/07_the_convolution.html"] == ["microscope"]
+    assert {kind for kinds in found.values() for kind in kinds} == set(KINDS)
+    home = (site / "index.html").read_text()
+    assert home.index("data-figure") < home.index("<h2")  # it opens the site
 
 
 def test_formulas_are_shown_without_a_script(site):

@@ -68,10 +68,19 @@ def test_im2col_with_padding_and_strides():
     assert words_in(drawing).count("·") == 8 + outside
 
 
+def test_a_padded_image_that_is_taller_than_its_columns_is_whole():
+    drawing = draw_im2col((4, 4), (3, 3), (2, 2), ((1, 1), (1, 1)), place=0)
+    assert "image 4x4, padded to 6x6" in words_in(drawing) and fits(drawing)
+    *_, height = map(float, tree_of(drawing).attrib["viewBox"].split())
+    assert height >= 30 + 6 * 34
+
+
 @pytest.mark.parametrize("width", [350, 640])
 def test_col2im_counts_the_copies(width):
     drawing = draw_col2im(width=width)
-    counts = [int(words) for words in words_in(drawing) if words.isdigit()][:25]
+    numbers = [int(words) for words in words_in(drawing) if words.isdigit()]
+    counts = numbers[:25]
+    assert numbers[25:] == [1] * 81  # what each copy received
     assert counts == np.outer([1, 2, 3, 2, 1], [1, 2, 3, 2, 1]).ravel().tolist()
     assert "pixel 13 has 9 copies" in tree_of(drawing).attrib["aria-label"] and fits(drawing)
 
