@@ -1,5 +1,6 @@
 """Every common kind of wrong answer gets the right hint, and the reference solutions pass."""
 
+import re
 import textwrap
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.exercises import course
 from minitorch_cnn.exercises.checking import NotBegun, Wrong, check
+from minitorch_cnn.exercises.smallest import smallest_case
 from minitorch_cnn.exercises.worker import load
 
 
@@ -232,7 +234,8 @@ HINTS = [
     ("softmax", changed(SOFTMAX, "(np.log(e.sum(axis=1)) - s[np.arange(N), labels])",
                         "-np.log(np.clip(p[np.arange(N), labels], 1e-7, 1))"), "rounded to 0"),
     ("softmax", changed(SOFTMAX, "loss = (np", "loss = -(np"), "the sign of the loss"),
-    ("softmax", changed(SOFTMAX, "p = e / e.sum(axis=1, keepdims=True)", "p = e / e.sum(axis=0)"), "wrong"),
+    ("softmax", changed(SOFTMAX, "p = e / e.sum(axis=1, keepdims=True)", "p = e / e.sum(axis=0)"),
+     "softmax over the images"),
     ("softmax", changed(SOFTMAX, "loss = (", "loss = np.ones(3) * ("), "expected shape ()"),
     ("softmax", changed(SOFTMAX, "d[np.arange(N), labels] -= 1", "d[:, labels] -= 1"), "changes every row"),
     ("softmax", changed(SOFTMAX, "s[np.arange(N), labels]).mean()", "s[np.arange(N), labels]).sum() / p.size"),
@@ -240,7 +243,11 @@ HINTS = [
     ("softmax", changed(SOFTMAX, "d / N", "d / p.size"), "a mean over all N*K"),
     ("softmax", changed(SOFTMAX, "d = p.copy()", "d = 1 / (1 + np.exp(-scores))"), "this is a sigmoid"),
     ("softmax", changed(SOFTMAX, "return loss, d / N", "return d / N, loss"), "loss: expected shape ()"),
-    ("softmax", changed(SOFTMAX, "e.sum(axis=1, keepdims=True)", "e.sum(axis=1)"), "was called with scores (4, 3)"),
+    ("softmax", changed(SOFTMAX, "e.sum(axis=1, keepdims=True)", "e.sum(axis=1)"), "makes them a column"),
+    ("softmax", changed(SOFTMAX, "e.sum(axis=1", "e.sum(axis=0"), "softmax over the images"),
+    ("softmax", changed(SOFTMAX, "axis=1", "axis=0"), "softmax over the images"),
+    ("softmax", changed(SOFTMAX, "e.sum(axis=1", "e.sum(axis=0").replace("axis=1, keepdims=True)\n", ")\n"),
+     "softmax over the images"),
     # im2col
     ("im2col", "def im2col(x, window, strides, padding):\n    columns = []", "is the `return` missing?"),
     ("im2col", "def im2col(x, window, strides, padding):\n    return x", "the array has 4 axes, it should have 2"),
@@ -268,6 +275,7 @@ HINTS = [
     ("col2im", changed(COL2IM, "+= part", "= part"), "+= adds them up"),
     ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
     ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", ""), "the padding is still around the image"),
+    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, top:-bottom, left:-right]"), "it is empty"),
     ("col2im", changed(COL2IM, ".reshape(window[0], window[1], C)", ".reshape(C, *window).transpose(1, 2, 0)"),
      "(C, KH, KW)"),
     ("col2im", """
@@ -292,6 +300,7 @@ HINTS = [
     ("conv2d", changed(LOOP, "dkernel[..., k] += ", "dkernel[..., k] = "), "loops over images, windows and filters"),
     ("conv2d", changed(LOOP, "dbias[k] += ", "dbias[k] = "), "the loops over images, windows and filters"),
     ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
+    ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", "[:, top:-bottom, left:-right]"), "so it is empty"),
     ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", ""), "is the padding still around it?"),
     ("conv2d", changed(LOOP, "kernel[..., k]\n", "kernel[::-1, ::-1, :, k]\n"), "the kernel is flipped"),
     ("conv2d", conv("dbias = flat.mean(0)"), "so dbias is the sum"),
@@ -324,6 +333,8 @@ HINTS = [
     ("max_pool", changed(POOL, "+= dy[n, i, j, c]", "+= 1"), "the dy of its window"),
     ("max_pool", changed(POOL, "np.unravel_index(seen.argmax(), seen.shape)", "divmod(int(seen.argmax()), window[0])"),
      "divide by the width KW"),
+    ("max_pool", changed(POOL, "left : left + window[1], c]\n", "left : left + window[1], 0]\n"), "of channel 0"),
+    ("max_pool", changed(POOL, "dx = np.zeros_like(x)", "dx = np.zeros(x.shape)"), "the numbers of dx are right, but"),
     ("max_pool", changed(POOL, "dx = np.zeros_like(x)", "dx = np.zeros(x.shape)"), "np.zeros_like(x) or dtype"),
     ("max_pool", changed(POOL, "dx = np.zeros_like(x)", "dx = x"), "changes its argument x"),
     # sgd
@@ -443,3 +454,43 @@ def test_a_mistyped_name_gives_one_line_with_the_names_and_the_nearest(typed, me
 def test_a_name_unlike_all_others_lists_them():
     with pytest.raises(ArgumentError, match=r"^banana: expected one of dense, relu, .*, winograd$"):
         course.get("banana")
+
+
+ANSWERS = re.compile(r"@|[-+*/<>]=| = |\.T\b|axis|np\.|keepdims|argmax|\bsum\(|\[")
+
+
+def test_the_first_hint_never_gives_the_answer():
+    for exercise in course.EXERCISES:
+        for task in exercise.tasks:
+            assert len(exercise.answer(task.function)) > 15
+            for look in (task.look, *(mistake.look for mistake in task.mistakes if mistake.look)):
+                code = ANSWERS.search(look)
+                assert look and (code is None or (code[0] == "axis" and "axis=" not in look)), look
+
+
+@pytest.mark.parametrize(
+    "name, source, lines",
+    [
+        ("dense", DENSE.format("dy @ kernel.T, x.T @ dy / len(x), dy.sum(0)"),
+         "dy 1 / -2 // x 1 / -2 // kernel 1 // your dkernel 2.5 it should be 5"),
+        ("max_pool", changed(POOL, "+= dy", "= dy"),
+         "dy[0, :, :, 0] 1 -2 // x[0, :, :, 0] -3 2 -1 // window = (1, 2) // strides = (1, 1) //"
+         " your dx[0, :, :, 0] 0 -2 0 it should be 0 -1 0"),
+        ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, top:-bottom, left:-right]"),
+         "columns 1 // input_shape = (1, 1, 1, 1) // window = (1, 1) // strides = (1, 1) // padding = ((0, 0), (0, 0))"
+         " // your dx[0, :, :, 0] has the shape (1, 0, 0, 1): it is empty it should be 1"),
+        ("sgd", changed(SGD, "momentum * v - rate", "-rate"), 'parameters["w"] 5 // gradients["w"] 1 //'
+         ' velocity["w"] 0 // trainable["w"] = True // rate = 0.1 // momentum = 0.5 //'
+         " after 3 calls with these gradients: // your w 4.7 it should be 4.575"),
+    ],
+    ids=["a mean in dkernel", "overwriting", "an empty slice", "no momentum"],
+)  # fmt: skip
+def test_the_smallest_case_that_fails_is_shown_with_both_arrays(name, source, lines):
+    task = course.get(name).tasks[0]
+    function = function_in(source, task.function)
+    with pytest.raises(Wrong) as wrong:
+        check(task, function)
+    title, *shown = smallest_case(task, function, wrong.value.name)
+    assert title == "the smallest case that fails:"
+    assert " ".join(" ".join(shown).split()) == " ".join(lines.replace("//", "").replace(" / ", " ").split())
+    assert all(len(line) < 100 for line in shown)
