@@ -1,4 +1,4 @@
-"""`minitorch-cnn exercise`: a course of ten exercises, checked one by one or all at once."""
+"""`minitorch-cnn exercise`: a course of twelve exercises, checked one by one or all at once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def add_exercise(commands: argparse._SubParsersAction) -> None:
     exercise = commands.add_parser(
         "exercise",
         help="write the core of a layer yourself and see what is wrong with it",
-        description="A course of ten exercises. Without a NAME it shows your progress; `start` copies the files to fill"
-        " in; the name of an exercise checks your file, and `all` checks every file. Exit code 1 if one is wrong.",
+        description="A course of twelve exercises. Without a NAME it shows your progress; `start` copies the files to"
+        " fill in; the name of an exercise checks your file, and `all` checks every file. Exit code 1 if one is wrong.",
     )
     exercise.add_argument(
         "name", nargs="?", metavar="NAME", help="start, all, or an exercise: dense, relu, ... or 1, 2, or your file"

@@ -1,4 +1,4 @@
-"""A course of ten exercises: the learner writes the core of a layer, and the checker says what is wrong with it.
+"""A course of twelve exercises: the learner writes the core of a layer, and the checker says what is wrong with it.
 
 stubs/       what the learner starts from: the formula, the shapes, and an empty function
 solutions/   the reference solutions, to compare with afterwards

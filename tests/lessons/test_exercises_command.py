@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 @pytest.fixture
 def mine(tmp_path):
     learner = Course(tmp_path / "work")
-    assert len(learner.start()) == 10
+    assert len(learner.start()) == 12
     return learner
 
 
@@ -43,7 +43,7 @@ def test_start_keeps_existing_files(mine, capsys):
     mine.file_of(course.get("dense")).unlink()
     assert exercise(mine, "start") == 0
     said = capsys.readouterr().out
-    assert "1 exercises copied to" in said and "9 existed already and were kept" in said
+    assert "1 exercises copied to" in said and "11 existed already and were kept" in said
     assert mine.file_of(course.get("relu")).read_text() == "mine"
     assert mine.file_of(course.get("dense")).read_bytes() == course.get("dense").stub.read_bytes()
 
@@ -52,7 +52,7 @@ def test_the_way_through_the_course(mine, capsys):
     assert main(["exercise", str(mine.folder)]) == 0
     said = capsys.readouterr().out
     assert "5 col2im     not begun  30 min, medium  back to an image" in said
-    assert said.count("not begun") == 10 and "0 of 10 done" in said and "next: minitorch-cnn exercise dense" in said
+    assert said.count("not begun") == 12 and "0 of 12 done" in said and "next: minitorch-cnn exercise dense" in said
 
     solve(mine, "dense")
     assert exercise(mine, "dense") == 0
@@ -75,7 +75,7 @@ def test_the_way_through_the_course(mine, capsys):
     write(mine, "im2col", "not checked yet")
     assert main(["exercise", str(mine.folder)]) == 0
     said = capsys.readouterr().out
-    assert "1 of 10 done" in said and "next: minitorch-cnn exercise relu" in said
+    assert "1 of 12 done" in said and "next: minitorch-cnn exercise relu" in said
     assert re.search(r"dense +done", said) and re.search(r"relu +wrong", said) and re.search(r"im2col +changed", said)
     assert "relu_backward: dx is wrong" in said
 
@@ -115,7 +115,7 @@ def test_an_exercise_is_found_by_file_name_and_in_the_current_folder(mine, capsy
     monkeypatch.chdir(mine.folder)
     assert main(["exercise", "conv2d"]) == 0
     assert "next: minitorch-cnn exercise max_pool\n" in capsys.readouterr().out
-    assert main(["exercise"]) == 0 and "1 of 10 done in ." in capsys.readouterr().out
+    assert main(["exercise"]) == 0 and "1 of 12 done in ." in capsys.readouterr().out
 
 
 def test_names_of_two_words(mine, capsys, monkeypatch):
@@ -139,7 +139,7 @@ def test_the_whole_folder_is_checked(mine, capsys):
         mine.file_of(each).unlink()
     assert exercise(mine, "all") == 1
     said = capsys.readouterr().out
-    assert "3 of 10 right" in said and re.search(r"sgd +done", said) and re.search(r"im2col +not there", said)
+    assert "3 of 12 right" in said and re.search(r"sgd +done", said) and re.search(r"im2col +not there", said)
 
 
 MISBEHAVING = {
@@ -234,7 +234,7 @@ def test_a_damaged_record_is_replaced(mine, capsys, record):
     solve(mine, "dense")
     mine.record.write_text(record)
     assert main(["exercise", str(mine.folder)]) == 0
-    assert "0 of 10 done" in capsys.readouterr().out
+    assert "0 of 12 done" in capsys.readouterr().out
     mine.remember(course.get("dense"), runner.Outcome("done"))
     assert json.loads(mine.record.read_text())["dense"]["state"] == "done"
 

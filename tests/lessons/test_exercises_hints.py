@@ -147,6 +147,27 @@ G = "G = np.array([[1, 0, 0], [.5, .5, .5], [.5, -.5, .5], [0, 0, 1]], np.float3
 AT = "AT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)\n"
 
 
+NORM = """
+    def batch_norm_backward(dy, x, gamma, epsilon):
+        axes = tuple(range(x.ndim - 1))
+        M = x.size / x.shape[-1]
+        centred = x - x.mean(axes)
+        deviation = np.sqrt((centred**2).mean(axes) + epsilon)
+        dxhat = dy * gamma
+        dvariance = (dxhat * centred).sum(axes) * -0.5 / deviation**3
+        dmean = -dxhat.sum(axes) / deviation
+        dx = dxhat / deviation + dvariance * 2 * centred / M + dmean / M
+        return dx.astype(x.dtype), (dy * centred / deviation).sum(axes), dy.sum(axes)
+"""
+RESIDUAL = """
+    def residual_backward(dy, x, hidden, y, kernel1, kernel2):
+        dsum = np.where(y > 0, dy, 0)
+        dhidden = np.where(hidden > 0, dsum @ kernel2.T, 0)
+        return dsum + dhidden @ kernel1.T, x.T @ dhidden, hidden.T @ dsum
+"""
+BLOCK = "def residual_forward(x, kernel1, kernel2):\n    h = {}\n    return {}"
+
+
 def changed(source, old, new):
     assert old in source
     return source.replace(old, new)
@@ -161,7 +182,8 @@ def conv(change):
     [("conv2d", conv("pass")), ("conv2d", LOOP), ("max_pool", POOL), ("col2im", COL2IM), ("im2col", IM2COL),
      ("sgd", SGD), ("softmax", SOFTMAX), ("surgery", TRANSPLANT),
      ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum(0)")),
-     ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3)"))],
+     ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3)")), ("batch_norm", NORM),
+     ("residual", RESIDUAL), ("residual", BLOCK.format("(x @ kernel1).clip(0)", "h, (h @ kernel2 + x).clip(0)"))],
 )  # fmt: skip
 def test_right_answers_written_differently_pass(name, source):
     task = next(task for task in course.get(name).tasks if f"def {task.function}(" in source)
@@ -412,6 +434,33 @@ HINTS = [
     ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel[::-1, ::-1], 3)"), "does not flip"),
     ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3) / patch.shape[2]"), "take their sum"),
     ("winograd", TILE.format("np.tensordot(patch[j:j+3, i:i+3], kernel, 3)"), "the first axis is the rows"),
+    # batch_norm
+    ("batch_norm", changed(NORM, " + dvariance * 2 * centred / M + dmean / M", ""), "depend on every x of the channel"),
+    ("batch_norm", changed(NORM, " + dmean / M", ""), "comes through the mean is missing"),
+    ("batch_norm", changed(NORM, " + dvariance * 2 * centred / M", ""), "comes through the variance is missing"),
+    ("batch_norm", changed(NORM, "dy * gamma", "dy.copy()"), "gamma is missing in dx"),
+    ("batch_norm", changed(NORM, "2 * centred / M + dmean / M", "2 * centred + dmean"), "sums where the means"),
+    ("batch_norm", changed(NORM, "(dy * centred / deviation)", "(dy * x)"), "multiplies dy by x"),
+    ("batch_norm", changed(NORM, "/ deviation).sum(axes), dy", "/ deviation).mean(axes), dy"), "a mean over the batch"),
+    ("batch_norm", changed(NORM, "dy.sum(axes)", "dy.mean(axes)"), "a mean over the batch"),
+    ("batch_norm", changed(NORM, "(centred**2).mean(axes)", "x.var(axes, ddof=1)").replace("2 * centred / M",
+     "2 * centred / (M - 1)"), "minus 1"),
+    ("batch_norm", changed(NORM, "(centred**2).mean(axes) + epsilon)", "(centred**2).mean(axes)) + epsilon"), "wrong"),
+    ("batch_norm", changed(NORM, "dy.sum(axes)", "dy.sum()"), "an axis is missing"),
+    # residual
+    ("residual", BLOCK.format("(x @ kernel1).clip(0)", "h, (h @ kernel2).clip(0)"), "x itself is added"),
+    ("residual", BLOCK.format("(x @ kernel1).clip(0)", "h, h @ kernel2 + x"), "the last ReLU is missing"),
+    ("residual", BLOCK.format("(x @ kernel1).clip(0)", "h, (h @ kernel2).clip(0) + x"), "it belongs inside"),
+    ("residual", BLOCK.format("x @ kernel1", "h, (h.clip(0) @ kernel2 + x).clip(0)"), "hidden is the sum before"),
+    ("residual", BLOCK.format("x @ kernel1", "h, (h @ kernel2 + x).clip(0)"), "so the two products are one"),
+    ("residual", changed(RESIDUAL, "return dsum + ", "return "), "the sum of both paths"),
+    ("residual", changed(RESIDUAL, "return dsum + dhidden @ kernel1.T", "return dsum"), "only the shortcut"),
+    ("residual", changed(RESIDUAL, "return dsum + dhidden @ kernel1.T", "return (dsum + dhidden @ kernel1.T) / 2"),
+     "the mean of both paths"),
+    ("residual", changed(RESIDUAL, "np.where(y > 0, dy, 0)", "dy"), "the last ReLU is left out"),
+    ("residual", changed(RESIDUAL, "return dsum + ", "return dy + "), "the shortcut took dy itself"),
+    ("residual", changed(RESIDUAL, "np.where(hidden > 0, dsum @ kernel2.T, 0)", "dsum @ kernel2.T"),
+     "the ReLU of the hidden layer is left out"),
 ]  # fmt: skip
 
 
@@ -437,7 +486,9 @@ def test_both_values_of_the_worst_number_are_shown():
     "name, words",
     [("max_pool", "max-pool|max pool|MaxPool|7|07|max_pool_backward|pool"), ("conv2d", "conv|convolution|Conv2D|6"),
      ("softmax", "softmax cross-entropy|softmax_cross_entropy|cross-entropy|3"), ("sgd", "SGD|momentum|sgd_step|8"),
-     ("surgery", "transplant|lowest_trainable|9"), ("winograd", "winograd_tile|10")],
+     ("surgery", "transplant|lowest_trainable|9"), ("winograd", "winograd_tile|10"),
+     ("batch_norm", "BatchNorm|batch norm|batch_norm_backward|batch normalization|11"),
+     ("residual", "residual block|residual_forward|shortcut|12")],
 )  # fmt: skip
 def test_exercises_are_found_by_name_number_and_function(name, words):
     assert all(course.get(word) is course.get(name) for word in words.split("|"))
@@ -452,7 +503,7 @@ def test_a_mistyped_name_gives_one_line_with_the_names_and_the_nearest(typed, me
 
 
 def test_a_name_unlike_all_others_lists_them():
-    with pytest.raises(ArgumentError, match=r"^banana: expected one of dense, relu, .*, winograd$"):
+    with pytest.raises(ArgumentError, match=r"^banana: expected one of dense, relu, .*, residual$"):
         course.get("banana")
 
 
