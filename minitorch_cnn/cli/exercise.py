@@ -1,4 +1,4 @@
-"""`minitorch-cnn exercise`: a course of ten exercises, checked one by one or all at once."""
+"""`minitorch-cnn exercise`: a course of twelve exercises, checked one by one or all at once."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ def add_exercise(commands: argparse._SubParsersAction) -> None:
     exercise = commands.add_parser(
         "exercise",
         help="write the core of a layer yourself and see what is wrong with it",
-        description="A course of ten exercises. Without a NAME it shows your progress; `start` copies the files to fill"
-        " in; the name of an exercise checks your file, and `all` checks every file. Exit code 1 if one is wrong.",
+        description="A course of twelve exercises. Without a NAME it shows your progress; `start` copies the files to"
+        " fill in; the name of an exercise checks your file, and `all` checks every file. Exit code 1 if one is wrong.",
     )
     exercise.add_argument(
         "name", nargs="?", metavar="NAME", help="start, all, or an exercise: dense, relu, ... or 1, 2, or your file"
     )
     exercise.add_argument("folder", nargs="?", metavar="DIR", help="the folder of your files (exercises, or this one)")
     exercise.add_argument("--seconds", type=positive, metavar="S", help="seconds that your code may run (20)")
+    exercise.add_argument(
+        "--hint", action="store_true", help="a hint about what is wrong; again for more: the third is the answer"
+    )
     exercise.add_argument("--solution", action="store_true", help="print the solution instead of checking your file")
     exercise.set_defaults(run=_exercise)
 
@@ -57,7 +60,24 @@ def _exercise(options):
     outcome = _check_one(mine, exercise, options.seconds)
     for words in _said(exercise, outcome, mine):
         print(words)
+    if outcome.hints:
+        _tell_hint(mine, exercise, outcome, options.hint)
     return 0 if outcome.done else 1
+
+
+def _tell_hint(mine, exercise, outcome, asked):
+    """The next hint if it was asked for, and how to get one."""
+    command = f"minitorch-cnn exercise {exercise.name}{_in_folder(mine)}"
+    if not asked:
+        print(f"       for a hint: {command} --hint")
+        return
+    number, words = mine.next_hint(exercise, outcome)
+    of = len(outcome.hints)
+    print(f"       hint {number} of {of}: {words}")
+    if number < of:
+        print("       the same command again gives the next hint")
+    elif outcome.state == "wrong":
+        print(f"       that was the last one; the whole solution: {command} --solution")
 
 
 def _take_paths_apart(options):
@@ -98,6 +118,8 @@ def _said(exercise, outcome, mine):
             yield f"note   {words}"
         else:
             yield f"wrong  {words}" if index == 0 else f"       {words}"
+    for words in outcome.case:
+        yield f"       {words}"
     for time in outcome.times:
         yield f"time   {time}"
     if outcome.done:
@@ -113,7 +135,8 @@ def _list_exercises(mine):
 
     standings = [(exercise, *mine.standing(exercise)) for exercise in EXERCISES]
     for exercise, state, says in standings:
-        print(f"{exercise.number:2} {exercise.name:9} {state:10} {exercise.title}")
+        effort = f"{exercise.minutes} min, {exercise.difficulty}"
+        print(f"{exercise.number:2} {exercise.name:10} {state:10} {effort:15} {exercise.title}")
         if says and state != "done":
             print(f"{'':13}{says}")
     done = sum(state == "done" for _, state, _ in standings)

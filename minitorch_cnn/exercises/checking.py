@@ -18,11 +18,17 @@ SHOWN = 5  # significant digits of the numbers in a message
 
 
 class Wrong(Exception):
-    """Raised with a message that says what is wrong, and a hint if there is one."""
+    """Raised with a message that says what is wrong, and a hint if there is one.
 
-    def __init__(self, words: str, hint: str | None = None) -> None:
+    Wrong results (`results` is true) have a hint that leads to the answer, so the learner must ask for it; `look` is
+    then the hint before it, and `name` the array that is wrong. Other hints explain Python's or NumPy's messages.
+    """
+
+    def __init__(
+        self, words: str, hint: str | None = None, *, results: bool = False, name: str = "", look: str = ""
+    ) -> None:
         super().__init__(words)
-        self.words, self.hint = words, hint
+        self.words, self.hint, self.results, self.name, self.look = words, hint, results, name, look
 
 
 class NotBegun(Exception):
@@ -38,7 +44,8 @@ def check(task: Task, function: Callable, path: Path | None = None) -> None:
         with guarded(task.function, path):
             complaint = task.judge(function)
         if complaint:
-            raise Wrong(f"{task.function}: {complaint}")
+            words, _, hint = complaint.partition("; hint: ")
+            raise Wrong(f"{task.function}: {words}", hint or None, results=True, look=task.look)
         return
     for arguments in task.cases():
         got = results_of(task, function, arguments, path)
@@ -46,7 +53,7 @@ def check(task: Task, function: Callable, path: Path | None = None) -> None:
     for name, value in results_of(task, function, in_float32(task.cases()[0]), path).items():
         if getattr(value, "dtype", None) == np.float64:
             raise Wrong(
-                f"{task.function}: {name} is float64 for float32 input",
+                f"{task.function}: the numbers of {name} are right, but they are float64 for float32 input",
                 "np.zeros, np.ones and np.eye create float64: np.zeros_like(x) or dtype=x.dtype keep the input's type",
             )
 
@@ -136,9 +143,9 @@ def _compare(task, arguments, got, wanted):
         value, right = np.asarray(value, float), np.asarray(right, float)
         if close(value, right, TOLERANCE):
             continue
-        raise Wrong(
-            f"{task.function}: {name} is wrong: {_worst(name, value, right)}", _hint(task, arguments, name, got, wanted)
-        )
+        hint, look = _hint(task, arguments, name, got, wanted)
+        words = f"{task.function}: {name} is wrong: {_worst(name, value, right)}"
+        raise Wrong(words, hint, results=True, name=name, look=look)
 
 
 def _check_kind(task, arguments, name, value, right):
@@ -151,10 +158,9 @@ def _check_kind(task, arguments, name, value, right):
     if np.asarray(value).dtype.kind not in "fiub":
         raise Wrong(f"{task.function}: {name}: expected real numbers, got dtype {np.asarray(value).dtype}")
     if np.shape(value) != shape:
-        raise Wrong(
-            f"{task.function}: {name}: expected shape {shape}, got {np.shape(value)}",
-            _recognised(task, arguments, name, value) or _hint_for_shape(value, shape),
-        )
+        hint, look = _recognised(task, arguments, name, value) or (_hint_for_shape(value, shape), task.look)
+        words = f"{task.function}: {name}: expected shape {shape}, got {np.shape(value)}"
+        raise Wrong(words, hint, results=True, name=name, look=look)
     if np.asarray(value).dtype.kind != "f" and np.asarray(right).dtype.kind == "f":
         raise Wrong(
             f"{task.function}: {name}: expected floating-point numbers, got integers ({np.asarray(value).dtype})",
@@ -163,12 +169,12 @@ def _check_kind(task, arguments, name, value, right):
 
 
 def _recognised(task, arguments, name, value):
-    """The hint of the mistake that gives exactly these numbers in this shape, or None."""
+    """The hint and the first hint of the mistake that gives exactly these numbers in this shape, or None."""
     for mistake in task.mistakes:
         with np.errstate(all="ignore"):
             wrong = mistake.wrong(**copy.deepcopy(arguments))
-        if name in wrong and _same(value, wrong[name]):
-            return mistake.hint
+        if name in wrong and same(value, wrong[name]):
+            return mistake.hint, mistake.look or task.look
     return None
 
 
@@ -197,24 +203,27 @@ def _worst(name, value, right):
 
 
 def _hint(task, arguments, name, got, wanted):
-    """The hint of the mistake that gives exactly the learner's numbers for `name`, or else how they differ."""
+    """The hint of the mistake that gives exactly the learner's numbers for `name`, or else how they differ.
+
+    And the hint before it, which says where to look.
+    """
     for other, right in wanted.items():
-        if other != name and _same(got[name], right):
-            return f"that is {other}: the order of the results is {', '.join(task.results)}"
+        if other != name and same(got[name], right):
+            return f"that is {other}: the order of the results is {', '.join(task.results)}", task.look
     for mistake in task.mistakes:
         with np.errstate(all="ignore"):
             wrong = mistake.wrong(**copy.deepcopy(arguments))
-        others = [other for other in wrong if mistake.joint or not _same(got[other], wanted[other])]
-        if name in others and all(_same(got[other], wrong[other]) for other in others):
-            return mistake.hint
+        others = [other for other in wrong if mistake.joint or not same(got[other], wanted[other])]
+        if name in others and all(same(got[other], wrong[other]) for other in others):
+            return mistake.hint, mistake.look or task.look
     coarse = np.asarray(got[name]).dtype
     if coarse == np.float16 or (coarse == np.float32 and close(got[name], wanted[name], 1e-4)):
-        return f"{coarse} for float64 input: the function should keep the precision of its input"
+        return f"{coarse} for float64 input: the function should keep the precision of its input", task.look
     batch = next((len(value) for value in arguments.values() if isinstance(value, np.ndarray)), None)
-    return difference(np.asarray(got[name], float), np.asarray(wanted[name], float), batch)
+    return difference(np.asarray(got[name], float), np.asarray(wanted[name], float), batch), task.look
 
 
-def _same(got, wanted):
+def same(got: Any, wanted: Any) -> bool:
     """Whether two results agree; NaN counts as equal to NaN because both may have overflowed in the same place."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     if got.shape != wanted.shape or got.dtype.kind not in "fiub":

@@ -1,23 +1,37 @@
-"""The ten exercises in order, and how to find one by name."""
+"""The twelve exercises in order, and how to find one by name."""
 
 import difflib
 from pathlib import Path
 
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.exercises.exercise import Exercise
-from minitorch_cnn.exercises.tasks import conv2d, dense, im2col, max_pool, relu, sgd, softmax, surgery, winograd
+from minitorch_cnn.exercises.tasks import (
+    batch_norm,
+    conv2d,
+    dense,
+    im2col,
+    max_pool,
+    relu,
+    residual,
+    sgd,
+    softmax,
+    surgery,
+    winograd,
+)
 
 EXERCISES = (
-    Exercise(1, "dense", "the backward pass of a dense layer", dense.TASKS),
-    Exercise(2, "relu", "a ReLU, forward and backward", relu.TASKS),
-    Exercise(3, "softmax", "softmax and cross-entropy together", softmax.TASKS),
-    Exercise(4, "im2col", "every window as a row of a matrix", im2col.IM2COL),
-    Exercise(5, "col2im", "back to an image, adding up", im2col.COL2IM),
-    Exercise(6, "conv2d", "the backward pass of a convolution", conv2d.TASKS),
-    Exercise(7, "max_pool", "which pixels get the gradient of a max pool", max_pool.TASKS),
-    Exercise(8, "sgd", "a step with momentum that skips frozen layers", sgd.TASKS),
-    Exercise(9, "surgery", "replace the top of a network and freeze the rest", surgery.TASKS),
-    Exercise(10, "winograd", "a 3x3 convolution with fewer multiplications", winograd.TASKS),
+    Exercise(1, "dense", "the backward pass of a dense layer", dense.TASKS, 20, "easy"),
+    Exercise(2, "relu", "a ReLU, forward and backward", relu.TASKS, 10, "easy"),
+    Exercise(3, "softmax", "softmax and cross-entropy together", softmax.TASKS, 30, "medium"),
+    Exercise(4, "im2col", "every window as a row of a matrix", im2col.IM2COL, 30, "medium"),
+    Exercise(5, "col2im", "back to an image, adding up", im2col.COL2IM, 30, "medium"),
+    Exercise(6, "conv2d", "the backward pass of a convolution", conv2d.TASKS, 30, "medium"),
+    Exercise(7, "max_pool", "which pixels get the gradient of a max pool", max_pool.TASKS, 40, "hard"),
+    Exercise(8, "sgd", "a step with momentum that skips frozen layers", sgd.TASKS, 20, "easy"),
+    Exercise(9, "surgery", "replace the top of a network and freeze the rest", surgery.TASKS, 25, "easy"),
+    Exercise(10, "winograd", "a 3x3 convolution with fewer multiplications", winograd.TASKS, 30, "medium"),
+    Exercise(11, "batch_norm", "the backward pass of a batch norm", batch_norm.TASKS, 45, "hard"),
+    Exercise(12, "residual", "a residual block", residual.TASKS, 30, "medium"),
 )
 
 
@@ -28,6 +42,9 @@ ALIASES = {
     "convolution": "conv2d",
     "pool": "max_pool",
     "momentum": "sgd",
+    "batchnormalization": "batch_norm",
+    "shortcut": "residual",
+    "residualblock": "residual",
 }
 
 

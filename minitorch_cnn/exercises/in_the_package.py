@@ -19,7 +19,7 @@ Call = Callable[[], Any]
 
 def dense_backward(dy: np.ndarray, x: np.ndarray, kernel: np.ndarray) -> Call:
     """The backward pass of `layers.Dense`."""
-    return _backward(layers.Dense(kernel.shape[1]), dy, x, kernel)
+    return _backward(layers.Dense(kernel.shape[1]), dy, x, {"kernel": kernel})
 
 
 def relu_forward(x: np.ndarray) -> Call:
@@ -39,12 +39,18 @@ def softmax_cross_entropy(scores: np.ndarray, labels: np.ndarray) -> Call:
 
 def conv2d_backward(dy: np.ndarray, x: np.ndarray, kernel: np.ndarray, strides: tuple, padding: tuple) -> Call:
     """The backward pass of `layers.Conv2D` with the algorithm that it chooses for this shape."""
-    return _backward(layers.Conv2D(kernel.shape[3], kernel.shape[:2], strides, padding), dy, x, kernel)
+    return _backward(layers.Conv2D(kernel.shape[3], kernel.shape[:2], strides, padding), dy, x, {"kernel": kernel})
 
 
 def max_pool_backward(dy: np.ndarray, x: np.ndarray, window: tuple, strides: tuple) -> Call:
     """The backward pass of `layers.MaxPool2D`."""
     return _backward(layers.MaxPool2D(window, strides), dy, x)
+
+
+def batch_norm_backward(dy: np.ndarray, x: np.ndarray, gamma: np.ndarray, epsilon: float) -> Call:
+    """The backward pass of `layers.BatchNorm`."""
+    layer = layers.BatchNorm(epsilon=epsilon)
+    return _backward(layer, dy, x, {"gamma": gamma})
 
 
 def sgd_step(parameters: dict, gradients: dict, velocity: dict, trainable: dict, rate: float, momentum: float) -> Call:
@@ -65,18 +71,18 @@ def sgd_step(parameters: dict, gradients: dict, velocity: dict, trainable: dict,
 PACKAGE: dict[str, Callable[..., Call]] = {
     each.__name__: each
     for each in (dense_backward, relu_forward, relu_backward, softmax_cross_entropy, conv2d_backward,
-                 max_pool_backward, sgd_step)
+                 max_pool_backward, batch_norm_backward, sgd_step)
 }  # fmt: skip
 
 
-def _backward(layer: layers.Layer, dy: np.ndarray, x: np.ndarray, kernel: np.ndarray | None = None) -> Call:
+def _backward(layer: layers.Layer, dy: np.ndarray, x: np.ndarray, parameters: dict | None = None) -> Call:
     Sequential([layer], x.shape[1:], seed=0, dtype=x.dtype.name)
-    if kernel is not None:
-        layer.parameters["kernel"] = kernel
+    layer.parameters.update(parameters or {})
     layer.forward(x, training=True)
 
     def backward():
         dx = layer.backward(dy)
-        return (dx, *(layer.gradients[name] for name in ("kernel", "bias") if name in layer.gradients))
+        names = ("kernel", "gamma", "bias", "beta")
+        return (dx, *(layer.gradients[name] for name in names if name in layer.gradients))
 
     return backward

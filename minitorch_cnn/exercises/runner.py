@@ -29,6 +29,8 @@ class Outcome:
     lines: list[str] = field(default_factory=list)
     right: list[str] = field(default_factory=list)  # names of the functions that are right
     times: list[Times] = field(default_factory=list)  # of the functions that have a large case
+    hints: list[str] = field(default_factory=list)  # from the one that only says where to look to the answer
+    case: list[str] = field(default_factory=list)  # the smallest case that fails, line by line
 
     @property
     def done(self) -> bool:
@@ -112,7 +114,8 @@ def _outcome(facts: list[dict[str, Any]], code: int | None, seconds: float) -> O
             for name, known in timed.items()
             if code is None or "yours" in known
         ]
-        return Outcome(verdict["state"], lines, verdict["right"], times)
+        case: list[str] = next((fact["case"] for fact in facts if "case" in fact), [])
+        return Outcome(verdict["state"], lines, verdict["right"], times, verdict.get("hints", []), case)
     places = [fact["at"] for fact in facts if "at" in fact]
     where = places[-1] if places else "the check"
     right = places[1:-1]

@@ -2,7 +2,7 @@
 
 A learner's code may loop forever, call exit or crash the interpreter, so it runs in this process. The results are
 written to RESULT line by line as JSON: {"at": function} before each check, then {"state": ..., "lines": [...]}, then
-the times.
+the smallest case that fails or, if all is right, the times.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from minitorch_cnn.exercises import course
 from minitorch_cnn.exercises.checking import NotBegun, Wrong, check, guarded, in_float32
 from minitorch_cnn.exercises.exercise import Exercise
 from minitorch_cnn.exercises.in_the_package import PACKAGE
+from minitorch_cnn.exercises.smallest import smallest_case
 from minitorch_cnn.exercises.timing import fastest
 
 Tell = Callable[[dict[str, Any]], None]  # receives one result
@@ -61,12 +62,17 @@ def check_file(exercise: Exercise, path: Path, tell: Tell) -> None:
             check(task, function_of(module, task.function, path), path)
             done.append(task.function)
     except NotBegun:
-        here = exercise.tasks[len(done)].function
-        tell({"state": "begun" if done else "not begun", "right": done, "lines": [f"{here}: not written yet"]})
+        here = exercise.tasks[len(done)]
+        lines = [f"{here.function}: not written yet"]
+        tell({"state": "begun" if done else "not begun", "right": done, "lines": lines, "hints": [here.look]})
         return
     except Wrong as wrong:
-        lines = [wrong.words] + ([f"hint: {wrong.hint}"] if wrong.hint else [])
-        tell({"state": "wrong", "right": done, "lines": lines})
+        lines = [wrong.words] + ([f"hint: {wrong.hint}"] if wrong.hint and not wrong.results else [])
+        task = exercise.tasks[min(len(done), len(exercise.tasks) - 1)]
+        hints = [wrong.look, wrong.hint, exercise.answer(task.function)] if wrong.results else []
+        tell({"state": "wrong", "right": done, "lines": lines, "hints": [hint for hint in hints if hint]})
+        if wrong.name:
+            tell({"case": smallest_case(task, getattr(module, task.function), wrong.name)})
         return
     tell({"state": "done", "right": done, "lines": []})
     solutions = load(exercise.solution)

@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 @pytest.fixture
 def mine(tmp_path):
     learner = Course(tmp_path / "work")
-    assert len(learner.start()) == 10
+    assert len(learner.start()) == 12
     return learner
 
 
@@ -43,7 +43,7 @@ def test_start_keeps_existing_files(mine, capsys):
     mine.file_of(course.get("dense")).unlink()
     assert exercise(mine, "start") == 0
     said = capsys.readouterr().out
-    assert "1 exercises copied to" in said and "9 existed already and were kept" in said
+    assert "1 exercises copied to" in said and "11 existed already and were kept" in said
     assert mine.file_of(course.get("relu")).read_text() == "mine"
     assert mine.file_of(course.get("dense")).read_bytes() == course.get("dense").stub.read_bytes()
 
@@ -51,7 +51,8 @@ def test_start_keeps_existing_files(mine, capsys):
 def test_the_way_through_the_course(mine, capsys):
     assert main(["exercise", str(mine.folder)]) == 0
     said = capsys.readouterr().out
-    assert said.count("not begun") == 10 and "0 of 10 done" in said and "next: minitorch-cnn exercise dense" in said
+    assert "5 col2im     not begun  30 min, medium  back to an image" in said
+    assert said.count("not begun") == 12 and "0 of 12 done" in said and "next: minitorch-cnn exercise dense" in said
 
     solve(mine, "dense")
     assert exercise(mine, "dense") == 0
@@ -65,7 +66,8 @@ def test_the_way_through_the_course(mine, capsys):
     assert exercise(mine, "relu") == 1
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "right  relu_forward" and said[1].startswith("wrong  relu_backward: dx is wrong: your dx[")
-    assert said[2].startswith("       hint: the mask is computed from dy")
+    assert said[2] == "       the smallest case that fails:" and said[5].split()[-1] == "0"
+    assert said[6].startswith("       for a hint: minitorch-cnn exercise relu") and "mask" not in "".join(said)
 
     assert exercise(mine, "softmax") == 1
     assert "open   softmax_cross_entropy: not written yet" in capsys.readouterr().out
@@ -73,12 +75,37 @@ def test_the_way_through_the_course(mine, capsys):
     write(mine, "im2col", "not checked yet")
     assert main(["exercise", str(mine.folder)]) == 0
     said = capsys.readouterr().out
-    assert "1 of 10 done" in said and "next: minitorch-cnn exercise relu" in said
+    assert "1 of 12 done" in said and "next: minitorch-cnn exercise relu" in said
     assert re.search(r"dense +done", said) and re.search(r"relu +wrong", said) and re.search(r"im2col +changed", said)
     assert "relu_backward: dx is wrong" in said
 
     solve(mine, "relu")  # but not checked again
     assert mine.standing(course.get("relu"))[0] == "changed"
+
+
+def test_hints_come_in_three_degrees_and_begin_again_with_another_mistake(mine, capsys):
+    write(mine, "relu", RELU.format("dy * (dy > 0)"))
+    assert main(["exercise", "relu", str(mine.folder), "--hint"]) == 1
+    said = capsys.readouterr().out.splitlines()[-2:]
+    assert said[0].startswith("       hint 1 of 3: take one unit that was on") and "again gives the next" in said[1]
+    assert main(["exercise", "relu", str(mine.folder), "--hint"]) == 1
+    said = capsys.readouterr().out.splitlines()[-2:]
+    assert said[0].startswith("       hint 2 of 3: the mask is computed from dy")
+
+    relu, known = course.get("relu"), json.loads(mine.record.read_text())["relu"]
+    same = runner.Outcome("wrong", ["words"], hints=known["hints"]["about"])
+    mine.remember(relu, same)  # a check in between does not give a hint and does not take one away
+    assert mine.next_hint(relu, same) == (3, "dx = dy where y > 0, and 0 elsewhere.")
+    assert mine.next_hint(relu, same)[0] == 3
+    mine.remember(relu, runner.Outcome("wrong", ["words"], hints=["look", "hint", "answer"]))
+    assert mine.next_hint(relu, runner.Outcome("wrong", ["words"], hints=["look", "hint", "answer"])) == (1, "look")
+    assert mine.next_hint(relu, runner.Outcome("wrong", ["words"])) is None
+
+
+def test_a_stub_gets_a_first_hint_and_no_answer(mine, capsys):
+    assert main(["exercise", "dense", str(mine.folder), "--hint"]) == 1
+    said = capsys.readouterr().out
+    assert "hint 1 of 1: write down the shapes" in said and "again" not in said and "x.T" not in said
 
 
 def test_an_exercise_is_found_by_file_name_and_in_the_current_folder(mine, capsys, monkeypatch):
@@ -88,7 +115,7 @@ def test_an_exercise_is_found_by_file_name_and_in_the_current_folder(mine, capsy
     monkeypatch.chdir(mine.folder)
     assert main(["exercise", "conv2d"]) == 0
     assert "next: minitorch-cnn exercise max_pool\n" in capsys.readouterr().out
-    assert main(["exercise"]) == 0 and "1 of 10 done in ." in capsys.readouterr().out
+    assert main(["exercise"]) == 0 and "1 of 12 done in ." in capsys.readouterr().out
 
 
 def test_names_of_two_words(mine, capsys, monkeypatch):
@@ -112,7 +139,7 @@ def test_the_whole_folder_is_checked(mine, capsys):
         mine.file_of(each).unlink()
     assert exercise(mine, "all") == 1
     said = capsys.readouterr().out
-    assert "3 of 10 right" in said and re.search(r"sgd +done", said) and re.search(r"im2col +not there", said)
+    assert "3 of 12 right" in said and re.search(r"sgd +done", said) and re.search(r"im2col +not there", said)
 
 
 MISBEHAVING = {
@@ -207,7 +234,7 @@ def test_a_damaged_record_is_replaced(mine, capsys, record):
     solve(mine, "dense")
     mine.record.write_text(record)
     assert main(["exercise", str(mine.folder)]) == 0
-    assert "0 of 10 done" in capsys.readouterr().out
+    assert "0 of 12 done" in capsys.readouterr().out
     mine.remember(course.get("dense"), runner.Outcome("done"))
     assert json.loads(mine.record.read_text())["dense"]["state"] == "done"
 

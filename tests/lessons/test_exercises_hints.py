@@ -1,5 +1,6 @@
 """Every common kind of wrong answer gets the right hint, and the reference solutions pass."""
 
+import re
 import textwrap
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.exercises import course
 from minitorch_cnn.exercises.checking import NotBegun, Wrong, check
+from minitorch_cnn.exercises.smallest import smallest_case
 from minitorch_cnn.exercises.worker import load
 
 
@@ -145,6 +147,27 @@ G = "G = np.array([[1, 0, 0], [.5, .5, .5], [.5, -.5, .5], [0, 0, 1]], np.float3
 AT = "AT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)\n"
 
 
+NORM = """
+    def batch_norm_backward(dy, x, gamma, epsilon):
+        axes = tuple(range(x.ndim - 1))
+        M = x.size / x.shape[-1]
+        centred = x - x.mean(axes)
+        deviation = np.sqrt((centred**2).mean(axes) + epsilon)
+        dxhat = dy * gamma
+        dvariance = (dxhat * centred).sum(axes) * -0.5 / deviation**3
+        dmean = -dxhat.sum(axes) / deviation
+        dx = dxhat / deviation + dvariance * 2 * centred / M + dmean / M
+        return dx.astype(x.dtype), (dy * centred / deviation).sum(axes), dy.sum(axes)
+"""
+RESIDUAL = """
+    def residual_backward(dy, x, hidden, y, kernel1, kernel2):
+        dsum = np.where(y > 0, dy, 0)
+        dhidden = np.where(hidden > 0, dsum @ kernel2.T, 0)
+        return dsum + dhidden @ kernel1.T, x.T @ dhidden, hidden.T @ dsum
+"""
+BLOCK = "def residual_forward(x, kernel1, kernel2):\n    h = {}\n    return {}"
+
+
 def changed(source, old, new):
     assert old in source
     return source.replace(old, new)
@@ -159,7 +182,8 @@ def conv(change):
     [("conv2d", conv("pass")), ("conv2d", LOOP), ("max_pool", POOL), ("col2im", COL2IM), ("im2col", IM2COL),
      ("sgd", SGD), ("softmax", SOFTMAX), ("surgery", TRANSPLANT),
      ("dense", DENSE.format("dy @ kernel.T, x.T @ dy, dy.sum(0)")),
-     ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3)"))],
+     ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3)")), ("batch_norm", NORM),
+     ("residual", RESIDUAL), ("residual", BLOCK.format("(x @ kernel1).clip(0)", "h, (h @ kernel2 + x).clip(0)"))],
 )  # fmt: skip
 def test_right_answers_written_differently_pass(name, source):
     task = next(task for task in course.get(name).tasks if f"def {task.function}(" in source)
@@ -232,7 +256,8 @@ HINTS = [
     ("softmax", changed(SOFTMAX, "(np.log(e.sum(axis=1)) - s[np.arange(N), labels])",
                         "-np.log(np.clip(p[np.arange(N), labels], 1e-7, 1))"), "rounded to 0"),
     ("softmax", changed(SOFTMAX, "loss = (np", "loss = -(np"), "the sign of the loss"),
-    ("softmax", changed(SOFTMAX, "p = e / e.sum(axis=1, keepdims=True)", "p = e / e.sum(axis=0)"), "wrong"),
+    ("softmax", changed(SOFTMAX, "p = e / e.sum(axis=1, keepdims=True)", "p = e / e.sum(axis=0)"),
+     "softmax over the images"),
     ("softmax", changed(SOFTMAX, "loss = (", "loss = np.ones(3) * ("), "expected shape ()"),
     ("softmax", changed(SOFTMAX, "d[np.arange(N), labels] -= 1", "d[:, labels] -= 1"), "changes every row"),
     ("softmax", changed(SOFTMAX, "s[np.arange(N), labels]).mean()", "s[np.arange(N), labels]).sum() / p.size"),
@@ -240,7 +265,11 @@ HINTS = [
     ("softmax", changed(SOFTMAX, "d / N", "d / p.size"), "a mean over all N*K"),
     ("softmax", changed(SOFTMAX, "d = p.copy()", "d = 1 / (1 + np.exp(-scores))"), "this is a sigmoid"),
     ("softmax", changed(SOFTMAX, "return loss, d / N", "return d / N, loss"), "loss: expected shape ()"),
-    ("softmax", changed(SOFTMAX, "e.sum(axis=1, keepdims=True)", "e.sum(axis=1)"), "was called with scores (4, 3)"),
+    ("softmax", changed(SOFTMAX, "e.sum(axis=1, keepdims=True)", "e.sum(axis=1)"), "makes them a column"),
+    ("softmax", changed(SOFTMAX, "e.sum(axis=1", "e.sum(axis=0"), "softmax over the images"),
+    ("softmax", changed(SOFTMAX, "axis=1", "axis=0"), "softmax over the images"),
+    ("softmax", changed(SOFTMAX, "e.sum(axis=1", "e.sum(axis=0").replace("axis=1, keepdims=True)\n", ")\n"),
+     "softmax over the images"),
     # im2col
     ("im2col", "def im2col(x, window, strides, padding):\n    columns = []", "is the `return` missing?"),
     ("im2col", "def im2col(x, window, strides, padding):\n    return x", "the array has 4 axes, it should have 2"),
@@ -268,6 +297,7 @@ HINTS = [
     ("col2im", changed(COL2IM, "+= part", "= part"), "+= adds them up"),
     ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
     ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", ""), "the padding is still around the image"),
+    ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, top:-bottom, left:-right]"), "it is empty"),
     ("col2im", changed(COL2IM, ".reshape(window[0], window[1], C)", ".reshape(C, *window).transpose(1, 2, 0)"),
      "(C, KH, KW)"),
     ("col2im", """
@@ -292,6 +322,7 @@ HINTS = [
     ("conv2d", changed(LOOP, "dkernel[..., k] += ", "dkernel[..., k] = "), "loops over images, windows and filters"),
     ("conv2d", changed(LOOP, "dbias[k] += ", "dbias[k] = "), "the loops over images, windows and filters"),
     ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", "[:, :H, :W]"), "padding is not cut off"),
+    ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", "[:, top:-bottom, left:-right]"), "so it is empty"),
     ("conv2d", changed(LOOP, "[:, top : top + H, left : left + W]", ""), "is the padding still around it?"),
     ("conv2d", changed(LOOP, "kernel[..., k]\n", "kernel[::-1, ::-1, :, k]\n"), "the kernel is flipped"),
     ("conv2d", conv("dbias = flat.mean(0)"), "so dbias is the sum"),
@@ -324,6 +355,8 @@ HINTS = [
     ("max_pool", changed(POOL, "+= dy[n, i, j, c]", "+= 1"), "the dy of its window"),
     ("max_pool", changed(POOL, "np.unravel_index(seen.argmax(), seen.shape)", "divmod(int(seen.argmax()), window[0])"),
      "divide by the width KW"),
+    ("max_pool", changed(POOL, "left : left + window[1], c]\n", "left : left + window[1], 0]\n"), "of channel 0"),
+    ("max_pool", changed(POOL, "dx = np.zeros_like(x)", "dx = np.zeros(x.shape)"), "the numbers of dx are right, but"),
     ("max_pool", changed(POOL, "dx = np.zeros_like(x)", "dx = np.zeros(x.shape)"), "np.zeros_like(x) or dtype"),
     ("max_pool", changed(POOL, "dx = np.zeros_like(x)", "dx = x"), "changes its argument x"),
     # sgd
@@ -401,6 +434,33 @@ HINTS = [
     ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel[::-1, ::-1], 3)"), "does not flip"),
     ("winograd", TILE.format("np.tensordot(patch[i:i+3, j:j+3], kernel, 3) / patch.shape[2]"), "take their sum"),
     ("winograd", TILE.format("np.tensordot(patch[j:j+3, i:i+3], kernel, 3)"), "the first axis is the rows"),
+    # batch_norm
+    ("batch_norm", changed(NORM, " + dvariance * 2 * centred / M + dmean / M", ""), "depend on every x of the channel"),
+    ("batch_norm", changed(NORM, " + dmean / M", ""), "comes through the mean is missing"),
+    ("batch_norm", changed(NORM, " + dvariance * 2 * centred / M", ""), "comes through the variance is missing"),
+    ("batch_norm", changed(NORM, "dy * gamma", "dy.copy()"), "gamma is missing in dx"),
+    ("batch_norm", changed(NORM, "2 * centred / M + dmean / M", "2 * centred + dmean"), "sums where the means"),
+    ("batch_norm", changed(NORM, "(dy * centred / deviation)", "(dy * x)"), "multiplies dy by x"),
+    ("batch_norm", changed(NORM, "/ deviation).sum(axes), dy", "/ deviation).mean(axes), dy"), "a mean over the batch"),
+    ("batch_norm", changed(NORM, "dy.sum(axes)", "dy.mean(axes)"), "a mean over the batch"),
+    ("batch_norm", changed(NORM, "(centred**2).mean(axes)", "x.var(axes, ddof=1)").replace("2 * centred / M",
+     "2 * centred / (M - 1)"), "minus 1"),
+    ("batch_norm", changed(NORM, "(centred**2).mean(axes) + epsilon)", "(centred**2).mean(axes)) + epsilon"), "wrong"),
+    ("batch_norm", changed(NORM, "dy.sum(axes)", "dy.sum()"), "an axis is missing"),
+    # residual
+    ("residual", BLOCK.format("(x @ kernel1).clip(0)", "h, (h @ kernel2).clip(0)"), "x itself is added"),
+    ("residual", BLOCK.format("(x @ kernel1).clip(0)", "h, h @ kernel2 + x"), "the last ReLU is missing"),
+    ("residual", BLOCK.format("(x @ kernel1).clip(0)", "h, (h @ kernel2).clip(0) + x"), "it belongs inside"),
+    ("residual", BLOCK.format("x @ kernel1", "h, (h.clip(0) @ kernel2 + x).clip(0)"), "hidden is the sum before"),
+    ("residual", BLOCK.format("x @ kernel1", "h, (h @ kernel2 + x).clip(0)"), "so the two products are one"),
+    ("residual", changed(RESIDUAL, "return dsum + ", "return "), "the sum of both paths"),
+    ("residual", changed(RESIDUAL, "return dsum + dhidden @ kernel1.T", "return dsum"), "only the shortcut"),
+    ("residual", changed(RESIDUAL, "return dsum + dhidden @ kernel1.T", "return (dsum + dhidden @ kernel1.T) / 2"),
+     "the mean of both paths"),
+    ("residual", changed(RESIDUAL, "np.where(y > 0, dy, 0)", "dy"), "the last ReLU is left out"),
+    ("residual", changed(RESIDUAL, "return dsum + ", "return dy + "), "the shortcut took dy itself"),
+    ("residual", changed(RESIDUAL, "np.where(hidden > 0, dsum @ kernel2.T, 0)", "dsum @ kernel2.T"),
+     "the ReLU of the hidden layer is left out"),
 ]  # fmt: skip
 
 
@@ -426,7 +486,9 @@ def test_both_values_of_the_worst_number_are_shown():
     "name, words",
     [("max_pool", "max-pool|max pool|MaxPool|7|07|max_pool_backward|pool"), ("conv2d", "conv|convolution|Conv2D|6"),
      ("softmax", "softmax cross-entropy|softmax_cross_entropy|cross-entropy|3"), ("sgd", "SGD|momentum|sgd_step|8"),
-     ("surgery", "transplant|lowest_trainable|9"), ("winograd", "winograd_tile|10")],
+     ("surgery", "transplant|lowest_trainable|9"), ("winograd", "winograd_tile|10"),
+     ("batch_norm", "BatchNorm|batch norm|batch_norm_backward|batch normalization|11"),
+     ("residual", "residual block|residual_forward|shortcut|12")],
 )  # fmt: skip
 def test_exercises_are_found_by_name_number_and_function(name, words):
     assert all(course.get(word) is course.get(name) for word in words.split("|"))
@@ -441,5 +503,45 @@ def test_a_mistyped_name_gives_one_line_with_the_names_and_the_nearest(typed, me
 
 
 def test_a_name_unlike_all_others_lists_them():
-    with pytest.raises(ArgumentError, match=r"^banana: expected one of dense, relu, .*, winograd$"):
+    with pytest.raises(ArgumentError, match=r"^banana: expected one of dense, relu, .*, residual$"):
         course.get("banana")
+
+
+ANSWERS = re.compile(r"@|[-+*/<>]=| = |\.T\b|axis|np\.|keepdims|argmax|\bsum\(|\[")
+
+
+def test_the_first_hint_never_gives_the_answer():
+    for exercise in course.EXERCISES:
+        for task in exercise.tasks:
+            assert len(exercise.answer(task.function)) > 15
+            for look in (task.look, *(mistake.look for mistake in task.mistakes if mistake.look)):
+                code = ANSWERS.search(look)
+                assert look and (code is None or (code[0] == "axis" and "axis=" not in look)), look
+
+
+@pytest.mark.parametrize(
+    "name, source, lines",
+    [
+        ("dense", DENSE.format("dy @ kernel.T, x.T @ dy / len(x), dy.sum(0)"),
+         "dy 1 / -2 // x 1 / -2 // kernel 1 // your dkernel 2.5 it should be 5"),
+        ("max_pool", changed(POOL, "+= dy", "= dy"),
+         "dy[0, :, :, 0] 1 -2 // x[0, :, :, 0] -3 2 -1 // window = (1, 2) // strides = (1, 1) //"
+         " your dx[0, :, :, 0] 0 -2 0 it should be 0 -1 0"),
+        ("col2im", changed(COL2IM, "[:, top : top + H, left : left + W]", "[:, top:-bottom, left:-right]"),
+         "columns 1 // input_shape = (1, 1, 1, 1) // window = (1, 1) // strides = (1, 1) // padding = ((0, 0), (0, 0))"
+         " // your dx[0, :, :, 0] has the shape (1, 0, 0, 1): it is empty it should be 1"),
+        ("sgd", changed(SGD, "momentum * v - rate", "-rate"), 'parameters["w"] 5 // gradients["w"] 1 //'
+         ' velocity["w"] 0 // trainable["w"] = True // rate = 0.1 // momentum = 0.5 //'
+         " after 3 calls with these gradients: // your w 4.7 it should be 4.575"),
+    ],
+    ids=["a mean in dkernel", "overwriting", "an empty slice", "no momentum"],
+)  # fmt: skip
+def test_the_smallest_case_that_fails_is_shown_with_both_arrays(name, source, lines):
+    task = course.get(name).tasks[0]
+    function = function_in(source, task.function)
+    with pytest.raises(Wrong) as wrong:
+        check(task, function)
+    title, *shown = smallest_case(task, function, wrong.value.name)
+    assert title == "the smallest case that fails:"
+    assert " ".join(" ".join(shown).split()) == " ".join(lines.replace("//", "").replace(" / ", " ").split())
+    assert all(len(line) < 100 for line in shown)

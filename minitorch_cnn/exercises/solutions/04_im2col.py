@@ -4,7 +4,7 @@ import numpy as np
 
 
 def im2col(x, window, strides, padding):
-    """Tap (p, q) of all windows together is the padded image from (p, q) on, with the strides as steps."""
+    """Tap (p, q) of all windows is padded[:, p : p + SH * OH : SH, q : q + SW * OW : SW], the strides as steps."""
     (N, *_, C), (KH, KW), (SH, SW) = x.shape, window, strides
     padded = np.pad(x, ((0, 0), *padding, (0, 0)))
     OH, OW = (padded.shape[1] - KH) // SH + 1, (padded.shape[2] - KW) // SW + 1

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def col2im(columns, input_shape, window, strides, padding):
-    """The loops of im2col with the two sides of the assignment swapped, and += instead of =."""
+    """im2col's loops with the sides swapped: dx[:, p : p + SH * OH : SH, ...] += columns[:, :, :, p, q], then cut."""
     (N, H, W, C), (KH, KW), (SH, SW) = input_shape, window, strides
     (top, bottom), (left, right) = padding
     dx = np.zeros((N, H + top + bottom, W + left + right, C), columns.dtype)

@@ -4,7 +4,7 @@ from minitorch_cnn.engine.convolution.im2col import col2im, im2col
 
 
 def conv2d_backward(dy, x, kernel, strides, padding):
-    """The backward pass of a dense layer on the columns, followed by col2im."""
+    """With dy as rows: dkernel = columns.T @ dy, dbias = dy.sum(axis=0) and dx = col2im(dy @ kernel_matrix.T)."""
     KH, KW, C, K = kernel.shape
     columns, dy = im2col(x, (KH, KW), strides, padding), dy.reshape(-1, K)
     dcolumns = dy @ kernel.reshape(KH * KW * C, K).T

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def max_pool_backward(dy, x, window, strides):
-    """First find the position of the maximum in each window; then each position collects dy where it is the maximum."""
+    """Each position in the window collects dy where it is the maximum: dx[...] += dy * (argmax == position)."""
     (KH, KW), (SH, SW), (OH, OW) = window, strides, dy.shape[1:3]
 
     def tap(array, position):

@@ -3,8 +3,14 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients
-from minitorch_cnn.exercises.tasks.im2col import windows
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients, whole_numbers
+from minitorch_cnn.exercises.tasks.im2col import (
+    EMPTY_SLICE,
+    LOOK_AT_THE_SLICE,
+    cut_from_the_end,
+    small_geometries,
+    windows,
+)
 from minitorch_cnn.gradients import mistakes as m
 
 SHAPES = (
@@ -26,6 +32,15 @@ def _case(x, kernel, strides, padding):
     x, kernel = numbers(0, *x), numbers(1, *kernel)
     dy = numbers(2, *forward(x, kernel, 0, strides, padding).shape)
     return {"dy": dy, "x": x, "kernel": kernel, "strides": strides, "padding": padding}
+
+
+def _small():
+    cases = []
+    for (N, H, W, C), window, strides, padding in small_geometries():
+        x, kernel = whole_numbers(N, H, W, C), whole_numbers(*window, C, 1)
+        dy = whole_numbers(*forward(x, kernel, 0, strides, padding).shape)
+        cases.append({"dy": dy, "x": x, "kernel": kernel, "strides": strides, "padding": padding})
+    return cases
 
 
 def _truth(dy, x, kernel, strides, padding):
@@ -53,6 +68,13 @@ def _overwriting_loops(dy, x, kernel, strides, padding):
     return {"dx": m.overwriting_windows(last)["input"], "dkernel": dkernel, "dbias": dy[-1, -1, -1]}
 
 
+def _cut_from_the_end(dy, x, kernel, strides, padding):
+    """dx of the padded image, cut by a slice that ends at -bottom and -right."""
+    padded = np.pad(x, ((0, 0), *padding, (0, 0)))
+    unpadded = m.Case(padded, None, dy, kernel, strides)
+    return {"dx": cut_from_the_end(m.padding_not_cut_off(unpadded)["input"], padding)}
+
+
 ADD_UP = "a pixel lies in several windows, and = keeps only the gradient from the last one: += adds them up"
 TASKS = (
     Task(
@@ -71,6 +93,7 @@ TASKS = (
                 "the padding is not cut off dx: the image starts at row `top` and column `left` of the padded image",
                 _as(m.padding_not_cut_off),
             ),
+            Mistake(EMPTY_SLICE, _cut_from_the_end, look=LOOK_AT_THE_SLICE),
             Mistake(
                 "the kernel is flipped: with col2im it is used as it is; it is rotated by 180 degrees only if you"
                 " write dx as a convolution of dy",
@@ -113,5 +136,8 @@ TASKS = (
             ),
         ),
         lambda: _case(*LARGE),
+        look="as a matrix product this is exercise 1: which of its arrays are x, kernel and dy here, and what are their"
+        " shapes? What must happen to the gradient of x afterwards?",
+        small=_small,
     ),
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients, whole_numbers
 
 
 def _case(N, D, U, seed):
@@ -14,6 +14,15 @@ def _truth(dy, x, kernel):
         return x @ kernel + bias
 
     return numerical_gradients(forward, dy, x=x, kernel=kernel, bias=np.zeros(kernel.shape[1]))
+
+
+def _small():
+    """Every layer with at most two images, two inputs and two outputs."""
+    return [
+        {"dy": whole_numbers(N, U), "x": whole_numbers(N, D), "kernel": whole_numbers(D, U)}
+        for N, D, U in np.ndindex(2, 2, 2)
+        for N, D, U in [(N + 1, D + 1, U + 1)]
+    ]
 
 
 def _square(kernel):
@@ -65,5 +74,8 @@ TASKS = (
             ),
         ),
         lambda: _case(256, 1024, 512, 0),
+        look="write down the shapes of dy, x and kernel. Which axis does each of the three results not have, so that"
+        " you sum over it?",
+        small=_small,
     ),
 )

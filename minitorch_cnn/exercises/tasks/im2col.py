@@ -3,7 +3,7 @@
 import numpy as np
 
 from minitorch_cnn.engine.convolution.geometry import NO_PADDING, output_size
-from minitorch_cnn.exercises.exercise import Mistake, Task, numbers
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, whole_numbers
 
 SHAPES = (
     # x, window, strides, padding
@@ -63,6 +63,54 @@ def add_up(
         row, column = i * strides[0] + p, j * strides[1] + q
         dx[:, row, column] = parts[:, i, j, p, q] + (dx[:, row, column] if add else 0)
     return dx[:, top : top + H, left : left + W] if crop else dx[:, :H, :W]
+
+
+def small_geometries() -> list[tuple]:
+    """Tiny (x, window, strides, padding): one idea more at a time, from a single pixel on."""
+    shapes = [(1, H, W, 1) for H in (1, 2, 3) for W in (1, 2, 3)] + [(2, 2, 2, 1), (1, 2, 2, 2), (1, 2, 3, 2)]
+    paddings = [
+        ((0, 0), (0, 0)),
+        ((1, 1), (1, 1)),
+        ((1, 0), (0, 0)),
+        ((0, 1), (0, 0)),
+        ((0, 0), (1, 0)),
+        ((0, 0), (0, 1)),
+    ]
+    return [
+        (shape, window, strides, padding)
+        for shape in shapes
+        for window in ((1, 1), (1, 2), (2, 1), (2, 2), (2, 3))
+        for strides in ((1, 1), (2, 1), (1, 2))
+        for padding in paddings
+        if all(size + sum(side) >= part for size, side, part in zip(shape[1:3], padding, window))
+        and (max(window) > 1 or strides == (1, 1) or max(shape) > 1)
+    ]
+
+
+def _small_im2col():
+    return [{"x": whole_numbers(*x), **dict(zip(NAMES, geometry))} for x, *geometry in small_geometries()]
+
+
+def _small_col2im():
+    cases = []
+    for x, *geometry in small_geometries():
+        columns = whole_numbers(*_rows(windows(np.zeros(x), *geometry)).shape)
+        cases.append({"columns": columns, "input_shape": x, **dict(zip(NAMES, geometry))})
+    return cases
+
+
+def cut_from_the_end(whole: np.ndarray, padding: tuple) -> np.ndarray:
+    """whole[:, top:-bottom, left:-right], which is empty where bottom or right is 0."""
+    (top, bottom), (left, right) = padding
+    return whole[:, top:-bottom, left:-right]
+
+
+def _cut_from_the_end(columns, input_shape, window, strides, padding):
+    return {"dx": cut_from_the_end(_uncut(columns, input_shape, window, strides, padding)["dx"], padding)}
+
+
+EMPTY_SLICE = "with bottom = 0 the slice top:-bottom ends at -0, which is 0, so it is empty: end at top + H, left + W"
+LOOK_AT_THE_SLICE = "print the shape of dx before and after you cut it, for padding 0 and for padding 1"
 
 
 def _channels_first(columns, input_shape, window, strides, padding):
@@ -156,6 +204,9 @@ IM2COL = (
             ),
         ),
         lambda: _im2col_case(*LARGE),
+        look="draw a 3x3 image with the numbers 1 to 9 and write down its four 2x2 windows, one a line. Which of these"
+        " lines, or of the numbers in them, are different in yours?",
+        small=_small_im2col,
     ),
 )
 COL2IM = (
@@ -181,6 +232,7 @@ COL2IM = (
                 "the padding is still around the image: it starts at row `top`, column `left`, and its size is H x W",
                 _uncut,
             ),
+            Mistake(EMPTY_SLICE, _cut_from_the_end, look=LOOK_AT_THE_SLICE),
             Mistake("each row holds its window as (KH, KW, C), but you read it as (C, KH, KW)", _channels_first),
             Mistake("the mean of the copies of a pixel: take their sum", _counted),
             Mistake("rows and columns of the window are exchanged: p goes down and q to the right", _exchanged),
@@ -191,5 +243,8 @@ COL2IM = (
             ),
         ),
         lambda: _col2im_case(*LARGE),
+        look="take columns of ones: each pixel of dx should then be the number of windows that contain it. What is it"
+        " in yours in the middle, at the border and in the corner?",
+        small=_small_col2im,
     ),
 )

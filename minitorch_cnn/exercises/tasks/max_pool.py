@@ -3,7 +3,7 @@
 import numpy as np
 
 from minitorch_cnn.engine.convolution.geometry import NO_PADDING, output_size
-from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients, whole_numbers
 from minitorch_cnn.exercises.tasks.im2col import windows
 from minitorch_cnn.gradients import mistakes as m
 
@@ -23,6 +23,18 @@ def _cases():
         _case((1, 7, 6, 2), (3, 3), (2, 2)),
         _case(None, (2, 2), (1, 1), ties),
     ]
+
+
+def _small():
+    """Windows of two and four pixels, apart and overlapping, with ties, and with two channels or images."""
+    cases = []
+    for shape in ((1, 1, 2, 1), (1, 2, 1, 1), (1, 1, 3, 1), (1, 2, 2, 1), (1, 2, 3, 1), (1, 1, 2, 2), (2, 1, 2, 1)):
+        for x in (whole_numbers(*shape), -whole_numbers(*shape), np.ones(shape)):
+            for window, strides in (((1, 2), (1, 1)), ((2, 1), (1, 1)), ((2, 2), (1, 1)), ((2, 2), (2, 2))):
+                if shape[1] >= window[0] and shape[2] >= window[1]:
+                    dy = whole_numbers(*_case(shape, window, strides, x)["dy"].shape)
+                    cases.append({"dy": dy, "x": x, "window": window, "strides": strides})
+    return cases
 
 
 def _truth(dy, x, window, strides):
@@ -68,6 +80,13 @@ def _wrong_divisor(dy, x, window, strides):
     return {"dx": dx[:, : x.shape[1], : x.shape[2]]}
 
 
+def _winners_of_channel_0(dy, x, window, strides):
+    """The winner of the first channel gets the dy of every channel."""
+    return {"dx": np.concatenate([
+        _given_to(dy[..., c : c + 1], x[..., :1], window, strides, _first_largest) for c in range(x.shape[3])
+    ], axis=3)}  # fmt: skip
+
+
 def _as(mistake):
     def wrong(dy, x, window, strides):
         return {"dx": mistake(m.Case(x, None, dy, None, strides, NO_PADDING, window))["input"]}
@@ -104,6 +123,13 @@ TASKS = (
                 " width KW, not by the height",
                 _wrong_divisor,
             ),
+            Mistake(
+                "the winner of channel 0 got the dy of all channels: each channel has its own maximum, so take the"
+                " argmax for each of them",
+                _winners_of_channel_0,
+                look="give one channel of an image different numbers than the others: where is the largest of each"
+                " channel, and where does your dx put its dy?",
+            ),
             Mistake("this is average pooling: in max pooling the maximum gets all of dy", _as(m.shared_by_the_window)),
             Mistake("every pixel of the window got dy: only the maximum should", _as(m.to_the_whole_window)),
             Mistake(
@@ -112,5 +138,8 @@ TASKS = (
             ),
         ),
         lambda: _case((8, 32, 32, 16), (2, 2), (2, 2)),
+        look="circle the largest number of each window of a small image with numbers of your own. If you raise it a"
+        " little, which outputs change? And any other number?",
+        small=_small,
     ),
 )

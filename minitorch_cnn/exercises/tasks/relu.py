@@ -2,11 +2,16 @@
 
 import numpy as np
 
-from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients, whole_numbers
 
 
 def _backward_case(seed, *shape):
     return {"dy": numbers(seed, *shape), "y": np.maximum(numbers(seed + 1, *shape), 0)}
+
+
+def _small_backward():
+    """One unit that is on or off, with a positive or a negative dy."""
+    return [{"dy": np.array([dy]), "y": np.array([y])} for y in (0.0, 2.0) for dy in (3.0, -3.0)]
 
 
 def _backward_truth(dy, y):
@@ -42,6 +47,8 @@ TASKS = (
             ),
         ),
         lambda: {"x": numbers(0, 64, 32, 32, 32)},
+        look="what becomes of 3, of -3 and of 0? Try your function on these three numbers",
+        small=lambda: [{"x": np.array([x])} for x in (3.0, -3.0)] + [{"x": whole_numbers(1, 2)}],
     ),
     Task(
         "relu_backward",
@@ -70,5 +77,8 @@ TASKS = (
             ),
         ),
         lambda: _backward_case(0, 64, 32, 32, 32),
+        look="take one unit that was on and one that was off. How much does the output of each move if its input moves"
+        " a little? What has dy to do with that?",
+        small=_small_backward,
     ),
 )

@@ -21,6 +21,21 @@ def _case(frozen=(), seed=0, moving=(), gradients_of_frozen=True):
             "rate": 0.1, "momentum": 0.9}  # fmt: skip
 
 
+def _small():
+    """A single number, moving or at rest, and one beside it that is frozen and may lack its gradient."""
+    cases = []
+    for moving in (0.0, 2.0):
+        for frozen, lacking in ((False, False), (True, False), (True, True)):
+            names = ["w", "frozen"] if frozen else ["w"]
+            cases.append({
+                "parameters": {name: np.array([5.0]) for name in names},
+                "gradients": {name: np.array([1.0]) for name in names if name == "w" or not lacking},
+                "velocity": {name: np.array([moving]) for name in names},
+                "trainable": {name: name == "w" for name in names}, "rate": 0.1, "momentum": 0.5,
+            })  # fmt: skip
+    return cases
+
+
 def _large():
     """The trainable arrays of a small ConvNet, and a frozen one."""
     shapes = {"conv": (3, 3, 64, 128), "dense": (1600, 512), "bias": (512,), "frozen": (3, 3, 64, 64)}
@@ -188,5 +203,9 @@ TASKS = (
         _large,
         _call,
         keeps=False,
+        look="follow one number on paper for three steps, first with momentum 0, then with momentum 0.5: which value"
+        " does the velocity have after each? And what should happen to a frozen one?",
+        small=_small,
+        after=f"after {STEPS} calls with these gradients",
     ),
 )

@@ -2,12 +2,20 @@
 
 import numpy as np
 
-from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients, whole_numbers
 
 
 def _case(N, K, seed, scale=1.0, shift=0.0):
     scores = scale * numbers(seed, N, K) + shift
     return {"scores": scores, "labels": np.random.default_rng(seed).integers(0, K, N)}
+
+
+def _small():
+    """One or two images with two or three classes, and scores so large that their exponentials overflow."""
+    cases = [
+        {"scores": whole_numbers(N, K), "labels": np.arange(N) % K} for N, K in ((1, 2), (2, 2), (1, 3), (2, 3), (3, 2))
+    ]
+    return [*cases, {"scores": np.array([[800.0, 0.0]]), "labels": np.array([1])}]
 
 
 def _loss(scores, labels):
@@ -48,6 +56,31 @@ def _unshifted_log(scores, labels):
     return {**_unshifted(scores, labels), "loss": loss}
 
 
+def _over_the_images(shift: int | None, picked_from_sums: bool):
+    """Each exponential divided by the sum of its column; the largest score may be that of a row, a column or all."""
+
+    def wrong(scores, labels):
+        N = len(scores)
+        s = scores - scores.max(axis=shift, keepdims=True)
+        e = np.exp(s)
+        totals = e.sum(axis=0)
+        p = e / totals
+        loss = -np.log(p[np.arange(N), labels]).mean()
+        if picked_from_sums and scores.shape[0] == scores.shape[1]:
+            loss = (np.log(totals) - s[np.arange(N), labels]).mean()
+        return {"dscores": (p - _one_hot(scores, labels)) / N, "loss": loss}
+
+    return wrong
+
+
+def _sums_in_a_row(scores, labels):
+    """The sums (N,) without keepdims, which NumPy takes for a row: column n is divided by the sum of image n."""
+    if scores.shape[0] != scores.shape[1]:
+        return {}
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return {"dscores": (e / e.sum(axis=1) - _one_hot(scores, labels)) / len(scores)}
+
+
 def _all_columns(scores, labels):
     """The effect of d[:, labels] -= 1: it subtracts 1 in every row."""
     N, p, _, _ = _pieces(scores, labels)
@@ -73,7 +106,7 @@ TASKS = (
     Task(
         "softmax_cross_entropy",
         ("loss", "dscores"),
-        lambda: [_case(4, 3, 0), _case(2, 5, 1), _case(3, 4, 2, scale=800.0, shift=800.0)],
+        lambda: [_case(3, 3, 12), _case(4, 3, 0), _case(2, 5, 1), _case(3, 4, 2, scale=800.0, shift=800.0)],
         _truth,
         (
             Mistake(
@@ -112,12 +145,20 @@ TASKS = (
                 "the wrong sign: use (softmax - one_hot), since a step against it raises the score of the right class",
                 lambda scores, labels: {"dscores": -_pieces(scores, labels)[2] / len(scores)},
             ),
+            *(
+                Mistake(
+                    "softmax over the images: the probabilities of one image add up to 1, so sum over axis 1",
+                    _over_the_images(shift, picked_from_sums),
+                    look="print your probabilities for two images and add up each row and each column: which of them"
+                    " should be 1?",
+                )
+                for shift in (0, 1, None)
+                for picked_from_sums in (False, True)
+            ),
             Mistake(
-                "softmax over the images: the probabilities of one image add up to 1, so sum over axis 1",
-                lambda scores, labels: {
-                    "dscores": (_softmax(scores, 0) - _one_hot(scores, labels)) / len(scores),
-                    "loss": -np.log(_softmax(scores, 0)[np.arange(len(scores)), labels]).mean(),
-                },
+                "the sums have the shape (N,), which NumPy takes for a row: keepdims=True makes them a column (N, 1)",
+                _sums_in_a_row,
+                look="print the shape of your sums: is it a row or a column next to the scores?",
             ),
             Mistake(
                 "each row needs its own maximum and its own sum: use axis=1, keepdims=True for both",
@@ -143,5 +184,8 @@ TASKS = (
             ),
         ),
         lambda: _case(4096, 1000, 0),
+        look="do one image with two scores by hand: its two probabilities, its loss, and how the loss changes with each"
+        " score. What changes with N images?",
+        small=_small,
     ),
 )

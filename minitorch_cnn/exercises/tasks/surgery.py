@@ -139,6 +139,16 @@ def _judge_lowest(lowest_trainable):
 
 
 TASKS = (
-    Task("transplant", judge=_judge_transplant),
-    Task("lowest_trainable", judge=_judge_lowest),
+    Task(
+        "transplant",
+        judge=_judge_transplant,
+        look="print the names and the trainable flags of both networks, the old and the new one, after the call: which"
+        " of them should be different?",
+    ),
+    Task(
+        "lowest_trainable",
+        judge=_judge_lowest,
+        look="write down the flags of four layers: which weights still need a gradient, and through which layers"
+        " does it come?",
+    ),
 )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitorch_cnn.exercises.exercise import Mistake, Task, numbers
+from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, whole_numbers
 
 BT = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
@@ -53,6 +53,8 @@ TASKS = (
                     lambda patch: {"V": np.einsum("pq...,qj->pj...", patch, BT.T)}),
         ),
         lambda: {"patch": numbers(0, 4, 4, 4096)},
+        look="transform a patch with a single 1 in its first row: which numbers of V should be different from 0?",
+        small=lambda: [{"patch": whole_numbers(4, 4, 1)}],
     ),
     Task(
         "transform_kernel",
@@ -66,6 +68,8 @@ TASKS = (
                     lambda kernel: {"U": _both_sides(G, kernel.swapaxes(0, 1), G.T)}),
         ),
         lambda: {"kernel": numbers(0, 3, 3, 64, 64)},
+        look="transform a kernel with a single 1 in its corner: where should U be different from 0?",
+        small=lambda: [{"kernel": whole_numbers(3, 3, 1, 1)}],
     ),
     Task(
         "winograd_tile",
@@ -83,5 +87,7 @@ TASKS = (
                     lambda patch, kernel: {"y": _direct(patch, kernel).swapaxes(0, 1)}),
         ),
         lambda: _case(64, 64, 0),
+        look="compute the four outputs directly, each as a sum of nine products, and compare them with yours",
+        small=lambda: [{"patch": whole_numbers(4, 4, C), "kernel": whole_numbers(3, 3, C, 1)} for C in (1, 2)],
     ),
 )  # fmt: skip
