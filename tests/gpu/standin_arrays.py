@@ -22,6 +22,7 @@ class Device:
         self.limit = math.inf  # bytes of the largest array
         self.free = 8 << 30  # what it says is free
         self.count = 1  # of GPUs in the machine
+        self.capability = "75"  # without TF32, so that results are those of float32
         self.waits = 0
         self.launches = []  # names of the kernels that ran
         self.pool = None  # that memory is taken from; None is the default pool

@@ -305,6 +305,7 @@ class _Device:
     def synchronize(self):
         device.wait("synchronize")
 
+    compute_capability = property(lambda self: device.capability)
     mem_info = property(lambda self: (device.free, 16 << 30))
 
 

@@ -5,6 +5,7 @@ Where neither is installed the tests are skipped, and say so.
 """
 
 import ctypes
+import re
 import shutil
 import subprocess
 import sys
@@ -50,12 +51,19 @@ def compile_with_nvrtc(code, options):
 
 
 @pytest.mark.skipif(NVRTC is None, reason="NVRTC is not installed: the CUDA kernels are not compiled by it")
-@pytest.mark.parametrize("real", kernels.REALS.values())
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture, real", [*((number, "float") for number in ARCHITECTURES), ("90", "double")])
 def test_nvrtc(architecture, real):
     options = (f"-arch=sm_{architecture}", f"-DREAL={real}", "-std=c++17")
     size, said = compile_with_nvrtc(kernels.source(), options)
     assert size > 10_000 and "warning" not in said
+
+
+@pytest.mark.skipif(NVRTC is None, reason="NVRTC is not installed: the CUDA kernels are not compiled by it")
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_nvrtc_for_tensor_cores(architecture):
+    """Without TF32, on sm_75, the kernels can do nothing; on the others they contain its instructions."""
+    size, said = compile_with_nvrtc(kernels.IN_BLOCKS.read_text(), (f"-arch=sm_{architecture}", "-std=c++17"))
+    assert size > 1_000 and "warning" not in said
 
 
 @pytest.mark.skipif(NVRTC is None, reason="NVRTC is not installed: the CUDA kernels are not compiled by it")
@@ -65,15 +73,18 @@ def test_nvrtc_finds_a_mistake():
 
 
 @pytest.mark.skipif(NVCC is None, reason="nvcc is not installed: the CUDA kernels are not compiled by it")
-@pytest.mark.parametrize("real", kernels.REALS.values())
+@pytest.mark.parametrize("real", [*kernels.REALS.values(), "in blocks"])
 def test_nvcc_spills_no_registers(tmp_path, real):
     """A kernel whose thread needs more registers than there are keeps them in memory, and is slow."""
     source = tmp_path / "kernels.cu"
-    source.write_text(kernels.source())
-    command = [NVCC, "-arch=sm_90", f"-DREAL={real}", "-std=c++17", "-cubin", "-Xptxas", "-v", str(source)]
+    source.write_text(kernels.IN_BLOCKS.read_text() if real == "in blocks" else kernels.source())
+    options = [] if real == "in blocks" else [f"-DREAL={real}"]
+    command = [NVCC, "-arch=sm_90", *options, "-std=c++17", "-cubin", "-Xptxas", "-v", str(source)]
     said = subprocess.run(
         [*command, "-o", str(tmp_path / "k.cubin")], check=True, capture_output=True, text=True
     ).stderr
-    assert said.count("registers") == len(kernels.signatures())
-    assert "warning" not in said
-    assert said.count("0 bytes spill stores, 0 bytes spill loads") == len(kernels.signatures())
+    count = source.read_text().count('extern "C" __global__')
+    assert said.count("registers") == count and "warning" not in said
+    assert said.count("0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads") == count
+    if real == "in blocks":  # two blocks of 256 threads have to fit a multiprocessor's 65,536 registers
+        assert max(int(used) for used in re.findall(r"Used (\d+) registers", said)) <= 128

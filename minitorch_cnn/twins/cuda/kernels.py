@@ -25,6 +25,7 @@ from minitorch_cnn.errors import BackendError
 
 NAMES = "kernels", "windows", "sums", "batch_norm", "depthwise", "activations"
 SOURCES = tuple(Path(__file__).with_name(f"{name}.cu") for name in NAMES)
+IN_BLOCKS = Path(__file__).with_name("conv3x3.cu")  # is compiled by itself
 TOGETHER = 4  # channels of a thread, in the kernels called ...4
 BLOCK = 256  # threads per block
 MOST = 2**32 - BLOCK  # elements: the kernels count them in 32 bits
@@ -107,6 +108,21 @@ def source() -> str:
 def signatures() -> dict[str, list[str]]:
     """{kernel: [type of each parameter]}, as the files declare them; a pointer's type ends in *."""
     found = {}
-    for name, parameters in re.findall(r'extern "C" __global__ void (\w+)\(([^)]*)\)', source()):
+    pattern = r'extern "C" __global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(([^)]*)\)'
+    for name, parameters in re.findall(pattern, source() + IN_BLOCKS.read_text()):
         found[name] = [re.sub(r"const |\s*\w+$", "", parameter.strip()) for parameter in parameters.split(",")]
     return found
+
+
+def launch_blocks(name: str, blocks: int, threads: int, shared: int, *arguments: Any) -> None:
+    """Run a kernel of `conv3x3.cu`, whose blocks of so many `threads` work together in `shared` bytes of memory."""
+    function, kinds = _function_in_blocks(namespace(arguments[0]), name, shared)
+    typed = [_typed(name, kind, argument, None) for kind, argument in zip(kinds, arguments, strict=True)]
+    function((blocks,), (threads,), tuple(typed), shared_mem=shared)
+
+
+@functools.cache
+def _function_in_blocks(xp, name, shared):
+    function = xp.RawModule(code=IN_BLOCKS.read_text(), options=("-std=c++17",)).get_function(name)
+    function.max_dynamic_shared_size_bytes = shared
+    return function, signatures()[name]

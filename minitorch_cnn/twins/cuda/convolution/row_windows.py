@@ -17,6 +17,8 @@ is added. dx is the same with dy and the turned kernel. For dkernel[p] the windo
 out in the same way, in as many pieces as keep the whole GPU busy, which are then added up. Both gradients can read the
 same dy: rows and images of dx's layout are as long as those of x, and it only begins with more zeros.
 
+With few channels and TF32, `tensor_cores.py` computes 3x3 convolutions without any of this.
+
 There are no columns: each image is read KH times, where im2col writes and reads KH KW copies. For stride 1 only.
 """
 
@@ -25,7 +27,8 @@ from minitorch_cnn.arrays.dispatch import Unfit
 from minitorch_cnn.engine.convolution.geometry import output_size
 from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward, check_same_shape
 from minitorch_cnn.twins.cuda.convolution import im2col as im2col_cuda
-from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu
+from minitorch_cnn.twins.cuda.convolution import tensor_cores
+from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu, bias_relu_backward
 from minitorch_cnn.twins.cuda.cublas import gemm, pieces
 from minitorch_cnn.twins.cuda.kernels import launch, one_type, together
 from minitorch_cnn.twins.cuda.reductions import channel_sum, stripe_length
@@ -88,6 +91,8 @@ def forward(
         x, kernel = one_type(x, kernel)
     else:
         x, kernel, bias = one_type(x, kernel, bias)
+    if tensor_cores.serves(x, kernel.shape, strides):
+        return tensor_cores.forward(x, kernel, padding, bias, relu=relu)
     return _convolve(x, kernel, Layout(len(x), x.shape[1:3], window, padding), bias, relu)
 
 
@@ -98,6 +103,8 @@ def backward_input(dy: Array, kernel: Array, input_shape: tuple, strides: tuple,
     if tuple(strides) != (1, 1) or not serves(window, strides, back):
         return im2col_cuda.backward_input(dy, kernel, input_shape, strides, padding)
     dy, kernel = one_type(dy, kernel)
+    if tensor_cores.serves(dy, kernel.shape, strides):
+        return tensor_cores.backward_input(dy, _turned(kernel), back)
     return _convolve(dy, _turned(kernel), Layout(len(dy), dy.shape[1:3], window, back), None, False)
 
 
@@ -108,6 +115,8 @@ def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, pa
     if not serves((KH, KW), strides, padding):
         return im2col_cuda.backward_kernel(x, dy, kernel_shape, strides, padding)
     x, dy = one_type(x, dy)
+    if tensor_cores.serves(x, kernel_shape, strides):
+        return tensor_cores.backward_kernel(x, dy, padding)
     layout = Layout(len(x), x.shape[1:3], (KH, KW), padding)
     split, count = _split(layout, kernel_shape)
     return _kernel_gradient(layout.input(x, count), layout.lay_out(dy, 0, count), 0, layout, kernel_shape, split)
@@ -126,6 +135,10 @@ def backward_relu(
     if not (serves(window, strides, padding) and serves(window, strides, back)):
         raise Unfit("row_windows: expected a padding smaller than the window")
     dy, y, x, kernel = one_type(dy, y, x, kernel)
+    if tensor_cores.serves(x, kernel.shape, strides):
+        dscores, dbias = bias_relu_backward(dy, y)
+        dx = tensor_cores.backward_input(dscores, _turned(kernel), back) if need_dx else None
+        return dx, tensor_cores.backward_kernel(x, dscores, padding), dbias
     layout, dx_layout = Layout(len(x), x.shape[1:3], window, padding), Layout(len(x), dy.shape[1:3], window, back)
     assert (layout.T, layout.S) == (dx_layout.T, dx_layout.S)
     split, count = _split(layout, kernel.shape)
