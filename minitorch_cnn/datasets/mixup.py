@@ -13,6 +13,7 @@ import numpy as np
 
 from minitorch_cnn.arguments import above_zero, whole
 from minitorch_cnn.arrays import Array, moved, namespace
+from minitorch_cnn.datasets.affine import rounding
 from minitorch_cnn.datasets.augmentation import Augmentation
 from minitorch_cnn.datasets.weighted_labels import WeightedLabels
 from minitorch_cnn.errors import ArgumentError
@@ -60,8 +61,8 @@ class Mixup:
         xp = namespace(images)
         wide = images.astype(np.float32, copy=False)
         mixed = np.float32(share) * wide + np.float32(1 - share) * wide[moved(partner, xp)]
-        mixed = xp.rint(mixed) if images.dtype.kind in "iu" else mixed
-        return mixed.astype(images.dtype, copy=False), share * wanted + (1 - share) * wanted[partner]
+        mixed = (mixed + rounding(images.dtype)).astype(images.dtype, copy=False)
+        return mixed, share * wanted + (1 - share) * wanted[partner]
 
     def config(self) -> dict[str, Any]:
         """What decides the mixing, as plain values."""
