@@ -23,7 +23,7 @@ from minitorch_cnn.callbacks import EMA
 from tables import RESULTS, print_table, read_rows, replace_rows
 
 from minitorch_cnn import Sequential, datasets, losses, optimizers, schedules
-from minitorch_cnn.datasets import Augmentation
+from minitorch_cnn.datasets import Augmentation, Mixup
 from minitorch_cnn.engine import layers
 from minitorch_cnn.models.fast_recipe import FAST, LONG, net
 from minitorch_cnn.models.recipes import RECIPES
@@ -47,6 +47,7 @@ class Row:
     augment: dict = field(default_factory=dict)
     average_over: tuple = ()
     ema: float = 0.0
+    mixup: float = 0.0
     recipe: object = None  # a whole recipe instead
 
 
@@ -68,6 +69,7 @@ def rows():
         found.append(Row(title, **now))
     found.append(Row("tried: moving average of the weights", **now | {"ema": 0.99}))
     found.append(Row("tried: cutout of 8 pixels", **now | {"augment": {**FAST.augment, "cutout": 0.25}}))
+    found.append(Row("tried: mixup", **now | {"mixup": 0.2}))
     return [*found, Row("--recipe long", recipe=LONG)]
 
 
@@ -103,6 +105,12 @@ def make_optimizer(row, steps):
     return optimizers.SGD(schedule, momentum=FAST.momentum, nesterov=True, weight_decay=FAST.weight_decay)
 
 
+def make_augmentation(settings, mixup):
+    """What transforms the images of a batch; None if there is nothing to do."""
+    augment = Augmentation(**settings) if settings else None
+    return Mixup(mixup, classes=10, augment=augment) if mixup else augment
+
+
 def train(row, data, seed, epochs, widths):
     """(accuracy on the test images, median seconds of an epoch, model) for one training."""
     recipe = row.recipe or (FAST if row.network else SLIDES)
@@ -113,7 +121,7 @@ def train(row, data, seed, epochs, widths):
     history = model.fit(
         data.train_images, data.train_labels, optimizer=make_optimizer(row, steps), epochs=epochs,
         loss=losses.CrossEntropy(smoothing), batch_size=recipe.batch_size, seed=seed,
-        augment=Augmentation(**augment) if augment else None, callbacks=[EMA(row.ema)] if row.ema else [],
+        augment=make_augmentation(augment, row.mixup), callbacks=[EMA(row.ema)] if row.ema else [],
         progress=sys.stderr.isatty(),
     )  # fmt: skip
     views = recipe.average_over if whole else row.average_over

@@ -8,12 +8,14 @@ from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.digits import digits
 from minitorch_cnn.datasets.image_folder import ImageFolder, image_folder
 from minitorch_cnn.datasets.images import load_image
+from minitorch_cnn.datasets.mixup import Mixup
 
 __all__ = [
     "Augmentation",
     "Batches",
     "Dataset",
     "ImageFolder",
+    "Mixup",
     "cats_vs_dogs",
     "cifar10",
     "digits",

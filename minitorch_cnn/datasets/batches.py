@@ -96,15 +96,18 @@ class Batches:
         """Compute one batch from its number alone."""
         indices = order[number * self.batch_size : (number + 1) * self.batch_size]
         rows = slice(0, len(indices)) if self.rows is None else self.rows(len(indices))
+        rng = np.random.default_rng([self.seed, epoch, AUGMENTATION, number])
+        mix = getattr(self.augment, "mix", None)
         if self.augment is None:
             indices = indices[rows]
             images = self.images[self._beside_images(indices)]
         else:
-            rng = np.random.default_rng([self.seed, epoch, AUGMENTATION, number])
-            images, indices = self._augmented(indices, rows, rng, epoch)
-        if self.transform is not None:
-            images = self.transform(images)
-        return images, None if self.labels is None else self.labels[indices]
+            seen = rows if mix is None else slice(0, len(indices))  # an image may be mixed with any of its batch
+            images, indices = self._augmented(indices, seen, rng, epoch)
+        labels = None if self.labels is None else self.labels[indices]
+        if mix is not None:
+            images, labels = (part[rows] for part in mix(images, labels, rng))
+        return images if self.transform is None else self.transform(images), labels
 
     def _augmented(self, indices, rows, rng, epoch):
         """`rows` of the augmented batch of images `indices`, and the indices of these rows."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minitorch_cnn.arrays import Array, moved, namespace
+from minitorch_cnn.datasets.affine import rounding
 
 
 def cut_out(images: Array, centres: np.ndarray, part: float) -> Array:
@@ -18,6 +19,5 @@ def cut_out(images: Array, centres: np.ndarray, part: float) -> Array:
     corners = moved((centres * [H, W]).astype(np.int64) - side // 2, xp)  # of each square, the upper left one
     rows, columns = xp.arange(H) - corners[:, :1], xp.arange(W) - corners[:, 1:]  # (N, H), (N, W) from there
     inside = ((rows >= 0) & (rows < side))[:, :, None] & ((columns >= 0) & (columns < side))[:, None, :]
-    colour = images.mean(axis=(1, 2), dtype=np.float32)
-    colour = xp.rint(colour) if images.dtype.kind in "iu" else colour
-    return xp.where(inside[..., None], colour[:, None, None, :].astype(images.dtype), images)
+    colour = (images.mean(axis=(1, 2), dtype=np.float32) + rounding(images.dtype)).astype(images.dtype)
+    return xp.where(inside[..., None], colour[:, None, None, :], images)
