@@ -13,6 +13,7 @@ ROOT = FOLDER.parents[1]
 KINDS = {  # kind: the scripts that it needs beside core.js
     "microscope": ("rules", "microscope"),
     "neuron": ("compute", "descent"),
+    "quotient": ("compute", "descent"),
     "descent": ("compute", "descent"),
     "im2col": ("compute", "layouts"),
     "pool": ("compute", "layouts"),

@@ -62,7 +62,7 @@ const Figures = (() => {
       this.frames = make("g", {class: "frames"});
       this.svg.append(this.frames);
       this.caption = make("div", {class: "matrix-title"}, this.title || "");
-      this.node = make("div", {class: "matrix", style: `max-width:${Math.max(columns * across + 4 + gutter, (this.title || "").length > 12 ? 120 : 56)}px`},
+      this.node = make("div", {class: "matrix", style: `max-width:${Math.max(columns * across + 4 + gutter, (this.title || "").length > 7 ? 120 : 56)}px`},
         this.caption, this.svg);
       this.label();
     }
@@ -145,7 +145,7 @@ const Figures = (() => {
     };
     input.addEventListener("input", () => { tell(); change(Number(input.value)); });
     tell();
-    return {node: make("label", {class: "slider"}, `${name} `, input, " ", output), input, tell};
+    return {node: make("label", {class: "slider"}, make("span", {}, name), input, output), input, tell};
   }
 
   // Buttons of which one is pressed; `change(index)` when another is.
