@@ -161,10 +161,13 @@ const Figures = (() => {
   const button = (words, click) => make("button", {type: "button", onclick: click}, words);
   const words = (text = "") => make("div", {class: "words", "aria-live": "polite"}, text);
 
-  // The line of the engine that computes what is shown.
+  // The line of the engine that computes what is shown, with a link where the page says where the source is.
   function code(line) {
-    return line ? make("div", {class: "engine-line"}, make("code", {}, line.code),
-      make("span", {class: "engine-place"}, `${line.path}, line ${line.number}`)) : "";
+    if (!line) return "";
+    const place = `${line.path}, line ${line.number}`, source = document.querySelector("[data-source]");
+    const address = source && `${source.dataset.source}/${line.path}.html#__codelineno-0-${line.number}`;
+    return make("div", {class: "engine-line"}, make("code", {}, line.code),
+      make("span", {class: "engine-place"}, source ? make("a", {href: address}, place) : place));
   }
 
   function start(root) {

@@ -365,6 +365,16 @@ def test_without_scripts_there_are_a_picture_and_words():
         figures.html("telescope")
 
 
+def test_a_figure_names_a_line_of_the_engine_that_is_there():
+    found = figures.line("minitorch_cnn/engine/optimizers.py", "w -= rate * g")
+    text = (figures.ROOT / "minitorch_cnn" / found["path"]).read_text(encoding="utf-8").splitlines()
+    assert text[found["number"] - 1].strip() == found["code"] == "w -= rate * g"
+    assert (found["path"], found["number"]) in figures.lines_shown()
+    for words, count in (("no such line", 0), ("self.", "")):
+        with pytest.raises(ValueError, match=f"expected one line with '{words}', found {count}"):
+            figures.line("minitorch_cnn/engine/optimizers.py", words)
+
+
 def test_the_scripts_are_small():
     sizes = {path.name: path.stat().st_size for path in figures.FOLDER.glob("*.js")}
     assert 10_000 < sum(sizes.values()) < 120_000, sizes
