@@ -10,9 +10,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
+_shown = set()
 KINDS = {  # kind: the scripts that it needs beside core.js
     "microscope": ("rules", "microscope"),
     "neuron": ("compute", "descent"),
+    "quotient": ("compute", "descent"),
     "descent": ("compute", "descent"),
     "im2col": ("compute", "layouts"),
     "pool": ("compute", "layouts"),
@@ -40,6 +42,11 @@ def html(kind, *arguments):
         f'<div class="figure" data-figure="{kind}">{caption}<div class="still">{still}</div>'
         f'<script type="application/json">{to_json(data)}</script></div>'
     )
+
+
+def lines_shown():
+    """(path below the package, number) of every line of the engine that a figure shows."""
+    return sorted(_shown)
 
 
 def scripts(pieces, folder):
@@ -78,6 +85,7 @@ def line(path, text):
     found = [row for row in rows if row[1] == text] or [row for row in rows if text in row[1]]
     if len(found) != 1:
         raise ValueError(f"{path}: expected one line with {text!r}, found {len(found)}")
+    _shown.add((path.removeprefix("minitorch_cnn/"), found[0][0]))
     return {"code": found[0][1], "path": path.removeprefix("minitorch_cnn/"), "number": found[0][0]}
 
 

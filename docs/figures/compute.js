@@ -9,6 +9,12 @@ Figures.compute = {
     return {s, y, loss: (y - t) ** 2, dy, ds, dw: ds * x, db: ds};
   },
 
+  // The slope of the neuron's loss by its definition, with a step h to both sides.
+  quotient(w, b, x, t, h) {
+    const loss = at => Figures.compute.neuron(at, b, x, t).loss;
+    return (loss(w + h) - loss(w - h)) / (2 * h);
+  },
+
   // The places that SGD with momentum visits on L = (a w0^2 + b w1^2) / 2, the start first.
   descend([a, b], start, rate, momentum, steps) {
     let w = [...start], m = [0, 0];

@@ -62,7 +62,7 @@ const Figures = (() => {
       this.frames = make("g", {class: "frames"});
       this.svg.append(this.frames);
       this.caption = make("div", {class: "matrix-title"}, this.title || "");
-      this.node = make("div", {class: "matrix", style: `max-width:${Math.max(columns * across + 4 + gutter, (this.title || "").length > 12 ? 120 : 56)}px`},
+      this.node = make("div", {class: "matrix", style: `max-width:${Math.max(columns * across + 4 + gutter, (this.title || "").length > 7 ? 120 : 56)}px`},
         this.caption, this.svg);
       this.label();
     }
@@ -145,7 +145,7 @@ const Figures = (() => {
     };
     input.addEventListener("input", () => { tell(); change(Number(input.value)); });
     tell();
-    return {node: make("label", {class: "slider"}, `${name} `, input, " ", output), input, tell};
+    return {node: make("label", {class: "slider"}, make("span", {}, name), input, output), input, tell};
   }
 
   // Buttons of which one is pressed; `change(index)` when another is.
@@ -161,10 +161,13 @@ const Figures = (() => {
   const button = (words, click) => make("button", {type: "button", onclick: click}, words);
   const words = (text = "") => make("div", {class: "words", "aria-live": "polite"}, text);
 
-  // The line of the engine that computes what is shown.
+  // The line of the engine that computes what is shown, with a link where the page says where the source is.
   function code(line) {
-    return line ? make("div", {class: "engine-line"}, make("code", {}, line.code),
-      make("span", {class: "engine-place"}, `${line.path}, line ${line.number}`)) : "";
+    if (!line) return "";
+    const place = `${line.path}, line ${line.number}`, source = document.querySelector("[data-source]");
+    const address = source && `${source.dataset.source}/${line.path}.html#__codelineno-0-${line.number}`;
+    return make("div", {class: "engine-line"}, make("code", {}, line.code),
+      make("span", {class: "engine-place"}, source ? make("a", {href: address}, place) : place));
   }
 
   function start(root) {

@@ -141,3 +141,32 @@ Figures.kinds.descent = (place, data) => {
   draw();
   return {state, put, surface};
 };
+
+Figures.kinds.quotient = (place, data) => {
+  const {make, slider, plot, compute, code, words} = Figures;
+  const {w, b, x, t} = data, state = {h: 1e-1}, said = words(), slope = compute.neuron(w, b, x, t).dw;
+  const far = h => Math.max(Math.abs(compute.quotient(w, b, x, t, h) - slope) / Math.abs(slope), 1e-16);
+  const curve = plot({width: 400, height: 250, x: [-14, 0.5], y: [1e-16, 1e2], log: true, label: "error of the quotient over the power of ten of h"});
+  const near = plot({width: 320, height: 250, x: [w - 3.5, w + 3.5], y: [0, 1], label: "the loss, its slope and the secant"});
+  const control = slider("step h", {min: -14, max: 0.5, step: 0.1, value: -1, words: v => (10 ** v).toExponential(1)},
+    value => { state.h = 10 ** value; draw(); });
+  place.append(make("div", {class: "controls"}, control.node), make("div", {class: "stages"}, near.svg, curve.svg), said, code(data.line));
+  const loss = at => compute.neuron(at, b, x, t).loss;
+  function draw() {
+    const {h} = state, quotient = compute.quotient(w, b, x, t, h);
+    near.clear();
+    near.line(Array.from({length: 101}, (_, i) => [w - 3.5 + 0.07 * i, loss(w - 3.5 + 0.07 * i)]), {stroke: "var(--muted)"});
+    const ends = [w - h, w + h].map(at => `${near.px(at)} ${near.py(loss(at))}`);
+    near.path("M" + ends.join("L"), {stroke: "var(--wrong)", "stroke-width": 2});
+    for (const at of [w - h, w + h]) near.dot([at, loss(at)], {fill: "var(--wrong)"});
+    curve.clear();
+    curve.line(Array.from({length: 146}, (_, i) => [i / 10 - 14, far(10 ** (i / 10 - 14))]), {stroke: "var(--accent)"});
+    curve.dot([Math.log10(h), far(h)], {r: 7, fill: "var(--wrong)"});
+    said.replaceChildren(`The chain rule gives dw = ${slope.toFixed(9).replace("-", "−")}, the quotient `,
+      make("span", {class: "value"}, quotient.toFixed(9).replace("-", "−")), `. Relative error ${far(h).toExponential(1)}: `
+      + (h > 1e-3 ? "the step is so large that the loss curves between its ends." : h < 1e-7 ? "the two losses are so close that rounding spoils their difference."
+        : "near the bottom of the V."));
+  }
+  draw();
+  return {state};
+};

@@ -34,6 +34,35 @@ def neuron():
     return data, chart("the loss over the weight, from w = −8 to 4", {"loss": curve}), words
 
 
+def quotient():
+    """The slope of one neuron's loss, by its definition with a step that the reader chooses."""
+    steps = 10.0 ** np.arange(-14, 1)
+    x, t, b, w = 1.5, 1.0, 0.2, -0.4
+
+    def loss(w):
+        return (1 / (1 + np.exp(-(w * x + b))) - t) ** 2
+
+    y = 1 / (1 + np.exp(-(w * x + b)))
+    slope = 2 * (y - t) * y * (1 - y) * x
+    errors = np.abs((loss(w + steps) - loss(w - steps)) / (2 * steps) / slope - 1)
+    words = (
+        "The slope of a neuron's loss by its definition, a difference divided by the step h. Move h: a large step"
+        " misses the curvature, a small one drowns in rounding. In between lies the bottom of the V."
+    )
+    data = {
+        "x": x,
+        "t": t,
+        "b": b,
+        "w": w,
+        "line": line("minitorch_cnn/gradients/problem.py", "return (high - low) / (ahead - behind)"),
+    }
+    return (
+        data,
+        chart("digits lost, log10 of the error, for h = 1e-14 to 1", {"error": np.log10(errors + 1e-16)}),
+        words,
+    )
+
+
 def descent():
     """A long valley: a loss of two weights with the curvatures 1 and 25."""
     curvature, start, rate = np.array([1.0, 25.0]), [10.0, 1.0], 0.04

@@ -22,11 +22,12 @@ RATE = 0.01
 
 
 def make(which):
-    """(data, still picture, words) of the microscope on a "digit", on a 5x5 image ("small"), or of "winograd"."""
+    """(data, still picture, words) of the microscope on one of "digit", "small", "layer", "stack" and "winograd"."""
     from figures.digit import digit
+    from figures.stack import layer, stack
     from figures.winograd import winograd
 
-    return {"digit": digit, "small": small, "winograd": winograd}[which]()
+    return {"digit": digit, "small": small, "layer": layer, "stack": stack, "winograd": winograd}[which]()
 
 
 def small():

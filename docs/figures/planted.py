@@ -6,7 +6,7 @@ from minitorch_cnn.lessons.planted_bugs import PLANTED_BUGS
 from minitorch_cnn.report.grids import draw_grid, figures
 from minitorch_cnn.report.svg import picture
 
-TRIALS, WIDEST = 5, 8  # shapes drawn for each bug, of which the largest that fits is shown
+TRIALS, WIDEST = 4, 8  # shapes drawn for each bug, of which the largest that fits is shown
 
 
 def planted():

@@ -63,6 +63,12 @@ Figures.rules = (() => {
       return Array.from({length: units}, (_, u) => [get(dy, [u]), get(w, [...at, u])]);
     },
     dense_kernel(get, {of: [x, dy]}, at) { return [[get(x, at.slice(0, 3)), get(dy, at.slice(3))]]; },
+    // a @ b, where `ta` and `tb` say which of the two is transposed
+    product(get, {of: [a, b, bias], inner, ta, tb}, [i, j]) {
+      const terms = Array.from({length: inner}, (_, d) => [get(a, ta ? [d, i] : [i, d]), get(b, tb ? [j, d] : [d, j])]);
+      return bias ? [...terms, [get(bias, [j])]] : terms;
+    },
+    column_sum(get, {of: [a], rows}, [j]) { return Array.from({length: rows}, (_, i) => [get(a, [i, j])]); },
     softmax(get, {of: [s], units}, [u]) {
       const scores = Array.from({length: units}, (_, v) => get(s, [v]));
       const most = Math.max(...scores.map(score => score.value));
@@ -70,13 +76,11 @@ Figures.rules = (() => {
       return [[{value: e[u], also: scores}, {value: 1 / e.reduce((a, b) => a + b)}]];
     },
     minus(get, {of: [a, b]}, at) { return [[get(a, at)], [{value: -1}, get(b, at)]]; },
-    squared_error(get, {of: [y, t], out: [OH, OW], count}) {
-      const terms = [];
-      for (let i = 0; i < OH; i++) for (let j = 0; j < OW; j++) {
-        const a = get(y, [i, j, 0]), b = get(t, [i, j, 0]), apart = {value: a.value - b.value, also: [a, b]};
-        terms.push([apart, apart, {value: 1 / count}]);
-      }
-      return terms;
+    squared_error(get, {of: [y, t], out, count}) {
+      return Array.from({length: count}, (_, index) => {
+        const a = get(y, unflat(out, index)), b = get(t, unflat(out, index)), apart = {value: a.value - b.value, also: [a, b]};
+        return [apart, apart, {value: 1 / count}];
+      });
     },
     squared_error_back(get, {of: [y, t], count}, at) {
       return [[{value: 2 / count}, get(y, at)], [{value: -2 / count}, get(t, at)]];

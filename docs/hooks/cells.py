@@ -11,6 +11,7 @@ import ast
 import contextlib
 import io
 import os
+import posixpath
 import sys
 import tempfile
 import warnings
@@ -40,7 +41,8 @@ def run_all(markdown, where):
         return run(body, names, f"{where}, the cell at line {line}")[0]
 
     def figure(body, line):
-        drawings.append(figures.html(*body.split()))
+        source = posixpath.relpath("source/minitorch_cnn", posixpath.dirname(where) or ".")
+        drawings.append(figures.html(*body.split()).replace("<div", f'<div data-source="{source}"', 1))
         return f'<div class="drawing" id="drawing-{len(drawings) - 1}"></div>'
 
     with tempfile.TemporaryDirectory() as folder, _working_in(folder):  # files written by a cell are deleted

@@ -73,9 +73,18 @@ def on_page_content(html, page, config, files):
 
 
 def on_post_build(config):
-    broken = broken_links(Path(config.site_dir))
+    site = Path(config.site_dir)
+    broken = [*broken_links(site), *figures_without_source(site)]
     if broken:
         raise PluginError("links that lead nowhere:\n" + "\n".join(f"  {line}" for line in broken))
+
+
+def figures_without_source(site):
+    """One line for every line of the engine that a figure links to and that has no page."""
+    for path, number in figures.lines_shown():
+        page = site / "source" / "minitorch_cnn" / f"{path}.html"
+        if not page.is_file() or f'"__codelineno-0-{number}"' not in page.read_text(encoding="utf-8"):
+            yield f"a figure links to line {number} of {path}"
 
 
 def colour_rules():

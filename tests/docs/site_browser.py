@@ -17,7 +17,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 
 WALK = """<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,"><body style="margin:0"><script>
 READING
-const pages = PAGES, widths = WIDTHS;
+const pages = PAGES, widths = WIDTHS, extra = EXTRA;
 const settled = async frame => {
   await new Promise(done => setTimeout(done, 100));
   const moving = frame.contentDocument.getAnimations().map(animation => animation.finished.catch(() => 0));
@@ -60,6 +60,11 @@ function measure(page, frame) {
     const arrived = new Promise(done => { frame.onload = done; });
     document.body.append(frame);
     await arrived;
+    for (const width of extra) { // only whether everything fits, which costs little
+      frame.width = width; frame.height = 900;
+      await laidOut(frame);
+      found.push({...measure(page, frame), faint: [], unnamed: []});
+    }
     for (const width of widths) {
       frame.width = width; frame.height = 900;
       await settled(frame);
@@ -102,12 +107,15 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         super().send_error(code, *arguments, **options)
 
 
-def walk(site, pages, widths, dark, folder, seconds=1200):
-    """What the browser says of every page at every width: (measures, its console, what it asked for in vain)."""
+def walk(site, pages, widths, dark, folder, seconds=1200, extra=()):
+    """What the browser says of every page at every width: (measures, its console, what it asked for in vain).
+
+    At the `extra` widths it only looks whether everything fits.
+    """
     handler = functools.partial(Handler, directory=str(site))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.walk = WALK.replace("PAGES", json.dumps(pages)).replace("WIDTHS", json.dumps(widths))
-    server.walk = server.walk.replace("READING", READING)
+    server.walk = server.walk.replace("READING", READING).replace("EXTRA", json.dumps(list(extra)))
     server.done, server.measures, server.missing = threading.Event(), [], []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]

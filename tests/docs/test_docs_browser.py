@@ -5,15 +5,15 @@ from site_browser import BROWSER, walk
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
 
-WIDTHS = {False: [1920, 1440, 1280, 390], True: [1280, 390]}  # light, dark
+WIDTHS, EXTRA = [1280, 390], {False: [1440, 1920], True: []}  # the extra ones in light alone
 PAPER = {False: "rgb(255, 255, 255)", True: "rgb(18, 22, 28)"}
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_page_fits_and_the_console_is_silent(site, tmp_path, dark):
     pages = sorted(f"/{path.relative_to(site).as_posix()}" for path in site.rglob("*.html"))
-    measures, console, missing = walk(site, pages, WIDTHS[dark], dark, tmp_path)
-    assert len(measures) == len(pages) * len(WIDTHS[dark]) > 100
+    measures, console, missing = walk(site, pages, WIDTHS, dark, tmp_path, extra=EXTRA[dark])
+    assert len(measures) == len(pages) * (len(WIDTHS) + len(EXTRA[dark])) > 100
     assert console == []
     assert missing == []
     for found in measures:

@@ -92,7 +92,7 @@ def test_no_page_is_heavy(site):
 def test_the_figures_stand_in_their_pages_with_a_picture_for_readers_without_scripts(site):
     found = {}
     for name, html in pages(site).items():
-        for kind, inside in re.findall(r'<div class="figure" data-figure="(\w+)">(.*?)<script type=', html, re.DOTALL):
+        for kind, inside in re.findall(r'class="figure" data-figure="(\w+)">(.*?)<script type=', html, re.DOTALL):
             found.setdefault(name, []).append(kind)
             assert "<svg" in inside and len(re.search(r'<p class="caption">(.*?)</p>', inside)[1]) > 100, name
             assert re.search(r'<script src="[./]*figures/core.js">', html), name
