@@ -15,13 +15,13 @@ def add_exercise(commands: argparse._SubParsersAction) -> None:
         help="write the core of a layer yourself and see what is wrong with it",
         description="A course of twelve exercises. Without a NAME it shows your progress; `start` copies the files to"
         " fill in; the name of an exercise checks your file, and `all` checks every file; `train` trains a network that"
-        " consists of your functions. Exit code 1 if one is wrong.",
+        " consists of your functions; `export DIR` writes a folder for a class. Exit code 1 if one is wrong.",
     )
     exercise.add_argument(
         "name",
         nargs="?",
         metavar="NAME",
-        help="start, all, train, or an exercise: dense, relu, ... or 1, 2, or your file",
+        help="start, all, train, export, or an exercise: dense, relu, ... or 1, 2, or your file",
     )
     exercise.add_argument("folder", nargs="?", metavar="DIR", help="the folder of your files (exercises, or this one)")
     exercise.add_argument("--seconds", type=positive, metavar="S", help="seconds that your code may run (20)")
@@ -39,6 +39,8 @@ def _exercise(options):
     from minitorch_cnn.exercises import course
     from minitorch_cnn.exercises.progress import Course, default_folder
 
+    if options.name == "export":
+        return _export(options)
     _take_paths_apart(options)
     mine = Course(options.folder or default_folder())
     if options.name is None:
@@ -122,6 +124,17 @@ def _tell_hint(mine, exercise, outcome, asked):
         print("       the same command again gives the next hint")
     elif outcome.state == "wrong":
         print(f"       that was the last one; the whole solution: {command} --solution")
+
+
+def _export(options):
+    from minitorch_cnn.errors import ArgumentError
+    from minitorch_cnn.exercises.export import export
+
+    if options.folder is None:
+        raise ArgumentError("exercise export: expected the folder to write, got none")
+    print(f"{printable(options.folder)}: {', '.join(export(options.folder))}")
+    print("students/ is for the class, answer_key/ is not; python grade.py SUBMISSION prints the points as JSON")
+    return 0
 
 
 def _take_paths_apart(options):
