@@ -14,10 +14,14 @@ def add_exercise(commands: argparse._SubParsersAction) -> None:
         "exercise",
         help="write the core of a layer yourself and see what is wrong with it",
         description="A course of twelve exercises. Without a NAME it shows your progress; `start` copies the files to"
-        " fill in; the name of an exercise checks your file, and `all` checks every file. Exit code 1 if one is wrong.",
+        " fill in; the name of an exercise checks your file, and `all` checks every file; `train` trains a network that"
+        " consists of your functions; `export DIR` writes a folder for a class. Exit code 1 if one is wrong.",
     )
     exercise.add_argument(
-        "name", nargs="?", metavar="NAME", help="start, all, or an exercise: dense, relu, ... or 1, 2, or your file"
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="start, all, train, export, or an exercise: dense, relu, ... or 1, 2, or your file",
     )
     exercise.add_argument("folder", nargs="?", metavar="DIR", help="the folder of your files (exercises, or this one)")
     exercise.add_argument("--seconds", type=positive, metavar="S", help="seconds that your code may run (20)")
@@ -35,6 +39,8 @@ def _exercise(options):
     from minitorch_cnn.exercises import course
     from minitorch_cnn.exercises.progress import Course, default_folder
 
+    if options.name == "export":
+        return _export(options)
     _take_paths_apart(options)
     mine = Course(options.folder or default_folder())
     if options.name is None:
@@ -48,6 +54,11 @@ def _exercise(options):
         first = printable(mine.file_of(course.EXERCISES[0]))
         print(f"open {first}, then run: minitorch-cnn exercise dense{_in_folder(mine)}")
         return 0
+    if options.name == "train":
+        from minitorch_cnn.cli.exercise_train import train
+
+        mine.require()
+        return train(mine, options.seconds, _check_one, _tell)
     if options.name == "all" and not options.solution:
         mine.require()
         return _check_all(mine, options.seconds)
@@ -58,11 +69,46 @@ def _exercise(options):
         print(Path(exercise.solution).read_text(encoding="utf-8"), end="")
         return 0
     outcome = _check_one(mine, exercise, options.seconds)
-    for words in _said(exercise, outcome, mine):
+    _tell(mine, exercise, outcome, options.hint)
+    if outcome.milestone:
+        _write_milestone(mine, exercise, outcome.milestone)
+    if outcome.done:
+        print(f"exercise {exercise.number} is done{_what_next(mine, exercise)}")
+    return 0 if outcome.done else 1
+
+
+def _tell(mine, exercise, outcome, hint):
+    """Print what a check has found, and the next hint if it was asked for."""
+    for words in _said(outcome):
         print(words)
     if outcome.hints:
-        _tell_hint(mine, exercise, outcome, options.hint)
-    return 0 if outcome.done else 1
+        _tell_hint(mine, exercise, outcome, hint)
+
+
+def _write_milestone(mine, exercise, milestone):
+    """Write the page about what the exercise has reached; if that fails, the check counts all the same."""
+    from minitorch_cnn.errors import UserError
+    from minitorch_cnn.report.course_page import CoursePage, write_course_page
+
+    path = mine.folder / "milestones" / f"{exercise.number:02}_{exercise.name}.html"
+    again = [("Check the exercise again", f"minitorch-cnn exercise {exercise.name}{_in_folder(mine)}")]
+    page = CoursePage(**milestone, subtitle=f"Exercise {exercise.number}: {exercise.title}", commands=again)
+    try:
+        print(f"page   {printable(write_course_page(page, path))}: {page.title}")
+    except UserError as error:
+        print(f"note   no page: {printable(error)}")
+
+
+def _what_next(mine, exercise):
+    """The end of the line that an exercise is done: the next exercise, or the training."""
+    from minitorch_cnn.exercises.course import EXERCISES
+    from minitorch_cnn.exercises.training import NEEDED
+
+    done = {other.name for other in EXERCISES if mine.standing(other)[0] == "done"}
+    if set(NEEDED) <= done and mine.certified() is None:
+        return f"; your functions can now train a network: minitorch-cnn exercise train{_in_folder(mine)}"
+    later = [other.name for other in EXERCISES if other.number == exercise.number + 1]
+    return f"; next: minitorch-cnn exercise {later[0]}{_in_folder(mine)}" if later else ""
 
 
 def _tell_hint(mine, exercise, outcome, asked):
@@ -78,6 +124,17 @@ def _tell_hint(mine, exercise, outcome, asked):
         print("       the same command again gives the next hint")
     elif outcome.state == "wrong":
         print(f"       that was the last one; the whole solution: {command} --solution")
+
+
+def _export(options):
+    from minitorch_cnn.errors import ArgumentError
+    from minitorch_cnn.exercises.export import export
+
+    if options.folder is None:
+        raise ArgumentError("exercise export: expected the folder to write, got none")
+    print(f"{printable(options.folder)}: {', '.join(export(options.folder))}")
+    print("students/ is for the class, answer_key/ is not; python grade.py SUBMISSION prints the points as JSON")
+    return 0
 
 
 def _take_paths_apart(options):
@@ -107,7 +164,7 @@ def _check_one(mine, exercise, seconds):
     return outcome
 
 
-def _said(exercise, outcome, mine):
+def _said(outcome):
     """The lines that a check prints."""
     for function in outcome.right:
         yield f"right  {function}"
@@ -122,12 +179,6 @@ def _said(exercise, outcome, mine):
         yield f"       {words}"
     for time in outcome.times:
         yield f"time   {time}"
-    if outcome.done:
-        from minitorch_cnn.exercises.course import EXERCISES
-
-        later = [other.name for other in EXERCISES if other.number == exercise.number + 1]
-        following = f"; next: minitorch-cnn exercise {later[0]}{_in_folder(mine)}" if later else ""
-        yield f"exercise {exercise.number} is done{following}"
 
 
 def _list_exercises(mine):
@@ -141,6 +192,10 @@ def _list_exercises(mine):
             print(f"{'':13}{says}")
     done = sum(state == "done" for _, state, _ in standings)
     print(f"{done} of {len(EXERCISES)} done in {printable(mine.folder)}")
+    if (accuracy := mine.certified()) is not None:
+        print(
+            f"your own network reads {accuracy:.1%} of the test digits: {printable(mine.folder / 'certificate.html')}"
+        )
     following = next((exercise.name for exercise, state, _ in standings if state != "done"), None)
     if following:
         print(f"next: minitorch-cnn exercise {following}{_in_folder(mine)}")

@@ -7,6 +7,8 @@ from minitorch_cnn.arrays.dispatch import DEFINITIONS_ONLY, what_runs
 from minitorch_cnn.cli.arguments import add_definitions, named_model, positive_integer
 from minitorch_cnn.files.printable import printable
 
+WIDE, NAME = 58, 16  # columns of the table, which is at most 100 wide
+HEAD = f"    {'layer':{WIDE}} {'numbers':>7} {'worst error':>11}  of"
 CHECK_MIB = 3072  # that the check of an untrusted model may take: everything is in float64
 
 
@@ -16,11 +18,13 @@ def add_check_gradients(commands: Any) -> None:
         "check-gradients",
         help="compare every backward pass with the definition of the derivative",
         description="Compare backward passes with central differences in float64; exit code 1 where one disagrees."
-        " Of each array it prints the number that agrees least, and the error over the step h in float32 and float64.",
+        " It prints a table; of what disagrees, and with --verbose of everything, it prints the number of each array"
+        " that agrees least, and with --verbose the error over the step h in float32 and float64 too.",
     )
     check.add_argument("model", nargs="?", metavar="MODEL", help="as for summary; left out: every kind of layer")
     check.add_argument("--most", type=positive_integer, default=20, metavar="N", help="numbers of each array (20)")
-    check.add_argument("--brief", action="store_true", help="without the errors over the step")
+    check.add_argument("--verbose", action="store_true", help="every array with its worst number, not only a table")
+    check.add_argument("--brief", action="store_true", help="with --verbose: without the errors over the step")
     check.add_argument("--random", type=positive_integer, metavar="N", help="N layers on random shapes instead")
     check.add_argument(
         "--planted",
@@ -105,14 +109,16 @@ def _reports(options):
     from minitorch_cnn.gradients.gallery import every_layer, random_layer
     from minitorch_cnn.network.cost import images_at_once
 
-    settings = {"most": options.most, "curves": not options.brief}
+    settings = {"most": options.most, "curves": bool(options.verbose or options.page) and not options.brief}
     reports = []
+    if not options.verbose and options.random is None:
+        print(HEAD)
     if options.model is not None:
         model = named_model(options.model)
         if Path(options.model).is_dir() and not images_at_once(model, step=True, dtype="float64", mib=CHECK_MIB):
             raise ArgumentError(f"{options.model}: the check would take more than {CHECK_MIB} MiB for an image")
         reports.append(gradient_check(model, **settings))
-        print(reports[-1], flush=True)
+        _print(reports[-1], options.verbose, arrays=True)
         return reports
     cases = every_layer() if options.random is None else map(random_layer, range(options.random))
     for layer, x, training in cases:
@@ -123,8 +129,23 @@ def _reports(options):
         except Exception as error:  # an edit that cannot run is wrong as well, and the others are still to be checked
             reports.append(failed(repr(layer), error))
         if options.random is None or not reports[-1].passed:
-            print(reports[-1], flush=True)
+            _print(reports[-1], options.verbose)
     return reports
+
+
+def _print(report, verbose, arrays=False):
+    """A row of the table, or of `arrays` a row for each; in full if it disagrees or everything is asked for."""
+    if verbose or not report.passed or not report.worst:
+        print(report, flush=True)
+        return
+    errors = {name: element.error for name, element in report.worst.items()}
+    worst = max(errors, key=lambda name: errors[name])
+    for name in errors if arrays else [worst]:
+        subject = name if arrays else report.subject
+        shown = subject if len(subject) <= WIDE else f"{subject[: WIDE - 3]}..."
+        where = "" if arrays else name[:NAME]
+        count = "" if arrays and name != next(iter(errors)) else f"{report.checked}"
+        print(f"ok  {shown:{WIDE}} {count:>7} {errors[name]:>11.1e}  {where}".rstrip(), flush=True)
 
 
 def _functions(twins: bool) -> list:

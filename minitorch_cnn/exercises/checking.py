@@ -216,6 +216,12 @@ def _hint(task, arguments, name, got, wanted):
         others = [other for other in wrong if mistake.joint or not same(got[other], wanted[other])]
         if name in others and all(same(got[other], wrong[other]) for other in others):
             return mistake.hint, mistake.look or task.look
+    for mistake in task.mistakes:  # another result may show what is wrong with both
+        with np.errstate(all="ignore"):
+            wrong = mistake.wrong(**copy.deepcopy(arguments))
+        for other in wrong.keys() & got.keys() - {name}:
+            if same(got[other], wrong[other]) and not same(got[other], wanted[other]):
+                return f"{other} is wrong too: {mistake.hint}", mistake.look or task.look
     coarse = np.asarray(got[name]).dtype
     if coarse == np.float16 or (coarse == np.float32 and close(got[name], wanted[name], 1e-4)):
         return f"{coarse} for float64 input: the function should keep the precision of its input", task.look

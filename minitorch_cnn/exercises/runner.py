@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ class Outcome:
     times: list[Times] = field(default_factory=list)  # of the functions that have a large case
     hints: list[str] = field(default_factory=list)  # from the one that only says where to look to the answer
     case: list[str] = field(default_factory=list)  # the smallest case that fails, line by line
+    milestone: dict[str, Any] | None = None  # the contents of the page about what the exercise has reached
 
     @property
     def done(self) -> bool:
@@ -50,16 +53,42 @@ def run(exercise: Exercise, path: str | Path, seconds: float = SECONDS) -> Outco
         )
     with tempfile.TemporaryDirectory(prefix="minitorch_cnn_exercise_") as folder:
         facts = Path(folder) / "facts"
-        command = [sys.executable, "-m", "minitorch_cnn.exercises.worker", exercise.name, str(path), str(facts)]
-        packages = str(Path(__file__).parents[2])
-        search = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
+        process = _start("worker", exercise.name, str(path), str(facts))
         try:
             code = _wait(process, facts, seconds)
         finally:
             _stop(process)
         return _outcome(_read(facts), code, seconds)
+
+
+def train(folder: str | Path) -> Iterator[dict[str, Any]]:
+    """Train a network with the functions in `folder`, in a separate process, and yield its results as they come.
+
+    The last one contains "done", or "wrong" with what went wrong. The process is stopped when the generator is closed.
+    """
+    with tempfile.TemporaryDirectory(prefix="minitorch_cnn_exercise_") as place:
+        facts, seen = Path(place) / "facts", 0
+        process = _start("training", str(Path(folder).absolute()), str(facts))
+        try:
+            running = True
+            while running:
+                running = process.poll() is None
+                known = _read(facts)
+                yield from known[seen:]
+                seen = len(known)
+                time.sleep(TICK)
+        finally:
+            _stop(process)
+        if not any("done" in fact or "wrong" in fact for fact in known):
+            yield {"wrong": f"exercise train: the program exited (exit code {process.returncode}) before the end"}
+
+
+def _start(module: str, *arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", f"minitorch_cnn.exercises.{module}", *arguments]
+    packages = str(Path(__file__).parents[2])
+    search = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
 
 
 def _wait(process: subprocess.Popen, facts: Path, seconds: float) -> int | None:
@@ -115,7 +144,8 @@ def _outcome(facts: list[dict[str, Any]], code: int | None, seconds: float) -> O
             if code is None or "yours" in known
         ]
         case: list[str] = next((fact["case"] for fact in facts if "case" in fact), [])
-        return Outcome(verdict["state"], lines, verdict["right"], times, verdict.get("hints", []), case)
+        milestone = next((fact["milestone"] for fact in facts if "milestone" in fact), None)
+        return Outcome(verdict["state"], lines, verdict["right"], times, verdict.get("hints", []), case, milestone)
     places = [fact["at"] for fact in facts if "at" in fact]
     where = places[-1] if places else "the check"
     right = places[1:-1]

@@ -43,6 +43,7 @@ from minitorch_cnn.training.interrupts import Interrupted, Interrupts
 from minitorch_cnn.training.label_check import check_labels
 from minitorch_cnn.training.learner import Learner
 from minitorch_cnn.training.monitor import check_monitors
+from minitorch_cnn.training.not_learning import NotLearning
 from minitorch_cnn.training.progress import Progress, say
 from minitorch_cnn.training.shared_step import SharedStep, align, evaluate
 from minitorch_cnn.training.state import TrainingState
@@ -139,6 +140,7 @@ class Trainer(Learner, TrainingState, Progress):
         self.accumulated, self.at_once = steps, batch_size
         self.epochs, self.progress = epochs, progress and self.ranks.reports
         self.callbacks = checked_callbacks(callbacks)
+        self.not_learning = NotLearning()
         for callback in self.callbacks:
             callback.reset()
         seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
@@ -231,6 +233,8 @@ class Trainer(Learner, TrainingState, Progress):
             )
         for name, value in results.items():
             self.history.setdefault(name, []).append(value)
+        if self.ranks.reports:
+            self.not_learning.look(self, results)
         self._tell("on_epoch_end", results)
         self._tell("on_evaluation_end")
         self.stopped = self.ranks.any_rank(self.stopped)

@@ -129,6 +129,20 @@ def test_check_gradients_of_every_layer(capsys):
     assert main(["check-gradients", "--most", "5"]) == 0
     said = capsys.readouterr().out
     assert "47 of 47 agree" in said and "Conv2D" in said and "BAD" not in said
+    rows = [line for line in said.splitlines() if line.startswith("ok  ")]
+    assert len(rows) == 47 and all(len(line) <= 100 for line in said.splitlines())
+    assert all(float(line[63:].split()[1]) < 1e-6 for line in rows) and "float64" not in said
+
+
+def test_check_gradients_of_a_model_is_a_row_for_each_array_and_verbose_tells_the_rest(finished_run, capsys):
+    assert main(["check-gradients", str(finished_run), "--most", "3"]) == 0
+    short = capsys.readouterr().out
+    assert main(["check-gradients", str(finished_run), "--most", "3", "--verbose", "--brief"]) == 0
+    rest = capsys.readouterr().out
+    rows = [line.split()[1] for line in short.splitlines() if line.startswith("ok  ")]
+    assert len(rows) > 3 and max(map(len, short.splitlines())) <= 100
+    assert "agrees with central differences" in rest and "agrees with" not in short
+    assert all(name in rest for name in rows)
 
 
 MISTAKES = [

@@ -161,7 +161,8 @@ def test_grey_digits_as_files(tmp_path, capsys):
     assert settings["color_mode"] == "grayscale" and settings["flip"] is False
     assert RunFolder(tmp_path / "run").load_model()[0].input_shape == (32, 32, 1)
     page = (tmp_path / "run" / "report.html").read_text()
-    assert "--color-mode grayscale --no-flip" in page and "What does the first layer look for?" in page
+    assert "--color-mode grayscale --no-flip" in page and "The filters of the first layer" in page
+    assert "The blue line can also be the better one: dropout and augmentation" in page
     assert main(["predict", str(tmp_path / "run"), str(tmp_path / "digits" / "7"), "--csv", str(tmp_path / "t")]) == 0
     assert np.mean([row["class"] == "7" for row in rows_of(tmp_path / "t")]) > 0.6
     assert main(["train", "--resume", str(tmp_path / "run"), "--epochs", "4", "--quiet"]) == 0
