@@ -1,5 +1,5 @@
 // What the figures compute when a reader changes something. Each function is compared with the engine's over random
-// inputs (tests/docs/test_docs_figures.py).
+// inputs (tests/docs/test_docs_figures_compute.py).
 "use strict";
 
 Figures.compute = {

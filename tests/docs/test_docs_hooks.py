@@ -105,6 +105,14 @@ def test_a_cell_that_raises_names_its_line(source):
         cells.run_all(f"words\n\n```python exec\n{source}\n```\n", "x.md")
 
 
+def test_a_figure_is_drawn_and_knows_where_the_source_is():
+    page, drawings = cells.run_all("```figure\nsoftmax\n```\n", "tour/x.md")
+    html = cells.place_drawings(page, drawings)
+    assert 'data-source="../source/minitorch_cnn" class="figure" data-figure="softmax"' in html
+    with pytest.raises(ValueError, match=r"figure: expected one of microscope, .*, got 'telescope'"):
+        cells.run_all("```figure\ntelescope\n```\n", "x.md")
+
+
 def test_what_a_cell_writes_goes_away(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cells.run_all("```python exec\nopen('left', 'w').close()\n```\n", "x.md")
