@@ -41,14 +41,16 @@ def checked_accumulation(steps: Any, processes: int) -> int:
     return steps
 
 
-def checked_callbacks(callbacks: Any) -> list:
-    """`callbacks` as a list of Callback objects."""
+def fresh_callbacks(callbacks: Any) -> list:
+    """`callbacks` as a list of Callback objects, each of which begins anew."""
     if isinstance(callbacks, (str, bytes)) or not isinstance(callbacks, Iterable):
         raise ArgumentError(f"fit: callbacks: expected a list of callbacks, got {shown(callbacks)}")
     found = list(callbacks)
     for each in found:
         if not (has_method(each, "on_train_begin") and has_method(each, "reset")):
             raise ArgumentError(f"fit: callbacks: expected objects of subclasses of Callback, got {shown(each)}")
+    for each in found:
+        each.reset()
     return found
 
 

@@ -35,8 +35,8 @@ from minitorch_cnn.training.fit_arguments import (
     check_arguments,
     check_resume,
     checked_accumulation,
-    checked_callbacks,
     checked_data,
+    fresh_callbacks,
 )
 from minitorch_cnn.training.gpu_memory import out_of_memory
 from minitorch_cnn.training.interrupts import Interrupted, Interrupts
@@ -139,10 +139,8 @@ class Trainer(Learner, TrainingState, Progress):
         steps = checked_accumulation(gradient_accumulation_steps, self.ranks.size)
         self.accumulated, self.at_once = steps, batch_size
         self.epochs, self.progress = epochs, progress and self.ranks.reports
-        self.callbacks = checked_callbacks(callbacks)
+        self.callbacks = fresh_callbacks(callbacks)
         self.not_learning = NotLearning()
-        for callback in self.callbacks:
-            callback.reset()
         seed = self.ranks.from_first(lambda: model.seed if seed is None else seed)
         self.batches = Batches(
             x, labels, batch_size * steps if steps > 1 else batch_size, shuffle=shuffle, seed=seed, augment=augment,
