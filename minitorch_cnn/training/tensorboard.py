@@ -32,9 +32,13 @@ class TensorBoard(Callback):
     def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
         if not trainer.ranks.reports:
             return
+        proto = require("tensorboardX", "writing logs for TensorBoard").proto
         for name, value in results.items():
             part, plain = ("validation", name[4:]) if name.startswith("val_") else ("train", name)
-            self._writer(part).add_scalar(f"epoch_{plain}", value, trainer.epoch)
+            scalar = proto.summary_pb2.Summary.Value(tag=f"epoch_{plain}", simple_value=value)
+            summary = proto.summary_pb2.Summary(value=[scalar])
+            event = proto.event_pb2.Event(wall_time=time.time(), step=trainer.epoch, summary=summary)
+            self._writer(part).write_event(event)
         for writer in self.writers.values():
             writer.flush()
 
@@ -48,11 +52,14 @@ class TensorBoard(Callback):
         self.reset()
 
     def _writer(self, part):
+        """The event file of that part. `SummaryWriter` would write later, in a thread: what a crash loses."""
         if part not in self.writers:
             package = require("tensorboardX", "writing logs for TensorBoard")
             suffix = f".{time.time_ns()}"  # without it, two trainings of one second would write to one file
             try:
-                self.writers[part] = package.SummaryWriter(str(self.log_dir / part), filename_suffix=suffix)
+                (self.log_dir / part).mkdir(parents=True, exist_ok=True)
+                events = str(self.log_dir / part / "events")
+                self.writers[part] = package.event_file_writer.EventsWriter(events, suffix)
             except OSError as error:
                 reason = error.strerror or error
                 raise CheckpointError(f"{self.log_dir}: logs for TensorBoard cannot be written ({reason})") from None

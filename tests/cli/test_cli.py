@@ -47,6 +47,7 @@ def test_a_run_leaves_config_history_model_and_report(finished_run):
         "size": 0,
         "flip": False,
         "color_mode": "rgb",
+        "recipe": "",
     }
     assert len((finished_run / "history.csv").read_text().splitlines()) == 3
 

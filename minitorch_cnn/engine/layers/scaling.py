@@ -43,18 +43,22 @@ class Rescaling(Layer):
 
     def forward_pass(self, x: Array, training: bool = False) -> Forward:
         self.check_input(x)
-        xp = namespace(x)
-        return x * xp.asarray(self.scale, dtype=x.dtype) + xp.asarray(self.offset, dtype=x.dtype), ()
+        return x * _beside(x, self.scale) + _beside(x, self.offset), ()
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
         """dx = dy * scale."""
-        return dy * namespace(dy).asarray(self.scale, dtype=dy.dtype), {}
+        return dy * _beside(dy, self.scale), {}
 
     def config(self) -> dict:
         return {"scale": self.scale, "offset": self.offset, **super().config()}
 
     def kept_elements(self) -> int:
         return 0
+
+
+def _beside(x: Array, value: Any) -> Any:
+    """A list as an array like x; a number as it is, since a CUDA graph cannot contain a copy from the host."""
+    return namespace(x).asarray(value, dtype=x.dtype) if isinstance(value, list) else value
 
 
 class Normalization(Layer):
