@@ -42,9 +42,9 @@ def _explain(options):
     if options.page:
         from minitorch_cnn.report import StepPage, write_step_page
 
+        network = f"the {subject.title.removeprefix('The ')}" if subject.title.startswith("The ") else subject.title
         page = StepPage(
-            f"One step of {subject.title[:1].lower()}{subject.title[1:]}" if subject.title.startswith("The ")
-            else f"One training step of {subject.title}", step, _in_words(step), subject.images, label_words(subject),
+            f"One step of {network}", step, _in_words(step), subject.images, label_words(subject),
             subject.class_names, [("Run it again", _explained_by(options))], subject.notes,
         )  # fmt: skip
         print(f"page: {printable(write_step_page(page, options.page))}")

@@ -178,9 +178,10 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, mess
     assert message in said and len(said.strip().splitlines()) == 1
 
 
-def test_the_command_prints_the_table(capsys):
+def test_the_command_prints_the_table(tmp_path, capsys):
     with mtc.definitions_only():
-        assert main(["explain", "--label", "3", "--rate", "0.01"]) == 0
+        assert main(["explain", "--label", "3", "--rate", "0.01", "--page", str(tmp_path / "step.html")]) == 0
+    assert "<h1>One step of the digits network</h1>" in (tmp_path / "step.html").read_text(encoding="utf-8")
     said = capsys.readouterr().out
     assert "conv2d_1" in said and "update: |change| / |kernel|, healthy from 0.0001 to 0.01" in said
     assert "23.9M multiplications by the definition" in said
