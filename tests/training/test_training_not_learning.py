@@ -61,3 +61,28 @@ def test_no_false_alarm(capfd, settings):
 def test_two_classes_are_given_three_epochs(capfd):
     (line,) = trained(capfd, labels=LABELS % 2, output=1, rate=1e-7, epochs=4)
     assert "the loss after epoch 3 is" in line and "guessing has 0.69" in line
+
+
+def test_label_smoothing_is_part_of_guessing(capfd):
+    """One class is rare: the smallest loss that smoothed labels allow lies above that of guessing plain labels."""
+    learns = {"labels": (LABELS == 3) * 1, "output": 2, "epochs": 4, "rate": 0.5}
+    assert trained(capfd, **learns, loss=losses.CrossEntropy(label_smoothing=0.3)) == []
+    (line,) = trained(capfd, **{**learns, "rate": 1e-7}, loss=losses.CrossEntropy(label_smoothing=0.3))
+    share = 0.7 * (LABELS == 3).mean() + 0.15
+    assert f"guessing has {-(share * np.log(share) + (1 - share) * np.log(1 - share)):.4g}" in line
+
+
+def test_images_of_ones_own_that_know_no_slices_are_looked_at(capfd):
+    class Images:
+        shape, dtype = IMAGES.shape, IMAGES.dtype
+
+        def __len__(self):
+            return len(IMAGES)
+
+        def __getitem__(self, rows):
+            if isinstance(rows, slice):
+                raise TypeError("rows must be an array of integers")
+            return IMAGES[rows] * 255
+
+    (line,) = trained(capfd, x=Images(), rate=0.05)
+    assert "the inputs reach" in line
