@@ -79,11 +79,12 @@ def likeliest_cause(trainer: Any, rate: float) -> str:
         if trainer.model.backend == "numpy":
             search = DeadLayer()
             passes.forward(trainer.model.nodes(), [x], observer=search)
-            if search.name:
-                return (
-                    f"every output of {search.name} is 0, so its ReLUs are dead: begin again with a learning rate below"
-                    f" {rate:g}"
-                )
+            if search.layer is not None:
+                name, weights = search.layer.name, [*search.layer.parameters.values()]
+                if weights and not any(on_host(each).any() for each in weights):
+                    return f"every weight of {name} is 0, so all images get the same output: begin with random weights"
+                again = f"begin again with a learning rate below {rate:g}"
+                return f"every output of {name} is 0, so its ReLUs are dead: {again}"
     return f"try another learning rate than {rate:g}, first a tenth of it; then check the labels"
 
 
@@ -91,8 +92,8 @@ class DeadLayer(passes.Observer):
     """Finds the first layer whose outputs are all 0."""
 
     def __init__(self) -> None:
-        self.name = ""
+        self.layer: Any = None
 
     def after_forward(self, node: passes.Node, x: Any, y: Any, kept: Any) -> None:
-        if not self.name and not on_host(y).any():
-            self.name = node.layer.name
+        if self.layer is None and not on_host(y).any():
+            self.layer = node.layer

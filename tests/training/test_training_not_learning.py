@@ -17,10 +17,14 @@ def only_definitions():
         yield
 
 
-def trained(capfd, x=IMAGES, labels=LABELS, rate=0.1, hidden_bias=0.0, batch_size=16, epochs=1, output=10, loss=None):
+def trained(
+    capfd, x=IMAGES, labels=LABELS, rate=0.1, hidden_bias=0.0, batch_size=16, epochs=1, output=10, loss=None,
+    first="glorot_uniform",
+):  # fmt: skip
     """What `fit` printed to standard error about not learning."""
     end = layers.Dense(output, activation="softmax" if output > 1 else "sigmoid")
-    model = mtc.Sequential([layers.Dense(16, activation="relu", name="hidden"), end], input_shape=x.shape[1:], seed=0)
+    hidden = layers.Dense(16, activation="relu", name="hidden", kernel_initializer=first)
+    model = mtc.Sequential([hidden, end], input_shape=x.shape[1:], seed=0)
     model.layers[0].parameters["bias"][...] = hidden_bias
     loss = loss or (losses.CrossEntropy() if output > 1 else losses.BinaryCrossEntropy())
     model.fit(x, labels, loss=loss, optimizer=optimizers.SGD(rate), epochs=epochs, batch_size=batch_size)
@@ -34,9 +38,10 @@ def trained(capfd, x=IMAGES, labels=LABELS, rate=0.1, hidden_bias=0.0, batch_siz
         ({"x": np.full_like(IMAGES, 0.5)}, "every input is 0.5: were the images loaded?"),
         ({"x": np.full_like(IMAGES, 255.0)}, "every input is 255: were"),
         ({"hidden_bias": -1000.0}, "every output of hidden is 0, so its ReLUs are dead: begin again"),
+        ({"first": "zeros"}, "every weight of hidden is 0, so all images get the same output: begin"),
         ({"rate": 1e-7}, "try another learning rate than 1e-07"),
     ],
-    ids=["0..255", "a constant", "white", "dead ReLUs", "the rate"],
+    ids=["0..255", "a constant", "white", "dead ReLUs", "zeros", "the rate"],
 )
 def test_the_likeliest_cause_comes_first_and_once(capfd, settings, cause):
     lines = trained(capfd, **settings, epochs=2)
