@@ -22,7 +22,7 @@ from minitorch_cnn import datasets
 from minitorch_cnn.engine.convolution import im2col as package
 from minitorch_cnn.exercises import course
 from minitorch_cnn.exercises.checking import Wrong, guarded
-from minitorch_cnn.exercises.worker import Tell, function_of, load
+from minitorch_cnn.exercises.worker import Tell, end_with_parent, function_of, load
 
 NEEDED = ("dense", "relu", "softmax", "im2col", "col2im", "conv2d", "max_pool", "sgd")
 PASSED = 0.97  # of the test digits
@@ -160,6 +160,7 @@ def _predicted(network: Network, x: np.ndarray) -> np.ndarray:
 
 def main(folder: str, result: str) -> None:
     """Train with the functions in `folder` and append the results to the file `result`."""
+    end_with_parent()
     with open(result, "a", encoding="utf-8") as facts:
 
         def tell(fact: dict[str, Any]) -> None:

@@ -1,13 +1,20 @@
 """`minitorch-cnn exercise` in odd places: no permission to write, spaces in a name, folders named like commands."""
 
+import os
 import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from minitorch_cnn.cli import main
 from minitorch_cnn.exercises import course, runner
 from minitorch_cnn.exercises.progress import Course
+from minitorch_cnn.exercises.training import NEEDED
 
+ROOT = Path(__file__).parents[2]
 WRONG = "def relu_forward(x):\n    return x * (x > 0)\ndef relu_backward(dy, y):\n    return dy\n"
 
 
@@ -69,3 +76,30 @@ def test_a_folder_named_like_a_command_is_not_taken_for_the_exercises(tmp_path, 
     code = main(["exercise", name])
     out, error = capsys.readouterr()
     assert (code, f"{name}: no exercises found" in error) == (0 if name == "start" else 2, False), out + error
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+@pytest.mark.parametrize("command", [["relu", "{}"], ["train", "{}"]], ids=["a check", "a training"])
+def test_no_endless_loop_is_left_behind(mine, tmp_path, command):
+    """The command is killed while the learner's function loops; the loop writes a file as long as it lives."""
+    alive = tmp_path / "alive"
+    loop = f"import time\nwhile True:\n    open({str(alive)!r}, 'w').write(str(time.time()))\n    time.sleep(0.05)\n"
+    mine.file_of(course.get("relu")).write_text(loop)
+    for name in NEEDED:
+        mine.remember(course.get(name), runner.Outcome("done"))
+    words = [sys.executable, "-m", "minitorch_cnn.cli", "exercise", *[word.format(mine.folder) for word in command]]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    try:
+        wait_until(alive.exists)
+    finally:
+        process.kill()
+        process.wait()
+    wait_until(lambda: time.time() - alive.stat().st_mtime > 2)
+
+
+def wait_until(true, most=120):
+    for _ in range(20 * most):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"not so after {most} seconds")
