@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.arguments import flag
 from minitorch_cnn.arrays import Array, is_array, moved, namespace
 from minitorch_cnn.datasets.affine import FILLS, move, resample
 from minitorch_cnn.datasets.cutout import cut_out
@@ -40,7 +41,8 @@ class Augmentation:
         self, flip: bool = False, shift: float = 0.0, rotate: float = 0.0, zoom: float = 0.0, shear: float = 0.0,
         fill: str = "nearest", cutout: float = 0.0, alternate_flip: bool = False,
     ) -> None:  # fmt: skip
-        self.flip, self.alternate_flip = bool(flip), bool(alternate_flip)
+        self.flip = flag(flip, "Augmentation: flip")
+        self.alternate_flip = flag(alternate_flip, "Augmentation: alternate_flip")
         self.shift = _checked("shift", shift, 1, "a fraction from 0 to below 1")
         self.rotate = _checked("rotate", rotate, 360, "degrees from 0 to below 360")
         self.zoom = _checked("zoom", zoom, 1, "a fraction from 0 to below 1")

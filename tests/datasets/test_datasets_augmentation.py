@@ -188,6 +188,8 @@ def test_config_rebuilds_it(settings):
         ({"zoom": 1.0}, "zoom: .* got 1.0"),
         ({"zoom": True}, "zoom: .* got True"),
         ({"shear": 90}, "shear: expected degrees from 0 to below 90, got 90"),
+        ({"flip": "no"}, "flip: expected True or False, got 'no'"),
+        ({"alternate_flip": 2}, "alternate_flip: expected True or False, got 2"),
         ({"fill": "wrap"}, "fill: expected one of nearest, zero, reflect, got 'wrap'"),
     ],
     ids=str,
