@@ -3,8 +3,8 @@
     python benchmarks/kernel_costs.py [--architecture 90] [--write]
 
 nvcc compiles the kernels, and nvdisasm (`pip install nvidia-cuda-nvdisasm`) shows their machine code. The table counts
-the instructions of a thread and divides by the numbers that it computes. Where a thread adds up rows, what counts is its
-loop, whose body has been unrolled: its instructions per row. Bytes are what must be read and written once, in
+the instructions of a thread and divides by the numbers that it computes. Where a thread adds up rows, its loop counts,
+whose body has been unrolled: its instructions per row. Bytes are what must be read and written once, in
 float32. `--write` puts the table into docs/gpu.md.
 
 A bound is an estimate: the time of an H100's processors at one instruction per clock and lane, beside the time of its
