@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from minitorch_cnn.cli.arguments import positive
 from minitorch_cnn.files.printable import printable
+
+COMMANDS = ("start", "all", "train", "export")
 
 
 def add_exercise(commands: argparse._SubParsersAction) -> None:
@@ -33,16 +36,23 @@ def add_exercise(commands: argparse._SubParsersAction) -> None:
 
 
 def _exercise(options):
-    from pathlib import Path
-
-    from minitorch_cnn.errors import ArgumentError
-    from minitorch_cnn.exercises import course
     from minitorch_cnn.exercises.progress import Course, default_folder
 
     if options.name == "export":
         return _export(options)
     _take_paths_apart(options)
     mine = Course(options.folder or default_folder())
+    try:
+        return _run(options, mine)
+    finally:
+        if mine.problem:
+            print(f"note   your progress is not kept: {printable(mine.problem)}")
+
+
+def _run(options, mine):
+    from minitorch_cnn.errors import ArgumentError
+    from minitorch_cnn.exercises import course
+
     if options.name is None:
         mine.require()
         return _list_exercises(mine)
@@ -66,7 +76,7 @@ def _exercise(options):
         raise ArgumentError("exercise: --solution: expected the name of one exercise, got all")
     exercise = course.get(options.name)
     if options.solution:
-        print(Path(exercise.solution).read_text(encoding="utf-8"), end="")
+        print(exercise.solution.read_text(encoding="utf-8"), end="")
         return 0
     outcome = _check_one(mine, exercise, options.seconds)
     _tell(mine, exercise, outcome, options.hint)
@@ -149,7 +159,7 @@ def _take_paths_apart(options):
         if not Path(options.folder).is_dir() and course.is_name(f"{options.name} {options.folder}"):
             options.name, options.folder = f"{options.name} {options.folder}", None
         return
-    names = [exercise.name for exercise in course.EXERCISES]
+    names = [*COMMANDS, *(exercise.name for exercise in course.EXERCISES)]
     if options.name not in names and Path(options.name).is_dir():
         options.name, options.folder = None, options.name
     elif (exercise := course.of_file(options.name)) is not None:
@@ -222,4 +232,4 @@ def _check_all(mine, seconds):
 def _in_folder(mine):
     from minitorch_cnn.exercises.progress import default_folder
 
-    return "" if str(mine.folder) == default_folder() else f" {printable(mine.folder)}"
+    return "" if str(mine.folder) == default_folder() else f" {shlex.quote(printable(mine.folder))}"

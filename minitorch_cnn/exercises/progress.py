@@ -31,6 +31,7 @@ class Course:
     def __init__(self, folder: str | Path = FOLDER) -> None:
         self.folder = Path(folder)
         self.record = self.folder / "progress.json"
+        self.problem = ""  # why the record could not be written
 
     def file_of(self, exercise: Exercise) -> Path:
         """The path of the learner's file for an exercise."""
@@ -55,7 +56,7 @@ class Course:
     def remember(self, exercise: Exercise, outcome: Outcome) -> None:
         """Record the outcome of a check, together with a digest of the file that was checked.
 
-        Raises CheckpointError if the record cannot be written.
+        Where the record cannot be written, `problem` says why, and the check counts all the same.
         """
         known = self._read()
         earlier = known.get(exercise.name, {})
@@ -72,7 +73,7 @@ class Course:
         """(number from 1, words) of the next hint about what is wrong, or None if there is none.
 
         The hints begin again when something else is wrong; after the last one it is given again. To be called after
-        `remember`; raises CheckpointError like it.
+        `remember`. Where the record cannot be written, it is always the first one.
         """
         if not outcome.hints:
             return None
@@ -98,7 +99,7 @@ class Course:
             with replacing(self.record) as file:
                 file.write(json.dumps(known, indent=1).encode())
         except OSError as error:
-            raise CheckpointError(f"{self.record}: cannot be written ({error.strerror or error})") from None
+            self.problem = str(error)
 
     def standing(self, exercise: Exercise) -> tuple[str, str]:
         """The state of an exercise and a message about it.

@@ -41,10 +41,11 @@ class Outcome:
         return self.state == "done"
 
 
-def run(exercise: Exercise, path: str | Path, seconds: float = SECONDS) -> Outcome:
+def run(exercise: Exercise, path: str | Path, seconds: float = SECONDS, prints: int | None = None) -> Outcome:
     """Check the file at `path` for at most `seconds` and return the Outcome.
 
-    Raises DataError if the file does not exist.
+    What the learner's code prints goes to the file descriptor `prints`, or else to standard output. Raises DataError
+    if the file does not exist.
     """
     path = Path(path).absolute()
     if not path.is_file():
@@ -53,7 +54,7 @@ def run(exercise: Exercise, path: str | Path, seconds: float = SECONDS) -> Outco
         )
     with tempfile.TemporaryDirectory(prefix="minitorch_cnn_exercise_") as folder:
         facts = Path(folder) / "facts"
-        process = _start("worker", exercise.name, str(path), str(facts))
+        process = _start("worker", exercise.name, str(path), str(facts), prints=prints)
         try:
             code = _wait(process, facts, seconds)
         finally:
@@ -83,12 +84,12 @@ def train(folder: str | Path) -> Iterator[dict[str, Any]]:
             yield {"wrong": f"exercise train: the program exited (exit code {process.returncode}) before the end"}
 
 
-def _start(module: str, *arguments: str) -> subprocess.Popen:
+def _start(module: str, *arguments: str, prints: int | None = None) -> subprocess.Popen:
     command = [sys.executable, "-m", f"minitorch_cnn.exercises.{module}", *arguments]
     packages = str(Path(__file__).parents[2])
     search = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=prints, env=environment, start_new_session=True)
 
 
 def _wait(process: subprocess.Popen, facts: Path, seconds: float) -> int | None:

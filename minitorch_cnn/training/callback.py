@@ -6,6 +6,7 @@ Every method gets the `Trainer` (`training/loop.py`), which has `model`, `optimi
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 
@@ -29,7 +30,11 @@ class Callback:
         """Called after the last batch of an epoch, before the validation images are measured."""
 
     def on_evaluation_end(self, trainer: Any) -> None:
-        """Called when every callback's `on_epoch_end` is done: undo what `on_evaluation_begin` did to the model."""
+        """Undo what `on_evaluation_begin` did to the model.
+
+        Called when every callback's `on_epoch_end` is done, or an exception ends the training before; the last callback
+        is called first.
+        """
 
     def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
         """Called after an epoch; `results` is its row of the history."""
@@ -47,3 +52,10 @@ class Callback:
 
     def load_state(self, arrays: dict, facts: dict[str, Any]) -> None:
         """Restore what `state` returned."""
+
+
+def prepare_evaluation(trainer: Any, evaluation: contextlib.ExitStack) -> None:
+    """Call `on_evaluation_begin` of every callback; closing `evaluation` calls `on_evaluation_end` in reverse order."""
+    for callback in trainer.callbacks:
+        evaluation.callback(callback.on_evaluation_end, trainer)
+        callback.on_evaluation_begin(trainer)

@@ -6,11 +6,12 @@ would lead to. Their moving average wanders less, and costs one pass over the we
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from minitorch_cnn.arguments import share
 from minitorch_cnn.arrays import Array, moved, namespace
-from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.facts import is_whole
 
@@ -19,9 +20,10 @@ class EMA(Callback):
     """Average the weights over the steps: average = decay average + (1 - decay) weights, after each of them.
 
     The validation images are measured with the averages, callbacks at the end of an epoch see them, and the model keeps
-    them when training ends; in between it trains on with its own weights. The statistics of batch norms are averaged as
-    well. In step n the decay is at most (1 + n) / (10 + n), so that the first weights are soon forgotten. Put it before
-    the callbacks that keep the best epoch's weights.
+    them when training ends; in between it trains on with its own weights. If Ctrl-C or another exception ends the
+    training, the model has its own weights. The statistics of batch norms are averaged as well. In step n the decay is
+    at most (1 + n) / (10 + n), so that the first weights are soon forgotten. `fit` raises ArgumentError unless it comes
+    before the callbacks that restore the best epoch's weights.
     """
 
     def __init__(self, decay: float = 0.999) -> None:
@@ -41,6 +43,9 @@ class EMA(Callback):
         if shapes != kept:
             raise CheckpointError("EMA: the averages in the checkpoint are not weights of this model")
         self.averages = {key: moved(array, namespace(weights[key])) for key, array in self.averages.items()}
+        for callback in itertools.takewhile(lambda each: each is not self, trainer.callbacks):
+            if getattr(callback, "restore_best", False):  # its weights would be replaced by the last averages
+                raise ArgumentError(f"EMA: expected it before {type(callback).__name__} among the callbacks")
 
     def on_batch_end(self, trainer: Any) -> None:
         self.steps += 1

@@ -11,6 +11,7 @@ epochs are counted over all its trainings, so several calls of `fit` draw what o
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -29,7 +30,7 @@ from minitorch_cnn.parallel import Alone
 from minitorch_cnn.training import diagnosis
 from minitorch_cnn.training.accumulated_step import AccumulatedStep
 from minitorch_cnn.training.by_name import loss_of, optimizer_of
-from minitorch_cnn.training.callback import Callback
+from minitorch_cnn.training.callback import Callback, prepare_evaluation
 from minitorch_cnn.training.captured_step import CapturedStep
 from minitorch_cnn.training.fit_arguments import (
     check_arguments,
@@ -44,7 +45,7 @@ from minitorch_cnn.training.label_check import check_labels
 from minitorch_cnn.training.learner import Learner
 from minitorch_cnn.training.monitor import check_monitors
 from minitorch_cnn.training.not_learning import NotLearning
-from minitorch_cnn.training.progress import Progress, say
+from minitorch_cnn.training.progress import Progress, in_short, say
 from minitorch_cnn.training.shared_step import SharedStep, align, evaluate
 from minitorch_cnn.training.state import TrainingState
 from minitorch_cnn.training.step import Step
@@ -194,6 +195,18 @@ class Trainer(Learner, TrainingState, Progress):
         self.stopped = reason
 
     def _run_epoch(self):
+        with contextlib.ExitStack() as evaluation:
+            self._train_and_measure(evaluation)
+        self.stopped = self.ranks.any_rank(self.stopped)
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.model.epochs_trained = self.first_epoch + self.epoch
+        self.totals = dict.fromkeys(self.totals, 0) | {"loss": 0.0, "seconds": 0.0}
+        if self.after_epoch is not None:
+            self.after_epoch.save(self)
+        if self.ranks.any(self.interrupts):
+            self._leave()
+
+    def _train_and_measure(self, evaluation):
         self.give_up_features()
         if self.batch == 0:
             self.rate = float(self.optimizer.learning_rate)
@@ -221,28 +234,16 @@ class Trainer(Learner, TrainingState, Progress):
             finally:
                 batches.close()
             results = {**self._averages(), "learning_rate": self.rate}
-            self._tell("on_evaluation_begin")
+            prepare_evaluation(self, evaluation)
             if self.validation is not None:
                 bar.set_postfix_str("validating")
                 results.update({f"val_{name}": value for name, value in self._validate().items()})
             results["seconds"] = time.perf_counter() - started
-            bar.set_postfix_str(
-                ", ".join(f"{k} {v:.4f}" for k, v in results.items() if k not in ("seconds", "learning_rate"))
-            )
+            bar.set_postfix_str(in_short(results))
         for name, value in results.items():
             self.history.setdefault(name, []).append(value)
-        if self.ranks.reports:
-            self.not_learning.look(self, results)
+        self.not_learning.look(self, results)
         self._tell("on_epoch_end", results)
-        self._tell("on_evaluation_end")
-        self.stopped = self.ranks.any_rank(self.stopped)
-        self.epoch, self.batch = self.epoch + 1, 0
-        self.model.epochs_trained = self.first_epoch + self.epoch
-        self.totals = dict.fromkeys(self.totals, 0) | {"loss": 0.0, "seconds": 0.0}
-        if self.after_epoch is not None:
-            self.after_epoch.save(self)
-        if self.ranks.any(self.interrupts):
-            self._leave()
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # what comes of it ends in one line
     def _begin_batch(self, x, labels):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import on_host
+from minitorch_cnn.arrays import is_array, moved, namespace, on_host
 from minitorch_cnn.engine import passes
 from minitorch_cnn.engine.losses import BinaryCrossEntropy, CrossEntropy
 from minitorch_cnn.training.progress import say
@@ -35,7 +35,8 @@ class NotLearning:
         """Tell if the epoch with these `results` has learned nothing; to be called at its end."""
         guessing = loss_of_guessing(trainer)
         warms_up = float(trainer.optimizer.learning_rate) > trainer.rate
-        if self.told or guessing is None or trainer.batch < STEPS or warms_up:
+        silent = self.told or warms_up or not trainer.ranks.reports
+        if silent or guessing is None or trainer.batch < STEPS:
             return
         self.at_chance = self.at_chance + 1 if results["loss"] >= LOWER * guessing[0] else 0
         if self.at_chance >= (1 if guessing[1] >= MANY else PATIENCE):
@@ -47,24 +48,31 @@ class NotLearning:
 
 def loss_of_guessing(trainer: Any) -> tuple[float, int] | None:
     """(loss of a network that knows only how frequent each class is, number of classes); None if there are none."""
-    labels = trainer.batches.labels
-    if not isinstance(labels, np.ndarray) or not isinstance(trainer.loss, (CrossEntropy, BinaryCrossEntropy)):
+    labels, loss = trainer.batches.labels, trainer.loss
+    if not isinstance(labels, np.ndarray) or not isinstance(loss, (CrossEntropy, BinaryCrossEntropy)):
         return None
-    if labels.ndim == 2 and labels.shape[1] > 1 and isinstance(trainer.loss, CrossEntropy):
+    if labels.ndim == 2 and labels.shape[1] > 1 and isinstance(loss, CrossEntropy):
         shares = labels.mean(axis=0)
-    elif labels.ndim == 1 or labels.shape[1] == 1:
+    elif labels.shape in ((len(labels),), (len(labels), 1)):
         shares = np.unique(labels, return_counts=True)[1] / len(labels)
     else:
         return None
     shares = shares[shares > 0]
+    classes = len(shares)
+    if isinstance(loss, CrossEntropy):  # with label smoothing, the classes without images are asked for as well
+        lacking = np.zeros(int(np.prod(trainer.model.output_shape)) - classes)
+        shares = loss.smoothed(np.concatenate([shares, lacking])[None])
+        shares = shares[shares > 0]
     guessing = float(-(shares * np.log(shares)).sum())
-    return (guessing, len(shares)) if len(shares) > 1 and math.isfinite(guessing) else None
+    return (guessing, classes) if classes > 1 and math.isfinite(guessing) else None
 
 
 def likeliest_cause(trainer: Any, rate: float) -> str:
     """What to look at first, found with a few images; the learning rate if nothing else is conspicuous."""
     if not trainer.base and trainer.model.inputs == 1:  # else the images were replaced by features, or are several
-        (x,) = trainer.model.receive_all(trainer.batches.images[:IMAGES])
+        images = trainer.batches.images
+        some = np.arange(min(IMAGES, len(images)))  # a sequence of one's own need not know slices
+        (x,) = trainer.model.receive_all(images[moved(some, namespace(images)) if is_array(images) else some])
         low, high = float(x.min()), float(x.max())
         if low == high:
             return f"every input is {low:g}: were the images loaded?"
@@ -73,11 +81,12 @@ def likeliest_cause(trainer: Any, rate: float) -> str:
         if trainer.model.backend == "numpy":
             search = DeadLayer()
             passes.forward(trainer.model.nodes(), [x], observer=search)
-            if search.name:
-                return (
-                    f"every output of {search.name} is 0, so its ReLUs are dead: begin again with a learning rate below"
-                    f" {rate:g}"
-                )
+            if search.layer is not None:
+                name, weights = search.layer.name, [*search.layer.parameters.values()]
+                if weights and not any(on_host(each).any() for each in weights):
+                    return f"every weight of {name} is 0, so all images get the same output: begin with random weights"
+                again = f"begin again with a learning rate below {rate:g}"
+                return f"every output of {name} is 0, so its ReLUs are dead: {again}"
     return f"try another learning rate than {rate:g}, first a tenth of it; then check the labels"
 
 
@@ -85,8 +94,8 @@ class DeadLayer(passes.Observer):
     """Finds the first layer whose outputs are all 0."""
 
     def __init__(self) -> None:
-        self.name = ""
+        self.layer: Any = None
 
     def after_forward(self, node: passes.Node, x: Any, y: Any, kept: Any) -> None:
-        if not self.name and not on_host(y).any():
-            self.name = node.layer.name
+        if self.layer is None and not on_host(y).any():
+            self.layer = node.layer

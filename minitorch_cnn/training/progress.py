@@ -13,6 +13,11 @@ def say(text: str, file: TextIO | None = None) -> None:
     print_above(text, file)
 
 
+def in_short(results: dict[str, float]) -> str:
+    """The results of an epoch as the bar shows them at its end."""
+    return ", ".join(f"{k} {v:.4f}" for k, v in results.items() if k not in ("seconds", "learning_rate"))
+
+
 class Progress:
     """The part of a `Trainer` that says how far it is; without `progress` it counts all the same and shows nothing."""
 

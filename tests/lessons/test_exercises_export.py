@@ -43,7 +43,7 @@ def test_points_are_shared_by_the_functions_of_an_exercise(tmp_path, monkeypatch
         (tmp_path / each.file_name).write_text("")
     outcomes = {"dense": runner.Outcome("done"), "softmax": runner.Outcome("not begun")}  # fmt: skip
     outcomes["relu"] = runner.Outcome("wrong", ["bad"], ["relu_forward"], case=["x 1"])
-    monkeypatch.setattr(runner, "run", lambda exercise, path, seconds: outcomes[exercise.name])
+    monkeypatch.setattr(runner, "run", lambda exercise, path, seconds, prints: outcomes[exercise.name])
     points = json.loads(json.dumps(grading.grade(tmp_path)))
     assert points["score"] == 5 + 2.5 and points["max_score"] == 4 * 5 + 6 * 10 + 2 * 15 and len(points["tests"]) == 12
     assert points["tests"][1] == {
@@ -106,3 +106,18 @@ def page_minutes(page, row):
     """The last column of a row of the timetable."""
     line = next(line for line in page.splitlines() if row[0] in line)
     return line.rstrip(" |").rpartition("|")[2]
+
+
+def test_what_a_submission_prints_is_no_part_of_the_points(tmp_path):
+    (tmp_path / "02_relu.py").write_text(f"print('{{')\n{RELU}")
+    command = [sys.executable, "-m", "minitorch_cnn.exercises.grading", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert json.loads(done.stdout)["score"] == 2.5 and "{" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["{}/nowhere"], ["{}", "--seconds", "nan"], ["{}", "--seconds", "-1"]])
+def test_a_grading_that_cannot_begin_says_so(tmp_path, capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        grading.main([argument.format(tmp_path) for argument in arguments])
+    out, error = capsys.readouterr()
+    assert ended.value.code == 2 and not out and ": error: grade: " in error

@@ -119,3 +119,48 @@ def test_what_does_not_fit_is_named(tmp_path):
         averages = EMA()
         averages.load_state({("dense_1", "kernel"): np.zeros((2, 2))}, {"steps": 3})
         averages.on_train_begin(type("Trainer", (), {"model": model}))
+
+
+class Broken:
+    """Validation images that cannot be read in the second epoch, or Ctrl-C while they are read."""
+
+    def __init__(self, images, error):
+        self.images, self.error, self.read = images, error, 0
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, rows):
+        self.read += 1
+        if self.read == 2:
+            raise self.error
+        return self.images[rows]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("gone")], ids=["Ctrl-C", "an error"])
+def test_a_training_that_ends_while_it_validates_leaves_the_weights_of_the_last_step(error):
+    x, labels = small_run.images_and_labels(20)
+    model, own = small_run.small_model(), Weights()
+    with pytest.raises(type(error)):
+        fit(model, EMA(0.9), own, validation=(Broken(x[:5], error), labels[:5]))
+    assert len(own.seen) == 6
+    np.testing.assert_array_equal(weights(model), own.seen[-1])
+
+
+def test_two_averages_leave_the_training_alone():
+    plain, both = Weights(), Weights()
+    fit(small_run.small_model(), plain)
+    fit(small_run.small_model(), EMA(0.5), EMA(0.9), both)
+    np.testing.assert_array_equal(both.seen, plain.seen)
+
+
+KEEPERS = EarlyStopping(), ModelCheckpoint("best.npz", save_best_only=True, restore_best=True)
+
+
+@pytest.mark.parametrize("keeper", KEEPERS)
+def test_the_average_comes_before_what_restores_the_best_epoch(keeper, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArgumentError, match=f"EMA: expected it before {type(keeper).__name__} among the callbacks"):
+        fit(small_run.small_model(), keeper, EMA())
+    fit(small_run.small_model(), EMA(), keeper, epochs=1)
+    fit(small_run.small_model(), EarlyStopping(restore_best=False), EMA(), epochs=1)
