@@ -18,8 +18,8 @@ def add_check_gradients(commands: Any) -> None:
         "check-gradients",
         help="compare every backward pass with the definition of the derivative",
         description="Compare backward passes with central differences in float64; exit code 1 where one disagrees."
-        " It prints a table; of what disagrees, and with --verbose of everything, it prints the number of each array"
-        " that agrees least, and with --verbose the error over the step h in float32 and float64 too.",
+        " It prints a table. For a layer that disagrees, and with --verbose for every layer, it also prints the number"
+        " of each array that agrees least; --verbose adds its error over the step h in float32 and float64.",
     )
     check.add_argument("model", nargs="?", metavar="MODEL", help="as for summary; left out: every kind of layer")
     check.add_argument("--most", type=positive_integer, default=20, metavar="N", help="numbers of each array (20)")
@@ -111,10 +111,10 @@ def _reports(options):
 
     settings = {"most": options.most, "curves": bool(options.verbose or options.page) and not options.brief}
     reports = []
+    model = None if options.model is None else named_model(options.model)
     if not options.verbose and options.random is None:
         print(HEAD)
-    if options.model is not None:
-        model = named_model(options.model)
+    if model is not None:
         if Path(options.model).is_dir() and not images_at_once(model, step=True, dtype="float64", mib=CHECK_MIB):
             raise ArgumentError(f"{options.model}: the check would take more than {CHECK_MIB} MiB for an image")
         reports.append(gradient_check(model, **settings))

@@ -102,7 +102,7 @@ def identity(rng: np.random.Generator, shape: tuple, gain: float = 1.0) -> np.nd
         raise ArgumentError(f"identity: expected a matrix or a convolution's kernel to fill, got the shape {shape}")
     kernel, (rows, columns, channels, _) = lecun_uniform(rng, shape), shape
     kernel[..., :channels] = 0
-    kernel[rows // 2, columns // 2, :, :channels] = gain * np.eye(channels, min(shape[2:]))
+    kernel[(rows - 1) // 2, (columns - 1) // 2, :, :channels] = gain * np.eye(channels, min(shape[2:]))
     return kernel
 
 

@@ -79,10 +79,10 @@ class Learning:
         """Predictions (N, ...) for x (N, *input_shape), computed batch by batch without storing anything.
 
         They are NumPy arrays unless x is an array of another library. Several threads may predict at the same time.
-        With `average_over` "flip", "shift" or both, a prediction is the mean over these views of each image
+        With `average_over` a list of "flip", "shift" or both, a prediction is the mean over these views of each image
         (`views.py`).
         """
-        batch_size, seen_as = whole(batch_size, "predict: batch_size"), views(average_over)
+        batch_size, seen_as = whole(batch_size, "predict: batch_size"), views(average_over, self)
         x = together(x, self.inputs, "predict")
         check_images(x, "predict")
         first = x.parts[0] if self.inputs > 1 else x

@@ -66,7 +66,7 @@ def check_arguments(
         raise ArgumentError(f"fit: validation: expected {expected}, got {type(validation).__name__}")
     for part in validation or ():
         check_images(part, "fit: validation")
-    if augment is not None and not callable(augment):
+    if augment is not None and (isinstance(augment, type) or not callable(augment)):
         raise ArgumentError(f"fit: augment: expected a function (images, rng) -> images, got {shown(augment)}")
     if class_weight is not None and sample_weight is not None:
         raise ArgumentError("fit: expected class_weight or sample_weight, got both")

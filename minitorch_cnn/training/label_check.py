@@ -4,19 +4,21 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.datasets.mixup import Mixup
 from minitorch_cnn.datasets.several import Several
 from minitorch_cnn.datasets.weighted_labels import parted
 from minitorch_cnn.engine.losses import MeanSquaredError
-from minitorch_cnn.errors import LabelError, UserError
+from minitorch_cnn.errors import ArgumentError, LabelError, UserError
 from minitorch_cnn.training.diagnosis import finite
 
 AT_ONCE = 4096  # labels checked at a time
 
 
-def check_labels(part: str, images: Any, labels: Any, loss: Any, model: Any) -> None:
+def check_labels(part: str, images: Any, labels: Any, loss: Any, model: Any, augment: Any = None) -> None:
     """Raise LabelError if `labels`, (N,) or (N, K), do not match `images` (N, ...) or if `loss` does not accept them.
 
-    `part` is the name of the images in the message: "training" or "validation".
+    `part` is the name of the images in the message: "training" or "validation". Raises ArgumentError if `augment` is a
+    Mixup that cannot mix such labels.
     """
     labels, _ = parted(labels)
     if isinstance(labels, Several):
@@ -24,6 +26,21 @@ def check_labels(part: str, images: Any, labels: Any, loss: Any, model: Any) -> 
             _check(part, images, each, one, shape, model.dtype)
     else:
         _check(part, images, labels, loss, model.output_shape, model.dtype)
+    if isinstance(augment, Mixup):
+        _check_mixing(labels, loss, model, augment.classes)
+
+
+def _check_mixing(labels, loss, model, classes):
+    if model.outputs > 1:
+        raise ArgumentError("fit: augment: Mixup: expected a network with one output, got one with several")
+    scores = int(np.prod(model.output_shape))
+    if classes is None and getattr(loss, "follows", None) == "softmax" and np.size(labels) == len(labels):
+        raise ArgumentError(f"fit: augment: expected Mixup(classes={scores}), because the labels are class numbers")
+    if classes is not None and classes != scores:
+        advice = (
+            f"Mixup(classes={scores}) for {scores} outputs" if scores > 1 else "Mixup without classes for one output"
+        )
+        raise ArgumentError(f"fit: augment: expected {advice}, got classes={classes}")
 
 
 def _check(part: str, images: Any, labels: Any, loss: Any, shape: tuple, dtype: Any) -> None:

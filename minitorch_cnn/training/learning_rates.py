@@ -28,6 +28,8 @@ from minitorch_cnn.training.step import Step
 SMOOTHING = 0.9  # the part of the moving average that stays at each step
 EXPLODED = 4.0  # times the lowest smoothed loss: the end of the search
 LAG = 3.0  # times the rate: about ten steps, by which a moving average of 0.9 lags, at twenty steps per power of ten
+SETTLED = 10  # steps, after which the moving average hardly depends on single losses
+AROUND = 5  # steps before and after a step, between which the slope is measured
 FEWEST = 10  # steps; with fewer there is no curve
 FELL = 0.98  # the lowest smoothed loss over the first; above, the loss has not fallen
 
@@ -49,12 +51,17 @@ class LearningRates:
     def suggestion(self) -> float | None:
         """The rate at which the smoothed loss falls fastest over the logarithm of the rate; None if it never falls.
 
-        The moving average lags behind, so it is at most a third of the rate at which the smoothed loss is lowest.
+        The slope at a step is that of the steps around it. The first steps do not count, because the moving average of
+        so few losses rises and falls by chance. As it lags behind, the suggestion is at most a third of the rate at
+        which the smoothed loss is lowest.
         """
         if self.lowest < 2 or self.smoothed[self.lowest] > FELL * self.smoothed[0]:
             return None
-        slopes = np.gradient(self.smoothed[: self.lowest + 1], np.log(self.rates[: self.lowest + 1]))
-        return min(self.rates[int(np.argmin(slopes))], self.rates[self.lowest] / LAG)
+        steps = np.arange(min(SETTLED, self.lowest // 2), self.lowest + 1)
+        before, after = np.maximum(steps - AROUND, 0), np.minimum(steps + AROUND, self.lowest)
+        fall = np.asarray(self.smoothed)[after] - np.asarray(self.smoothed)[before]
+        slopes = fall / np.log(np.asarray(self.rates)[after] / np.asarray(self.rates)[before])
+        return min(self.rates[steps[int(np.argmin(slopes))]], self.rates[self.lowest] / LAG)
 
 
 def find_learning_rate(

@@ -132,7 +132,7 @@ class Trainer(Learner, TrainingState, Progress):
         self.learner = model  # the part that sees the batches (`learner.py`)
         self.loss = model.default_loss() if loss is None else loss
         self.kinds = model.kinds_of_accuracy(self.loss)
-        check_labels("training", x, labels, self.loss, model)
+        check_labels("training", x, labels, self.loss, model, augment)
         labels = with_sample_weight(labels, sample_weight, self.loss, model, "fit: sample_weight")
         x, labels, validation = split_off(x, labels, validation, validation_split)
         labels = with_class_weight(labels, class_weight, self.loss, model)

@@ -172,6 +172,10 @@ def test_a_mistake_is_one_line_and_exit_code_2(finished_run, tmp_path, capsys, a
     assert len(said.strip().splitlines()) == 1
 
 
+def test_a_model_that_is_not_there_gets_no_table(capsys):
+    assert main(["check-gradients", "vgg99"]) == 2 and capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("arguments", [["train", "mnist"], ["train", "--epochs", "0"], ["train", "--epochs", "two"],
                                        ["train", "--learning-rate", "nan"], ["train", "--seed", "-1"], []])  # fmt: skip
 def test_a_wrong_argument_is_exit_code_2(capsys, arguments):

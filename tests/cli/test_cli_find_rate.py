@@ -63,6 +63,15 @@ def test_a_loss_that_never_falls_gives_no_suggestion():
     assert find_learning_rate(model, x, np.zeros((64, 1), np.float32), optimizers.SGD(1.0), steps=10).suggestion is None
 
 
+def test_the_first_losses_alone_decide_nothing():
+    """The moving average of the first losses falls steeply by chance; the true fall begins later and takes longer."""
+    rates = np.geomspace(1e-5, 1, 100)
+    chance, flat, fall = np.linspace(3.6, 2.9, 6), np.full(44, 2.9), np.linspace(2.9, 1, 30)
+    smoothed = [*chance, *flat, *fall, *np.linspace(1, 4, 20)]
+    found = LearningRates(list(rates), smoothed, smoothed)
+    assert rates[48] < found.suggestion <= rates[79] / 3
+
+
 @pytest.mark.parametrize("options, message", [({"steps": 9}, "steps: expected a whole number of at least 10"),
                                               ({"lowest": 1.0}, "highest: expected a learning rate above"),
                                               ({"lowest": -1}, "lowest: expected a number above 0")])  # fmt: skip

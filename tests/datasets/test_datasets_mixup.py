@@ -68,3 +68,24 @@ def test_what_cannot_be_mixed_is_named():
     with pytest.raises(ArgumentError, match="Mixup: expected labels without weights"):
         model.fit(np.zeros((4, 3, 2, 1)), [0, 1, 0, 1], optimizer=optimizers.SGD(0.1), augment=Mixup(0.2, classes=2),
                   sample_weight=[1, 2, 1, 2], progress=False)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "units, augment, message",
+    [
+        ([2], Mixup(), r"expected Mixup\(classes=2\), because the labels are class numbers"),
+        ([2], Mixup(classes=3), r"expected Mixup\(classes=2\) for 2 outputs, got classes=3"),
+        ([1], Mixup(classes=2), "expected Mixup without classes for one output, got classes=2"),
+        ([2, 1], Mixup(), "Mixup: expected a network with one output"),
+        ([2], Mixup, r"augment: expected a function \(images, rng\) -> images"),
+        ([2], Augmentation, r"augment: expected a function \(images, rng\) -> images"),
+    ],
+)
+def test_fit_says_which_mixup_the_labels_need(units, augment, message):
+    x = mtc.Input((3, 2, 1))
+    flat = layers.Flatten()(x)
+    outputs = [layers.Dense(count, activation="softmax" if count > 1 else "sigmoid")(flat) for count in units]
+    labels = [np.array([0, 1, 0, 1])] * len(units)
+    model = mtc.Model(x, outputs, seed=0)
+    with pytest.raises(ArgumentError, match=message):
+        model.fit(np.zeros((4, 3, 2, 1)), labels if len(units) > 1 else labels[0], optimizer="sgd", augment=augment)

@@ -292,7 +292,7 @@ def test_orthogonal_and_identity(shape):
         np.testing.assert_array_equal(initial("identity", shape), np.eye(*shape))
 
 
-@pytest.mark.parametrize("window, channels, filters", [((3, 3), 4, 7), ((3, 5), 4, 2), ((3, 1), 3, 3)])
+@pytest.mark.parametrize("window, channels, filters", [((3, 3), 4, 7), ((3, 5), 4, 2), ((3, 1), 3, 3), ((2, 4), 2, 3)])
 def test_identity_of_a_convolution_hands_its_channels_on(window, channels, filters):
     """With a gain of 2: the first filters return twice their channel, and those beyond are drawn as without one."""
     layer = layers.Conv2D(filters, window, padding="same", use_bias=False, kernel_initializer=("identity", 2))

@@ -56,6 +56,7 @@ def test_every_twin_is_named_like_the_file_of_its_definition():
         "window_sums",
         "pointwise",
         "strided",
+        "tensor_cores",
         "exponential",
         "normal_distribution",
         "compiled",

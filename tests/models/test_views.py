@@ -42,8 +42,8 @@ def test_the_mean_over_views_made_by_hand(names, made, dtype):
 
 def test_several_outputs_are_averaged_each():
     x = mtc.Input((6, 5, 2))
-    conv = layers.Conv2D(2, 3)(x)
-    net = mtc.Model(x, [conv, layers.Dense(3)(layers.Flatten()(conv))], seed=0)
+    flat = layers.Flatten()(layers.Conv2D(2, 3)(x))
+    net = mtc.Model(x, [layers.Dense(4)(flat), layers.Dense(3)(flat)], seed=0)
     images = np.random.default_rng(0).random((4, 6, 5, 2), dtype=np.float32)
     plain, mirrored = net.predict(images), net.predict(images[:, :, ::-1])
     for found, one, other in zip(net.predict(images, average_over=["flip"]), plain, mirrored):
@@ -56,5 +56,13 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(ArgumentError, match="average_over: expected a list of names, got 'flip'"):
         model().predict(np.zeros((1, 6, 5, 2)), average_over="flip")
     dense = mtc.Sequential([layers.Dense(2)], input_shape=(3,), seed=0)
-    with pytest.raises(ShapeError, match="average_over: expected images"):
+    with pytest.raises(ShapeError, match=r"average_over: expected images \(N, H, W, C\), got \(2, 3\)"):
         dense.predict(np.zeros((2, 3), np.float32), average_over=["flip"])
+    x, other = mtc.Input((6, 5, 2)), mtc.Input((6, 5, 2))
+    conv = layers.Conv2D(2, 3)(x)
+    images = np.zeros((2, 6, 5, 2), np.float32)
+    with pytest.raises(ArgumentError, match=r"average_over: expected outputs \(N, K\) .*, got \(N, 4, 3, 2\)"):
+        mtc.Model(x, [layers.Flatten()(conv), conv], seed=0).predict(images, average_over=["flip"])
+    with pytest.raises(ArgumentError, match="average_over: expected a network with one input"):
+        both = layers.Flatten()(layers.Add()([x, other]))
+        mtc.Model([x, other], both, seed=0).predict([images, images], average_over=["shift"])
