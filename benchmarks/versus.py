@@ -50,6 +50,8 @@ SLOW, SLOW_ROUNDS = 5, 3  # an engine that takes over 5 times our time runs in 3
 # largest difference of two right results as large as the gradient itself. So for each parameter the norm of the
 # difference is compared with the norm of the gradient. One tie among a million numbers makes that about a thousandth.
 LIMITS = {"loss": 1e-5, "output": 2e-5, "gradient": 5e-3}
+# On a GPU cuDNN may choose Winograd's algorithm in float32, whose transformations cost digits in every layer.
+GPU_LIMITS = {"loss": 1e-4, "output": 1e-3, "gradient": 5e-2}
 
 
 def start(names, path, threads, settings=None):
@@ -63,7 +65,7 @@ def start(names, path, threads, settings=None):
     return processes
 
 
-def check_equal(processes, folder):
+def check_equal(processes, folder, limits=LIMITS):
     """{name: {"loss", "output", "gradient": difference from ours}}; exits if one is too large."""
     found, differences = {}, {}
     for name, process in processes.items():
@@ -79,9 +81,11 @@ def check_equal(processes, folder):
             norm = np.linalg.norm if kind == "gradient" else np.max
             its, ours = np.float64(results[result]).ravel(), np.float64(ours).ravel()
             difference = float(norm(abs(its - ours)) / norm(abs(ours)))
-            limit = LIMITS[kind]
+            limit = limits[kind]
             if not difference <= limit:
                 sys.exit(f"{name}: {result} differs from ours by {difference:.1e}, over {limit}; nothing was timed")
+            if difference > LIMITS[kind]:
+                print(f"{name}: {result} differs from ours by {difference:.1e}, over the {LIMITS[kind]} of a CPU")
             differ[kind] = max(difference, differ[kind] or 0)
         differences[name] = differ
     return differences
@@ -124,7 +128,7 @@ def compare(work_name, batch_size, names, rounds, threads, backend="numpy", held
             process.close()
         processes = start(names, path, threads, settings)
         try:
-            differences = check_equal(processes, folder)
+            differences = check_equal(processes, folder, LIMITS if backend == "numpy" else GPU_LIMITS)
             times = time_in_turn(processes, rounds)
             peaks = {
                 name: process.peak() if backend == "numpy" else process.call("peak_bytes")

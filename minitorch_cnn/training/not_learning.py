@@ -2,7 +2,7 @@
 
 Once an epoch the loss is compared with that of a network that knows nothing but how frequent each class is. Only if it
 is no lower, a few images are looked at and the likeliest cause is named. With few classes the first epochs of a network
-that learns may look the same, so it is given more of them.
+that learns may look the same, so it is given more of them; and while the learning rate still rises nothing is said.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class NotLearning:
     def look(self, trainer: Any, results: dict[str, float]) -> None:
         """Tell if the epoch with these `results` has learned nothing; to be called at its end."""
         guessing = loss_of_guessing(trainer)
-        if self.told or guessing is None or trainer.batch < STEPS or not trainer.ranks.reports:
+        warms_up = float(trainer.optimizer.learning_rate) > trainer.rate
+        silent = self.told or warms_up or not trainer.ranks.reports
+        if silent or guessing is None or trainer.batch < STEPS:
             return
         self.at_chance = self.at_chance + 1 if results["loss"] >= LOWER * guessing[0] else 0
         if self.at_chance >= (1 if guessing[1] >= MANY else PATIENCE):

@@ -77,6 +77,8 @@ def check_bends(*bends: Any) -> None:
     """Where the parts of an activation meet, and their slopes: numbers, perhaps infinite."""
     if not all(isinstance(bend, NUMBERS) and type(bend) is not bool and bend == bend for bend in bends):
         _refuse("numbers", *bends)
+    if any(isinstance(bend, int) and abs(bend) > MOST for bend in bends):
+        _refuse("numbers that arrays may have", *bends)
 
 
 def check_matrices(a: Any, b: Any) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, optimizers
 from minitorch_cnn.callbacks import Callback
-x, labels = np.random.default_rng(0).random((40, 4, 4, 1)), np.arange(40) % 2
+x = np.random.default_rng(0).random((40, 4, 4, 1))
+labels = (x[:, 0, 0, 0] > 0.5) * 1
 model = mtc.Sequential([layers.Flatten(), layers.Dense(2, activation="softmax")], (4, 4, 1), seed=0)
 
 class Slow(Callback):
@@ -20,7 +21,7 @@ class Slow(Callback):
         import time
         time.sleep(0.02)
 
-model.fit(x, labels, optimizer=optimizers.SGD(0.1), epochs=4, batch_size=2, validation=(x, labels), callbacks=[Slow()])
+model.fit(x, labels, optimizer=optimizers.SGD(0.5), epochs=4, batch_size=2, validation=(x, labels), callbacks=[Slow()])
 """
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minitorch_cnn as mtc
-from minitorch_cnn import layers, losses, optimizers
+from minitorch_cnn import layers, losses, optimizers, schedules
 
 LABELS = np.random.default_rng(1).integers(0, 10, 320)
 IMAGES = np.random.default_rng(2).random((320, 12), np.float32) * 0.3
@@ -61,6 +61,12 @@ def test_the_likeliest_cause_comes_first_and_once(capfd, settings, cause):
 )
 def test_no_false_alarm(capfd, settings):
     assert trained(capfd, **settings) == []
+
+
+@pytest.mark.parametrize("schedule, lines", [(schedules.OneCycle(1e-6, 200), 0), (schedules.Cosine(1e-6, 200), 1)])
+def test_nothing_is_said_while_the_learning_rate_rises(capfd, schedule, lines):
+    """Ten epochs are planned; the rate of OneCycle rises during the first three."""
+    assert len(trained(capfd, rate=schedule, epochs=2)) == lines
 
 
 def test_two_classes_are_given_three_epochs(capfd):

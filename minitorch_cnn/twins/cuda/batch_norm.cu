@@ -104,15 +104,18 @@ template <int V> __device__ void normalise_backward_of(unsigned size, const real
   unsigned at = element();
   if (at >= size) return;
   unsigned k = at % K, stripe = at / K, first = stripe * length, last = min(first + length, (unsigned)rows);
-  Pack<V> sum = {};
+  Pack<V> sum = {}, mean_, scale_, shift_, mean_dy_, slope_;
+  for (int e = 0; e < V; ++e) {  // once: for all the compiler knows, the loop below changes them
+    unsigned c = V * k + e;
+    mean_.v[e] = mean[c], scale_.v[e] = scale[c], shift_.v[e] = shift[c], mean_dy_.v[e] = mean_dy[c], slope_.v[e] = slope[c];
+  }
 #pragma unroll 4
   for (unsigned row = first; row < last; ++row) {
     size_t place = (size_t)row * K + k;
     Pack<V> g = ((const Pack<V>*)dy)[place], value = ((const Pack<V>*)x)[place];
     for (int e = 0; e < V; ++e) {
-      unsigned c = V * k + e;
-      real centred = value.v[e] - mean[c], d = passed(g.v[e], centred, scale[c], shift[c], relu, ceiling);
-      g.v[e] = scale[c] * (d - mean_dy[c] - centred * slope[c]);
+      real centred = value.v[e] - mean_.v[e], d = passed(g.v[e], centred, scale_.v[e], shift_.v[e], relu, ceiling);
+      g.v[e] = scale_.v[e] * (d - mean_dy_.v[e] - centred * slope_.v[e]);
       sum.v[e] += g.v[e];
     }
     ((Pack<V>*)dx)[place] = g;
