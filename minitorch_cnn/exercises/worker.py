@@ -96,25 +96,27 @@ def check_file(exercise: Exercise, path: Path, tell: Tell) -> None:
             tell({"case": smallest_case(task, getattr(module, task.function), wrong.name)})
         return
     tell({"state": "done", "right": done, "lines": []})
-    with contextlib.suppress(Exception):
-        learners = {task.function: getattr(module, task.function) for task in exercise.tasks}
-        tell({"milestone": milestones.of(exercise.name, learners)})
-    solutions = load(exercise.solution)
+    solutions, large = load(exercise.solution), {}
     for task in exercise.tasks:
         if task.large is not None:
             with contextlib.suppress(Exception):
-                functions = getattr(solutions, task.function), getattr(module, task.function)
-                _time(task.function, in_float32(task.large()), *functions, tell)
+                large[task.function] = in_float32(task.large())
+                _tell_time(task.function, getattr(solutions, task.function), large[task.function], "ours", tell)
+    with contextlib.suppress(Exception):
+        learners = {task.function: getattr(module, task.function) for task in exercise.tasks}
+        tell({"milestone": milestones.of(exercise.name, learners)})
+    for name, arguments in large.items():
+        with contextlib.suppress(Exception):
+            _tell_time(name, getattr(module, name), arguments, "yours", tell)
+            if name in PACKAGE:
+                package = PACKAGE[name](**arguments)
+                package()  # the first call compiles what is needed
+                tell({"timed": name, "package": fastest(package)})
 
 
-def _time(name: str, arguments: dict[str, Any], solution: Callable, learners: Callable, tell: Tell) -> None:
-    """Report the times on the large case, each as soon as it is measured, because a slow function may be stopped."""
-    tell({"timed": name, "ours": fastest(lambda: solution(*arguments.values()))})
-    tell({"timed": name, "yours": fastest(lambda: learners(*arguments.values()))})
-    if name in PACKAGE:
-        package = PACKAGE[name](**arguments)
-        package()  # the first call compiles what is needed
-        tell({"timed": name, "package": fastest(package)})
+def _tell_time(name: str, function: Callable, arguments: dict[str, Any], whose: str, tell: Tell) -> None:
+    """Report the time on the large case, as soon as it is measured, because a slow function may be stopped."""
+    tell({"timed": name, whose: fastest(lambda: function(*arguments.values()))})
 
 
 def main(name: str, file: str, result: str) -> None:
