@@ -188,6 +188,8 @@ def main():
             for what, changed in wrong(arguments):
                 if library == "cuda" and ("read-only" in what or "object" in what):  # CuPy has no such arrays
                     continue
+                if library == "cuda" and "a dtype" in what:  # in the place of an array the stand-in takes it for one
+                    continue
                 if number >= int(start) and number % int(step) == 0:
                     say(call=title, number=number, what=f"{dtype}, {what}")
                     say(came=compare_wrong(title, changed))
