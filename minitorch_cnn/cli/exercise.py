@@ -6,7 +6,7 @@ import argparse
 import shlex
 
 from minitorch_cnn.cli.arguments import positive
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import counted, printable
 
 COMMANDS = ("start", "all", "train", "export")
 
@@ -60,8 +60,8 @@ def _run(options, mine):
     if options.name == "start":
         copied = mine.start()
         kept = len(course.EXERCISES) - len(copied)
-        stay = f", {kept} existed already and were kept" if kept else ""
-        print(f"{len(copied)} exercises copied to {printable(mine.folder)}{stay}")
+        stay = f", {kept} existed already and {'was' if kept == 1 else 'were'} kept" if kept else ""
+        print(f"{counted(len(copied), 'exercise')} copied to {printable(mine.folder)}{stay}")
         first = printable(mine.file_of(course.EXERCISES[0]))
         print(f"open {first}, then run: minitorch-cnn exercise dense{_in_folder(mine)}")
         return 0

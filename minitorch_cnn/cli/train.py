@@ -159,9 +159,11 @@ def _only_for_a_folder(options, names):
 def _no_data_beside_folder(options):
     from minitorch_cnn.errors import ArgumentError
 
-    for name in ("data", "recipe"):
-        if getattr(options, name) is not None:
-            raise ArgumentError(f"--{name}: expected it with a data set by name, got the folder {options.dataset} too")
+    if options.data is not None:
+        raise ArgumentError(f"--data: the images come from the folder {options.dataset}, got {options.data} too")
+    if options.recipe is not None:
+        known = ", ".join(VARIANTS)
+        raise ArgumentError(f"--recipe: expected a data set with several ({known}), got the folder {options.dataset}")
 
 
 def _fine_tune(options):

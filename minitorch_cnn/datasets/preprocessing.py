@@ -15,6 +15,7 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array, accelerated, namespace, on_host
 from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.files.printable import counted
 
 AT_ONCE = 1 << 16  # pixels
 DARKEST = 16  # preprocessed images hardly ever hold larger numbers, and photos hardly ever none
@@ -100,7 +101,9 @@ class Standardize:
     def check_input(self, shape: tuple) -> None:
         """Raise ShapeError unless the last axis of `shape` has as many channels as `mean`."""
         if shape[-1] != len(self.mean):
-            raise ShapeError(f"preprocessing: expected images of {len(self.mean)} channels, got {tuple(shape)}")
+            raise ShapeError(
+                f"preprocessing: expected images of {counted(len(self.mean), 'channel')}, got {tuple(shape)}"
+            )
 
     def __call__(self, images: Array, dtype: str = "float32") -> Array:
         """The preprocessed images (N, H, W, C) in `dtype`; raises ShapeError for another number of channels."""

@@ -20,7 +20,7 @@ from minitorch_cnn.arrays import library
 from minitorch_cnn.datasets.cats_vs_dogs import is_cats_vs_dogs
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import ArgumentError, CheckpointError
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import counted, printable
 from minitorch_cnn.report.training_page import first_filters
 from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
 from minitorch_cnn.runs.base import MOMENTUM, check_base, recipe_of, start_of
@@ -94,7 +94,7 @@ def _settings_of(folder, all_epochs):
     if all_epochs is None or all_epochs == settings.all_epochs:
         return settings
     if all_epochs < settings.all_epochs:
-        least = f"at least the {settings.all_epochs} epochs for all layers that this run has"
+        least = f"at least the {counted(settings.all_epochs, 'epoch')} for all layers that this run has"
         raise ArgumentError(f"--resume: expected {least}, got {all_epochs}")
     return replace(settings, all_epochs=all_epochs)
 
@@ -164,7 +164,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     everything = {}
     if settings.all_epochs:
         norms = models.unfreeze_base(model)
-        but = f", except the {len(norms)} batch norms, which keep their statistics" if norms else ""
+        but = f", except {counted(len(norms), 'batch norm')} with their old statistics" if norms else ""
         tell(f"\nphase 2: all layers learn, at a low learning rate{but}")
         everything = phase("all", settings.all_rate, settings.all_epochs, datasets.Augmentation(flip=settings.flip))
     dataset = gather_skipped(dataset, ranks)

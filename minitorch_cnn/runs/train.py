@@ -17,7 +17,7 @@ from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import ArgumentError, CheckpointError, MissingPackage
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import counted, printable
 from minitorch_cnn.models.fast_recipe import recipe_named
 from minitorch_cnn.models.recipes import RECIPES, Recipe, of_folder
 from minitorch_cnn.parallel.ranks import Alone
@@ -151,13 +151,13 @@ def _settings_of(folder, epochs):
     if epochs is None or epochs == settings.epochs:
         return settings
     done = checkpoint.load_last(folder.checkpoint)[1].get("epoch") if checkpoint.exists(folder.checkpoint) else 0
+    had = counted(settings.epochs, "epoch")
     if done != settings.epochs:
         raise ArgumentError(
-            f"--resume: expected {settings.epochs} epochs, for which the learning rate is planned, got {epochs};"
-            " finish them first"
+            f"--resume: expected {had}, for which the learning rate is planned, got {epochs}; finish them first"
         )
     if epochs < settings.epochs:
-        raise ArgumentError(f"--resume: expected more than the {settings.epochs} epochs of this run, got {epochs}")
+        raise ArgumentError(f"--resume: expected more than the {had} of this run, got {epochs}")
     earlier = ",".join(filter(None, [settings.earlier, str(settings.epochs)]))
     return replace(settings, epochs=epochs, earlier=earlier)
 
@@ -185,6 +185,9 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     tell = say if progress else (lambda text: None)
     tell(dataset)
     if not settings.class_weights and (line := uneven(dataset.train_labels, dataset.class_names)):
+        tell(line)
+    about_losses = recipe.about_losses(len(dataset.class_names))
+    for line in about_losses:
         tell(line)
     model = recipe.model(dataset, settings.seed).to(settings.backend)
     if ranks.reports and (fresh or folder.read_settings(Settings) != settings):
@@ -225,12 +228,19 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     probabilities = class_probabilities(model.predict(dataset.test_images, average_over=recipe.average_over))
     write_predictions(folder, dataset, probabilities)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
-    say(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images{chosen(settings, history)}")
+    say(f"test accuracy {accuracy:.4f} on {counted(len(dataset.test_labels), 'image')}{chosen(settings, history)}")
     write_report(
         folder,
         command,
         lambda: write_training_report(
-            folder.report, recipe, settings, model, dataset, history, probabilities, notes(settings, history)
+            folder.report,
+            recipe,
+            settings,
+            model,
+            dataset,
+            history,
+            probabilities,
+            [*about_losses, *notes(settings, history)],
         ),
     )
     return folder
