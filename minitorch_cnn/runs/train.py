@@ -223,7 +223,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
         return folder
     folder.save_model(model, dataset.class_names)
     probabilities = class_probabilities(model.predict(dataset.test_images, average_over=recipe.average_over))
-    write_predictions(folder, dataset, probabilities)
+    write_predictions(folder.predictions, dataset, probabilities)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
     say(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images{chosen(settings, history)}")
     write_report(
