@@ -160,7 +160,7 @@ def model_table(rows, ranks):
 
 def draw(rows):
     """The chart: a panel for each network, efficiency over the number of ranks."""
-    panels, rows = [], sorted(rows, key=lambda row: row["interconnect"] == "this machine")  # what is measured comes last
+    panels, rows = [], sorted(rows, key=lambda row: row["interconnect"] == "this machine")  # the measured ones last
     for network in dict.fromkeys(row["network"] for row in rows):
         curves = {}
         for row in rows:

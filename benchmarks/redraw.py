@@ -1,6 +1,6 @@
 """Draw the charts of `results/` again from their tables, after a change of `charts.py`; nothing is measured.
 
-    python benchmarks/redraw.py
+python benchmarks/redraw.py
 """
 
 import argparse
