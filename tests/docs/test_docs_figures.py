@@ -87,8 +87,7 @@ def test_every_figure_answers_to_touch_and_keys(tmp_path):
       const value = kind => Number(text(of(kind), ".value"));
       const at = (svg, x, y) => {
         const box = svg.getBoundingClientRect();
-        svg.dispatchEvent(new PointerEvent("pointerdown", {pointerId: 1, pointerType: "touch", bubbles: true,
-          clientX: box.left + x * box.width, clientY: box.top + y * box.height}));
+        touch(svg, box.left + x * box.width, box.top + y * box.height);
       };
       const found = {};
       press(of("neuron"), "ten steps");
