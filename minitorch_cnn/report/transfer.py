@@ -89,6 +89,7 @@ class TransferRun:
     class_names: Sequence[str] = ()  # as in `Run`
     confusion: np.ndarray | None = None  # as in `Run`, after the last phase
     samples: Sequence[Sample] = ()  # the page shows the mistakes among them, the most confident first
+    behind: Sequence[Sample] = ()  # as in `Run`
     filters_before: np.ndarray | None = None  # kernel of the first convolution, (KH, KW, 3, K), before all is trained
     filters_after: np.ndarray | None = None  # the same kernel afterwards
     bgr: bool = False  # whether the channels of the filters are blue, green, red, as in networks from Caffe

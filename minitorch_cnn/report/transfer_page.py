@@ -38,6 +38,7 @@ def transfer_page(run: TransferRun) -> str:
     """The page of transfer learning as HTML."""
     return render(
         "transfer.html",
+        live=True,
         run=run,
         facts=facts(run),
         surgery=surgery(run),

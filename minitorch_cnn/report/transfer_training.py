@@ -23,7 +23,7 @@ from minitorch_cnn.gradients.grad_cam import grad_cam
 from minitorch_cnn.report.calibration import reliability
 from minitorch_cnn.report.changed import changed
 from minitorch_cnn.report.run import HISTORY_KEYS, History, Sample
-from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
+from minitorch_cnn.report.training_page import behind, first_filters, layer_rows, samples
 from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun, Turned
 from minitorch_cnn.report.transfer_page import write_transfer_report
 from minitorch_cnn.report.volumes import hue_of
@@ -91,6 +91,7 @@ def write_transfer_training_report(
         class_names=list(names),
         confusion=confusion_matrix(labels, predicted, len(names)),
         samples=samples(images, labels, probabilities, names),
+        behind=behind(images, labels, probabilities, names),
         filters_before=before,
         filters_after=first_filters(model),
         bgr=isinstance(model.preprocessing, Caffe),
