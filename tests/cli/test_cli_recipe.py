@@ -15,7 +15,7 @@ from minitorch_cnn.engine.losses import CrossEntropy
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.models.fast_recipe import FAST, LONG, VARIANTS, Triangles, net, recipe_named
 from minitorch_cnn.models.recipes import RECIPES
-from minitorch_cnn.runs import train as train_module  # the module, whose Checkpoint is replaced
+from minitorch_cnn.runs import resuming
 from minitorch_cnn.runs.train import recipe_for
 
 
@@ -48,7 +48,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(data, tmp_path, monkeypatch,
     assert train(data, tmp_path / "whole") == 0
     said = capsys.readouterr().out
     with monkeypatch.context() as patch:
-        patch.setattr(train_module, "Checkpoint", Interrupting)
+        patch.setattr(resuming, "Checkpoint", Interrupting)
         assert train(data, tmp_path / "run") == 130
     assert "interrupted in epoch 2 of 2 after batch 1 of 4" in capsys.readouterr().err
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
