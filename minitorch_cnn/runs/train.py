@@ -137,6 +137,12 @@ def ends_of_cycles(settings: Settings) -> list[int]:
     return ends
 
 
+def _if_finished(folder, settings):
+    """What follows the line that a run is continued, if there is nothing to continue."""
+    over = checkpoint.load_last(folder.checkpoint)[1].get("epoch") == settings.epochs
+    return f": nothing is left of {counted(settings.epochs, 'epoch')}; --epochs N trains further" if over else ""
+
+
 def _train(folder, settings, progress, ranks, fresh):
     command = command_line(ranks, f"minitorch-cnn train --resume {shlex.quote(str(folder.path))}")
     with folder.training(ranks, command, fresh):
@@ -159,7 +165,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     if fresh:
         tell(f"run folder: {printable(folder.path)}")
     elif run.checkpoint_to_continue() is not None:
-        tell(f"continuing from {printable(folder.checkpoint)}")
+        tell(f"continuing from {printable(folder.checkpoint)}{_if_finished(folder, settings) if progress else ''}")
     else:
         tell(f"{printable(folder.path)}: no checkpoint yet, starting from the beginning")
     steps = -(-len(dataset.train_images) // settings.batch_size)

@@ -291,7 +291,7 @@ MISTAKES = [
     (["train", "cifar10", "--no-flip"], "--flip is for a folder of your own images"),
     (["train", "--color-mode", "rgb"], "--color-mode is for a folder of your own images, got digits"),
     (["train", "{ten}", "--data", "x"], "--data: the images come from the folder /"),
-    (["train", "--resume", "{run}", "--keep", "last"], "got keep too"),
+    (["train", "--resume", "{run}", "--keep", "last"], "got --keep too"),
     (["train", "{ten}", "--size", "20000"], "expected an integer from 1 to 10000"),
 ]
 
