@@ -11,7 +11,7 @@ from minitorch_cnn import datasets, models
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.preprocessing import Standardize
 from minitorch_cnn.engine import losses, optimizers, schedules
-from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.errors import ArgumentError, ShapeError
 from minitorch_cnn.network.sequential import Sequential
 
 
@@ -150,7 +150,10 @@ def of_folder(title: str, size: int, seed: int, flip: bool, color_mode: str = "r
         net = models.cifar10 if size <= SMALL else models.cats_vs_dogs
         preprocessing = Standardize.of(dataset.train_images[::every])
         shape, classes = dataset.train_images.shape[1:], len(dataset.class_names)
-        return net(classes=classes, input_shape=shape, seed=seed, preprocessing=preprocessing)
+        try:
+            return net(classes=classes, input_shape=shape, seed=seed, preprocessing=preprocessing)
+        except ShapeError as error:
+            raise ShapeError(f"--size: {size} is too small for this network ({error})") from None
 
     augment = {"flip": flip, "shift": 0.1, "zoom": 0.1}
     return Recipe(title, load, model, epochs=OWN_EPOCHS, batch_size=64, learning_rate=0.02, augment=augment)
