@@ -161,7 +161,10 @@ class Checkpoint(Callback):
 def _path(path: Any, name: str) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         raise ArgumentError(f"{name}: expected the path of a file, got {path!r}")
-    return Path(os.path.expanduser(path))
+    found = Path(os.path.expanduser(path))
+    if found.is_dir():
+        raise ArgumentError(f"{name}: expected the path of a file, got the folder {str(path)!r}")
+    return found
 
 
 def _weights(model):
