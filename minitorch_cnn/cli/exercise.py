@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import shlex
 
 from minitorch_cnn.cli.arguments import positive
@@ -52,6 +53,7 @@ def _exercise(options):
 
 
 def _run(options, mine):
+    from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.exercises import course
 
     if options.name is None:
@@ -73,6 +75,9 @@ def _run(options, mine):
     if options.name == "all":
         mine.require()
         return _check_all(mine, options.seconds)
+    near = difflib.get_close_matches(options.name, COMMANDS, 1)
+    if near and not course.is_name(options.name):
+        raise ArgumentError(f"exercise: expected an exercise or one of {', '.join(COMMANDS)}; did you mean {near[0]}?")
     exercise = course.get(options.name)
     if options.solution:
         print(exercise.solution.read_text(encoding="utf-8"), end="")

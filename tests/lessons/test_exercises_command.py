@@ -245,6 +245,7 @@ def test_a_damaged_record_is_replaced(mine, capsys, record):
         (["dense", "{empty}"], "01_dense.py: expected the file of exercise dense"),
         (["{empty}"], "no exercises found; create them: minitorch-cnn exercise start"),
         (["all", "{empty}"], "no exercises found"),
+        (["tran", "{empty}"], "expected an exercise or one of start, all, train, export; did you mean train?"),
         (["conv3", "{empty}"], "conv3: expected one of dense, relu, softmax"),
         (["all", "--solution"], "--solution: expected the name of one exercise, got all"),
         (["train", "--solution"], "--solution: expected the name of one exercise, got train"),
