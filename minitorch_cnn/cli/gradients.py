@@ -130,7 +130,7 @@ def _reports(options):
             raise
         except Exception as error:  # an edit that cannot run is wrong as well, and the others are still to be checked
             reports.append(failed(repr(layer), error))
-        if options.random is None or not reports[-1].passed:
+        if options.random is None or options.verbose or not reports[-1].passed:
             _print(reports[-1], options.verbose)
     return reports
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 import minitorch_cnn as mtc
+from minitorch_cnn.cli import main
 from minitorch_cnn.cli.gradients import HEAD, _print
 from minitorch_cnn.engine.layers import Conv2D, Dense
 from minitorch_cnn.gradients.check import gradient_check
@@ -32,3 +33,11 @@ def test_long_names_of_a_model_s_layers_are_whole(capsys):
     lines = printed(report, capsys, arrays=True)
     together = "".join(line[4:62].strip() for line in lines)
     assert together.startswith(f"{LONG}/kernel{LONG}/bias") and "short/kernel" in together
+
+
+def test_random_layers_are_told_in_full_only_if_asked_for(capsys):
+    arguments = ["check-gradients", "--random", "2", "--most", "2", "--brief"]
+    for more, told in (([], 0), (["--verbose"], 2)):
+        assert main([*arguments, *more]) == 0
+        said = capsys.readouterr().out
+        assert said.count("agrees with central differences") == told and "2 of 2 agree" in said
