@@ -181,7 +181,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, mess
 def test_the_command_prints_the_table(tmp_path, capsys):
     with mtc.definitions_only():
         assert main(["explain", "--label", "3", "--rate", "0.01", "--page", str(tmp_path / "step.html")]) == 0
-    assert "<h1>One step of the digits network</h1>" in (tmp_path / "step.html").read_text(encoding="utf-8")
+    page = (tmp_path / "step.html").read_text(encoding="utf-8")
+    assert "<h1>One step of the digits network</h1>" in page and page.count("dL/dmap:") == 8
+    assert "dL/dx of the first image: red, green and blue" in page and "dL/dkernel of conv2d_1" in page
     said = capsys.readouterr().out
     assert "conv2d_1" in said and "update: |change| / |kernel|, healthy from 0.0001 to 0.01" in said
     assert "23.9M multiplications by the definition" in said
