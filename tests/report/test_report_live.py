@@ -160,6 +160,7 @@ def test_without_scripts_the_page_shows_all_of_it(made, reader, tmp_path):
     reader.open(path, scripts=False)
     assert reader.see("document.querySelectorAll('.control, .hint, .reading, .mark, button').length") == 0
     assert reader.see("[...document.querySelectorAll('.film figure')].filter(f => f.offsetParent).length") == 6
+    assert "6 of them are shown; the others need scripts." in reader.text("#filters noscript")
     reader.touch(".cells summary")
     assert reader.see("document.querySelector('.cells').open")
     assert reader.see("[...document.querySelectorAll('.tiles img')].filter(i => i.naturalWidth).length") == len(
