@@ -32,7 +32,7 @@ def few_digits():
 @pytest.fixture(scope="module")
 def digits(few_digits):
     with mtc.definitions_only():
-        return explain()
+        return explain(gradients=True)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_digits_network(digits, read_page):
     assert "object at" not in page.text and f"the update takes {1e3 * step.update_seconds:.1f} ms" in page.text
     assert f"takes {1e3 * step.joined_seconds:.1f} ms for both passes" in page.text
     assert f"{step.loss_after:.4g}" in page.text and "1,676,842" in page.text
-    assert len(page.all("img")) == 8 + len(step.outputs)
+    assert len(page.all("img")) == 8 + 2 * len(step.outputs) + 4  # and the image, dL/dx, the kernel, dL/dkernel
     assert all(image["alt"] for image in page.all("img"))
     assert all(tree.attrib["aria-label"] for tree in page.drawings())
     assert page.all("script") == [] and len(page.drawings()) == 2 + 1 + 2
