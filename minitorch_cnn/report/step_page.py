@@ -98,7 +98,7 @@ def below(page: StepPage) -> list[tuple[str, str, Drawing]]:
     if seen.kernel is not None and seen.kernel_gradient is not None and seen.kernel.shape[2] in (1, 3):
         order = slice(None, None, -1) if page.bgr else slice(None)
         for title, kernel in (("The kernel", seen.kernel), ("dL/dkernel", seen.kernel_gradient)):
-            tiles = draw_filters(kernel[:, :, order], columns=16, description=f"{title} of {seen.layer}")
+            tiles = draw_filters(kernel[:, :, order], columns=8, description=f"{title} of {seen.layer}")
             rows.append((f"{title} of {seen.layer}", span(kernel), tiles))
     return rows
 
