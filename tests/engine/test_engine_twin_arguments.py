@@ -34,7 +34,7 @@ ONLY_CUDA = {
     "datasets/preprocessing.py: standardize",
 }
 ONLY_NUMBA = {title for title in RIGHT if "winograd" in title or "pooled" in title or ", pool" in title}
-ONLY_NUMBA |= {title for title in RIGHT if ", scale" in title or "gelu" in title}
+ONLY_NUMBA |= {title for title in RIGHT if ", scale" in title}
 ONLY_NUMBA |= {"datasets/affine.py: resample", "convolution/depthwise.py: forward, relu"}
 TITLES = {"numba": [*RIGHT.keys() - ONLY_CUDA], "cuda": [*RIGHT.keys() - ONLY_NUMBA]}
 

@@ -110,14 +110,16 @@ def test_sums(xp, dtype):
 @DTYPES
 def test_activations(xp, dtype):
     x, dy = np.linspace(-9, 9, 181, dtype=dtype), normal((181,), 1, dtype)
-    for name, kernel in (("silu", "silu"), ("erf", "error_function")):
+    for name, kernel in (("silu", "silu"), ("gelu", "gelu"), ("erf", "error_function")):
         function = getattr(more_activations, name)
         hold(xp, function, function.definition, x, kernel=kernel)
-    back = more_activations.silu_backward
-    hold(xp, back, back.definition, dy, x, kernel="silu_backward")
+    for name in ("silu_backward", "gelu_backward"):
+        back = getattr(more_activations, name)
+        hold(xp, back, back.definition, dy, x, kernel=name)
     for bends in ((0.0, 6.0, 0.0), (0.2, math.inf, 0.0), (0.1, 2.5, -1.0)):
         for function, arguments in ((more_activations.bent_relu, (x,)), (more_activations.bent_relu_backward, (dy, x))):
             hold(xp, function, function.definition, *arguments, *bends, kernel=function.__name__)
     for big in (100.0, 1e4):  # where an exponential would overflow
-        y = on_host(more_activations.silu(moved(np.array([-big, big], dtype), xp)))
-        np.testing.assert_array_equal(y, [0, big])
+        for function in (more_activations.silu, more_activations.gelu):
+            y = on_host(function(moved(np.array([-big, big], dtype), xp)))
+            np.testing.assert_array_equal(y, [0, big])

@@ -26,7 +26,7 @@ template <int V> __device__ void bias_relu_backward_of(unsigned size, const real
                                                        real* sums, int rows, int length, int K) {
   unsigned at = element();
   if (at >= size) return;
-  unsigned k = at % K, stripe = at / K, first = stripe * length, last = min(first + length, (unsigned)rows);
+  auto [k, stripe, first, last] = stripe_of(at, rows, length, K);
   Pack<V> sum = {};
 #pragma unroll 8
   for (unsigned row = first; row < last; ++row) {
@@ -58,15 +58,14 @@ template <int V> __device__ void mask_and_lay_out_of(unsigned size, const real* 
                                                      int lead) {
   unsigned at = element();
   if (at >= size) return;
-  unsigned k = at % K, stripe = at / K, first = stripe * length, last = min(first + length, (unsigned)pixels);
+  auto [k, stripe, first, last] = stripe_of(at, pixels, length, K);
   Pack<V> sum = {};
   for (unsigned place = first; place < last; ++place) {
-    unsigned pixel = place - lead, w = pixel % S, h = pixel / S % T, n = pixel / S / T;
     Pack<V> g = {};
-    if (place >= (unsigned)lead && n < (unsigned)N && h < (unsigned)H && w < (unsigned)W) {
-      size_t from = (((size_t)n * H + h) * W + w) * K + k;
-      g = ((const Pack<V>*)dy)[from];
-      Pack<V> value = ((const Pack<V>*)y)[from];
+    size_t pixel;
+    if (is_laid_out(place, N, H, W, T, S, lead, pixel)) {
+      g = ((const Pack<V>*)dy)[pixel * K + k];
+      Pack<V> value = ((const Pack<V>*)y)[pixel * K + k];
       for (int e = 0; e < V; ++e) {
         g.v[e] = value.v[e] > 0 ? g.v[e] : real(0);
         sum.v[e] += g.v[e];
@@ -94,7 +93,7 @@ extern "C" __global__ void mask_and_lay_out4(unsigned size, const real* dy, cons
 template <int V> __device__ void sum_rows_of(unsigned size, const real* x, real* sums, int rows, int length, int K) {
   unsigned at = element();
   if (at >= size) return;
-  unsigned k = at % K, stripe = at / K, first = stripe * length, last = min(first + length, (unsigned)rows);
+  auto [k, stripe, first, last] = stripe_of(at, rows, length, K);
   Pack<V> sum = {};
 #pragma unroll 16
   for (unsigned row = first; row < last; ++row) {
