@@ -13,7 +13,7 @@ from minitorch_cnn.arrays import moved, on_host
 from minitorch_cnn.engine import more_activations
 from minitorch_cnn.engine.convolution import depthwise
 from minitorch_cnn.engine.convolution.geometry import output_size, window_reach
-from minitorch_cnn.engine.layers import batch_norm, merge
+from minitorch_cnn.engine.layers import average_pool2d, batch_norm, merge
 from minitorch_cnn.twins.cuda.layers import batch_norm as batch_norm_cuda
 from minitorch_cnn.twins.cuda.layers import merge as merge_cuda
 
@@ -94,6 +94,19 @@ def test_depthwise(xp, case, dtype):
     hold(xp, back, back.definition, dy, kernel, shape, *geometry, kernel="depthwise_input")
     back = depthwise.backward_kernel
     hold(xp, back, back.definition, x, dy, kernel.shape, *geometry, kernel="depthwise_kernel")
+
+
+@DTYPES
+@pytest.mark.parametrize("shape", [(1, 1, 1, 5), (3, 7, 5, 12), (1, 41, 40, 4), (2, 30, 9, 7)])
+def test_means_of_images(xp, shape, dtype):
+    """Of one pixel, of few, and of so many that they are added up in stages."""
+    N, H, W, C = shape
+    x, dy = normal(shape, 0, dtype), normal((N, C), 1, dtype)
+    forward, back = average_pool2d.image_mean, average_pool2d.image_mean_backward
+    hold(xp, forward, forward.definition, x, kernel="mean_rows")
+    stages = [name for name in device.launches if name.startswith("mean_rows")]
+    assert not on_standin(xp) or (len(stages) > 1) == (H * W > 8)
+    hold(xp, back, back.definition, dy, (H, W), kernel="share")
 
 
 @DTYPES
