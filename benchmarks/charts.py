@@ -1,7 +1,8 @@
 """Charts of the results, in the colours of the package's reports: dots on rows, and lines.
 
 In a report the page sets the colours. A chart in a file of its own has no page, so `save` writes the colours into the
-file and draws a background.
+file, with a rule for readers whose system is dark, and draws a background. The documentation takes that rule out: there
+the theme that the reader has chosen sets the colours.
 """
 
 import math
@@ -9,7 +10,7 @@ import re
 
 from minitorch_cnn.report.axes import value_ticks
 from minitorch_cnn.report.svg import element, group, label, path, picture
-from minitorch_cnn.report.theme import colour
+from minitorch_cnn.report.theme import COLOURS, colour
 
 INKS = ("accent", "wrong", "right", "pool", "dense", "plain", "ink")
 WIDTH, MARGIN, ROW = 760, 16, 22
@@ -135,9 +136,16 @@ def legend(hues, y):
         x += 34 + LEGEND_LETTER * len(name)
 
 
+def dark_rules():
+    """The CSS that turns the colours of a chart in a file of its own into those of the dark theme."""
+    pairs = dict(COLOURS.values())
+    rules = (f'[{what}="{light}"]{{{what}:{dark}}}' for light, dark in pairs.items() for what in ("fill", "stroke"))
+    return f"<style>@media(prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
+
+
 def save(drawing, path_to):
-    """Write a drawing to a file that can be shown without a page around it."""
+    """Write a drawing to a file that can be shown without a page around it, on light and on dark screens."""
     paper = element("rect", width="100%", height="100%", fill=colour("paper"))
-    text = drawing.replace(">", f">{paper}", 1)
+    text = drawing.replace(">", f">{dark_rules()}{paper}", 1)
     path_to.parent.mkdir(parents=True, exist_ok=True)
     path_to.write_text(re.sub(r"var\(--[\w-]+, ([^()]*)\)", r"\1", text) + "\n")

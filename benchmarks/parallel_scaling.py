@@ -160,7 +160,7 @@ def model_table(rows, ranks):
 
 def draw(rows):
     """The chart: a panel for each network, efficiency over the number of ranks."""
-    panels = []
+    panels, rows = [], sorted(rows, key=lambda row: row["interconnect"] == "this machine")  # the measured ones last
     for network in dict.fromkeys(row["network"] for row in rows):
         curves = {}
         for row in rows:
@@ -199,7 +199,7 @@ def main():
         options.results / "parallel_scaling.csv",
         [{column: row.get(column, "") for column in columns} for row in here + beyond],
     )
-    charts.save(draw(beyond + here), options.results / "parallel_scaling.svg")
+    charts.save(draw(here + beyond), options.results / "parallel_scaling.svg")
     if options.docs:
         write_in_page(DOCS, "measured", f"{said}.\n\n{markdown_table(*comparison_table(here))}")
         write_in_page(DOCS, "modelled", markdown_table(*model_table(beyond, (2, 8, 64, 256))))

@@ -142,6 +142,18 @@ def measure(name, sizes, rounds):
     ]
 
 
+def draw(rows):
+    """The chart: a row for each size of the slices, with a dot at the gain or loss of the whole batch."""
+    entries = []
+    for name in dict.fromkeys(row["work"] for row in rows):
+        entries.append((WORKS[name].title, []))
+        for row in (row for row in rows if row["work"] == name):
+            ratio = row["whole_over_slices"]
+            entries.append((f"slices of {row['slice_mb']:g} MB", [{"whole / slices": (ratio, f"{ratio:.2f}")}]))
+    title = "A few images at a time: how many times longer a step takes with the whole batch"
+    return charts.dots(title, entries, at_one="as fast")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--works", nargs="+", choices=list(WORKS), default=["cifar10", "cats-vs-dogs"])
@@ -153,14 +165,7 @@ def main():
     table = [(row["work"], row["slice_mb"], figures(row["ms"]), f"{row['whole_over_slices']:.2f}") for row in rows]
     print_table(("work", "MB per slice", "ms per step", "whole / slices"), table)
     write_rows(options.results / "tried.csv", rows)
-    entries = []
-    for name in options.works:
-        entries.append((WORKS[name].title, []))
-        for row in (row for row in rows if row["work"] == name):
-            ratio = row["whole_over_slices"]
-            entries.append((f"slices of {row['slice_mb']:g} MB", [{"whole / slices": (ratio, f"{ratio:.2f}")}]))
-    title = "A few images at a time: how many times longer a step takes with the whole batch"
-    charts.save(charts.dots(title, entries, at_one="as fast"), options.results / "tried.svg")
+    charts.save(draw(rows), options.results / "tried.svg")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,27 @@ const Figures = (() => {
   }
   const exact = value => Number.isFinite(value) ? value.toFixed(6).replace("-", "−") : short(value);
 
+  // Calls `act(event, start)` where a mouse presses and drags, and where a finger taps or drags to the side; `start` is the
+  // event that began it, at the first call alone. A finger that moves up or down scrolls the page and changes nothing,
+  // unless it began on a `.handle`.
+  function pressed(svg, act) {
+    let start = null, free = false; // free: any movement counts
+    const tell = event => { act(event, start); start = null; free = true; };
+    svg.style.touchAction = "pan-y";
+    svg.addEventListener("pointerdown", event => {
+      start = event;
+      free = event.pointerType !== "touch" || event.target.classList.contains("handle");
+      try { svg.setPointerCapture(event.pointerId); } catch { /* a pointer that is already gone */ }
+      if (event.pointerType !== "touch") tell(event);
+    });
+    svg.addEventListener("pointermove", event => {
+      const aside = start && Math.abs(event.clientX - start.clientX) > Math.abs(event.clientY - start.clientY);
+      if (event.buttons && (free || aside)) tell(event);
+    });
+    svg.addEventListener("touchmove", event => free && event.cancelable && event.preventDefault(), {passive: false});
+    svg.addEventListener("click", event => start && tell(event)); // a finger's tap
+  }
+
   // A matrix of cells that can be pointed at, tapped, and walked through with the arrow keys.
   //
   // rows, columns, cell (pixels, and `across` where a cell is wider than high), title; numbers: whether each cell shows its number; shade: "ink" (0 to 1),
@@ -44,8 +65,9 @@ const Figures = (() => {
       this.words = [];
       this.svg = make("svg", {viewBox: `${-2 - gutter} -2 ${columns * across + 4 + gutter} ${rows * cell + 4}`, role: "img", tabindex: 0,
         style: `width:100%;max-width:${columns * across + 4 + gutter}px;height:auto`,
-        onpointerdown: event => this.point(event), onkeydown: event => this.key(event),
-        onpointermove: event => (event.buttons || this.hover && event.pointerType === "mouse") && this.point(event)});
+        onkeydown: event => this.key(event),
+        onpointermove: event => this.hover && !event.buttons && event.pointerType === "mouse" && this.point(event)});
+      pressed(this.svg, event => this.point(event));
       for (let index = 0; index < rows * columns; index++) {
         const x = index % columns * across, y = Math.floor(index / columns) * cell;
         const box = make("rect", {x, y, width: across, height: cell, class: "cell"});
@@ -180,5 +202,5 @@ const Figures = (() => {
   }
 
   document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".figure").forEach(start));
-  return {kinds, make, short, exact, Grid, slider, choice, button, words, code, start};
+  return {kinds, make, short, exact, Grid, pressed, slider, choice, button, words, code, start};
 })();

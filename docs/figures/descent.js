@@ -8,7 +8,7 @@ Figures.plot = ({width = 320, height = 240, x, y, label, log = false, drag, keys
   const [low, high] = y.map(level), left = 44, bottom = 26, top = 10, right = 10;
   const px = value => left + (value - x[0]) / (x[1] - x[0]) * (width - left - right);
   const py = value => top + (high - level(value)) / (high - low) * (height - top - bottom);
-  const drawn = make("g");
+  const drawn = make("g"), handle = make("circle", {r: 22, class: "handle"});
   const svg = make("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, class: "plot",
     style: `width:100%;max-width:${width}px;height:auto`}, make("rect", {x: left, y: top, width: width - left - right,
     height: height - top - bottom, class: "rule"}), drawn);
@@ -21,19 +21,13 @@ Figures.plot = ({width = 320, height = 240, x, y, label, log = false, drag, keys
   }
   if (drag) {
     svg.setAttribute("tabindex", 0);
-    svg.style.touchAction = "none";
     svg.style.cursor = "grab";
-    const move = event => {
+    Figures.pressed(svg, event => {
       const box = svg.getBoundingClientRect(), scale = width / box.width;
       const share = ((event.clientX - box.left) * scale - left) / (width - left - right);
       const down = ((event.clientY - box.top) * scale - top) / (height - top - bottom);
       drag(Math.min(Math.max(share, 0), 1) * (x[1] - x[0]) + x[0], y[1] - Math.min(Math.max(down, 0), 1) * (y[1] - y[0]));
-    };
-    svg.addEventListener("pointerdown", event => {
-      try { svg.setPointerCapture(event.pointerId); } catch { /* a pointer that is already gone */ }
-      move(event);
     });
-    svg.addEventListener("pointermove", event => event.buttons && move(event));
     svg.addEventListener("keydown", event => {
       const by = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key];
       if (by) { event.preventDefault(); keys(...by); }
@@ -53,6 +47,11 @@ Figures.plot = ({width = 320, height = 240, x, y, label, log = false, drag, keys
       }
       const d = kept.map(([a, b]) => `${px(a).toFixed(1)} ${Math.min(Math.max(py(b), top), height - bottom).toFixed(1)}`).join("L");
       drawn.append(make("path", {d: "M" + d, fill: "none", "stroke-width": 2, ...attributes}));
+    },
+    hold([a, b]) { // where a finger may drag in any direction; it stays while what is drawn is drawn again
+      handle.setAttribute("cx", px(a));
+      handle.setAttribute("cy", py(b));
+      handle.parentNode || svg.append(handle);
     },
     dot([a, b], attributes) { drawn.append(make("circle", {cx: px(a), cy: py(b), r: 4, ...attributes})); },
     path(d, attributes) { drawn.append(make("path", {d, fill: "none", ...attributes})); }};
@@ -128,6 +127,7 @@ Figures.kinds.descent = (place, data) => {
     path.slice(1).every(w => surface.inside(w) && (surface.dot(w, {r: 2.5, fill: "var(--accent)"}), true));
     surface.dot([0, 0], {r: 4, fill: "none", stroke: "var(--right)", "stroke-width": 2});
     surface.dot(state.start, {r: 8, fill: "var(--wrong)"});
+    surface.hold(state.start);
     curve.clear();
     curve.line(losses.map((value, step) => [step, Math.min(Math.max(value, 1e-6), 1e6)]), {stroke: "var(--accent)"});
     // With momentum a direction of curvature a is stable below 2 (1 + momentum) / a.

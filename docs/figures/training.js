@@ -2,22 +2,20 @@
 "use strict";
 
 Figures.kinds.batch_norm = (place, data) => {
-  const {make, Grid, button, choice, compute, exact, short, code, words} = Figures;
+  const {make, Grid, pressed, button, choice, compute, exact, short, code, words} = Figures;
   const state = {x: [...data.x], dy: [...data.dy], chosen: 0}, {gamma, beta, epsilon} = data, count = state.x.length;
   const width = 420, px = value => 20 + (value + 6) / 18 * (width - 40), said = words();
-  const dots = make("svg", {viewBox: `0 0 ${width} 96`, role: "img", tabindex: 0, style: `width:100%;max-width:${width}px;height:auto;touch-action:none;cursor:grab`});
+  const dots = make("svg", {viewBox: `0 0 ${width} 96`, role: "img", tabindex: 0, style: `width:100%;max-width:${width}px;height:auto;cursor:grab`});
   const put = value => { state.x[state.chosen] = Math.min(12, Math.max(-6, value)); draw(); };
   const at = event => {
     const box = dots.getBoundingClientRect();
     return ((event.clientX - box.left) * width / box.width - 20) / (width - 40) * 18 - 6;
   };
-  dots.addEventListener("pointerdown", event => {
-    try { dots.setPointerCapture(event.pointerId); } catch { /* a pointer that is already gone */ }
-    const near = state.x.map(one => Math.abs(one - at(event)));
-    state.chosen = near.indexOf(Math.min(...near));
+  pressed(dots, (event, start) => {
+    const far = start && state.x.map(one => Math.abs(one - at(start)));
+    if (start) state.chosen = far.indexOf(Math.min(...far));
     put(at(event));
   });
-  dots.addEventListener("pointermove", event => event.buttons && put(at(event)));
   dots.addEventListener("keydown", event => {
     const by = {ArrowLeft: -0.25, ArrowRight: 0.25}[event.key], next = {ArrowUp: 1, ArrowDown: count - 1}[event.key];
     if (by) put(state.x[state.chosen] + by);

@@ -2,7 +2,7 @@
 
     on_files          pages for the files of the repository that are linked, notebooks, the colours of the drawings
     on_page_markdown  `python source` and `python exec` blocks, links that leave docs/
-    on_page_content   formulas as MathML, drawings in their places
+    on_page_content   formulas as MathML, drawings and charts in their places
     on_post_build     every link and anchor of the built pages
 
 A name that is not in the source, a cell that raises an exception, a formula that cannot be read, and a link that leads
@@ -15,6 +15,7 @@ from pathlib import Path
 import cells
 import figures
 import formulas
+import inline_charts
 import notebook_pages
 import reference_pages
 import source_code
@@ -67,6 +68,7 @@ def on_page_content(html, page, config, files):
     try:
         made = drawings.get(page.file.src_uri, [])
         html = cells.place_drawings(formulas.to_mathml(html), made)
+        html = inline_charts.insert(html, page.file.src_uri, repository)
         return html + figures.scripts(made, posixpath.relpath("figures", posixpath.dirname(page.file.src_uri) or "."))
     except ValueError as error:
         raise PluginError(f"{page.file.src_uri}: {error}") from error

@@ -10,11 +10,16 @@ from site_browser import BROWSER
 
 # What a reader's hand does: a tap on a cell of a grid, and keys.
 HAND = """
+const touch = (svg, x, y, pointerType = "touch") => {
+  const place = {clientX: x, clientY: y, pointerId: 1, pointerType, bubbles: true};
+  svg.dispatchEvent(new PointerEvent("pointerdown", place));
+  svg.dispatchEvent(new PointerEvent("click", place));
+};
 const tap = (grid, index, kind = "touch") => {
   const box = grid.svg.getBoundingClientRect(), scale = box.width / (grid.columns * grid.across + 4 + grid.gutter);
   const x = box.left + (2 + grid.gutter + (index % grid.columns + 0.5) * grid.across) * scale;
   const y = box.top + (2 + (Math.floor(index / grid.columns) + 0.5) * grid.cell) * scale;
-  grid.svg.dispatchEvent(new PointerEvent("pointerdown", {clientX: x, clientY: y, pointerType: kind, bubbles: true}));
+  touch(grid.svg, x, y, kind);
 };
 const key = (node, name) =>
   node.dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true, cancelable: true}));

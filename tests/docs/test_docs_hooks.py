@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cells
 import fences
+import inline_charts
 import pytest
 import source_code
 from link_check import broken_links
@@ -171,3 +172,13 @@ def test_a_broken_link_is_found(tmp_path, html, problem):
     (tmp_path / "page.html").write_text(f'<p id="top"><a href="other.html#here"><a href="https://example.org">{html}')
     (broken,) = broken_links(tmp_path)
     assert broken.startswith("page.html: ") and problem in broken
+
+
+def test_a_chart_stands_in_the_page_with_the_colours_of_the_theme():
+    file = "benchmarks/results/scaling.svg"
+    html = f'<p>before</p>\n<p><img alt="words" src="../source/{file}" /></p><img alt="x" src="a.png">'
+    page = inline_charts.insert(html, "tour/x.md", Repository(ROOT))
+    assert page.startswith('<p>before</p>\n<div class="drawing"><svg ') and page.endswith('<img alt="x" src="a.png">')
+    assert "<style>" not in page and 'fill="#' not in page and 'stroke="#' not in page
+    assert page.count("</text>") == (ROOT / file).read_text().count("</text>") and "min-width:570px" in page
+    assert 'fill="var(--ink, #16202c)"' in page and 'fill="var(--paper, #ffffff)"' in page

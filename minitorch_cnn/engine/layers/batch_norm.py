@@ -146,10 +146,5 @@ class BatchNorm(Layer):
         return [self.mean_of_shares(each / count, x) for each in sums]
 
     def config(self) -> dict:
-        return {
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            **super().config(),
-        }
+        names = ("momentum", "epsilon", "center", "scale")
+        return {**{name: getattr(self, name) for name in names}, **super().config()}

@@ -4,9 +4,9 @@ As in `reductions.channel_sum` a thread adds up a stripe of rows, so a few large
 """
 
 from minitorch_cnn.arrays import Array, namespace
-from minitorch_cnn.twins.arguments import check_image_mean, check_pool
 from minitorch_cnn.twins.cuda.kernels import contiguous, launch, together
 from minitorch_cnn.twins.cuda.reductions import stripe_length
+from minitorch_cnn.twins.window_arguments import check_image_mean, check_pool
 
 
 def image_mean(x: Array) -> Array:
