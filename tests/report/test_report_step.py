@@ -169,7 +169,7 @@ def test_a_network_that_ends_in_a_feature_map():
         (["digits", "--label", "ten"], "--label: expected a class from 0 to 9"),
         (["digits", "--label", "10"], "--label: expected a class from 0 to 9"),
         (["cifar10", "--weights", "nowhere.h5"], "nowhere.h5"),
-        (["{folder}"], "there is no checkpoint here"),
+        (["{folder}"], "expected the folder of a finished run, found no model.npz in it"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):
