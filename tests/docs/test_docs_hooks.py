@@ -1,5 +1,6 @@
 """What the build refuses: a name that is gone, a cell that raises, a formula that cannot be read, a broken link."""
 
+import textwrap
 from pathlib import Path
 
 import cells
@@ -56,6 +57,39 @@ def test_quoted_lines_are_those_of_the_file():
     assert page.startswith("before") and page.endswith("after\n")
 
 
+LONG = '''class C:
+    @decorated
+    def f(
+        self,
+    ):
+        """Words."""
+        check()
+        a = 1
+        for b in (
+            2,
+        ):
+            a += b
+        return a
+
+    def g(self):
+        """Words."""
+        return 1
+'''
+
+
+@pytest.mark.parametrize(
+    "name, words, shown",
+    [
+        ("C.g", "return", "def g(self):|    return 1"),
+        ("C.f", "a = 1 ... for", "@decorated|def f(|    self,|):|    ...|    a = 1|    for b in (|        2,|    ):"
+         "|        a += b|    ..."),
+        ("C.f", "check() ... a = 1", "@decorated|def f(|    self,|):|    check()|    a = 1|    ..."),
+    ],
+)  # fmt: skip
+def test_some_lines_of_a_function(name, words, shown):
+    assert textwrap.dedent("\n".join(source_code.lines(LONG, name, words))) == shown.replace("|", "\n")
+
+
 @pytest.mark.parametrize(
     "line, message",
     [
@@ -63,6 +97,8 @@ def test_quoted_lines_are_those_of_the_file():
         ("minitorch_cnn/engine/layers/gone.py Dense", "there is no minitorch_cnn/engine/layers/gone.py"),
         ("minitorch_cnn/engine/layers/dense.py", "expected a name"),
         ("", "names nothing"),
+        ("minitorch_cnn/engine/layers/dense.py Dense.scores: y = gone", "Dense.scores: expected one line .*, found 0"),
+        ("minitorch_cnn/engine/layers/dense.py Dense.scores: self.check ... scores", "begins with 'scores', found 2"),
     ],
 )
 def test_quoting_what_is_not_there_is_an_error(line, message):
@@ -131,6 +167,15 @@ def test_formulas():
     assert '<div class="formula"><math' in html and "<mfrac>" in html and "arithmatex" not in html
     with pytest.raises(ValueError, match=r"\\nonsense is not understood"):
         formulas.to_mathml(r'<span class="arithmatex">\(\nonsense x\)</span>')
+
+
+def test_formulas_side_by_side_may_stand_below_each_other():
+    pytest.importorskip("latex2mathml", reason='no formulas without pip install -e ".[docs]"')
+    import formulas
+
+    html = formulas.to_mathml(r'<div class="arithmatex">\[a = b, \qquad c = \sqrt{d} \quad e\]</div>')
+    assert html.count("<math ") == 3 and html.count('class="formula"') == 1 and "<msqrt>" in html
+    assert formulas.to_mathml(r'<span class="arithmatex">\(a \quad b\)</span>').count("<math ") == 1
 
 
 def test_a_block_holds_any_text():
