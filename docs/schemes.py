@@ -31,7 +31,7 @@ def training_loop():
     x, t = next(datasets.Batches(images, labels, size, seed=0).epoch(0))
     value = model.loss_and_gradients(x, t, loss, training=True)
     gradients = sum(gradient.size for layer in model.layers for gradient in layer.gradients.values())
-    optimizer = optimizers.SGD(0.01)
+    optimizer = optimizers.SGD(0.05)
     optimizer.step(model)
     after_step = model.loss_and_gradients(x, t, loss, training=True)
     boxes = [
@@ -47,7 +47,7 @@ def training_loop():
               arrow((320, 178), (304, 178)), arrow((164, 178), (78, 178), (78, 108))]  # fmt: skip
     said = [
         f"The same images now give a loss of {after_step:.2f}.",
-        f"{steps} steps, and every digit was seen: an epoch.",
+        f"{steps} steps, and every digit was seen: one epoch.",
     ]
     parts += [label(words, 8, 250 + 18 * row, size=13, colour=colour("ink")) for row, words in enumerate(said)]
     parts.append(label("the next batch", 14, 196, size=12, colour=colour("muted")))
@@ -122,7 +122,7 @@ def vgg16_blocks():
 
 
 def depthwise():
-    """How the channels of a layer are connected: all with all, or each with itself and then, per pixel, all with all."""
+    """How the channels of two layers are connected: all with all, or each with its own and then all with all."""
     C, width = 4, 144  # drawn, and a layer of MobileNetV2
     full = counted(layers.Conv2D(width, 3, use_bias=False), width)
     each = counted(layers.DepthwiseConv2D(3, use_bias=False), width)

@@ -6,9 +6,7 @@ import re
 from latex2mathml.converter import convert
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
-PAUSE = re.compile(
-    r"\\q?quad(?![A-Za-z])"
-)  # between formulas that stand below each other where it is narrow
+PAUSE = re.compile(r"\\q?quad(?![A-Za-z])")  # between formulas that stand below each other where it is narrow
 
 
 def to_mathml(page):

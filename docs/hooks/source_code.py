@@ -8,7 +8,8 @@
 
 A line names a file and the functions, classes, methods or variables to show. After a colon it says how the first and
 the last line to show of a function begin; without `...` it is a single statement. Code that is left out is shown as
-`...`, and a docstring that is left out is not shown. Nothing is pasted, so nothing can become outdated; a name or a line that does not exist ends the build.
+`...`, except a docstring. Nothing is pasted, so nothing can become outdated; a name or a line that does not exist ends
+the build.
 """
 
 import ast
