@@ -43,6 +43,26 @@ def test_the_tour_has_its_stops_and_they_follow_each_other(site):
         assert any(target == following.name for _, _, target in Links(here.read_text()).links)
 
 
+def test_the_examples_that_need_no_data_show_what_they_printed(site):
+    for stem in (
+        "01_backpropagation_through_one_convolution",
+        "02_digits",
+        "04_transfer_on_digits",
+        "07_cnn_explainer",
+    ):
+        html = (site / "notebooks" / f"{stem}.html").read_text()
+        assert "It was run for this page" in html and "%pip install --quiet" not in html, stem
+
+
+def test_every_stop_has_a_picture_before_its_first_heading_and_code(site):
+    for stop in sorted((site / "tour").glob("[0-9]*.html")):
+        html = stop.read_text()
+        article = html[html.index("<article") : html.index("</article")]
+        first = article.index('class="drawing"')
+        assert "<svg" in article[first : first + 20_000], stop.name
+        assert 'class="highlight"' not in article[:first] and article[:first].count("<h2") <= 1, stop.name
+
+
 def test_every_stop_shows_lines_of_the_code_and_ends_in_something_to_try(site):
     for stop in sorted((site / "tour").glob("[0-9]*.html")):
         html = stop.read_text()
