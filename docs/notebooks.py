@@ -96,7 +96,8 @@ def execute(script, words=()):
     given = nbformat.v4.new_code_cell(f"import sys\n\nsys.argv = {[script.name, *words]!r}")
     made.cells.insert(0, given)
     with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(made, timeout=None, resources={"metadata": {"path": folder}}).execute()
+        quiet, place = ["--log-level=ERROR"], {"metadata": {"path": folder}}
+        NotebookClient(made, timeout=None, resources=place, extra_arguments=quiet).execute()
     made.cells.remove(given)
     for cell in made.cells:
         if cell.cell_type == "code":
