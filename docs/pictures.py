@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import figures
 import numpy as np
 import schemes
 from minitorch_cnn.metrics import class_probabilities
@@ -59,7 +60,9 @@ def save(name, pixels):
 
 
 def of_nothing():
-    for name, drawing in schemes.all_of_them().items():
+    """The schemes, and still pictures of figures for who reads the pages as plain Markdown."""
+    stills = {"figure_microscope": figures.still("microscope", "digit"), "figure_planted": figures.still("planted")}
+    for name, drawing in {**schemes.all_of_them(), **stills}.items():
         charts.save(drawing, PICTURES / f"{name}.svg")
 
 

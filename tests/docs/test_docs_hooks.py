@@ -124,6 +124,16 @@ def test_a_page_may_write_itself():
     assert cells.run_all(text, "x.md")[0].strip() == "## Title"
 
 
+def test_what_is_hidden_from_readers_of_the_markdown_is_shown_on_the_site():
+    cell = "before\n\n<!-- python exec markdown\nprint('## ' + 'Title')\n-->\n\nafter <!-- a comment -->\n"
+    assert [line for line in cells.run_all(cell, "x.md")[0].splitlines() if line] == [
+        "before", "## Title", "after <!-- a comment -->"
+    ]  # fmt: skip
+    figure = "<!-- figure\nsoftmax\n-->\n![a still picture](pictures/softmax.svg)\n\n![another](x.svg)\n"
+    page, drawings = cells.run_all(figure, "x.md")
+    assert len(drawings) == 1 and "still picture" not in page and "![another](x.svg)" in page
+
+
 def test_drawings_find_their_places():
     source = "from minitorch_cnn.report import Drawing as D\nD('<svg>1</svg>')"
     pair = "D('<svg>2</svg>'), D('<svg>3</svg>')"
