@@ -6,10 +6,11 @@
 
     minitorch_cnn/network/surgery.py Surgery.cut: last, nodes ... return
 
-A line names a file and the functions, classes, methods or variables to show. After a colon it says how the first and
-the last line to show of a function begin; without `...` it is a single statement. Code that is left out is shown as
-`...`, except a docstring. Nothing is pasted, so nothing can become outdated; a name or a line that does not exist ends
-the build.
+A line names a file and the functions, classes, methods or variables to show. After a colon it says which parts of a
+function, separated by `|`: `A ... B` are the lines from the one that begins with A to the statement that begins with B;
+`A` alone is one statement, and with a colon at its end, as in `for x in y:`, the head of a loop. Code that is left out
+is shown as `...`, except a docstring. Nothing is pasted, so nothing can become outdated; a name or a line that does not
+exist ends the build.
 """
 
 import ast
@@ -46,20 +47,30 @@ def _quote(entry, line, where, repository):
 
 
 def lines(text, name, words="", path="the source"):
-    """The lines of the object called `name`; with `words`, the head of a function and the lines that they choose."""
+    """The lines of the object called `name`; with `words`, the head of a function and the parts that they choose."""
     found, rows = find(text, name, path), text.splitlines()
     first, last = span(text, name, path)
     if not words:
         return rows[first - 1 : last]
-    docstring, body = ast.get_docstring(found) is not None, found.body
-    begins, _, ends = (part.strip() for part in words.partition(" ... "))
-    top = _place(rows, begins, body[0].lineno, last, name, path)
-    bottom = _place(rows, ends, top, last, name, path) if ends else top
-    bottom = max(node.end_lineno for node in ast.walk(found) if isinstance(node, ast.stmt) and node.lineno == bottom)
-    indent = rows[top - 1][: len(rows[top - 1]) - len(rows[top - 1].lstrip())]
-    head = rows[first - 1 : body[0].lineno - 1]
-    before = [f"{indent}..."] if top > body[docstring].lineno else []
-    return [*head, *before, *rows[top - 1 : bottom], *([f"{indent}..."] if bottom < last else [])]
+    body = found.body[0].lineno
+    shown = rows[first - 1 : body - 1]
+    done = found.body[ast.get_docstring(found) is not None].lineno - 1  # the last line that is shown, or a docstring
+    for part in words.split(" | "):
+        begins, _, ends = (each.strip() for each in part.partition(" ... "))
+        top = _place(rows, begins, max(body, done), last, name, path)
+        bottom = _place(rows, ends, top, last, name, path) if ends else top
+        if not part.endswith(":"):
+            statements = (node for node in ast.walk(found) if isinstance(node, ast.stmt) and node.lineno == bottom)
+            bottom = max((node.end_lineno for node in statements), default=bottom)
+        shown += [*_left_out(rows[done : top - 1], rows[top - 1]), *rows[top - 1 : bottom]]
+        done = bottom
+    return [*shown, *_left_out(rows[done:last], rows[last - 1])]
+
+
+def _left_out(gap, beside):
+    """`...` with the indent of the line `beside`, if the lines of `gap` are more than empty ones and comments."""
+    indent = beside[: len(beside) - len(beside.lstrip())]
+    return [f"{indent}..."] if any(row.strip() and not row.lstrip().startswith("#") for row in gap) else []
 
 
 def _place(rows, begins, first, last, name, path):

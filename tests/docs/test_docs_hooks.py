@@ -74,6 +74,14 @@ LONG = '''class C:
     def g(self):
         """Words."""
         return 1
+
+    def h(c):
+        # Why.
+        for b in c:
+            x()
+            y()
+
+        return b
 '''
 
 
@@ -84,6 +92,9 @@ LONG = '''class C:
         ("C.f", "a = 1 ... for", "@decorated|def f(|    self,|):|    ...|    a = 1|    for b in (|        2,|    ):"
          "|        a += b|    ..."),
         ("C.f", "check() ... a = 1", "@decorated|def f(|    self,|):|    check()|    a = 1|    ..."),
+        ("C.h", "for b in c: | y() | return", "def h(c):|    # Why.|    for b in c:|        ...|        y()|    return b"),
+        ("C.h", "for b | return", "def h(c):|    # Why.|    for b in c:|        x()|        y()|    return b"),
+        ("C.h", "x()", "def h(c):|    # Why.|        ...|        x()|    ..."),
     ],
 )  # fmt: skip
 def test_some_lines_of_a_function(name, words, shown):
