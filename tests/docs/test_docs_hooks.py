@@ -92,7 +92,7 @@ LONG = '''class C:
         ("C.f", "a = 1 ... for", "@decorated|def f(|    self,|):|    ...|    a = 1|    for b in (|        2,|    ):"
          "|        a += b|    ..."),
         ("C.f", "check() ... a = 1", "@decorated|def f(|    self,|):|    check()|    a = 1|    ..."),
-        ("C.h", "for b in c: | y() | return", "def h(c):|    # Why.|    for b in c:|        ...|        y()|    return b"),
+        ("C.h", "for b in c: | y() | re", "def h(c):|    # Why.|    for b in c:|        ...|        y()|    return b"),
         ("C.h", "for b | return", "def h(c):|    # Why.|    for b in c:|        x()|        y()|    return b"),
         ("C.h", "x()", "def h(c):|    # Why.|        ...|        x()|    ..."),
     ],
