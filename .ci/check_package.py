@@ -20,8 +20,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from pythons import interpreters
+
 ROOT = Path(__file__).resolve().parents[1]
-PYTHONS = [f"python3.{minor}" for minor in range(10, 14)]
 NOTOP = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"  # the file that the README's block names
 
 MAKE_DATA = f"""
@@ -66,20 +67,6 @@ def main():
             (arguments.keep / "train.txt").write_text(printed)
         newest = Environment(here / "source", at_hand[-1], source)
         newest.run("the ten lines, from the source distribution", "python", "-c", block(readme, "model.fit("))
-
-
-def interpreters():
-    """The supported Pythons at hand, oldest first: on the path, or installed by pyenv, whose names may lead nowhere."""
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    found = []
-    for name in PYTHONS:
-        paths = [shutil.which(name), *sorted(pyenv.glob(f"*/bin/{name}"))]
-        found += [path for path in paths if path and works(path)][:1]
-    return found or [sys.executable]
-
-
-def works(path):
-    return subprocess.run([path, "-c", "import venv, ensurepip"], capture_output=True).returncode == 0
 
 
 def build(folder):

@@ -12,7 +12,7 @@ from minitorch_cnn.report.axes import value_ticks
 from minitorch_cnn.report.svg import element, group, label, path, picture
 from minitorch_cnn.report.theme import COLOURS, colour
 
-INKS = ("accent", "wrong", "right", "pool", "dense", "plain")
+INKS = ("accent", "wrong", "right", "pool", "dense", "plain", "ink")
 WIDTH, MARGIN, ROW = 760, 16, 22
 LEGEND_LETTER = 8.2  # width of a letter of the legend, in pixels
 

@@ -3,7 +3,7 @@
 #
 # How does VGG16, which was trained on a thousand classes of ImageNet, learn to tell cats from dogs? Two thousand photos
 # are enough: load its weights, remove the top, add a new one, freeze the rest and train the new layers, then unfreeze
-# everything and train it gently.
+# the upper convolutions and train them gently.
 #
 #     python examples/06_transfer_learning.py WEIGHTS FOLDER
 #     python examples/06_transfer_learning.py WEIGHTS FOLDER --images 200 --top-epochs 10 --all-epochs 0    a quick look
@@ -28,7 +28,8 @@ from minitorch_cnn.gradients.grad_cam import grad_cam
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 from minitorch_cnn.report.transfer_training import LECTURE, explanations
 from minitorch_cnn.runs import RunFolder
-from minitorch_cnn.runs.fine_tune import MOMENTUM, FineTuneSettings
+from minitorch_cnn.runs.fine_tune import FineTuneSettings
+from minitorch_cnn.runs.phases import CHANGES
 
 recipe = FineTuneSettings(weights="", data=None)  # the numbers of `minitorch-cnn fine-tune`
 parser = argparse.ArgumentParser(description="Train VGG16 to tell cats from dogs.")
@@ -38,7 +39,7 @@ parser.add_argument("--images", type=int, metavar="N", help="train and test on N
 numbers = {
     "--size": (recipe.size, "resize photos to NxN"),
     "--top-epochs": (recipe.top_epochs, "epochs with the base frozen"),
-    "--all-epochs": (recipe.all_epochs, "epochs with everything trained"),
+    "--all-epochs": (recipe.all_epochs, "epochs with block 5 trained too"),
 }
 for name, (default, meaning) in numbers.items():
     parser.add_argument(name, type=int, metavar="N", default=default, help=f"{meaning} ({default})")
@@ -76,7 +77,8 @@ print(f"\n{data}")
 # ## Surgery, step by step
 #
 # * `cut` ends the network at `block5_pool` and removes the layers above, which know the thousand classes of ImageNet.
-# * `extend` adds a new top with random weights: 256 features, and the probability of a dog.
+# * `extend` adds a new top with random weights: 256 features, and the probability of a dog. Random weights are made for
+#   numbers of about one, and VGG16's features are tens to hundreds large, so they are scaled first.
 # * `freeze` lets the old layers keep their weights. The summary calls them *not visited*, because the backward pass
 #   stops above them.
 
@@ -87,7 +89,13 @@ assert base.output_shape == base.get_layer("block5_pool").output_shape
 assert base.fingerprints() == in_file  # the weights moved with their layers
 
 model = base.extend(
-    [layers.Flatten(), layers.Dense(256, activation="relu"), layers.Dropout(0.5), layers.Dense(1, activation="sigmoid")]
+    [
+        layers.Rescaling(0.02),
+        layers.Flatten(),
+        layers.Dense(256, activation="relu"),
+        layers.Dropout(0.5),
+        layers.Dense(1, activation="sigmoid"),
+    ]
 )
 model.freeze(through="block5_pool")
 model.summary(batch_size=recipe.batch_size)
@@ -107,26 +115,26 @@ del in_one_line
 # ## Features once, then the top
 #
 # The frozen base computes the same features for a photo in every epoch, so `fit` computes them once and trains the new
-# layers on the stored features. This is most of the work, and the epochs after it are short.
+# layers on the stored features. This is most of the work, and the epochs after it are short. A photo and its mirror
+# image have different features, so the top learns from both.
 
 # %%
 run_folder = RunFolder(Path("runs") / f"06_transfer_learning-{options.size}-pixels-{len(data.train_images)}-photos")
 
 
-def train(phase, rate, epochs, augment=None):
-    """One phase; returns its history. A checkpoint in the run folder lets it continue after an interruption."""
+def train(phase, photos, rate, epochs):
+    """One phase on copies of the photos; returns its history. A checkpoint lets it continue after an interruption."""
     checkpoint = run_folder.path / f"checkpoint-{phase}.npz"
     if checkpoint.exists():
         print(f"continuing from {checkpoint}")
     try:
         return model.fit(
-            data.train_images,
-            data.train_labels,
-            optimizer=optimizers.SGD(rate, momentum=MOMENTUM),
+            photos,
+            photos.labels(data.train_labels),
+            optimizer=optimizers.Adam(rate),
             epochs=epochs,
             batch_size=recipe.batch_size,
             validation=(data.test_images, data.test_labels),
-            augment=augment,
             callbacks=[Checkpoint(checkpoint, resume_command="the same command")],
             resume=checkpoint if checkpoint.exists() else None,
         )
@@ -136,7 +144,8 @@ def train(phase, rate, epochs, augment=None):
 
 
 assert features.worth_caching(model, augment=None)
-top_history = train("top", recipe.top_rate, options.top_epochs)
+both_sides = datasets.Copies(data.train_images, [None, datasets.Augmentation(flip=True)])
+top_history = train("top", both_sides, recipe.top_rate, options.top_epochs)
 frozen = top_history["val_accuracy"][-1]
 print(f"validation accuracy {frozen:.4f} with the base frozen")
 
@@ -150,27 +159,30 @@ assert untouched, f"expected the base of {weights}; is the checkpoint in {run_fo
 print(f"the fingerprints of all {len(kept)} base layers are those of the file")
 
 # %% [markdown]
-# ## Train everything gently
+# ## Train block 5 gently
 #
-# Now all layers learn, with a learning rate so small that VGG16 is adjusted and does not lose what it knows. Half of
-# the time the photos are mirrored, which was not possible while their features were stored.
+# Now the convolutions of block 5 learn too, with a learning rate so small that VGG16 is adjusted and does not lose what
+# it knows. Two thousand photos are few for them, so they learn from several copies of each photo, which are mirrored,
+# turned, zoomed and shifted at random. Blocks 1 to 4 stay frozen, so their features are again computed once.
 
 # %%
 filters_before = first_filters(model)
-model.unfreeze()
+models.unfreeze_base(model, recipe.unfreeze)
 phases = [
     report.Phase(
         "base frozen",
         top_history,
         states=dict.fromkeys(kept, "frozen"),
-        detail=f"SGD {recipe.top_rate:g}, features computed once",
+        detail=f"Adam {recipe.top_rate:g}, features computed once",
     )
 ]
 if options.all_epochs:
-    all_history = train("all", recipe.all_rate, options.all_epochs, datasets.Augmentation(flip=True))
-    phases.append(report.Phase("everything trained", all_history, detail=f"SGD {recipe.all_rate:g}, photos flipped"))
-    moved = np.linalg.norm(first_filters(model) - filters_before) / np.linalg.norm(filters_before)
-    print(f"the first kernel moved by {moved:.4%} of its size")
+    kernel = model.get_layer("block5_conv3").parameters["kernel"].copy()
+    changed = datasets.Copies(data.train_images, [datasets.Augmentation(flip=True, **CHANGES)] * recipe.copies)
+    all_history = train("all", changed, recipe.all_rate, options.all_epochs)
+    phases.append(report.Phase("block 5 trained too", all_history, detail=f"Adam {recipe.all_rate:g}, changed copies"))
+    moved = np.linalg.norm(model.get_layer("block5_conv3").parameters["kernel"] - kernel) / np.linalg.norm(kernel)
+    print(f"the last kernel of VGG16 moved by {moved:.4%} of its size")
 
 probabilities = class_probabilities(model.predict(data.test_images, batch_size=recipe.batch_size))  # (N, 2)
 predicted = probabilities.argmax(axis=1)
@@ -238,9 +250,9 @@ run = report.TransferRun(
         ("Cat or dog?", f"minitorch-cnn predict {run_folder.path} PHOTO"),
     ],
     input_shape=model.input_shape,
-    kept=rows[:-4],
+    kept=rows[:-5],
     tossed=tossed,
-    added=rows[-4:],
+    added=rows[-5:],
     phases=phases,
     class_names=list(data.class_names),
     confusion=confusion,

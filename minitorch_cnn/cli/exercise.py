@@ -27,7 +27,8 @@ def add_exercise(commands: argparse._SubParsersAction) -> None:
         help="start, all, train, export, or an exercise: dense, relu, ... or 1, 2, or your file",
     )
     exercise.add_argument("folder", nargs="?", metavar="DIR", help="the folder of your files (exercises, or this one)")
-    exercise.add_argument("--seconds", type=positive, metavar="S", help="seconds that your code may run (20)")
+    exercise.add_argument("--seconds", type=positive, metavar="S", help="seconds that your code may run (20); in a"
+                          " training, a call of one function")  # fmt: skip
     exercise.add_argument(
         "--hint", action="store_true", help="a hint about what is wrong; again for more: the third is the answer"
     )
@@ -38,9 +39,10 @@ def add_exercise(commands: argparse._SubParsersAction) -> None:
 def _exercise(options):
     from minitorch_cnn.exercises.progress import Course, default_folder
 
+    _take_paths_apart(options)
+    _refuse_what_does_not_apply(options)
     if options.name == "export":
         return _export(options)
-    _take_paths_apart(options)
     mine = Course(options.folder or default_folder())
     try:
         return _run(options, mine)
@@ -50,7 +52,6 @@ def _exercise(options):
 
 
 def _run(options, mine):
-    from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.exercises import course
 
     if options.name is None:
@@ -69,11 +70,9 @@ def _run(options, mine):
 
         mine.require()
         return train(mine, options.seconds, _check_one, _tell)
-    if options.name == "all" and not options.solution:
+    if options.name == "all":
         mine.require()
         return _check_all(mine, options.seconds)
-    if options.name == "all":
-        raise ArgumentError("exercise: --solution: expected the name of one exercise, got all")
     exercise = course.get(options.name)
     if options.solution:
         print(exercise.solution.read_text(encoding="utf-8"), end="")
@@ -164,6 +163,21 @@ def _take_paths_apart(options):
         options.name, options.folder = None, options.name
     elif (exercise := course.of_file(options.name)) is not None:
         options.name, options.folder = exercise.name, str(Path(options.name).parent)
+
+
+def _refuse_what_does_not_apply(options):
+    """ArgumentError for an option that would have no effect."""
+    from minitorch_cnn.errors import ArgumentError
+
+    name = options.name or "no name"
+    for option in ("hint", "solution"):
+        if getattr(options, option) and (options.name is None or options.name in COMMANDS):
+            raise ArgumentError(f"exercise: --{option}: expected the name of one exercise, got {name}")
+    if options.seconds is not None and options.name in (None, "start", "export"):
+        raise ArgumentError(f"exercise: --seconds: expected an exercise, all or train, got {name}")
+    for option in ("hint", "seconds"):
+        if getattr(options, option) and options.solution:
+            raise ArgumentError(f"exercise: --{option}: expected it without --solution, got both")
 
 
 def _check_one(mine, exercise, seconds):

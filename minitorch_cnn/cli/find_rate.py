@@ -44,9 +44,11 @@ def _find_rate(options):
     from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.report.rate_chart import write_rates_page
     from minitorch_cnn.runs import find_rate
+    from minitorch_cnn.training.learning_rates import checked_search
 
     without_image_warnings()
     search = {name: getattr(options, name) for name in ("lowest", "highest", "steps")}
+    checked_search(*search.values(), owner="--")  # before anything is loaded
     shared = ("data", "size", "batch_size", "seed")
     if options.base is None:
         for name in ("weights", "preprocessing"):

@@ -1,5 +1,7 @@
 """`minitorch-cnn check-gradients`: backward passes compared with the definition of the derivative."""
 
+import itertools
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +144,12 @@ def _print(report, verbose, arrays=False):
     worst = max(errors, key=lambda name: errors[name])
     for name in errors if arrays else [worst]:
         subject = name if arrays else report.subject
-        shown = subject if len(subject) <= WIDE else f"{subject[: WIDE - 3]}..."
-        where = "" if arrays else name[:NAME]
         count = "" if arrays and name != next(iter(errors)) else f"{report.checked}"
-        print(f"ok  {shown:{WIDE}} {count:>7} {errors[name]:>11.1e}  {where}".rstrip(), flush=True)
+        numbers = f"{count:>7} {errors[name]:>11.1e}"
+        mark, columns = "ok", (textwrap.wrap(subject, WIDE), textwrap.wrap("" if arrays else name, NAME))
+        for left, right in itertools.zip_longest(*columns, fillvalue=""):  # long names go on in the next line
+            print(f"{mark:4}{left:{WIDE}} {numbers:19}  {right}".rstrip(), flush=True)
+            mark, numbers = "", ""
 
 
 def _functions(twins: bool) -> list:

@@ -84,14 +84,18 @@ def add_fine_tune(commands: argparse._SubParsersAction) -> None:
     add_preprocessing(tune, "a BASE")
     tune.add_argument("--data", metavar="DIR", help="the folder with the photos: cats and dogs (default: downloaded"
                       " once), or any classes, as for `minitorch-cnn train FOLDER`")  # fmt: skip
-    tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (25; 20)")
+    tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (12; 20)")
     tune.add_argument("--all-epochs", "--epochs", dest="all_epochs", type=whole, metavar="N",
-                      help="epochs with all layers trained (2; 1)")  # fmt: skip
+                      help="epochs of the second phase (2, of four copies of each photo; 1)")  # fmt: skip
+    tune.add_argument("--unfreeze", metavar="LAYER", help="the lowest layer of the base that learns in the second"
+                      " phase, or all (block5_conv1; all)")  # fmt: skip
+    tune.add_argument("--copies", type=positive_integer, metavar="N", help="unless all layers learn: how many changed"
+                      " copies of each photo the second phase learns from (4)")  # fmt: skip
     tune.add_argument("--batch-size", type=positive_integer, metavar="N", help="photos in a training step (32)")
     tune.add_argument("--size", type=positive_integer, metavar="N",
-                      help="photos are scaled to NxN (150; 224, or what the file says)")  # fmt: skip
+                      help="photos are scaled to NxN (224, or what the file says)")  # fmt: skip
     tune.add_argument("--top-rate", type=positive, metavar="RATE", help="learning rate with frozen base (1e-4; 1e-3)")
-    tune.add_argument("--all-rate", type=positive, metavar="RATE", help="learning rate with all trained (2e-5; 1e-5)")
+    tune.add_argument("--all-rate", type=positive, metavar="RATE", help="learning rate of the second phase (1e-5)")
     _add_choices(tune, "best", "photos")
     tune.add_argument("--seed", type=seed, metavar="N", help="for new weights, order, flips, dropout (0)")
     tune.add_argument("--backend", choices=BACKENDS, help="numpy (the processor) or cupy (an NVIDIA GPU)")
@@ -168,7 +172,7 @@ def _fine_tune(options):
     from minitorch_cnn.runs import fine_tune
 
     names = ("weights", "data", "size", "top_epochs", "all_epochs", "batch_size", "top_rate", "all_rate", "seed")
-    names += ("beside", "backend", "base", "preprocessing", "keep", "class_weights", "flip")
+    names += ("beside", "backend", "base", "preprocessing", "keep", "class_weights", "flip", "unfreeze", "copies")
     without_image_warnings()
     if options.resume is not None:
         _no_settings_beside_resume(options, (*(name for name in names if name != "all_epochs"), "out"))

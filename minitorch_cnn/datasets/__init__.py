@@ -4,6 +4,7 @@ from minitorch_cnn.datasets.augmentation import Augmentation
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.cats_vs_dogs import cats_vs_dogs
 from minitorch_cnn.datasets.cifar10 import cifar10
+from minitorch_cnn.datasets.copies import Copies
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.digits import digits
 from minitorch_cnn.datasets.image_folder import ImageFolder, image_folder
@@ -13,6 +14,7 @@ from minitorch_cnn.datasets.mixup import Mixup
 __all__ = [
     "Augmentation",
     "Batches",
+    "Copies",
     "Dataset",
     "ImageFolder",
     "Mixup",

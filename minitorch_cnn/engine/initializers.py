@@ -90,19 +90,22 @@ def orthogonal(rng: np.random.Generator, shape: tuple, gain: float = 1.0) -> np.
     return gain * (q if rows >= columns else q.T).reshape(shape)
 
 
-def identity(rng: np.random.Generator, shape: tuple, gain: float = 1.0) -> np.ndarray:
+def identity(rng: np.random.Generator, shape: tuple, gain: float = 1.0, groups: int = 1) -> np.ndarray:
     """The unit matrix, for two axes. A convolution's kernel (KH, KW, C, K) has it in the middle of the window:
 
-    its first filters hand on a channel each, and those beyond the C channels are drawn by `lecun_uniform`.
-    ArgumentError for another number of axes.
+    its first filters hand on a channel each, and those beyond the C channels are drawn by `lecun_uniform`. Of several
+    `groups` each has its own unit matrix; 0 stands for a depthwise kernel, where each channel is a group, so the first
+    filter of each channel hands it on. ArgumentError for another number of axes.
     """
     if len(shape) == 2:
         return gain * np.eye(*shape)
     if len(shape) != 4:
         raise ArgumentError(f"identity: expected a matrix or a convolution's kernel to fill, got the shape {shape}")
-    kernel, (rows, columns, channels, _) = lecun_uniform(rng, shape), shape
-    kernel[..., :channels] = 0
-    kernel[(rows - 1) // 2, (columns - 1) // 2, :, :channels] = gain * np.eye(channels, min(shape[2:]))
+    kernel, channels = lecun_uniform(rng, shape), shape[2] if groups else 1
+    parts = kernel.reshape(*shape[:2], channels, groups or shape[2], -1)  # a view: (KH, KW, C, group, K of the group)
+    parts[..., :channels] = 0
+    middle = parts[(shape[0] - 1) // 2, (shape[1] - 1) // 2, ..., :channels]
+    middle[...] = gain * np.eye(*middle.shape[::2])[:, None]
     return kernel
 
 
@@ -146,13 +149,17 @@ INITIALIZERS: dict[str, Callable] = {
 }  # fmt: skip
 
 
-def get(initializer: Any, owner: str = "initializer") -> Callable:
-    """The function (rng, shape) -> array for a name, or for (name, number); ArgumentError for anything else."""
+def get(initializer: Any, owner: str = "initializer", groups: Any = 1) -> Callable:
+    """The function (rng, shape) -> array for a name, or for (name, number); ArgumentError for anything else.
+
+    `groups` of the channels are for `identity`, which None refuses: the kernel is that of a transposed convolution.
+    """
     name, *number = initializer if isinstance(initializer, (tuple, list)) and initializer else (initializer,)
-    if isinstance(name, str) and name in INITIALIZERS and not number:
-        return INITIALIZERS[name]
     known = WITH_NUMBER if number else INITIALIZERS
-    if not isinstance(name, str) or name not in known or len(number) > 1 or not isinstance(number[0], (int, float)):
-        expected = f"(name, number) with one of {', '.join(WITH_NUMBER)}" if number else f"one of {', '.join(known)}"
+    fits = not number or (len(number) == 1 and isinstance(number[0], (int, float)))
+    if not isinstance(name, str) or name not in known or not fits or (name == "identity" and groups is None):
+        names = ", ".join(each for each in known if each != "identity" or groups is not None)
+        expected = f"(name, number) with one of {names}" if number else f"one of {names}"
         raise ArgumentError(f"{owner}: initializer: expected {expected}, got {initializer!r}")
-    return functools.partial(_with_number, function=WITH_NUMBER[name], number=float(number[0]))
+    function = functools.partial(identity, groups=groups) if name == "identity" and groups != 1 else known[name]
+    return functools.partial(_with_number, function=function, number=float(number[0])) if number else function

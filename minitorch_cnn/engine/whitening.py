@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arguments import above_zero, whole
+from minitorch_cnn.arguments import above_zero, as_array, check_floats, whole
 from minitorch_cnn.arrays import Array, on_host
-from minitorch_cnn.errors import ShapeError
+from minitorch_cnn.errors import ArgumentError, ShapeError
 
 AT_ONCE = 1000  # images whose patches are laid out together
 
@@ -26,19 +26,25 @@ def whitening(images: Array, size: int = 2, epsilon: float = 5e-4) -> np.ndarray
 
     Arguments: `images` as the network sees them, so preprocessed floats; `size` of the square window; `epsilon` added
     to each variance, so that directions in which patches hardly vary are not blown up. The most varying directions come
-    first. Returns float64. Raises ShapeError for images of another shape or smaller than the window.
+    first. Returns float64. Raises ShapeError for images of another shape or smaller than the window, and ArgumentError
+    for integers, which are not preprocessed, or NaN or infinity.
 
         conv.parameters["kernel"] = initializers.whitening(model.receive(images[:5000]))
     """
     size, epsilon = whole(size, "whitening: size"), above_zero(epsilon, "whitening: epsilon")
+    images = as_array(images, "whitening: images")
     shape = tuple(getattr(images, "shape", ()))
     if len(shape) != 4 or len(images) == 0 or min(shape[1:3]) < size:
         raise ShapeError(f"whitening: expected images (N, H, W, C) of at least {size}x{size} pixels, got {shape}")
+    check_floats("whitening", images, "images")
     width = size * size * shape[3]
     count, total, squares = 0, np.zeros(width), np.zeros((width, width))
     for first in range(0, len(images), AT_ONCE):
         patches = _patches(on_host(images[first : first + AT_ONCE]), size)
-        count, total, squares = count + len(patches), total + patches.sum(axis=0), squares + patches.T @ patches
+        with np.errstate(all="ignore"):
+            count, total, squares = count + len(patches), total + patches.sum(axis=0), squares + patches.T @ patches
+    if not np.isfinite(squares).all():
+        raise ArgumentError("whitening: expected images of finite numbers, got NaN, infinity or numbers too large")
     mean = total / count
     variances, directions = np.linalg.eigh(squares / count - np.outer(mean, mean))  # rising, one direction a column
     filters = (directions / np.sqrt(np.maximum(variances, 0) + epsilon))[:, ::-1]

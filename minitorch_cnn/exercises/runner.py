@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from minitorch_cnn.errors import DataError
 from minitorch_cnn.exercises.exercise import Exercise
@@ -62,26 +62,54 @@ def run(exercise: Exercise, path: str | Path, seconds: float = SECONDS, prints: 
         return _outcome(_read(facts), code, seconds)
 
 
-def train(folder: str | Path) -> Iterator[dict[str, Any]]:
+def train(folder: str | Path, seconds: float = SECONDS) -> Iterator[dict[str, Any]]:
     """Train a network with the functions in `folder`, in a separate process, and yield its results as they come.
 
-    The last one contains "done", or "wrong" with what went wrong. The process is stopped when the generator is closed.
+    The last one contains "done", or "wrong" with the lines that say what went wrong. The process is stopped when a
+    single call of a learner's function takes more than `seconds`, or when the generator is closed.
     """
     with tempfile.TemporaryDirectory(prefix="minitorch_cnn_exercise_") as place:
-        facts, seen = Path(place) / "facts", 0
+        facts = Path(place) / "facts"
+        facts.touch()
         process = _start("training", str(Path(folder).absolute()), str(facts))
         try:
-            running = True
-            while running:
-                running = process.poll() is None
-                known = _read(facts)
-                yield from known[seen:]
-                seen = len(known)
-                time.sleep(TICK)
+            with open(facts, "rb") as file:
+                yield from _until_the_end(process, file, seconds)
         finally:
             _stop(process)
-        if not any("done" in fact or "wrong" in fact for fact in known):
-            yield {"wrong": f"exercise train: the program exited (exit code {process.returncode}) before the end"}
+
+
+def _until_the_end(process: subprocess.Popen, file: BinaryIO, seconds: float) -> Iterator[dict[str, Any]]:
+    """What the training writes to `file`, until it has ended or a call takes too long; counted in ticks as in `_wait`.
+
+    Before each call the worker writes whose turn it is, so what it wrote last is what is running.
+    """
+    running, where, left = True, "", math.ceil(START / TICK)
+    while running:
+        running = process.poll() is None
+        for fact in _new_facts(file):
+            where, left = fact.get("at", where), math.ceil(seconds / TICK)
+            if "at" not in fact:
+                yield fact
+            if "done" in fact or "wrong" in fact:
+                return
+        if running:
+            time.sleep(TICK)
+            left -= 1
+        if left < 0:
+            yield {"wrong": _too_long(where, seconds)}
+            return
+    code = process.returncode
+    yield {"wrong": [f"exercise train: the program exited (exit code {code}) in {where or 'the beginning'}"]}
+
+
+def _new_facts(file: BinaryIO) -> list[dict[str, Any]]:
+    """The complete lines that were written since the last call."""
+    facts = []
+    while (line := file.readline()).endswith(b"\n"):
+        facts.append(json.loads(line))
+    file.seek(-len(line), os.SEEK_CUR)
+    return facts
 
 
 def _start(module: str, *arguments: str, prints: int | None = None) -> subprocess.Popen:
@@ -133,6 +161,14 @@ def _read(path: Path) -> list[dict[str, Any]]:
     return facts
 
 
+def _too_long(where: str, seconds: float, tiny: str = "") -> list[str]:
+    """The lines about what was stopped `where` it was; "" if it had not begun."""
+    if not where:
+        return [f"the program did not start within {START:g} seconds: is this machine very busy?"]
+    hint = f"hint: is there an endless loop?{tiny} a `while` needs a condition that becomes false"
+    return [f"{where}: still running after {seconds:g} seconds", hint]
+
+
 def _outcome(facts: list[dict[str, Any]], code: int | None, seconds: float) -> Outcome:
     verdict = next((fact for fact in facts if "state" in fact), None)
     if verdict is not None:
@@ -150,9 +186,6 @@ def _outcome(facts: list[dict[str, Any]], code: int | None, seconds: float) -> O
     places = [fact["at"] for fact in facts if "at" in fact]
     where = places[-1] if places else "the check"
     right = places[1:-1]
-    if code is None and not places:
-        return Outcome("wrong", [f"the check did not start within {START:g} seconds: is this machine very busy?"])
     if code is None:
-        hint = "hint: is there an endless loop? The test cases are tiny; a `while` needs a condition that becomes false"
-        return Outcome("wrong", [f"{where}: still running after {seconds:g} seconds", hint], right)
+        return Outcome("wrong", _too_long(places[-1] if places else "", seconds, " The test cases are tiny;"), right)
     return Outcome("wrong", [f"{where}: the program exited (exit code {code}) before the function returned"], right)

@@ -4,9 +4,10 @@
 
 Two convolutions, each with a ReLU and a max pool, and a dense layer. What no exercise asks for is written out here: the
 forward pass of the pool and of the dense layer. Like the checks it runs in a process of its own and writes its results
-to RESULT line by line as JSON: one line for each epoch, and one at the end.
+to RESULT line by line as JSON: {"at": function} before each call, one line for each epoch, and one at the end.
 """
 
+import functools
 import json
 import math
 import os
@@ -33,8 +34,8 @@ TAPS, STEP, PADDING, WINDOW = (3, 3), (1, 1), ((1, 1), (1, 1)), (2, 2)
 Arrays = dict[str, np.ndarray]
 
 
-def functions_of(folder: Path) -> dict[str, Callable]:
-    """The learner's functions by name.
+def functions_of(folder: Path, tell: Tell = lambda fact: None) -> dict[str, Callable]:
+    """The learner's functions by name; before a file is imported, `tell` is told which.
 
     Where conv2d_backward uses the package's im2col and col2im, as its file does at the beginning, it is given those of
     the learner. Raises Wrong if a file cannot be imported or lacks its function.
@@ -43,6 +44,7 @@ def functions_of(folder: Path) -> dict[str, Callable]:
     for name in NEEDED:
         exercise = course.get(name)
         path = folder / exercise.file_name
+        tell({"at": path.name})
         modules[name] = load(path)
         for task in exercise.tasks:
             found[task.function] = function_of(modules[name], task.function, path)
@@ -50,6 +52,16 @@ def functions_of(folder: Path) -> dict[str, Callable]:
         if getattr(modules["conv2d"], name, None) is getattr(package, name):
             setattr(modules["conv2d"], name, found[name])
     return found
+
+
+def announced(functions: dict[str, Callable], tell: Tell) -> dict[str, Callable]:
+    """The same functions; before each call, `tell` is told which, because it may never return."""
+
+    def announce(name: str, function: Callable, *arguments: Any) -> Any:
+        tell({"at": name})
+        return function(*arguments)
+
+    return {name: functools.partial(announce, name, function) for name, function in functions.items()}
 
 
 class Network:
@@ -168,9 +180,9 @@ def main(folder: str, result: str) -> None:
 
         tell({"begun": True})
         try:
-            train(functions_of(Path(folder)), tell)
+            train(announced(functions_of(Path(folder), tell), tell), tell)
         except Wrong as wrong:
-            tell({"wrong": wrong.words})
+            tell({"wrong": [wrong.words]})
     sys.stdout.flush()
     os._exit(0)
 

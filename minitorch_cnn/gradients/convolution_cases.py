@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from minitorch_cnn.engine.convolution.geometry import NO_PADDING
-from minitorch_cnn.gradients import oracles
+from minitorch_cnn.gradients import window_oracles
 
 
 def convolution_cases(name: str, rng: np.random.Generator) -> Iterator[tuple]:
@@ -20,7 +20,7 @@ def convolution_cases(name: str, rng: np.random.Generator) -> Iterator[tuple]:
     ]
     for shape, window, K, strides, padding in geometries:
         x, kernel = rng.standard_normal(shape), rng.standard_normal((*window, shape[3], K))
-        dy = rng.standard_normal(oracles.convolution(x, kernel, strides, padding).shape)
+        dy = rng.standard_normal(window_oracles.convolution(x, kernel, strides, padding).shape)
         if name == "forward":
             yield x, kernel, strides, padding
             yield x, kernel, strides, padding, rng.standard_normal(K)
@@ -40,7 +40,7 @@ def depthwise_cases(name: str, rng: np.random.Generator) -> Iterator[tuple]:
     ]
     for shape, window, M, strides, padding, dilation in geometries:
         x, kernel = rng.standard_normal(shape), rng.standard_normal((*window, shape[3], M))
-        dy = rng.standard_normal(oracles.depthwise(x, kernel, strides, padding, dilation).shape)
+        dy = rng.standard_normal(window_oracles.depthwise(x, kernel, strides, padding, dilation).shape)
         if name == "forward":
             yield x, kernel, strides, padding, dilation
             yield x, kernel, strides, padding, dilation, rng.standard_normal(shape[3] * M)

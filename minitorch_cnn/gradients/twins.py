@@ -35,16 +35,17 @@ from minitorch_cnn.engine.convolution.geometry import NO_PADDING
 from minitorch_cnn.engine.values import Input
 from minitorch_cnn.errors import require
 from minitorch_cnn.gradients import oracles
+from minitorch_cnn.gradients import window_oracles as windows
 from minitorch_cnn.gradients.comparison import TOLERANCE, Comparison, difference, outcome
 from minitorch_cnn.gradients.convolution_cases import convolution_cases, depthwise_cases
 from minitorch_cnn.network.model import Model
 from minitorch_cnn.twins.stages import add_relu, conv_norm, conv_pool, conv_relu, in_stages, norm_relu, padded_conv
 
 PIXELS = 1e-6  # for what computes in float32 whatever it is given
-CONVOLUTIONS: dict[str, Callable] = {"forward": oracles.convolution, "backward_input": oracles.convolution_input,
-                "backward_kernel": oracles.convolution_kernel}  # fmt: skip
-DEPTHWISE: dict[str, Callable] = {"forward": oracles.depthwise, "backward_input": oracles.depthwise_input,
-             "backward_kernel": oracles.depthwise_kernel}  # fmt: skip
+CONVOLUTIONS: dict[str, Callable] = {"forward": windows.convolution, "backward_input": windows.convolution_input,
+                "backward_kernel": windows.convolution_kernel}  # fmt: skip
+DEPTHWISE: dict[str, Callable] = {"forward": windows.depthwise, "backward_input": windows.depthwise_input,
+             "backward_kernel": windows.depthwise_kernel}  # fmt: skip
 STAGES = {
     stage.GUARD.title: stage.GUARD for stage in (conv_relu, conv_pool, conv_norm, norm_relu, add_relu, padded_conv)
 }
@@ -138,7 +139,7 @@ def _cases(title: str) -> tuple[Callable, float, list[tuple]]:
     if title.startswith("convolution/"):
         return CONVOLUTIONS[name], TOLERANCE, list(convolution_cases(name, rng))
     make, tolerance = _CASES[title], PIXELS if title.startswith("datasets/") else TOLERANCE
-    return getattr(oracles, name), tolerance, make(rng)
+    return getattr(windows if name in ("max_pool", "max_pool_backward") else oracles, name), tolerance, make(rng)
 
 
 def _pools(rng: np.random.Generator) -> list[tuple]:
@@ -150,7 +151,7 @@ def _pools(rng: np.random.Generator) -> list[tuple]:
 def _pools_backward(rng: np.random.Generator) -> list[tuple]:
     cases = []
     for x, window, strides, padding in _pools(rng):
-        y, winner = oracles.max_pool(x, window, strides, padding)
+        y, winner = windows.max_pool(x, window, strides, padding)
         cases.append((rng.standard_normal(y.shape), winner.astype("uint8"), x.shape, window, strides, padding))
     return cases
 

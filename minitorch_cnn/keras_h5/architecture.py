@@ -1,4 +1,4 @@
-"""The network that a whole-model file describes, read as data only: layers, their settings, and what each one reads.
+"""Reads the network that a whole-model file describes, as data only: layers, settings, and what each layer reads.
 
 Nothing here is ever executed or imported: class names stay texts, and `models/keras_layers.py` decides which of them
 have a counterpart here. Keras has written the graph in three ways; each is read into the same `Call`s.
@@ -17,12 +17,12 @@ A `Sequential` has no graph: each layer reads the one before it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from minitorch_cnn.errors import WeightsError
 from minitorch_cnn.keras_h5.container import opened
+from minitorch_cnn.keras_h5.described import CHAIN_INPUT, Call, LayerDescription, Network, Reference
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.model_config import (
     DEEPEST_NESTING,
@@ -35,73 +35,8 @@ from minitorch_cnn.keras_h5.model_config import (
 MOST_CALLS = 50_000  # in one file
 MOST_INPUTS = 10_000  # of one call
 DEEPEST_ARGUMENTS = 8
-CHAIN_INPUT = ""  # the name of a Sequential's input, which no layer has
 OPERAND = "y"  # what tf.keras calls the second operand of an operation
 HARMLESS_ARGUMENTS = ("approximate", "mask", "training")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A value in the network: output `output` of call `call` of the layer called `layer`."""
-
-    layer: str
-    call: int = 0
-    output: int = 0
-
-
-@dataclass(frozen=True)
-class Call:
-    """One use of a layer: the values that it reads, and the names of other arguments that change its result.
-
-    `number` is the other operand of an operation such as x + 3, and `number_first` whether it stands first: 3 - x.
-    """
-
-    inputs: tuple[Reference, ...]
-    arguments: tuple[str, ...] = ()
-    number: float | None = None
-    number_first: bool = False
-
-
-@dataclass(frozen=True)
-class LayerDescription:
-    """One layer: its class, the module that Keras would import it from (None in old files), its settings and calls.
-
-    `network` is the network that the layer consists of, if it is itself a model. `registered` is the name under which a
-    class of the author's own was registered.
-    """
-
-    class_name: str
-    name: str
-    module: str | None
-    registered: str | None
-    settings: dict[str, Any] = field(repr=False)
-    calls: tuple[Call, ...] = ()
-    network: Network | None = None
-    build_shape: Any = None
-
-
-@dataclass(frozen=True)
-class Network:
-    """A model: its layers in the file's order, and which values are its inputs and outputs.
-
-    `keras` is the major version that wrote the file, as far as it says; only the outermost model has one.
-    """
-
-    class_name: str
-    name: str
-    layers: tuple[LayerDescription, ...]
-    inputs: tuple[Reference, ...]
-    outputs: tuple[Reference, ...]
-    build_shape: Any = None
-    keras: int | None = None
-
-    def flat(self, path: str = "") -> Iterator[tuple[str, LayerDescription]]:
-        """Yield (path, layer) of every layer that is not itself a model; the path names the models around it."""
-        for layer in self.layers:
-            if layer.network is not None:
-                yield from layer.network.flat(f"{path}{layer.name}/")
-            else:
-                yield f"{path}{layer.name}", layer
 
 
 def read_architecture(path: str | os.PathLike) -> Network:

@@ -16,7 +16,7 @@ from minitorch_cnn.engine.passes import graph
 from minitorch_cnn.engine.values import Input, Value
 from minitorch_cnn.errors import ArgumentError, ShapeError, WeightsError
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.keras_h5.architecture import CHAIN_INPUT, Call, LayerDescription, Network, Reference
+from minitorch_cnn.keras_h5.described import CHAIN_INPUT, Call, LayerDescription, Network, Reference
 from minitorch_cnn.models.keras_layers import Made, make_layer, obstacles_in_calls
 from minitorch_cnn.network.model import Model
 from minitorch_cnn.network.sequential import Sequential

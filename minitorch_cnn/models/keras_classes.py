@@ -9,7 +9,7 @@ from typing import Any
 
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.keras_h5.architecture import LayerDescription
+from minitorch_cnn.keras_h5.described import LayerDescription
 from minitorch_cnn.network.keras_kinds import KINDS
 
 KERAS_1_SETTINGS = {

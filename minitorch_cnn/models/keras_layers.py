@@ -16,7 +16,7 @@ from minitorch_cnn.engine import activations, layers
 from minitorch_cnn.engine.values import Value
 from minitorch_cnn.errors import ArgumentError, ShapeError
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.keras_h5.architecture import LayerDescription
+from minitorch_cnn.keras_h5.described import LayerDescription
 from minitorch_cnn.models.keras_classes import class_of, quoted
 from minitorch_cnn.network.keras_kinds import KINDS, Kind
 

@@ -72,9 +72,18 @@ def with_new_top(model: Any, classes: int = 2, dropout: float = DROPOUT, size: t
     return base.extend([pool(), layers.Dropout(dropout), answer]).freeze(through=last)
 
 
-def unfreeze_base(model: Any) -> list[str]:
-    """Let all layers learn but the batch norms, which keep their statistics; returns the names of those."""
+def unfreeze_base(model: Any, first: str | None = None) -> list[str]:
+    """Let all layers learn but the batch norms, which keep their statistics; returns the names of those.
+
+    With `first`, what the layer of that name depends on stays frozen, so it is the lowest layer that learns.
+    """
     model.unfreeze()
+    if first is not None:
+        own, nodes = model.get_layer(first), model.nodes()
+        sources = [number for node in nodes if node.layer is own for number in node.inputs]
+        lower = dict.fromkeys(node.layer.name for node in below(nodes, *sources) if node.layer.parameter_shapes())
+        if lower:
+            model.freeze(layers=lower)
     norms = [layer.name for layer in model.layers if isinstance(layer, layers.BatchNorm)]
     if norms:
         model.freeze(layers=norms)

@@ -126,7 +126,8 @@ def draw_map(confusion: np.ndarray, shares: np.ndarray, class_names: Sequence[st
         parts.append(element("rect", element("title", f"{row}: {name}"), **strip))
     right = int(np.trace(confusion))
     description = f"Confusion matrix of {classes} classes: {right} of {int(confusion.sum())} images on the diagonal."
-    return picture(left + side + 2, top + side + 20, group(*parts), description=description)
+    places = f"{left:g} {top:g} {step:g} {classes}"  # for the script of a page
+    return picture(left + side + 2, top + side + 20, group(*parts), description=description, data_map=places)
 
 
 def draw_mistakes(confusion: np.ndarray, class_names: Sequence[str], count: int = 8) -> Drawing:

@@ -84,7 +84,13 @@ def draw_curves(
     else:
         height = top + 30
         parts.append(label("No epoch has a finite value.", 0, top + 14, size=14, colour=colour("muted")))
-    return picture(WIDTH, height, *parts, description=alt_text(title, curves, best, text))
+    scale = data_scale(epochs, top, bottom, ticks) if finite else None
+    return picture(WIDTH, height, *parts, description=alt_text(title, curves, best, text), data_scale=scale)
+
+
+def data_scale(epochs: int, top: float, bottom: float, ticks: Sequence[float]) -> str:
+    """The axes of a chart for the script of a page: left, right, epochs, top, bottom, lowest and highest value."""
+    return f"{LEFT} {RIGHT} {epochs} {top} {bottom} {ticks[0]!r} {ticks[-1]!r}"
 
 
 def best_epoch(values: Sequence[float], best: Best | None) -> int | None:
@@ -161,7 +167,9 @@ def line(curve: Curve, best: Best | None, text: Text, across: Place, down: Place
             if math.isfinite(value):
                 spot = {"cx": across(epoch), "cy": down(value), "r": 7, "fill": "transparent"}
                 parts.append(element("circle", hint(curve, epoch, text), **spot))
-    return group(*parts)
+    # What the script of a page needs to read the curve at an epoch; `picture` gets the scale of the axes.
+    words = " ".join(text(value) for value in curve.values)
+    return group(*parts, data_name=curve.name, data_first=curve.first, data_words=words)
 
 
 def hint(curve: Curve, epoch: int, text: Text) -> Drawing:

@@ -1,5 +1,7 @@
 """Pages: a template is filled in, includes everything it needs, and is written to disk as a whole."""
 
+import base64
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,12 @@ from minitorch_cnn.report.theme import style_variables
 HERE = Path(__file__).parent
 
 
-def render(template: str, **values: Any) -> str:
+def render(template: str, *, live: bool = False, **values: Any) -> str:
     """A template of this folder, filled in with `values`, as HTML.
 
-    Arguments: `template` is a file name, for example `"run.html"`; `values` must contain every name that the template
-    uses. Values are escaped unless they are a `Drawing`, so any other string appears in the page as text, in which
-    control characters are visible as `\\x1b`.
+    Arguments: `template` is a file name, for example `"run.html"`; `live` embeds `live.js` and allows this one script
+    to run; `values` must contain every name that the template uses. Values are escaped unless they are a `Drawing`, so
+    any other string appears in the page as text, in which control characters are visible as `\\x1b`.
 
     Raises MissingPackage when Jinja2 is not installed.
     """
@@ -33,7 +35,9 @@ def render(template: str, **values: Any) -> str:
     )
     # The style sheet is part of the package and contains no data, so it can be included without escaping.
     style = Drawing(style_variables() + (HERE / "style.css").read_text(encoding="utf-8"))
-    return environment.get_template(template).render(style=style, **values)
+    script = Drawing((HERE / "live.js").read_text(encoding="utf-8")) if live else None
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() if script else ""
+    return environment.get_template(template).render(style=style, script=script, script_digest=digest, **values)
 
 
 def _visible(value):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from minitorch_cnn.report.axes import value_ticks
-from minitorch_cnn.report.curves import LEFT, RIGHT, WIDTH, Curve, Place, Text, grid, line, plain_text
+from minitorch_cnn.report.curves import LEFT, RIGHT, WIDTH, Curve, Place, Text, data_scale, grid, line, plain_text
 from minitorch_cnn.report.svg import Drawing, element, label, path, picture, shorten
 from minitorch_cnn.report.theme import colour
 
@@ -72,7 +72,9 @@ def draw_phases(
     # The most important curves are drawn last, on top of the others.
     own = [curve for _, curves, _, _ in placed for curve in reversed(curves)]
     parts += [line(curve, None, text, across, down, bottom) for curve in [*baselines, *own]]
-    return picture(WIDTH, height, *parts, description=alt_text(title, placed, baselines, references, text))
+    scale = data_scale(epochs, top, bottom, ticks)
+    words = alt_text(title, placed, baselines, references, text)
+    return picture(WIDTH, height, *parts, description=words, data_scale=scale)
 
 
 def place_phases(phases: Sequence[tuple[str, Sequence[Curve]]]) -> list[PlacedPhase]:

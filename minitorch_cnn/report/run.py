@@ -80,8 +80,10 @@ class Run:
     class_names: Sequence[str] = ()  # C names
     confusion: np.ndarray | None = None  # (C, C) counts, one row per true class, one column per predicted class
     samples: Sequence[Sample] = ()  # correct and wrong predictions in any order
+    behind: Sequence[Sample] = ()  # images of the cells of the matrix; those that matter most come first
     skipped: Sequence[str] = ()  # names of the files that could not be read as images
     filters: np.ndarray | None = None  # kernel of the first convolution, (KH, KW, 3, K) or (KH, KW, 1, K)
+    learned: Mapping[int, np.ndarray] = field(default_factory=dict)  # the same kernel by the number of epochs so far
     notes: Sequence[str] = ()  # sentences for the end of the page
 
     def __post_init__(self) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 
 from minitorch_cnn.report.architecture import draw_architecture, drawn_states, shape_text
 from minitorch_cnn.report.bars import draw_bars
+from minitorch_cnn.report.cell_images import cell_images
 from minitorch_cnn.report.confusion import class_accuracy, draw_confusion, draw_mistakes
 from minitorch_cnn.report.curves import draw_history, draw_schedule
+from minitorch_cnn.report.film import film
 from minitorch_cnn.report.graph_drawing import draw_graph, has_branches
 from minitorch_cnn.report.page import render, write_page
 from minitorch_cnn.report.pictures import draw_filters, picture_uri
@@ -39,6 +41,7 @@ def run_page(run: Run) -> str:
     """The page of a run as HTML."""
     return render(
         "run.html",
+        live=True,
         run=run,
         facts=[(str(label), str(value)) for label, value in run.facts],
         network=network(run),
@@ -48,6 +51,7 @@ def run_page(run: Run) -> str:
         right=samples(run, correct=True),
         wrong=samples(run, correct=False),
         filters=filters(run),
+        film=film(run.learned),
         skipped=skipped(run),
     )
 
@@ -117,6 +121,7 @@ def confusion(run: Run | TransferRun) -> dict[str, Any] | None:
         "images": images,
         "accuracy": right / images,
         "large": large,
+        "cells": cell_images(run.behind, matrix, run.class_names),
     }
 
 

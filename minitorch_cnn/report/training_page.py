@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from minitorch_cnn.report.run import History, LayerRow, Run, Sample
 from minitorch_cnn.report.run_page import write_report
 
 SAMPLES = 24  # correct predictions, and as many wrong ones
+BEHIND = 300  # small images behind the cells of the confusion matrix
+MISTAKES_IN_CELL, RIGHT_IN_CELL = 12, 4
 
 
 def write_training_report(
@@ -30,10 +32,12 @@ def write_training_report(
     history: History,
     probabilities: np.ndarray,
     notes: Sequence[str] = (),
+    learned: Mapping[int, np.ndarray] | None = None,
 ) -> Path:
     """Writes the page of a training run to `path` and returns the path.
 
-    `probabilities` (N, classes) are the model's predictions for the test images; `notes` are sentences for its end.
+    Arguments: `probabilities` (N, classes) are the model's predictions for the test images; `notes` are sentences for
+    its end; `learned` are the first layer's kernels by the number of epochs so far.
     """
     predicted = probabilities.argmax(axis=1)
     names = dataset.class_names
@@ -60,7 +64,9 @@ def write_training_report(
         class_names=list(names),
         confusion=confusion_matrix(dataset.test_labels, predicted, len(names)),
         samples=samples(dataset.test_images, dataset.test_labels, probabilities, names),
+        behind=behind(dataset.test_images, dataset.test_labels, probabilities, names),
         filters=first_filters(model),
+        learned=learned or {},
         skipped=[str(name) for name in dataset.skipped],
         notes=notes,
     )
@@ -130,9 +136,34 @@ def samples(
     right = np.flatnonzero(predicted == labels)[:count]
     wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
+    return _samples(images, labels, probabilities, names, [*right, *wrong])
+
+
+def behind(
+    images: Array, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str], count: int = BEHIND
+) -> list[Sample]:
+    """Up to `count` images behind the cells of the confusion matrix; arguments as for `samples`.
+
+    First comes the most confident image of each cell, then the second of each, and so on: up to 12 mistakes of a cell,
+    and 4 correct predictions of a class. Among the cells, the largest come first.
+    """
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    cells: dict[tuple[int, int], list[int]] = {}
+    for i in np.argsort(-confidence, kind="stable").tolist():
+        cells.setdefault((int(labels[i]), int(predicted[i])), []).append(i)
+    ranked = [
+        (rank, truth == answer, -len(found), i)
+        for (truth, answer), found in cells.items()
+        for rank, i in enumerate(found[: RIGHT_IN_CELL if truth == answer else MISTAKES_IN_CELL])
+    ]
+    return _samples(images, labels, probabilities, names, [i for *_, i in sorted(ranked)[:count]])
+
+
+def _samples(images, labels, probabilities, names, chosen):
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     return [
         Sample(images[i], names[labels[i]], names[predicted[i]], float(confidence[i]), bool(predicted[i] == labels[i]))
-        for i in [*right, *wrong]
+        for i in chosen
     ]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.report.calibration import Bin
+from minitorch_cnn.report.changed import Changed
 from minitorch_cnn.report.run import STATES, History, LayerRow, Sample, check_confusion, check_history
 
 
@@ -22,6 +24,7 @@ class Phase:
     states: Mapping[str, str] = field(default_factory=dict)  # state by layer name, where it differs from the LayerRow's
     accuracy: float | None = None  # on the test images after the phase, 0 to 1; None for the last `val_accuracy`
     detail: str = ""  # for example "SGD 0.0001, features computed once"
+    bins: Sequence[Bin] = ()  # of the test images after the phase, by the probability of the predicted class
 
     def __post_init__(self) -> None:
         check_history(self.history, f"phase {self.name}: history")
@@ -55,6 +58,14 @@ class Explanation:
 
 
 @dataclass(frozen=True)
+class Turned:
+    """A photo that changed sides: what was seen in it, and where, before the last phase and after it."""
+
+    before: Explanation
+    after: Explanation
+
+
+@dataclass(frozen=True)
 class TransferRun:
     """A finished run of transfer learning. Only the title is required.
 
@@ -78,10 +89,13 @@ class TransferRun:
     class_names: Sequence[str] = ()  # as in `Run`
     confusion: np.ndarray | None = None  # as in `Run`, after the last phase
     samples: Sequence[Sample] = ()  # the page shows the mistakes among them, the most confident first
+    behind: Sequence[Sample] = ()  # as in `Run`
     filters_before: np.ndarray | None = None  # kernel of the first convolution, (KH, KW, 3, K), before all is trained
     filters_after: np.ndarray | None = None  # the same kernel afterwards
     bgr: bool = False  # whether the channels of the filters are blue, green, red, as in networks from Caffe
     explanations: Sequence[Explanation] = ()
+    changed: Changed | None = None  # between the first phase and the last one
+    turned: Sequence[Turned] = ()  # some of the photos that changed sides
     skipped: Sequence[str] = ()  # names of the files that could not be read as images
     commands: Sequence[tuple[str, str]] = ()  # (purpose, command) pairs that reproduce or use the run
     notes: Sequence[str] = ()  # sentences for the end of the page

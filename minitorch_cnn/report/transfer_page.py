@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.report.architecture import shape_text
+from minitorch_cnn.report.calibration import draw_reliability, expected_calibration_error
+from minitorch_cnn.report.changed import sentence
 from minitorch_cnn.report.curves import Curve, duration_text, loss_text, percent_text
 from minitorch_cnn.report.filter_change import filter_panels
 from minitorch_cnn.report.heat import overlay
@@ -17,7 +19,7 @@ from minitorch_cnn.report.phases import draw_phases
 from minitorch_cnn.report.pictures import photo_uri
 from minitorch_cnn.report.run_page import confusion, samples, share, skipped
 from minitorch_cnn.report.svg import Drawing
-from minitorch_cnn.report.transfer import Phase, TransferRun
+from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun
 
 MOST_EXPLANATIONS = 12
 
@@ -36,11 +38,14 @@ def transfer_page(run: TransferRun) -> str:
     """The page of transfer learning as HTML."""
     return render(
         "transfer.html",
+        live=True,
         run=run,
         facts=facts(run),
         surgery=surgery(run),
         phases=phase_rows(run),
         curves=curves(run),
+        calibration=calibration(run),
+        changed=changed(run),
         confusion=confusion(run),
         wrong=samples(run, correct=False),
         filters=filters(run),
@@ -154,18 +159,45 @@ def filters(run: TransferRun) -> dict[str, Any] | None:
     return {"panels": panels, "change": change, "count": np.shape(kernels[0])[3]}
 
 
+def calibration(run: TransferRun) -> list[dict[str, Any]]:
+    """For each phase the reliability diagram and the expected calibration error, where its answers are known."""
+    known = [(number, phase) for number, phase in enumerate(run.phases, 1) if any(each.photos for each in phase.bins)]
+    return [
+        {
+            "chart": draw_reliability(phase.bins, f"{number} {phase.name}"),
+            "name": phase.name,
+            "error": f"{expected_calibration_error(phase.bins):.1%}",
+        }
+        for number, phase in known
+    ]
+
+
+def changed(run: TransferRun) -> dict[str, Any] | None:
+    """The photos that changed sides between the first phase and the last one, or None if that is not known."""
+    if run.changed is None or len(run.phases) < 2:
+        return None
+    pairs = [[card(each) for each in (turned.before, turned.after)] for turned in run.turned[:MOST_EXPLANATIONS]]
+    return {
+        "sentence": sentence((run.phases[0].name, run.phases[-1].name), run.changed),
+        "names": (run.phases[0].name, run.phases[-1].name),
+        "pairs": pairs,
+        "count": len(run.changed.put_right) + len(run.changed.made_wrong),
+    }
+
+
 def explanations(run: TransferRun) -> dict[str, Any]:
     """Photos with their heat maps and predictions, and how many there are."""
-    cards = [
-        {
-            "photo": Drawing(photo_uri(each.sample.image)),
-            "heat": Drawing(photo_uri(overlay(each.sample.image, each.heat))),
-            "truth": each.sample.truth,
-            "prediction": each.sample.prediction,
-            "percent": f"{100 * each.sample.probability:.1f}%",
-            "correct": bool(each.sample.correct),
-            "output": each.output or each.sample.prediction,
-        }
-        for each in run.explanations[:MOST_EXPLANATIONS]
-    ]
-    return {"cards": cards, "count": len(run.explanations)}
+    return {"cards": [card(each) for each in run.explanations[:MOST_EXPLANATIONS]], "count": len(run.explanations)}
+
+
+def card(each: Explanation) -> dict[str, Any]:
+    """A photo beside its heat map, with the prediction."""
+    return {
+        "photo": Drawing(photo_uri(each.sample.image)),
+        "heat": Drawing(photo_uri(overlay(each.sample.image, each.heat))),
+        "truth": each.sample.truth,
+        "prediction": each.sample.prediction,
+        "percent": f"{100 * each.sample.probability:.1f}%",
+        "correct": bool(each.sample.correct),
+        "output": each.output or each.sample.prediction,
+    }

@@ -6,6 +6,7 @@ import csv
 import io
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,25 @@ from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.regular import read_small
 from minitorch_cnn.gradients.grad_cam import grad_cam
+from minitorch_cnn.report.calibration import reliability
+from minitorch_cnn.report.changed import changed
 from minitorch_cnn.report.run import HISTORY_KEYS, History, Sample
-from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
-from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun
+from minitorch_cnn.report.training_page import behind, first_filters, layer_rows, samples
+from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun, Turned
 from minitorch_cnn.report.transfer_page import write_transfer_report
 from minitorch_cnn.report.volumes import hue_of
 
 EXPLAINED = 6  # photos with a heat map: the most confident correct and wrong predictions
 LECTURE = ("the lecture", 0.94)
 LARGEST_HISTORY = 1 << 22  # bytes; one epoch takes about a hundred
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The model after the first phase, and its probabilities (N, classes) for the test images."""
+
+    model: Any
+    probabilities: np.ndarray
 
 
 def write_transfer_training_report(
@@ -38,6 +49,7 @@ def write_transfer_training_report(
     histories: tuple[History, History],
     accuracies: tuple[float, float],
     probabilities: np.ndarray,
+    frozen: Frozen | None,
     base: Sequence[str],
     before: np.ndarray | None,
     notes: Sequence[str] = (),
@@ -46,21 +58,21 @@ def write_transfer_training_report(
 
     Arguments: `begun`, the network and what is known of its base (`runs/base.py`); `histories` of the two phases, the
     second empty if there was none, and the `accuracies` that they have reached; `probabilities` (N, classes) of the
-    model for the test images; `base`, the names of the layers whose weights came from the file; `before`, the kernel of
-    the first convolution in that file, None if it is not one of colours; `notes`, sentences for the end of the page.
+    model for the test images, and `frozen` what the first phase left, if there was a second; `base`, the names of the
+    layers whose weights came from the file; `before`, the kernel of the first convolution in that file, None if it is
+    not one of colours; `notes`, sentences for the end of the page.
     """
     model, (top, everything), cats = begun.model, histories, list(dataset.class_names) == ["cat", "dog"]
     rows = layer_rows(model)
     kept = sum(row.name in begun.kept for row in rows)
-    frozen = dict.fromkeys(base, "frozen")
-    detail = f"{begun.rule} {settings.top_rate:g}, features computed once"
-    phases = [Phase("base frozen", top, frozen, accuracies[0], detail)]
-    if settings.all_epochs:
-        norms = sum(row.kind == "BatchNorm" for row in rows[:kept])
-        extra = [", photos flipped"] * settings.flip + [", batch norms frozen"] * bool(norms)
-        detail = f"{begun.rule} {settings.all_rate:g}{''.join(extra)}"
-        phases.append(Phase("everything trained", everything, accuracy=accuracies[1], detail=detail))
+    states = dict.fromkeys(base, "frozen")
     images, labels, names = dataset.test_images, dataset.test_labels, dataset.class_names
+    bins = [reliability(each, labels) for each in (*([frozen.probabilities] if frozen else []), probabilities)]
+    detail = f"Adam {settings.top_rate:g}, features computed once"
+    phases = [Phase("base frozen", top, states, accuracies[0], detail, bins[0])]
+    if frozen:
+        phases.append(_second_phase(settings, rows[:kept], everything, accuracies[1], bins[1]))
+    last = last_map(model, begun.kept)
     predicted = probabilities.argmax(axis=1)
     scratch = read_history(settings.beside) if settings.beside else {}
     run = TransferRun(
@@ -79,15 +91,28 @@ def write_transfer_training_report(
         class_names=list(names),
         confusion=confusion_matrix(labels, predicted, len(names)),
         samples=samples(images, labels, probabilities, names),
+        behind=behind(images, labels, probabilities, names),
         filters_before=before,
         filters_after=first_filters(model),
         bgr=isinstance(model.preprocessing, Caffe),
-        explanations=explanations(model, images, labels, probabilities, names, last_map(model, begun.kept)),
+        explanations=explanations(model, images, labels, probabilities, names, last),
+        changed=changed(labels, frozen.probabilities, probabilities) if frozen else None,
+        turned=turned(model, frozen, images, labels, probabilities, names, last) if frozen else (),
         skipped=[str(name) for name in dataset.skipped],
         commands=commands(path, settings),
         notes=[*begun.notes, *notes],
     )
     return write_transfer_report(run, path)
+
+
+def _second_phase(settings, base, history, accuracy, bins):
+    """The facts of the second phase; `base` are the rows of the layers that were kept."""
+    everything = settings.unfreeze == "all"
+    how = ["photos mirrored, turned, zoomed and shifted" if settings.flip else "photos turned, zoomed and shifted"]
+    how += [] if everything else [f"{settings.copies} copies of each, features computed once"]
+    how += ["batch norms frozen"] * any(row.kind == "BatchNorm" for row in base)
+    name = "everything trained" if everything else f"{settings.unfreeze} and above trained"
+    return Phase(name, history, {}, accuracy, f"Adam {settings.all_rate:g}, {', '.join(how)}", bins)
 
 
 def last_map(model: Any, kept: Sequence[str]) -> str | None:
@@ -114,13 +139,32 @@ def explanations(
         for number in range(len(names))
         for i in [j for j in surest if predicted[j] == labels[j] == number][: EXPLAINED // 4 + 1]
     ]
+    chosen = [*right[: EXPLAINED - min(len(wrong), 2)], *wrong][:EXPLAINED]
+    return [_explanation(model, images[i], int(labels[i]), probabilities[i], names, layer) for i in chosen]
+
+
+def turned(
+    model: Any, frozen: Frozen, images: Array, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str],
+    layer: str | None,
+) -> list[Turned]:  # fmt: skip
+    """Photos that changed sides, at most half of them made wrong, each with the heat maps before and after."""
+    if layer is None:
+        return []
+    sides = changed(labels, frozen.probabilities, probabilities)
+    wrong = sides.made_wrong[: max(EXPLAINED // 2, EXPLAINED - len(sides.put_right))]
+    pairs = ((frozen.model, frozen.probabilities), (model, probabilities))
     found = []
-    for i in [*right[: EXPLAINED - min(len(wrong), 2)], *wrong][:EXPLAINED]:
-        image = images[i]
-        answer = int(predicted[i])
-        sample = Sample(image, names[labels[i]], names[answer], float(confidence[i]), bool(answer == labels[i]))
-        found.append(Explanation(sample, grad_cam(model, image, layer, output=answer), names[answer]))
+    for i in [*sides.put_right[: EXPLAINED - len(wrong)], *wrong]:
+        image, truth = images[i], int(labels[i])
+        found.append(Turned(*(_explanation(each, image, truth, answers[i], names, layer) for each, answers in pairs)))
     return found
+
+
+def _explanation(model, image, truth, probabilities, names, layer):
+    """The answer that a model gives with these probabilities (classes,), and where it saw that."""
+    answer = int(probabilities.argmax())
+    sample = Sample(image, names[truth], names[answer], float(probabilities[answer]), answer == truth)
+    return Explanation(sample, grad_cam(model, image, layer, output=answer), names[answer])
 
 
 def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
@@ -139,6 +183,8 @@ def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
         "seed": settings.seed,
         "keep": None if settings.keep == "best" else settings.keep,
         "class-weights": settings.class_weights,
+        "unfreeze": settings.unfreeze,
+        "copies": settings.copies if settings.unfreeze != "all" else None,
     }
     options = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given.items() if value is not None)
     options += "" if settings.flip else " --no-flip"

@@ -1,9 +1,12 @@
 """`minitorch-cnn fine-tune`, the lecture's recipe: replace a network's top, train the new top, then train everything.
 
     phase "top"   the base is frozen; its features are computed once, and the new layers learn from them
-    phase "all"   everything is unfrozen and trained at a low learning rate, on randomly flipped photos
+    phase "all"   the upper part of the base, or all of it, is unfrozen and trained at a low learning rate, on photos
+                  that are mirrored, turned, zoomed and shifted
 
-The base is VGG16, as in the lecture, or another network (`base.py`). Batch norms in it stay frozen in both phases.
+The base is VGG16, as in the lecture, or another network (`base.py`). Batch norms in it stay frozen in both phases. If a
+lower part of it stays frozen in the second phase, that phase learns from a fixed number of copies of each photo, and
+the features of these are computed once, too.
 
 Each phase has its own checkpoint in the run folder, so `--resume` continues the phase that was interrupted.
 """
@@ -15,24 +18,23 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_cnn import datasets, models, parallel
+from minitorch_cnn import datasets, parallel
 from minitorch_cnn.arrays import library
 from minitorch_cnn.datasets.cats_vs_dogs import is_cats_vs_dogs
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.report.training_page import first_filters
-from minitorch_cnn.report.transfer_training import read_history, write_transfer_training_report
-from minitorch_cnn.runs.base import MOMENTUM, check_base, recipe_of, start_of
+from minitorch_cnn.report.transfer_training import Frozen, read_history, write_transfer_training_report
+from minitorch_cnn.runs.base import check_base, check_lowest, recipe_of, start_of
 from minitorch_cnn.runs.folder import RunFolder
-from minitorch_cnn.runs.keeping import check_choices, keeping, kept_epoch, notes, weights_of, write_predictions
+from minitorch_cnn.runs.keeping import check_choices, notes, write_predictions
 from minitorch_cnn.runs.own_folder import survey, uneven
-from minitorch_cnn.runs.train import CHECKPOINT_SECONDS, command_line, gather_skipped, write_report
-from minitorch_cnn.training import checkpoint
-from minitorch_cnn.training.callbacks import Checkpoint, CSVLog
+from minitorch_cnn.runs.phases import History, Phases
+from minitorch_cnn.runs.train import command_line, gather_skipped, write_report
 from minitorch_cnn.training.progress import say
 
-__all__ = ["MOMENTUM", "FineTuneSettings", "resume", "settings_for", "start"]
+__all__ = ["FineTuneSettings", "resume", "settings_for", "start"]
 
 
 @dataclass
@@ -41,12 +43,12 @@ class FineTuneSettings:
 
     weights: str | None
     data: str | None
-    size: int = 150  # photos are scaled to size x size; 0: to what the file of the network says
-    top_epochs: int = 25
+    size: int = 224  # photos are scaled to size x size; 0: to what the file of the network says
+    top_epochs: int = 12
     all_epochs: int = 2
     batch_size: int = 32
     top_rate: float = 1e-4
-    all_rate: float = 2e-5
+    all_rate: float = 1e-5
     seed: int = 0
     beside: str | None = None  # the run folder of a training from scratch, for the report
     backend: str = "numpy"
@@ -54,13 +56,16 @@ class FineTuneSettings:
     preprocessing: str | None = None  # of a file that does not say it
     keep: str = "best"  # which epoch's weights each phase keeps: the best has the lowest validation loss; or the last
     class_weights: str | None = None  # "balanced": every class counts alike
-    flip: bool = True  # whether the second phase trains on mirror images too
+    flip: bool = True  # whether to train on mirror images too
+    unfreeze: str = "block5_conv1"  # the lowest layer that learns in the second phase, or "all"
+    copies: int = 4  # of each photo for the second phase, unless all layers learn
+    mirrored: bool = True  # whether the first phase trains on mirror images too
 
 
 def settings_for(base: str, **given: Any) -> FineTuneSettings:
     """The settings for that base: those that are `given`, and its own defaults for the others."""
     recipe = recipe_of(base)
-    names = ("size", "top_epochs", "all_epochs", "batch_size", "top_rate", "all_rate")
+    names = ("size", "top_epochs", "all_epochs", "batch_size", "top_rate", "all_rate", "unfreeze", "copies", "mirrored")
     defaults = {name: getattr(recipe, name) for name in names}
     return FineTuneSettings(**{"weights": None, "data": None, "base": base, **defaults, **given})
 
@@ -134,6 +139,7 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
         read_history(settings.beside)  # raises an error now, not after the training, if the run is missing
     own = ranks.from_first(lambda: own_classes(settings))
     begun = start_of(settings, own or 2)
+    check_lowest(begun, settings.unfreeze)
     model = begun.model.to(settings.backend)
     dataset = ranks.in_turn(lambda: load_photos(settings, own, model.input_shape, progress))
     tell(dataset)
@@ -148,25 +154,24 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
 
     tell(f"\nphase 1: {', '.join(name for name in model.fingerprints() if name not in base)} learn; the base is frozen")
 
-    def phase(name, rate, epochs, augment):
-        return _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress, ranks, command, fresh)
-
-    top = phase("top", settings.top_rate, settings.top_epochs, None)
+    phases = Phases(folder, model, dataset, settings, ranks, command, progress, fresh)
+    top = phases.top()
     unchanged = {name: mark for name, mark in model.fingerprints().items() if name in base} == from_file
     if not unchanged:
         raise CheckpointError(
             f"{folder.path}: the frozen base differs from the one in {begun.source}; was the file replaced?"
         )
-    top_accuracy = _kept(settings, top)
+    top_accuracy = phases.kept_accuracy(top)
     same = f"all {len(base)} base layers still equal the file's, bit for bit"
     tell(f"base frozen: validation accuracy {top_accuracy:.4f}; {same}")
 
-    everything = {}
+    everything: History = {}
+    frozen = None
     if settings.all_epochs:
-        norms = models.unfreeze_base(model)
-        but = f", except the {len(norms)} batch norms, which keep their statistics" if norms else ""
-        tell(f"\nphase 2: all layers learn, at a low learning rate{but}")
-        everything = phase("all", settings.all_rate, settings.all_epochs, datasets.Augmentation(flip=settings.flip))
+        if ranks.reports:
+            frozen = Frozen(model.copy(), class_probabilities(model.predict(dataset.test_images)))
+        tell(f"\nphase 2: {phases.unfreeze()}, at a low learning rate")
+        everything = phases.all()
     dataset = gather_skipped(dataset, ranks)
     if not ranks.reports:
         return folder
@@ -174,7 +179,9 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     folder.save_model(model, dataset.class_names)
     probabilities = class_probabilities(model.predict(dataset.test_images, batch_size=settings.batch_size))
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
-    write_predictions(folder, dataset, probabilities)
+    write_predictions(folder.predictions, dataset, probabilities)
+    if frozen:
+        write_predictions(folder.path / "predictions-top.csv", dataset, frozen.probabilities)
     after = f", {accuracy:.4f} after fine-tuning" if settings.all_epochs else ""
     say(f"validation accuracy {top_accuracy:.4f} with the base frozen{after}")
     write_report(
@@ -188,36 +195,10 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
             (top, everything),
             (top_accuracy, accuracy),
             probabilities,
+            frozen,
             base,
             filters_before,
             notes(settings, everything or top),
         ),
     )
     return folder
-
-
-def _phase(folder, name, model, dataset, settings, rate, epochs, augment, progress, ranks, command, fresh):
-    path = folder.path / f"checkpoint-{name}.npz"
-    return model.fit(
-        dataset.train_images,
-        dataset.train_labels,
-        optimizer=recipe_of(settings.base).optimizer(rate),
-        epochs=epochs,
-        batch_size=settings.batch_size,
-        validation=(dataset.test_images, dataset.test_labels),
-        class_weight=weights_of(settings, dataset),
-        augment=augment,
-        callbacks=[
-            *keeping(settings, epochs),
-            CSVLog(folder.path / f"history-{name}.csv"),
-            Checkpoint(path, CHECKPOINT_SECONDS, command),
-        ],
-        progress=progress,
-        resume=path if ranks.from_first(lambda: not fresh and checkpoint.exists(path)) else None,
-        ranks=ranks,
-    )
-
-
-def _kept(settings, history):
-    """The validation accuracy of the weights that a phase has kept."""
-    return history["val_accuracy"][kept_epoch(settings, history)] if history.get("val_accuracy") else float("nan")

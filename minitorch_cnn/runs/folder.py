@@ -5,7 +5,7 @@ checkpoint.npz   the state of the training; replaced again and again while it ru
 history.csv      one row per epoch
 model.npz        the trained model, for `predict`
 report.html      the report to open in a browser
-predictions.csv  what the model says to each test image, if these are files
+predictions.csv  what the model says to each test image, if these are files (predictions-top.csv: after the first phase)
 """
 
 import contextlib

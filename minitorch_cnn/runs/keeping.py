@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.image_folder import ImageFolder
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.printable import printable
-from minitorch_cnn.runs.folder import RunFolder
 from minitorch_cnn.runs.own_folder import class_weights
 from minitorch_cnn.runs.predictions import write_table
 from minitorch_cnn.training.callbacks import EarlyStopping
@@ -64,8 +64,8 @@ def weights_of(settings: Any, dataset: Dataset) -> dict[int, float] | None:
     return class_weights(dataset.train_labels, len(dataset.class_names)) if settings.class_weights else None
 
 
-def write_predictions(folder: RunFolder, dataset: Dataset, probabilities: np.ndarray) -> None:
-    """Write predictions.csv, with a row for each test image that is a file: its class, and the predicted one.
+def write_predictions(path: Path, dataset: Dataset, probabilities: np.ndarray) -> None:
+    """Write a table to `path`, with a row for each test image that is a file: its class, and the predicted one.
 
     `probabilities` (N, classes) are the model's for the test images.
     """
@@ -78,4 +78,4 @@ def write_predictions(folder: RunFolder, dataset: Dataset, probabilities: np.nda
         for path, truth, answer, row in zip(images.paths, dataset.test_labels, predicted, probabilities)
         if printable(path) not in skipped
     ]
-    write_table(folder.predictions, ["image", "class", "predicted", "probability"], rows)
+    write_table(path, ["image", "class", "predicted", "probability"], rows)

@@ -22,6 +22,7 @@ from minitorch_cnn.models.fast_recipe import recipe_named
 from minitorch_cnn.models.recipes import RECIPES, Recipe, of_folder
 from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.report.training_page import write_training_report
+from minitorch_cnn.runs.filter_record import FilterRecord
 from minitorch_cnn.runs.folder import RunFolder
 from minitorch_cnn.runs.keeping import check_choices, chosen, keeping, notes, weights_of, write_predictions
 from minitorch_cnn.runs.own_folder import run_name, survey, uneven
@@ -199,6 +200,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
             else f"{printable(folder.path)}: no checkpoint yet, starting from the beginning"
         )
     steps = -(-len(dataset.train_images) // settings.batch_size)
+    filters = FilterRecord()
     history = model.fit(
         dataset.train_images,
         dataset.train_labels,
@@ -212,6 +214,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
         callbacks=[
             *keeping(settings, settings.epochs),
             CSVLog(folder.history),
+            filters,
             Checkpoint(folder.checkpoint, CHECKPOINT_SECONDS, command),
         ],
         progress=progress,
@@ -223,14 +226,22 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
         return folder
     folder.save_model(model, dataset.class_names)
     probabilities = class_probabilities(model.predict(dataset.test_images, average_over=recipe.average_over))
-    write_predictions(folder, dataset, probabilities)
+    write_predictions(folder.predictions, dataset, probabilities)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
     say(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images{chosen(settings, history)}")
     write_report(
         folder,
         command,
         lambda: write_training_report(
-            folder.report, recipe, settings, model, dataset, history, probabilities, notes(settings, history)
+            folder.report,
+            recipe,
+            settings,
+            model,
+            dataset,
+            history,
+            probabilities,
+            notes(settings, history),
+            filters.kernels,
         ),
     )
     return folder

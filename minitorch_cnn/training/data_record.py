@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arrays import is_array, on_host
+from minitorch_cnn.datasets.copies import Copies
 from minitorch_cnn.datasets.image_folder import ImageFolder
 from minitorch_cnn.datasets.several import Several
 from minitorch_cnn.datasets.weighted_labels import parted
@@ -43,6 +44,9 @@ def _record(images, labels, root):
         several, answers = (part.parts if isinstance(part, Several) else [part] for part in (images, labels))
         parts = [_record(part, answers[0], None) for part in several]
         return {"images": len(images), "parts": parts, "labels": [_checksum_of_labels(part) for part in answers]}
+    if isinstance(images, Copies):
+        made = {"changes": [change and change.config() for change in images.changes], "seed": images.seed}
+        return {**_record(images.images, labels, root), "images": len(images), "copies": made}
     record = {"images": len(images), "labels": _checksum_of_labels(labels)}
     if root is not None:
         paths = [os.path.abspath(path) for path in images.paths]
@@ -60,6 +64,7 @@ def _record(images, labels, root):
 
 def _folder_of(images):
     """The folder that the files of an ImageFolder have in common; None for other images."""
+    images = images.images if isinstance(images, Copies) else images
     if not isinstance(images, ImageFolder) or not images.paths:
         return None
     try:
@@ -106,6 +111,8 @@ def _difference(part, before, now):
         return f"the {part} images have other pixels than in the run"
     if before["images"] != now["images"]:
         return f"the run had {before['images']:,} {part} images, now there are {now['images']:,}"
+    if before.get("copies") != now.get("copies"):
+        return f"the copies of the {part} images are changed in another way than in the run"
     for what in ("labels", "weights"):
         if before.get(what) != now.get(what):
             return f"the {part} images have other {what} than in the run"

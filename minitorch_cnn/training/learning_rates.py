@@ -64,6 +64,14 @@ class LearningRates:
         return min(self.rates[steps[int(np.argmin(slopes))]], self.rates[self.lowest] / LAG)
 
 
+def checked_search(lowest: float, highest: float, steps: int, owner: str = "") -> tuple[float, float, int]:
+    """The rates and the number of steps of a search in their plain types; ArgumentError, begun by `owner`, if wrong."""
+    lowest, highest = above_zero(lowest, f"{owner}lowest"), above_zero(highest, f"{owner}highest")
+    if highest <= lowest:
+        raise ArgumentError(f"{owner}highest: expected a learning rate above the lowest, {lowest:g}, got {highest:g}")
+    return lowest, highest, whole(steps, f"{owner}steps", FEWEST)
+
+
 def find_learning_rate(
     model: Any, x: Any, labels: Any, optimizer: Any, *, loss: Any = None, lowest: float = 1e-5, highest: float = 1.0,
     steps: int = 100, batch_size: int = 32, augment: Callable | None = None, seed: int = 0, workers: int = 2,
@@ -77,10 +85,7 @@ def find_learning_rate(
 
     Raises ArgumentError for fewer than 10 steps or if `highest` is not above `lowest`.
     """
-    lowest, highest = above_zero(lowest, "lowest"), above_zero(highest, "highest")
-    steps = whole(steps, "steps", FEWEST)
-    if highest <= lowest:
-        raise ArgumentError(f"highest: expected a learning rate above the lowest, {lowest:g}, got {highest:g}")
+    lowest, highest, steps = checked_search(lowest, highest, steps)
     learner = learner or model
     transform = learner.receive if model.backend == "numpy" else None
     batches = Batches(x, labels, batch_size, seed=seed, augment=augment, transform=transform, workers=workers)
@@ -125,8 +130,7 @@ class LRFinder(Callback):
     """
 
     def __init__(self, lowest: float = 1e-5, highest: float = 1.0, steps: int = 100) -> None:
-        self.lowest, self.highest = above_zero(lowest, "LRFinder: lowest"), above_zero(highest, "LRFinder: highest")
-        self.steps = whole(steps, "LRFinder: steps", FEWEST)
+        self.lowest, self.highest, self.steps = checked_search(lowest, highest, steps, "LRFinder: ")
         self.reset()
 
     def reset(self) -> None:

@@ -9,7 +9,7 @@ from minitorch_cnn.arguments import flag
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.facts import is_number
-from minitorch_cnn.training.monitor import Monitor
+from minitorch_cnn.training.monitor import Monitor, only_of_package
 from minitorch_cnn.training.progress import say
 from minitorch_cnn.training.shared_step import align
 
@@ -43,6 +43,8 @@ class ModelCheckpoint(Callback):
         self.verbose = flag(verbose, f"{NAME}: verbose")
         if self.restore_best and not self.save_best_only:
             raise ArgumentError(f"{NAME}: restore_best: expected save_best_only=True with it")
+        if self.save_weights_only and not self.filepath.lower().endswith((".h5", ".hdf5")):
+            raise ArgumentError(f"{NAME}: filepath: expected a name that ends in .h5, got {self.filepath!r}")
         _filled(self.filepath, _Anything())
         self.reset()
 
@@ -51,11 +53,10 @@ class ModelCheckpoint(Callback):
         self.path: str | None = None  # of the last file that was written
 
     def on_train_begin(self, trainer: Any) -> None:
-        if self.save_weights_only:
-            if not self.filepath.lower().endswith((".h5", ".hdf5")):
-                raise ArgumentError(f"{NAME}: filepath: expected a name that ends in .h5, got {self.filepath!r}")
-        else:
+        if not self.save_weights_only:
             trainer.model.require_savable(self.filepath)
+        if only_of_package(trainer.callbacks):  # another may add names to the results
+            _filled(self.filepath, {"epoch": 0, **dict.fromkeys(trainer.names_of_results(), 0.0)})
 
     def on_epoch_end(self, trainer: Any, results: dict[str, float]) -> None:
         if self.monitor is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from minitorch_cnn.arguments import at_least_zero, shown
@@ -34,8 +35,7 @@ class Monitor:
         if self.name.startswith("val_") and trainer.validation is None:
             advice = "give fit a validation, or monitor 'loss'"
             raise ArgumentError(f"{self.owner}: monitors {self.name!r}, but there is no validation; {advice}")
-        package = __name__.partition(".")[0]
-        if all(type(callback).__module__.partition(".")[0] == package for callback in trainer.callbacks):
+        if only_of_package(trainer.callbacks):
             self.value(dict.fromkeys(trainer.names_of_results(), 0.0))
 
     def value(self, results: dict[str, float]) -> float:
@@ -48,6 +48,12 @@ class Monitor:
     def better(self, value: float, best: float | None) -> bool:
         """Whether `value` improves on `best`, the best one so far."""
         return best is None or self.sign * value > self.sign * best + self.min_delta
+
+
+def only_of_package(callbacks: Iterable[Any]) -> bool:
+    """Whether no callback is one of the user's own, which may add other names to the results of an epoch."""
+    package = __name__.partition(".")[0]
+    return all(type(callback).__module__.partition(".")[0] == package for callback in callbacks)
 
 
 def check_monitors(trainer: Any) -> None:

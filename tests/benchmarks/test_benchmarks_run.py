@@ -88,7 +88,7 @@ def test_conv_algorithms(run):
 
 def test_im2col_cpu_vs_gpu_without_a_gpu(run):
     out, rows = run("im2col_cpu_vs_gpu.py", "--networks", "tiny", "--rounds", 1)
-    names = ["cpu plain NumPy", "cpu naive", "cpu im2col", "cpu row_windows", "cpu winograd"]
+    names = ["cpu plain NumPy", "cpu im2col", "cpu row_windows", "cpu winograd", "cpu naive"]
     assert [row["algorithm"] for row in rows[:5]] == names and len(rows) == 2 * 5 * 5
     assert {row["batch_size"] for row in rows} == {"1", "2"} and {row["device"] for row in rows} <= {"cpu", "gpu"}
     assert "NO GPU" in out or "GPU: " in out

@@ -110,7 +110,8 @@ MISTAKES = [
     (["lr-find", "--base", "vgg16"], "expected --weights FILE"),
     (["lr-find", "{here}", "--base", "x.keras"], "--base: expected the photos with --data"),
     (["lr-find", "{here}"], "expected a folder for each class"),
-    (["lr-find", "--steps", "3"], "steps: expected a whole number of at least 10, got 3"),
+    (["lr-find", "--steps", "3"], "--steps: expected a whole number of at least 10, got 3"),
+    (["lr-find", "cifar10", "--data", "none", "--lowest", "2"], "--highest: expected a learning rate above the lowest"),
 ]
 
 

@@ -1,5 +1,6 @@
 """`minitorch-cnn fine-tune` from the photos to the page, on a few small ones and a base nobody trained."""
 
+import csv
 import json
 import shutil
 
@@ -38,7 +39,7 @@ def weights(tmp_path_factory):
 def tuned(tmp_path_factory, photos, weights):
     folder = tmp_path_factory.mktemp("runs") / "tuned"
     arguments = ["fine-tune", "--weights", weights, "--data", photos, "--size", 32, "--batch-size", 5, "--out", folder,
-                 "--top-epochs", 2, "--all-epochs", 1]  # fmt: skip
+                 "--top-epochs", 2, "--all-epochs", 1, "--copies", 2]  # fmt: skip
     assert main([*map(str, arguments), "--quiet"]) == 0
     return folder
 
@@ -46,29 +47,48 @@ def tuned(tmp_path_factory, photos, weights):
 def test_both_phases_leave_their_traces(tuned):
     assert {path.name for path in tuned.iterdir()} == {
         "config.json", "history-top.csv", "history-all.csv", "checkpoint-top.npz", "checkpoint-all.npz", "model.npz",
-        "report.html", "predictions.csv",
+        "report.html", "predictions.csv", "predictions-top.csv",
     }  # fmt: skip
     assert len((tuned / "history-top.csv").read_text().splitlines()) == 3
     assert len((tuned / "history-all.csv").read_text().splitlines()) == 2
     assert json.loads((tuned / "config.json").read_text())["settings"]["size"] == 32
 
 
-def test_the_base_is_the_files_after_the_first_phase_and_not_after_the_second(tuned, weights):
+def test_the_second_phase_changes_block_5_of_the_base_and_the_first_phase_nothing_of_it(tuned, weights):
     base = models.vgg16(include_top=False, input_shape=(32, 32, 3), weights=weights)
     first, last = (checkpoint.load(tuned / f"checkpoint-{name}.npz")[0] for name in ("top", "all"))
-    changed = 0
+    changed = set()
     for layer in base.layers:
         for name, array in layer.parameters.items():
             assert np.array_equal(first["model", layer.name, name], array), (layer.name, name)
-            changed += not np.array_equal(last["model", layer.name, name], array)
-    assert changed > 0
+            if not np.array_equal(last["model", layer.name, name], array):
+                changed.add(layer.name)
+    assert changed == {"block5_conv1", "block5_conv2", "block5_conv3"}
     assert not any(key[0] == "optimizer" and key[2].startswith("block") for key in first)
 
 
 def test_the_page_tells_the_story(tuned):
     page = (tuned / "report.html").read_text()
-    for words in ("base frozen", "everything trained", "fc1", "block5_pool", "broken.jpg", "CC BY 4.0", "data:image/"):
-        assert words in page, words
+    words = ("base frozen", "block5_conv1 and above trained", "fc1", "block5_pool", "broken.jpg", "CC BY 4.0")
+    for each in (*words, "data:image/", "expected calibration error", "put right", "McNemar"):
+        assert each in page, each
+
+
+def test_the_page_counts_the_photos_that_changed_sides_as_the_tables_do(tuned):
+    tables = [list(csv.DictReader((tuned / f"predictions{part}.csv").open())) for part in ("-top", "")]
+    was, now = ([row["class"] == row["predicted"] for row in table] for table in tables)
+    right, wrong = (sum(a == old and b != old for a, b in zip(was, now)) for old in (False, True))
+    assert len(was) == 8 and f"{right} put right, {wrong} made wrong" in (tuned / "report.html").read_text()
+
+
+def test_unfreezing_all_changes_every_layer(photos, weights, tmp_path):
+    arguments = ["fine-tune", "--weights", weights, "--data", photos, "--size", 32, "--batch-size", 5, "--unfreeze",
+                 "all", "--top-epochs", 1, "--all-epochs", 1, "--out", tmp_path / "run", "--quiet"]  # fmt: skip
+    assert main(list(map(str, arguments))) == 0
+    first, last = (checkpoint.load(tmp_path / "run" / f"checkpoint-{name}.npz")[0] for name in ("top", "all"))
+    kernels = [key for key in first if key[0] == "model" and key[2] == "kernel"]
+    assert len(kernels) == 15 and not any(np.array_equal(first[key], last[key]) for key in kernels)
+    assert "everything trained" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_predict_says_cat_or_dog(tuned, photos, capsys):
@@ -80,15 +100,14 @@ def test_predict_says_cat_or_dog(tuned, photos, capsys):
 def test_a_resumed_run_gives_the_same_bits(tuned, photos, weights, tmp_path, monkeypatch):
     from minitorch_cnn.runs import fine_tune
 
-    settings = fine_tune.FineTuneSettings(str(weights), str(photos), 32, top_epochs=2, all_epochs=1, batch_size=5)
-    phase = fine_tune._phase
+    settings = fine_tune.FineTuneSettings(
+        str(weights), str(photos), 32, top_epochs=2, all_epochs=1, batch_size=5, copies=2
+    )
 
-    def fails_in_the_second(folder, name, *rest):
-        if name == "all":
-            raise RuntimeError("power cut")
-        return phase(folder, name, *rest)
+    def fails(self):
+        raise RuntimeError("power cut")
 
-    monkeypatch.setattr(fine_tune, "_phase", fails_in_the_second)
+    monkeypatch.setattr(fine_tune.Phases, "all", fails)
     with pytest.raises(RuntimeError, match="power cut"):
         fine_tune.start(settings, tmp_path / "cut", progress=False)
     monkeypatch.undo()
@@ -102,6 +121,7 @@ EDITED = [
     ("top_rate", 1e-3, "was Constant(learning_rate=0.0001) in the run and is now Constant(learning_rate=0.001)"),
     ("batch_size", 4, "batch_size was 5 in the run and is now 4"),
     ("seed", 1, "seed was 0 in the run and is now 1"),
+    ("copies", 3, "the run had 24 training images, now there are 36"),
 ]
 
 
@@ -124,6 +144,8 @@ MISTAKES = [
         "the history of a finished run",
     ),
     (["fine-tune", "--resume", "{tuned}", "--size", "40"], "got size too"),
+    (["fine-tune", "--resume", "{tuned}", "--copies", "3"], "got copies too"),
+    (["fine-tune", "--weights", "{weights}", "--data", "{photos}", "--unfreeze", "fc1"], "--unfreeze: expected all or"),
     (["train", "--resume", "{tuned}"], "this run was started by another command"),
     (["fine-tune", "--weights", "{weights}", "--data", "{photos}", "--size", "20"], "20"),
 ]

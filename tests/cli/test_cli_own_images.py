@@ -106,6 +106,8 @@ def test_more_epochs_on_a_finished_run(ten, tmp_path, capsys):
     assert rows_of(folder / "history.csv") == after
     page = (folder / "report.html").read_text()
     assert "--epochs 2 " in page and f"--resume {folder} --epochs 5" in page
+    assert "before training" in page and all(f"after epoch {epoch}, changed by" in page for epoch in range(1, 6))
+    assert "The images behind the cells: " in page
     capsys.readouterr()
     assert main(["train", "--resume", str(folder), "--epochs", "4", "--quiet"]) == 2
     assert "expected more than the 5 epochs of this run, got 4" in capsys.readouterr().err

@@ -215,5 +215,6 @@ def test_a_figure_names_a_line_of_the_engine_that_is_there():
 
 def test_the_scripts_are_small():
     sizes = {path.name: path.stat().st_size for path in figures.FOLDER.glob("*.js")}
-    assert 10_000 < sum(sizes.values()) < 120_000, sizes
+    of_runs = (figures.ROOT / "minitorch_cnn" / "report" / "live.js").stat().st_size
+    assert 10_000 < sum(sizes.values()) + of_runs < 120_000, sizes
     assert {name for kind in figures.KINDS.values() for name in (*kind, "core")} == {name[:-3] for name in sizes}

@@ -304,6 +304,46 @@ def test_identity_of_a_convolution_hands_its_channels_on(window, channels, filte
     np.testing.assert_array_equal(y[..., shared:], other[..., shared:])
 
 
+@pytest.mark.parametrize("filters, groups, window", [(6, 2, (3, 3)), (4, 2, (1, 3)), (9, 3, (3, 2)), (3, 3, (5, 5))])
+def test_identity_of_each_group_as_in_torch(filters, groups, window):
+    """`dirac_` of PyTorch fills the filters beyond the channels with 0 instead of random numbers."""
+    torch = pytest.importorskip("torch")
+    channels, arguments = 2 * groups, {"padding": "same", "use_bias": False, "groups": groups}
+    layer = layers.Conv2D(filters, window, kernel_initializer="identity", **arguments)
+    mtc.Sequential([layer], (5, 6, channels), seed=0)
+    kernel = np.array(layer.parameters["kernel"])
+    expected = torch.nn.init.dirac_(torch.empty(filters, 2, *window), groups).numpy().transpose(2, 3, 1, 0)
+    expected = np.roll(expected, [(n - 1) // 2 - n // 2 for n in window], axis=(0, 1))  # an even window has two middles
+    handing_on = np.arange(filters) % (filters // groups) < 2
+    np.testing.assert_array_equal(kernel[..., handing_on], expected[..., handing_on])
+    assert (kernel[..., ~handing_on] != 0).all()
+
+
+@pytest.mark.parametrize("channels, multiplier, window", [(4, 1, (3, 3)), (3, 2, (3, 5)), (2, 5, (2, 1))])
+def test_identity_of_a_depthwise_kernel_hands_each_channel_on(channels, multiplier, window):
+    """By the first of its filters; the separable layer's 1x1 kernel then picks them out by hand."""
+    arguments = {"depth_multiplier": multiplier, "padding": "same", "use_bias": False}
+    layer = layers.DepthwiseConv2D(window, depthwise_initializer=("identity", 2), **arguments)
+    drawn = layers.DepthwiseConv2D(window, depthwise_initializer="lecun_uniform", **arguments)
+    separable = layers.SeparableConv2D(channels, window, depthwise_initializer="identity", **arguments)
+    x = normal((2, 5, 6, channels))
+    y, other, _ = (
+        mtc.Sequential([each], x.shape[1:], seed=0, dtype="float64").predict(x) for each in (layer, drawn, separable)
+    )
+    np.testing.assert_array_equal(y[..., ::multiplier], 2 * x)
+    beyond = np.arange(channels * multiplier) % multiplier > 0
+    np.testing.assert_array_equal(y[..., beyond], other[..., beyond])
+    separable.parameters["pointwise_kernel"] = np.repeat(np.eye(channels), multiplier, 0)[None, None] * ~beyond[:, None]
+    np.testing.assert_allclose(separable.forward(x), x, rtol=1e-15)
+    assert layer.config()["depthwise_initializer"] == ("identity", 2)
+
+
+def test_a_transposed_convolution_refuses_identity():
+    with pytest.raises(ArgumentError, match=r"^conv2d_transpose: initializer: expected (?!.*identity,).*got 'id"):
+        layers.Conv2DTranspose(3, 3, kernel_initializer="identity")
+    assert layers.Conv2DTranspose(3, 3, kernel_initializer=("orthogonal", 2)).config()
+
+
 def test_constant_biases():
     layer = layers.DepthwiseConv2D(3, bias_initializer=("constant", 0.25), depthwise_initializer="ones")
     mtc.Sequential([layer], (5, 6, 4), seed=0)

@@ -1,5 +1,7 @@
 """A whitening kernel: what it makes of the patches is uncorrelated and of variance 1, found by other means."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,28 @@ def test_epsilon_limits_what_hardly_varies():
     assert norms[0] == pytest.approx(1 / np.sqrt(deviation**2 + 0.25), rel=1e-6)
     np.testing.assert_allclose(norms[1:4], 2, rtol=1e-3)
     assert abs(np.abs(kernel[:, 0]) - norms[0] / 2).max() < 1e-6
+
+
+def test_a_list_of_images_is_an_array_of_them():
+    np.testing.assert_array_equal(initializers.whitening(list(images())), initializers.whitening(images()))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e200])
+def test_numbers_without_a_covariance_are_refused_in_one_line(value):
+    x = images("float64")
+    x[1100, 2, 3, 1] = value  # in the second part
+    with warnings.catch_warnings(), pytest.raises(ArgumentError, match=r"^whitening: expected images of finite.*\Z"):
+        warnings.simplefilter("error")
+        initializers.whitening(x)
+
+
+def test_pixels_that_are_not_preprocessed_are_refused():
+    """As integers they would be whitened, but the network sees other numbers."""
+    for dtype in ("uint8", "int64", "bool", "complex64", "float16"):
+        with pytest.raises(ArgumentError, match=rf"^whitening: expected images of float32 or float64, got {dtype}\Z"):
+            initializers.whitening(images().astype(dtype))
+    with pytest.raises(ArgumentError, match="expected arrays of one shape"):
+        initializers.whitening([*images()[:2], np.zeros((3, 3, 2))])
 
 
 def test_what_is_no_image_is_named():

@@ -9,7 +9,8 @@ from PIL import Image
 from minitorch_cnn import Sequential, layers
 
 SIZE = 11
-OPTIONS = {"size": SIZE, "batch-size": 3, "top-epochs": 2, "all-epochs": 2, "top-rate": 0.01, "all-rate": 0.001}
+OPTIONS = {"size": SIZE, "batch-size": 3, "top-epochs": 2, "all-epochs": 2, "top-rate": 0.01, "all-rate": 0.001,
+           "unfreeze": "all"}  # fmt: skip
 
 
 def base(input_shape, seed):

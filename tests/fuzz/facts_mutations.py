@@ -16,6 +16,7 @@ SETTINGS = (
     "batch_size", "learning_rate", "seed", "backend", "weights", "size", "top_epochs", "all_epochs", "top_rate",
     "all_rate", "beside", ".", "/", "/dev/zero", "settings", "model", "augment", "workers",
     "base", "preprocessing", "resnet50", "net.keras", "unit",
+    "unfreeze", "all", "copies", "mirrored",
 )  # fmt: skip
 
 

@@ -8,6 +8,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import standin_cudnn
+from standin_arrays import device as standin_device
+
+import minitorch_cnn as mtc
+from minitorch_cnn import layers
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -23,19 +28,52 @@ def benchmarks(standin, monkeypatch):
 
 
 def test_im2col_cpu_vs_gpu(benchmarks, monkeypatch, tmp_path, capsys):
+    """Every algorithm of our own and both ways to cuDNN; a layer's two passes, with channels that fill a tile."""
     import im2col_cpu_vs_gpu
 
+    model = mtc.Sequential([layers.Conv2D(32, 3, padding="same"), layers.Conv2D(32, 3)], (4, 4, 2), seed=0)
+    monkeypatch.setitem(im2col_cpu_vs_gpu.NETWORKS, "tiny", ("two layers", lambda: model, (1, 2)))
+    monkeypatch.setitem(sys.modules, "torch", standin_cudnn.torch())
+    monkeypatch.setitem(sys.modules, "cudnn", standin_cudnn.cudnn())
+    monkeypatch.setattr(standin_device, "capability", "90")
     monkeypatch.setattr(sys, "argv", ["x", "--networks", "tiny", "--rounds", "1", "--results", str(tmp_path)])
     im2col_cpu_vs_gpu.main()
     out = capsys.readouterr().out
-    assert "GPU: a stand-in, CuPy 14.2.0, CUDA 13.0" in out and "arrays there" in out
-    ElementTree.parse(tmp_path / "im2col_cpu_vs_gpu.svg")
+    assert "GPU: a stand-in, CuPy 14.2.0, CUDA 13.0" in out and "arrays there" in out and "left out" not in out
+    picture = ElementTree.parse(tmp_path / "im2col_cpu_vs_gpu.svg").getroot()
+    assert {text.text for text in picture.iter() if text.tag.endswith("text")} >= set(im2col_cpu_vs_gpu.SERIES)
     with (tmp_path / "im2col_cpu_vs_gpu.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * 5 * (5 + 5)
+    implicit, ours, theirs = "gpu implicit GEMM TF32", 5, 3
+    assert len(rows) == 2 * (5 * (5 + ours + theirs) + 3)  # the implicit GEMM has no layer of two channels
+    assert {row["layer"] for row in rows if row["algorithm"] == implicit} == {"conv2d_2"}
+    assert {row["algorithm"] for row in rows if row["launched"] == "1"} == {"gpu plain CuPy"}
     for row in rows:
-        assert (row["ms"] == "0.5") == (row["device"] == "gpu") and float(row["difference"]) < 1e-5
-        assert (float(row["sent_ms"]) > 0) == (row["device"] == "gpu")
+        kind = "gpu" if row["device"] == "gpu" else "cpu"
+        ms = {"gpu": "0.025" if "cuDNN" in row["algorithm"] and "frontend" not in row["algorithm"] else "0.05"}
+        assert kind == "cpu" or row["ms"] == ms[kind]
+        assert float(row["difference"]) < (1e-3 if row["algorithm"] == implicit else 1e-5)
+        assert (float(row["sent_ms"]) > 0) == (kind == "gpu")
+    assert {"conv3x3_32", "dkernel3x3_32", "cudnn"} <= set(standin_device.launches)
+    assert "lay_out" in {name.removesuffix("4") for name in standin_device.launches}  # row windows, and not those twice
+
+
+def test_what_is_not_installed_is_left_out(benchmarks, monkeypatch, capsys, standin):
+    import cudnn_layers
+
+    without = standin_cudnn.torch()
+    without.cuda.is_available = lambda: False
+    broken = standin_cudnn.cudnn()
+
+    def create_handle():
+        raise RuntimeError("Unable to find symbol cudnnCreate")
+
+    broken.create_handle = create_handle
+    monkeypatch.setitem(sys.modules, "torch", without)
+    monkeypatch.setitem(sys.modules, "cudnn", broken)
+    assert cudnn_layers.installed(standin) == {}
+    out = capsys.readouterr().out
+    assert "PyTorch is left out: PyTorch finds no GPU" in out and "cudnnCreate" in out
 
 
 def slim(model):

@@ -80,6 +80,21 @@ def test_code_that_fails_only_in_training_gives_one_line(solved, capfd):
     assert out.splitlines()[-1] == "wrong  exercise train: raised RuntimeError: no" and "Traceback" not in error
 
 
+@pytest.mark.parametrize("name, code, where", [
+    ("dense", "dense_backward\ndef dense_backward(*a):\n    while len(a[0]) == 32: pass\n    return _right(*a)",
+     "dense_backward"),
+    ("sgd", "sgd_step\nimport sys\nwhile 'minitorch_cnn.exercises.training' in sys.orig_argv: pass", "08_sgd.py"),
+])  # fmt: skip
+def test_a_loop_that_is_endless_only_in_training_is_ended(solved, capfd, name, code, where):
+    path = solved.file_of(course.get(name))
+    path.write_text(f"{path.read_text()}\n_right = {code}\n")
+    solved.remember(course.get(name), runner.Outcome("done"))
+    assert main(["exercise", "train", str(solved.folder), "--seconds", "2"]) == 1
+    wrong, hint = capfd.readouterr().out.splitlines()[-2:]
+    assert wrong == f"wrong  {where}: still running after 2 seconds" and "is there an endless loop?" in hint
+    assert solved.certified() is None
+
+
 def test_its_gradients_are_those_of_the_package():
     network = training.Network(functions(), seed=3)
     random = np.random.default_rng(0)

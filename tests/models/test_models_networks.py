@@ -114,7 +114,7 @@ def test_the_transfer_net_is_vgg16_with_a_new_top():
     model = models.transfer_net(input_shape=(32, 32, 3), seed=4)
     base = models.vgg16(include_top=False, input_shape=(32, 32, 3), seed=4)
     assert [layer.name for layer in model.layers] == [
-        *[layer.name for layer in base.layers], "flatten_1", "dense_1", "dropout_1", "dense_2",
+        *[layer.name for layer in base.layers], "rescaling_1", "flatten_1", "dense_1", "dropout_1", "dense_2",
     ]  # fmt: skip
     assert shapes(model, layers.Dense) == [(256,), (1,)] and model.layers[-1].activation.name == "sigmoid"
     learning = {layer.name for layer in model.layers if layer.parameter_shapes() and layer.trainable}

@@ -100,6 +100,23 @@ def test_batch_norms_stay_as_they_are_in_both_phases(cache):
             assert same == isinstance(layer, layers.BatchNorm), (layer.name, name)
 
 
+@pytest.mark.parametrize(
+    "first, lower",
+    [
+        ("squeeze_conv", {"stem_conv", "block_depthwise"}),
+        ("block_depthwise", {"stem_conv"}),
+        ("stem_conv", set()),
+        ("last_conv", {"stem_conv", "block_depthwise", "squeeze_conv"}),
+    ],
+)
+def test_what_lies_below_the_first_layer_to_learn_stays_frozen(first, lower):
+    model = models.with_new_top(residual())
+    assert models.unfreeze_base(model, first) == ["stem_bn", "block_bn"]
+    with_weights = [layer for layer in model.layers if layer.parameter_shapes()]
+    frozen = {layer.name for layer in with_weights if not layer.trainable}
+    assert frozen == lower | {"stem_bn", "block_bn"} and first not in frozen
+
+
 def test_a_pass_in_training_is_that_of_predicting():
     """With batch statistics or dropout in the base it would not be."""
     model = models.with_new_top(residual(), dropout=0.0)

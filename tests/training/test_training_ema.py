@@ -112,6 +112,14 @@ def test_what_does_not_fit_is_named(tmp_path):
             EMA(wrong)
     with pytest.raises(ArgumentError, match="LRFinder: expected a constant learning rate, got Cosine"):
         fit(model, LRFinder(), rate=schedules.Cosine(0.1, 9))
+    for wrong, message in (
+        ((1, 0.1), "highest: expected a learning rate above the lowest, 1, got 0.1"),
+        ((0.1, 0.1), "highest: expected"),
+        ((0, 1), "lowest: expected"),
+        ((1, 2, 9), "steps: exp"),
+    ):
+        with pytest.raises(ArgumentError, match=f"^LRFinder: {message}"):
+            LRFinder(*wrong)
     with pytest.raises(ArgumentError, match="LRFinder: the loss fell at no learning rate up to"):
         fit(model, LRFinder(4, 40, steps=30))
     fit(model, Checkpoint(path), epochs=1)

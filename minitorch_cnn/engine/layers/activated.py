@@ -18,13 +18,13 @@ class Activated(Layer):
     random = False
     given_initializers: dict = {}  # for `config`: those that are not the class's own
 
-    def choose_initializers(self, **given: Any) -> None:
+    def choose_initializers(self, groups: int | None = 1, **given: Any) -> None:
         """Let the initializers called `given` ({parameter: name}) draw the initial values (`initializers.py`).
 
         The constructor's argument is called after the parameter, without `_kernel`: `depthwise_initializer`.
         """
-        own = self.initializers
-        self.initializers = {**own, **{name: initializers.get(value, self.name) for name, value in given.items()}}
+        own, names = self.initializers, given.items()
+        self.initializers = {**own, **{name: initializers.get(value, self.name, groups) for name, value in names}}
         self.given_initializers = self.given_initializers | {
             f"{name.removesuffix('_kernel')}_initializer": value
             for name, value in given.items()

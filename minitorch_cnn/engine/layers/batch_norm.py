@@ -149,10 +149,5 @@ class BatchNorm(Layer):
         return 0
 
     def config(self) -> dict:
-        return {
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            **super().config(),
-        }
+        names = ("momentum", "epsilon", "center", "scale")
+        return {**{name: getattr(self, name) for name in names}, **super().config()}

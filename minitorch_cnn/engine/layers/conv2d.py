@@ -58,7 +58,7 @@ class Conv2D(Activated):
                 f"{self.name}: algorithm: expected 'auto' for a convolution with groups or a dilation_rate, which"
                 f" `grouped` computes, got {algorithm!r}"
             )
-        self.choose_initializers(kernel=kernel_initializer, bias=bias_initializer)
+        self.choose_initializers(self.groups, kernel=kernel_initializer, bias=bias_initializer)
 
     @property
     def plain(self) -> bool:
@@ -126,19 +126,11 @@ class Conv2D(Activated):
         return algorithm.backward_input(dscores, kernel, input_shape, self.strides, self.pixels), gradients
 
     def config(self) -> dict:
-        spread: dict[str, Any] = {"dilation_rate": self.dilation_rate} if self.dilation_rate != (1, 1) else {}
-        spread |= {"groups": self.groups} if self.groups > 1 else {}
-        return {
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "activation": self.activation.name,
-            "use_bias": self.use_bias,
-            **super().config(),
-            "algorithm": self.algorithm,
-            **spread,
-        }
+        names = ("filters", "kernel_size", "strides", "padding", "use_bias", "algorithm")
+        config = {**{name: getattr(self, name) for name in names}, "activation": self.activation.name}
+        config |= {"dilation_rate": self.dilation_rate} if self.dilation_rate != (1, 1) else {}
+        config |= {"groups": self.groups} if self.groups > 1 else {}
+        return {**super().config(), **config}
 
     def describe(self) -> str:
         kernel = "x".join(map(str, self.kernel_size))

@@ -36,6 +36,10 @@ class Conv2DTranspose(Conv2D):
         )  # fmt: skip
         self.output_padding = None if output_padding is None else pair(output_padding, "output_padding", 0)
 
+    def choose_initializers(self, groups: int | None = None, **given: Any) -> None:
+        """As for every layer, but without `identity`, whose filters would be the channels."""
+        super().choose_initializers(None, **given)
+
     @classmethod
     def kind(cls) -> str:
         return "conv2d_transpose"

@@ -60,12 +60,7 @@ class Dense(Activated):
         return matmul(dscores, self.parameters["kernel"].T) if need_dx else None, gradients
 
     def config(self) -> dict:
-        return {
-            "units": self.units,
-            "activation": self.activation.name,
-            "use_bias": self.use_bias,
-            **super().config(),
-        }
+        return {"units": self.units, "activation": self.activation.name, "use_bias": self.use_bias, **super().config()}
 
     def describe(self) -> str:
         return f"{self.units}, {self.activation.name}"

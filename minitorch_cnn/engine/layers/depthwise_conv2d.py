@@ -32,6 +32,10 @@ class DepthwiseConv2D(Conv2D):
         )  # fmt: skip
         self.depth_multiplier = one(depth_multiplier, f"{self.name}: depth_multiplier")
 
+    def choose_initializers(self, groups: int | None = 0, **given: Any) -> None:
+        """As for every layer; each channel is a group of its own."""
+        super().choose_initializers(0, **given)
+
     def output_shape_for(self, input_shape: tuple) -> tuple:
         return (*super().output_shape_for(input_shape)[:2], input_shape[2] * self.depth_multiplier)
 
@@ -79,12 +83,13 @@ class SeparableConv2D(Conv2D):
             filters, kernel_size, strides, padding, activation, use_bias, name, trainable, dilation_rate=dilation_rate,
             bias_initializer=bias_initializer,
         )  # fmt: skip
-        self.choose_initializers(depthwise_kernel=depthwise_initializer, pointwise_kernel=pointwise_initializer)
+        self.choose_initializers(0, depthwise_kernel=depthwise_initializer)
+        self.choose_initializers(pointwise_kernel=pointwise_initializer)
         self.depth_multiplier = one(depth_multiplier, f"{self.name}: depth_multiplier")
 
-    def choose_initializers(self, **given: Any) -> None:
+    def choose_initializers(self, groups: int | None = 1, **given: Any) -> None:
         """As for every layer; the one kernel that `Conv2D` gives is not among the parameters."""
-        super().choose_initializers(**{name: value for name, value in given.items() if name in self.initializers})
+        super().choose_initializers(groups, **{n: value for n, value in given.items() if n in self.initializers})
 
     def parameter_shapes(self) -> dict[str, tuple]:
         C, M, K = self.input_shape[2], self.depth_multiplier, self.filters

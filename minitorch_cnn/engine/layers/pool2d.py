@@ -37,12 +37,7 @@ class Pool2D(Layer):
         return resolve_padding(self.padding, self.input_shape[:2], self.pool_size, self.strides)
 
     def config(self) -> dict:
-        return {
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            **super().config(),
-        }
+        return {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding, **super().config()}
 
     def describe(self) -> str:
         size = "x".join(map(str, self.pool_size))

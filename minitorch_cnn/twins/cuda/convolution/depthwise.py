@@ -5,9 +5,9 @@ from the cache.
 """
 
 from minitorch_cnn.arrays import Array, namespace
-from minitorch_cnn.twins.arguments import check_depthwise, check_depthwise_input, check_depthwise_kernel
 from minitorch_cnn.twins.cuda.kernels import contiguous, launch, together
 from minitorch_cnn.twins.cuda.reductions import channel_sum, stripe_length
+from minitorch_cnn.twins.window_arguments import check_depthwise, check_depthwise_input, check_depthwise_kernel
 
 
 def forward(

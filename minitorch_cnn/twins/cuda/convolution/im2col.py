@@ -9,11 +9,11 @@ from typing import Any
 
 from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.convolution.geometry import output_size
-from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
 from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu
 from minitorch_cnn.twins.cuda.cublas import product, product_in_pieces
 from minitorch_cnn.twins.cuda.kernels import launch, one_type, together
 from minitorch_cnn.twins.cuda.reductions import channel_sum
+from minitorch_cnn.twins.window_arguments import check_backward_input, check_backward_kernel, check_forward
 
 COLUMN_BYTES = 1 << 30
 

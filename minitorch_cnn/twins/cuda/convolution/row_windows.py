@@ -25,13 +25,14 @@ There are no columns: each image is read KH times, where im2col writes and reads
 from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.arrays.dispatch import Unfit
 from minitorch_cnn.engine.convolution.geometry import output_size
-from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward, check_same_shape
+from minitorch_cnn.twins.arguments import check_same_shape
 from minitorch_cnn.twins.cuda.convolution import im2col as im2col_cuda
 from minitorch_cnn.twins.cuda.convolution import tensor_cores
 from minitorch_cnn.twins.cuda.convolution.epilogue import bias_relu, bias_relu_backward
 from minitorch_cnn.twins.cuda.cublas import gemm, pieces
 from minitorch_cnn.twins.cuda.kernels import launch, one_type, together
 from minitorch_cnn.twins.cuda.reductions import channel_sum, stripe_length
+from minitorch_cnn.twins.window_arguments import check_backward_input, check_backward_kernel, check_forward
 
 
 class Layout:

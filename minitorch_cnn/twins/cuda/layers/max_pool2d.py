@@ -4,8 +4,8 @@ import math
 
 from minitorch_cnn.arrays import Array, namespace
 from minitorch_cnn.engine.layers import max_pool2d
-from minitorch_cnn.twins.arguments import check_pool, check_pool_backward
 from minitorch_cnn.twins.cuda.kernels import contiguous, launch, together
+from minitorch_cnn.twins.window_arguments import check_pool, check_pool_backward
 
 
 def max_pool(x: Array, window: tuple, strides: tuple, padding: tuple) -> tuple[Array, Array]:

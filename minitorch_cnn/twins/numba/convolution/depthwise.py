@@ -15,11 +15,6 @@ from numba import get_num_threads, get_thread_id, prange, uintp
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.convolution.geometry import window_reach
-from minitorch_cnn.twins.arguments import (
-    check_depthwise,
-    check_depthwise_input,
-    check_depthwise_kernel,
-)
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.convolution.row_windows import copy_rows
 from minitorch_cnn.twins.numba.operands import one_type
@@ -27,6 +22,7 @@ from minitorch_cnn.twins.numba.simd import lanes
 from minitorch_cnn.twins.numba.sums import add_up
 from minitorch_cnn.twins.numba.window_sums import add_taps, filter_windows, filtering, tapping, tile
 from minitorch_cnn.twins.numba.workspace import workspace
+from minitorch_cnn.twins.window_arguments import check_depthwise, check_depthwise_input, check_depthwise_kernel
 
 BAND_BYTES = 512 * 1024  # of image rows that a worker holds: a part of its core's second-level cache
 COLUMN_BYTES = 32 * 1024  # of the rows that a window sees: a part of the first-level cache

@@ -10,11 +10,11 @@ from numba import get_num_threads, get_thread_id, prange, uintp
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.memory import empty
-from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.gemm import gemm
 from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.workspace import workspace
+from minitorch_cnn.twins.window_arguments import check_backward_input, check_backward_kernel, check_forward
 
 BLOCK_BYTES = 256 * 1024  # columns of one block: a fraction of a core's second-level cache
 CHUNKS = 16  # independent partial sums of the kernel's gradient

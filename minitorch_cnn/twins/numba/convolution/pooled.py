@@ -9,11 +9,11 @@ from numba import prange, uintp
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.reductions import STRIPES
-from minitorch_cnn.twins.arguments import check_pooled
 from minitorch_cnn.twins.numba.block_product import cut, fill_up
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.operands import contiguous
 from minitorch_cnn.twins.numba.simd import lanes, load, load_bytes, store, where_equal
+from minitorch_cnn.twins.window_arguments import check_pooled
 
 
 def backward(dy: Array, winner: Array, out: tuple) -> tuple[Array, Array]:

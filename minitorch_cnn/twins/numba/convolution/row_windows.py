@@ -13,7 +13,6 @@ from numba import get_num_threads, get_thread_id, prange, uintp
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.convolution import im2col
-from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
 from minitorch_cnn.twins.numba.block_product import (
     WIDTHS,
     cut,
@@ -31,6 +30,7 @@ from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.simd import lanes
 from minitorch_cnn.twins.numba.sums import add_up
 from minitorch_cnn.twins.numba.workspace import workspace
+from minitorch_cnn.twins.window_arguments import check_backward_input, check_backward_kernel, check_forward
 
 BAND_BYTES = 192 * 1024  # of image rows that a worker holds
 KERNEL_BYTES = 512 * 1024  # of the kernel, multiplied with the whole band before the next part

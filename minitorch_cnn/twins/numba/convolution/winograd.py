@@ -21,7 +21,6 @@ from numba import get_num_threads, get_thread_id, prange, uintp
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.convolution.winograd import PATCH, TILE, serves, tile_count
-from minitorch_cnn.twins.arguments import check_backward_input, check_backward_kernel, check_forward
 from minitorch_cnn.twins.numba.block_product import WIDTHS, cut, fill_up, heights, multiplier, panel_width, product
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.convolution import row_windows as row_windows_numba
@@ -37,6 +36,7 @@ from minitorch_cnn.twins.numba.convolution.winograd_tiles import (
 from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.simd import lanes
 from minitorch_cnn.twins.numba.workspace import workspace
+from minitorch_cnn.twins.window_arguments import check_backward_input, check_backward_kernel, check_forward
 
 CACHE_BYTES = 512 * 1024  # for V and M of the tiles that a worker holds, or for its part of U
 LEAST_TILES = 12  # with fewer, all of U would pass through the cache for too little work

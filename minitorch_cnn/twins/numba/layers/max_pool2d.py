@@ -6,9 +6,9 @@ from numba import prange, uintp
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.memory import empty
 from minitorch_cnn.engine.layers.max_pool2d import place_type
-from minitorch_cnn.twins.arguments import check_pool, check_pool_backward
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.operands import contiguous
+from minitorch_cnn.twins.window_arguments import check_pool, check_pool_backward
 
 
 def max_pool(x: Array, window: tuple, strides: tuple, padding: tuple) -> tuple[Array, Array]:

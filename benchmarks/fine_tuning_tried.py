@@ -1,0 +1,290 @@
+"""Which settings should fine-tuning VGG16 have? Each is tried by cross-validation on the training photos alone.
+
+    python benchmarks/fine_tuning_tried.py --weights FILE --data DIR --cache FOLDER [--size 224] [--rows 0 3]
+
+The photos are divided into five parts with equally many of each class. A row trains on four of them and answers the
+fifth, so after five trainings every photo has been answered once by a network that has not seen it. The table has the
+accuracy and the loss of these answers, first with the base frozen, then after block 5 has learned too. The validation
+photos are not looked at. `--folds 2` answers two parts only.
+
+Blocks 1 to 4 stay frozen, so what they make of the photos, of their mirror images and of `copies` changed copies is
+computed once and kept in FOLDER, in half precision: half a gigabyte for each copy at 224 pixels. The changed copies are
+those of `minitorch-cnn fine-tune`. The table is printed and stored in `results/fine_tuning_tried.csv`.
+"""
+
+import argparse
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from minitorch_cnn.callbacks import EMA
+from tables import RESULTS, print_table, replace_rows
+
+from minitorch_cnn import Sequential, datasets, layers, models, optimizers, schedules
+from minitorch_cnn.datasets import Augmentation, Copies
+from minitorch_cnn.runs.phases import CHANGES
+from minitorch_cnn.training.callback import Callback
+
+PARTS, BATCH = 5, 32
+CONVOLUTIONS = [f"block5_conv{number}" for number in (1, 2, 3)]
+
+
+@dataclass(frozen=True)
+class Top:
+    """The new top and how it learns while the base is frozen; `copies` are names of features."""
+
+    scale: float = 0.02
+    pool: bool = False  # the mean of each channel instead of all places
+    units: int = 256
+    dropout: float = 0.5
+    copies: tuple = ("photo", "mirror")
+    epochs: int = 12
+    rate: float = 1e-4
+    cosine: bool = True
+
+
+@dataclass(frozen=True)
+class Second:
+    """How block 5 and the top learn; an epoch is one pass over as many images as there are photos."""
+
+    epochs: int = 8
+    rate: float = 1e-5
+    cosine: bool = False
+    ema: float = 0.0
+    copies: int = 4
+    lower: float = 1.0  # the factor of the rate of block 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table."""
+
+    title: str
+    top: Top = field(default_factory=Top)
+    second: Second | None = None
+
+
+def rows():
+    """All rows, in the order in which they were tried."""
+    usual, second = Top(), Second()
+    changed = ("photo", "mirror", "copy0", "copy1", "copy2", "copy3")
+    return [
+        Row("unscaled features", replace(usual, scale=1.0)),
+        Row("features x 0.02, no mirror images", replace(usual, copies=("photo",))),
+        Row("features x 0.02", usual),
+        Row("features x 0.005", replace(usual, scale=0.005)),
+        Row("features x 0.1", replace(usual, scale=0.1)),
+        Row("constant rate", replace(usual, cosine=False)),
+        Row("four changed copies as well, 4 epochs", replace(usual, copies=changed, epochs=4)),
+        Row("mean of each channel, x 0.1, rate 1e-3", replace(usual, pool=True, scale=0.1, units=0, rate=1e-3)),
+        Row("mean of each channel, x 0.1, 256 units", replace(usual, pool=True, scale=0.1, rate=5e-4)),
+        Row("block 5, rate 1e-5", usual, second),
+        Row("block 5, rate 3e-5", usual, replace(second, rate=3e-5)),
+        Row("block 5, rate 1e-5, cosine", usual, replace(second, cosine=True)),
+        Row("block 5, rate 3e-5, cosine", usual, replace(second, rate=3e-5, cosine=True)),
+        Row("block 5, rate 1e-5, averaged (EMA 0.99)", usual, replace(second, ema=0.99)),
+        Row("block 5, rate 1e-5, one copy", usual, replace(second, copies=1)),
+        Row("block 5, top x 10", usual, replace(second, rate=1e-4, lower=0.1, cosine=True)),
+    ]
+
+
+class Passes(Callback):
+    """Lets every epoch see the next copy of the features; as `x`, it hands out those of the copy at hand."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, copies, chosen):
+        self.copies, self.chosen, self.now = copies, chosen, 0
+
+    def __len__(self):
+        return len(self.chosen)
+
+    def __getitem__(self, rows):
+        return self.copies[self.now % len(self.copies)][self.chosen[rows]].astype(np.float32)
+
+    def reset(self):
+        self.now = 0
+
+    def on_epoch_end(self, trainer, results):
+        self.now += 1
+
+
+class Features:
+    """What the frozen blocks make of the photos, computed once and kept in a folder."""
+
+    def __init__(self, options):
+        self.folder = options.cache / f"{options.size}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        shape = (options.size, options.size, 3)
+        self.data = datasets.cats_vs_dogs(options.data, *shape[:2])
+        self.labels = np.asarray(self.data.train_labels)
+        self.vgg16 = models.vgg16(include_top=False, input_shape=shape, seed=0, weights=options.weights)
+        self.lower = self.vgg16.copy().cut(after="block4_pool")
+        self.block5 = self.model([])
+
+    def model(self, top, seed=0):
+        """Block 5 with VGG16's weights, and a top."""
+        stack = [layers.Conv2D(512, 3, padding="same", activation="relu", name=name) for name in CONVOLUTIONS]
+        model = Sequential([*stack, layers.MaxPool2D(2, name="block5_pool"), *top], self.lower.output_shape, seed=seed)
+        for name in CONVOLUTIONS:
+            model.get_layer(name).load(dict(self.vgg16.get_layer(name).parameters))
+        return model
+
+    def at_block4(self, name):
+        """(N, h, w, 512) in half precision, on disk: of the "photo", its "mirror" image, or "copy" number n."""
+        return self._kept(f"block4-{name}", self._copies(name), self.lower)
+
+    def at_block5(self, name):
+        """(N, h/2, w/2, 512) in half precision, above block 5 with VGG16's weights."""
+        return self._kept(f"block5-{name}", self.at_block4(name), self.block5)
+
+    def _copies(self, name):
+        photos = self.data.train_images
+        if name == "photo":
+            return photos
+        if name == "mirror":
+            return _Mirrored(photos)
+        number = int(name.removeprefix("copy"))
+        every = Copies(photos, [Augmentation(flip=True, **CHANGES)] * (number + 1))
+        return _From(every, number * len(photos))
+
+    def _kept(self, name, images, model):
+        path = self.folder / f"{name}.npy"
+        if not path.exists():
+            began, unfinished = time.perf_counter(), path.with_suffix(".part")
+            shape = (len(self.labels), *model.output_shape)
+            found = np.lib.format.open_memmap(unfinished, "w+", np.float16, shape)
+            for first in range(0, len(found), 100):
+                some = np.arange(first, min(first + 100, len(found)))
+                pixels = images[some]
+                found[some] = model.predict(pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32))
+            found.flush()
+            unfinished.rename(path)
+            print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+        return np.load(path, mmap_mode="r")
+
+
+class _Mirrored:
+    def __init__(self, photos):
+        self.photos = photos
+
+    def __getitem__(self, rows):
+        return np.ascontiguousarray(self.photos[rows][:, :, ::-1])
+
+
+class _From:
+    def __init__(self, items, first):
+        self.items, self.first = items, first
+
+    def __getitem__(self, rows):
+        return self.items[self.first + rows]
+
+
+def parts(labels):
+    """The number of the part that each photo belongs to."""
+    found, rng = np.empty(len(labels), int), np.random.default_rng(0)
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        found[members] = np.arange(len(members)) % PARTS
+    return found
+
+
+def top_layers(top):
+    """The layers of a new top."""
+    return [
+        *([layers.GlobalAveragePool2D()] if top.pool else []),
+        layers.Rescaling(top.scale),
+        layers.Flatten(),
+        *([layers.Dense(top.units, activation="relu")] if top.units else []),
+        layers.Dropout(top.dropout),
+        layers.Dense(1, activation="sigmoid"),
+    ]
+
+
+def adam(rate, cosine, steps, **more):
+    """Adam, at a constant rate or one that falls to zero as a cosine."""
+    return optimizers.Adam(schedules.Cosine(rate, steps) if cosine else rate, **more)
+
+
+def train_top(features, top, chosen):
+    """A top trained on the chosen photos, on the features above block 5."""
+    x = np.concatenate([features.at_block5(name)[chosen] for name in top.copies]).astype(np.float32)
+    y = np.concatenate([features.labels[chosen]] * len(top.copies))
+    model = Sequential(top_layers(top), x.shape[1:], seed=0)
+    optimizer = adam(top.rate, top.cosine, top.epochs * -(-len(x) // BATCH))
+    model.fit(x, y, optimizer=optimizer, epochs=top.epochs, batch_size=BATCH, progress=False)
+    return model
+
+
+def train_second(features, row, trained, chosen):
+    """Block 5 and a trained top, trained on the changed copies of the chosen photos."""
+    second, model = row.second, features.model(top_layers(row.top))
+    for layer, old in zip(model.layers[len(CONVOLUTIONS) + 1 :], trained.layers):
+        if old.parameters:
+            layer.load(dict(old.parameters))
+    passes = Passes([features.at_block4(f"copy{number}") for number in range(second.copies)], chosen)
+    steps = second.epochs * -(-len(chosen) // BATCH)
+    multipliers = {"block5": second.lower} if second.lower != 1 else None
+    optimizer = adam(second.rate, second.cosine, steps, multipliers=multipliers)
+    callbacks = [passes, *([EMA(second.ema)] if second.ema else [])]
+    model.fit(
+        passes, features.labels[chosen], optimizer=optimizer, epochs=second.epochs, batch_size=BATCH,
+        callbacks=callbacks, progress=False,
+    )  # fmt: skip
+    return model
+
+
+def answers(model, features, which):
+    """The probabilities (n,) that a model gives, for features in half precision."""
+    return model.predict(np.asarray(features[which], np.float32)).ravel().astype(float)
+
+
+def score(probabilities, labels):
+    """(accuracy, cross-entropy)."""
+    p = np.clip(probabilities, 1e-7, 1 - 1e-7)
+    return float(np.mean((p > 0.5) == labels)), float(-np.mean(labels * np.log(p) + (1 - labels) * np.log(1 - p)))
+
+
+def measure(number, row, features, options, tops):
+    """The row's entry in the table; `tops` keeps the trained tops for other rows."""
+    part, labels = parts(features.labels), features.labels
+    used, began = part < options.folds, time.perf_counter()
+    before, after = np.full(len(labels), np.nan), np.full(len(labels), np.nan)
+    for fold in range(options.folds):
+        chosen, held = np.flatnonzero(part != fold), np.flatnonzero(part == fold)
+        if (row.top, fold) not in tops:
+            tops[row.top, fold] = train_top(features, row.top, chosen)
+        before[held] = answers(tops[row.top, fold], features.at_block5("photo"), held)
+        if row.second:
+            model = train_second(features, row, tops[row.top, fold], chosen)
+            after[held] = answers(model, features.at_block4("photo"), held)
+    entry = {"row": number, "size": options.size, "tried": row.title, "photos": int(used.sum())}
+    entry["frozen_accuracy"], entry["frozen_loss"] = (round(each, 5) for each in score(before[used], labels[used]))
+    entry |= {"accuracy": "", "loss": "", "put_right": "", "made_wrong": ""}
+    if row.second:
+        entry["accuracy"], entry["loss"] = (round(each, 5) for each in score(after[used], labels[used]))
+        was, now = ((each > 0.5) == labels for each in (before, after))
+        entry["put_right"], entry["made_wrong"] = (int((used & a & b).sum()) for a, b in ((~was, now), (was, ~now)))
+    return entry | {"seconds": round(time.perf_counter() - began)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", required=True, help="VGG16's weights without the top")
+    parser.add_argument("--data", required=True, help="the folder with the photos")
+    parser.add_argument("--cache", type=Path, required=True, help="where the features are kept")
+    parser.add_argument("--size", type=int, default=224, help="photos are scaled to so many pixels")
+    parser.add_argument("--folds", type=int, default=PARTS, help="how many of the five parts are answered")
+    parser.add_argument("--rows", type=int, nargs="+", help="the numbers of rows, from 0 (all)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file goes")
+    options = parser.parse_args()
+    features, every, tops = Features(options), rows(), {}
+    for number in range(len(every)) if options.rows is None else options.rows:
+        entry = measure(number, every[number], features, options, tops)
+        replace_rows(options.results / "fine_tuning_tried.csv", [entry], ("row", "size"))
+        print_table(tuple(entry), [tuple(entry.values())])
+
+
+if __name__ == "__main__":
+    main()
