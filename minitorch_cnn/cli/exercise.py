@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import shlex
 
 from minitorch_cnn.cli.arguments import positive
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import counted, printable
 
 COMMANDS = ("start", "all", "train", "export")
 
@@ -52,6 +53,7 @@ def _exercise(options):
 
 
 def _run(options, mine):
+    from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.exercises import course
 
     if options.name is None:
@@ -60,8 +62,8 @@ def _run(options, mine):
     if options.name == "start":
         copied = mine.start()
         kept = len(course.EXERCISES) - len(copied)
-        stay = f", {kept} existed already and were kept" if kept else ""
-        print(f"{len(copied)} exercises copied to {printable(mine.folder)}{stay}")
+        stay = f", {kept} existed already and {'was' if kept == 1 else 'were'} kept" if kept else ""
+        print(f"{counted(len(copied), 'exercise')} copied to {printable(mine.folder)}{stay}")
         first = printable(mine.file_of(course.EXERCISES[0]))
         print(f"open {first}, then run: minitorch-cnn exercise dense{_in_folder(mine)}")
         return 0
@@ -73,6 +75,9 @@ def _run(options, mine):
     if options.name == "all":
         mine.require()
         return _check_all(mine, options.seconds)
+    near = difflib.get_close_matches(options.name, COMMANDS, 1)
+    if near and not course.is_name(options.name):
+        raise ArgumentError(f"exercise: expected an exercise or one of {', '.join(COMMANDS)}; did you mean {near[0]}?")
     exercise = course.get(options.name)
     if options.solution:
         print(exercise.solution.read_text(encoding="utf-8"), end="")

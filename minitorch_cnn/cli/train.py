@@ -163,9 +163,11 @@ def _only_for_a_folder(options, names):
 def _no_data_beside_folder(options):
     from minitorch_cnn.errors import ArgumentError
 
-    for name in ("data", "recipe"):
-        if getattr(options, name) is not None:
-            raise ArgumentError(f"--{name}: expected it with a data set by name, got the folder {options.dataset} too")
+    if options.data is not None:
+        raise ArgumentError(f"--data: the images come from the folder {options.dataset}, got {options.data} too")
+    if options.recipe is not None:
+        known = ", ".join(VARIANTS)
+        raise ArgumentError(f"--recipe: expected a data set with several ({known}), got the folder {options.dataset}")
 
 
 def _fine_tune(options):
@@ -183,12 +185,16 @@ def _fine_tune(options):
 
 def fine_tune_settings(options: argparse.Namespace, names: tuple[str, ...]) -> Any:
     """The settings of a fine-tuning run: the options called `names` that were given, and the base's own defaults."""
+    from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.runs import fine_tune
-    from minitorch_cnn.runs.base import NAMED
+    from minitorch_cnn.runs.base import ALL, NAMED
 
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     base = given.pop("base", "vgg16")
-    return fine_tune.settings_for(base.replace("-", "_") if base.replace("-", "_") in NAMED else base, **given)
+    settings = fine_tune.settings_for(base.replace("-", "_") if base.replace("-", "_") in NAMED else base, **given)
+    if "copies" in given and settings.unfreeze == ALL:
+        raise ArgumentError(f"--copies: expected --unfreeze LAYER, below which the base stays frozen, got {ALL}")
+    return settings
 
 
 def _no_settings_beside_resume(options, names):
@@ -196,4 +202,5 @@ def _no_settings_beside_resume(options, names):
 
     for name in names:
         if getattr(options, name) is not None:
-            raise ArgumentError(f"--resume takes its settings from the run folder; got {name.replace('_', '-')} too")
+            got = options.dataset if name == "dataset" else f"--{name.replace('_', '-')}"
+            raise ArgumentError(f"--resume takes its settings from the run folder; got {got} too")

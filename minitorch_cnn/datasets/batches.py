@@ -20,6 +20,7 @@ from minitorch_cnn.arrays import Array, is_array, moved, namespace
 from minitorch_cnn.datasets.several import Several
 from minitorch_cnn.datasets.weighted_labels import WeightedLabels
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.files.printable import counted
 
 PATIENCE = 1.0  # seconds between checks that the worker threads are alive
 ORDER, AUGMENTATION, SIDES = 0, 1, 2  # the third number of a random seed: what the stream is used for
@@ -67,7 +68,7 @@ class Batches:
             raise ArgumentError(f"Batches: expected a label for each of {len(images)} images, got {len(self.labels)}")
         if len(self) == 0:
             least = self.batch_size if drop_last else 1
-            raise ArgumentError(f"Batches: expected at least {least} images, got {len(images)}")
+            raise ArgumentError(f"Batches: expected at least {counted(least, 'image')}, got {len(images)}")
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.images), self.batch_size)

@@ -41,7 +41,7 @@ def labelled_parts(
         deeper = f"; if its classes are in {only}, name {folder / only}" if only and _has_folders(folder / only) else ""
         raise DataError(
             f"{name}: {folder}: expected a folder for each class, in train/ or directly inside, found "
-            f"{only or 'none'}{also}{deeper}"
+            f"{f'only {only}' if only else 'none'}{also}{deeper}"
         )
     if test is not None and (strange := sorted(test.keys() - train.keys())):
         raise DataError(

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.files.printable import counted
 
 Images: TypeAlias = Any  # a NumPy array (N, H, W, C) uint8, or an `ImageFolder`, which is indexed like one
 
@@ -65,10 +66,10 @@ class Dataset:
     def __str__(self) -> str:
         height, width, channels = self.train_images.shape[1:]
         text = (
-            f"{self.name}: {len(self.train_images):,} training and {len(self.test_images):,} test images "
-            f"of {height}x{width}x{channels} in {len(self.class_names)} classes"
+            f"{self.name}: {len(self.train_images):,} training and {counted(len(self.test_images), 'test image')} "
+            f"of {height}x{width}x{channels} in {counted(len(self.class_names), 'class', 'classes')}"
         )
-        return f"{text}; {len(self.skipped)} files skipped" if self.skipped else text
+        return f"{text}; {counted(len(self.skipped), 'file')} skipped" if self.skipped else text
 
     def __repr__(self) -> str:
         # The generated method would print every pixel.

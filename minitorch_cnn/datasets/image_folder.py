@@ -18,7 +18,7 @@ from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.images import channels_of, check_image, image_size, load_image
 from minitorch_cnn.datasets.split import stratified_split
 from minitorch_cnn.errors import ArgumentError, DataError
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import counted, printable
 
 WORKERS = 4  # threads that decode; Pillow releases the interpreter lock meanwhile
 KEPT_BYTES = 2**30  # of decoded images that each ImageFolder keeps: the first ones that are requested
@@ -47,7 +47,7 @@ class ImageFolder:
         self.paths = [Path(path) for path in paths]
         self.labels: Any = None if labels is None else np.asarray(labels)
         if self.labels is not None and self.labels.shape != (len(self.paths),):
-            raise ArgumentError(f"ImageFolder: expected {len(self.paths)} labels, got {self.labels.shape}")
+            raise ArgumentError(f"ImageFolder: expected {counted(len(self.paths), 'label')}, got {self.labels.shape}")
         image_size(height, width)
         self.height, self.width = height, width
         self.color_mode, self.channels = color_mode, channels_of(color_mode)
@@ -209,7 +209,9 @@ def _checked_files(name, files, names, skipped, height, width, workers):
     images = np.bincount(labels, minlength=len(names))
     for class_name in files:
         if images[numbers[class_name]] == 0:
-            raise DataError(f"{name}: class {class_name}: expected images, got none ({len(skipped)} files skipped)")
+            raise DataError(
+                f"{name}: class {class_name}: expected images, got none ({counted(len(skipped), 'file')} skipped)"
+            )
     return [path for path, _ in labelled], labels
 
 

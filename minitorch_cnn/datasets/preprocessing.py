@@ -13,8 +13,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from minitorch_cnn.arguments import as_array
 from minitorch_cnn.arrays import Array, accelerated, namespace, on_host
 from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.files.printable import counted
 
 AT_ONCE = 1 << 16  # pixels
 DARKEST = 16  # preprocessed images hardly ever hold larger numbers, and photos hardly ever none
@@ -90,7 +92,13 @@ class Standardize:
         """A Standardize with the mean and deviation of `images` (N, H, W, C); constant channels get std 1.
 
         Both are computed in float64, a part of the pixels at a time, because a copy of all would be eight times larger.
+        ArgumentError for anything but images of real, finite numbers.
         """
+        images = as_array(images, "Standardize.of")
+        shape, dtype = tuple(getattr(images, "shape", ())), getattr(images, "dtype", None)
+        if dtype is None or dtype.kind not in "fiub" or len(shape) < 2 or 0 in shape:
+            got = type(images).__name__ if dtype is None else f"{dtype} {shape}"
+            raise ArgumentError(f"Standardize.of: expected images (N, H, W, C) of real numbers, got {got}")
         pixels = on_host(images).reshape(-1, images.shape[-1])
         parts = [pixels[start : start + AT_ONCE] for start in range(0, len(pixels), AT_ONCE)]
         mean = sum(part.sum(axis=0, dtype=np.float64) for part in parts) / len(pixels)
@@ -100,7 +108,9 @@ class Standardize:
     def check_input(self, shape: tuple) -> None:
         """Raise ShapeError unless the last axis of `shape` has as many channels as `mean`."""
         if shape[-1] != len(self.mean):
-            raise ShapeError(f"preprocessing: expected images of {len(self.mean)} channels, got {tuple(shape)}")
+            raise ShapeError(
+                f"preprocessing: expected images of {counted(len(self.mean), 'channel')}, got {tuple(shape)}"
+            )
 
     def __call__(self, images: Array, dtype: str = "float32") -> Array:
         """The preprocessed images (N, H, W, C) in `dtype`; raises ShapeError for another number of channels."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.exercises.exercise import Task
+from minitorch_cnn.files.printable import counted
 from minitorch_cnn.gradients.differences import close, difference
 
 TOLERANCE = 1e-6  # relative to the largest number
@@ -78,7 +79,7 @@ def results_of(task: Task, function: Callable, arguments: dict[str, Any], path: 
         raise Wrong(f"{task.function}: returns None", "is the `return` missing?")
     if len(task.results) == 1:
         returned = (returned,)
-    wanted = f"expected {len(task.results)} results ({', '.join(task.results)})"
+    wanted = f"expected {counted(len(task.results), 'result')} ({', '.join(task.results)})"
     if not isinstance(returned, (tuple, list)):
         raise Wrong(f"{task.function}: {wanted}, got one {type(returned).__name__}")
     if len(returned) != len(task.results):
@@ -192,7 +193,7 @@ def _hint_for_shape(value: Any, shape: tuple[int, ...]) -> str | None:
         return "an axis is missing: did you sum over one that should stay?"
     if shape == value.shape[: len(shape)] or shape == value.shape[value.ndim - len(shape) :]:
         return "there is an axis too many: over which one should you sum?"
-    return f"the array has {value.ndim} axes, it should have {len(shape)}"
+    return f"the array has {counted(value.ndim, 'axis', 'axes')}, it should have {len(shape)}"
 
 
 def _worst(name, value, right):

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from minitorch_cnn.errors import DataError
 from minitorch_cnn.exercises.exercise import Exercise
 from minitorch_cnn.exercises.timing import Times
+from minitorch_cnn.files.printable import counted
 
 SECONDS = 20.0
 START = 60.0  # time to start Python and import the package
@@ -166,7 +167,7 @@ def _too_long(where: str, seconds: float, tiny: str = "") -> list[str]:
     if not where:
         return [f"the program did not start within {START:g} seconds: is this machine very busy?"]
     hint = f"hint: is there an endless loop?{tiny} a `while` needs a condition that becomes false"
-    return [f"{where}: still running after {seconds:g} seconds", hint]
+    return [f"{where}: still running after {counted(seconds, 'second')}", hint]
 
 
 def _outcome(facts: list[dict[str, Any]], code: int | None, seconds: float) -> Outcome:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from minitorch_cnn.files.printable import counted
+
 ROUNDS, BUDGET = 5, 1.0  # the fastest of this many calls, or of those that fit into this many seconds
 ALIKE, SLOW = (
     1.15,
@@ -40,7 +42,7 @@ class Times:
         if self.yours is None:
             return (
                 f"{self.function}: right, but too slow to be timed: the large case did not finish within"
-                f" {self.limit:g} seconds; the solution takes {_in_words(self.ours)}. {LOOPS}"
+                f" {counted(self.limit, 'second')}; the solution takes {_in_words(self.ours)}. {LOOPS}"
             )
         ratio = self.yours / max(self.ours, 1e-9)
         compared = "equally fast" if 1 / ALIKE < ratio < ALIKE else f"{1 / ratio:.1f} times as fast"

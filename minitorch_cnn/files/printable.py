@@ -1,4 +1,4 @@
-"""Names from files and folders, made safe to print on one line of a terminal, or to show on a page."""
+"""Texts for a terminal or a page: names from files, made safe to print, and counts with their nouns."""
 
 # Characters that are not printable in Python's sense but harmless on a page: ends of lines, and spaces of some width.
 PAGE = "\n\t\xa0\u2009\u202f"
@@ -19,3 +19,9 @@ def printable(text: object, keep: str = "") -> str:
         raw = text.encode("utf-8", "backslashreplace")
     text = raw.decode("utf-8", "backslashreplace")
     return "".join(letter if letter.isprintable() or letter in keep else ascii(letter)[1:-1] for letter in text)
+
+
+def counted(count: float, noun: str, plural: str = "") -> str:
+    """A count with its noun: `1 layer`, `1,024 layers`; `plural` is left out if the noun just takes an s."""
+    number = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    return f"{number} {noun if count == 1 else plural or f'{noun}s'}"

@@ -81,7 +81,8 @@ def _open_regular_file(path: str) -> FileIO:
         raise WeightsError(str(error)) from None
     if stat.S_ISDIR(mode):
         saved_model = os.path.exists(os.path.join(path, "saved_model.pb"))
-        raise WeightsError("it is a folder" + (" (TensorFlow SavedModel), not an HDF5 file" if saved_model else ""))
+        kind = "a folder (TensorFlow SavedModel)" if saved_model else "a folder"
+        raise WeightsError(f"it is {kind}, expected a .keras or .h5 file")
     if not stat.S_ISREG(mode):
         raise WeightsError("it is not a regular file")
     return open(path, "rb", buffering=0)

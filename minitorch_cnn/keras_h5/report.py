@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import counted, printable
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.mapping import LayerPlan
 from minitorch_cnn.keras_h5.stored import StoredFile, StoredLayer, StoredWeight
@@ -140,11 +140,6 @@ def writer(stored: StoredFile) -> str:
         if name:
             return f"{stored.era} on {name}, judging by the names of its weights; the file states no version"
     return f"{stored.era}; the file states no version"
-
-
-def counted(count: int, what: str) -> str:
-    """The count with its noun: `1 layer`, `13 layers`."""
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def _weight_text(weight: StoredWeight) -> str:

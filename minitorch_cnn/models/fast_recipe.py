@@ -76,6 +76,6 @@ def recipe_named(dataset: str, recipe: str = "") -> Recipe:
         return RECIPES[dataset]
     known = VARIANTS.get(dataset, {})
     if recipe not in known:
-        expected = f"one of {', '.join(known)}" if known else f"none for {dataset}, which has only its usual one"
+        expected = f"one of {', '.join(known)}" if known else f"none, as {dataset} has only one recipe"
         raise ArgumentError(f"recipe: expected {expected}, got {recipe[:40]!r}")
     return known[recipe]

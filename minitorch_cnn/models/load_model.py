@@ -21,6 +21,7 @@ from minitorch_cnn.network.stored_model import stored_model
 
 __all__ = ["OpenShape", "load_model", "load_within_limits"]
 
+RUN = "model.npz"  # the model in the folder of a run
 UNPACKED, SMALL = 4, 64 << 20  # the weights of a file take at most so many times its size, or so many bytes
 
 
@@ -46,6 +47,8 @@ def load_model(
     path = check_path(path, "load_model")
     if input_shape is not None:
         input_shape = sizes(input_shape, "load_model: input_shape")
+    if os.path.isfile(run := os.path.join(name := os.fsdecode(path), RUN)):
+        raise WeightsError(printable(f"{name}: it is the folder of a run, whose model is {run}"))
     if is_own_file(path):
         model = _own(path, input_shape, seed, dtype, options)
         if preprocessing is None:

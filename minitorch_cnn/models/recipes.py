@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minitorch_cnn import datasets, models
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.preprocessing import Standardize
 from minitorch_cnn.engine import losses, optimizers, schedules
-from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.errors import ArgumentError, ShapeError
 from minitorch_cnn.network.sequential import Sequential
 
 
@@ -33,6 +35,18 @@ class Recipe:
     def loss(self) -> losses.CrossEntropy | None:
         """The loss, or None for that of the network's last activation."""
         return losses.CrossEntropy(self.label_smoothing) if self.label_smoothing else None
+
+    def about_losses(self, classes: int) -> list[str]:
+        """A sentence about what the losses include, for those who compare them with others; [] if nothing unusual."""
+        if not self.label_smoothing:
+            return []
+        rest = self.label_smoothing / classes
+        labels = np.array([1 - self.label_smoothing + rest, *[rest] * (classes - 1)])
+        lowest = -(labels * np.log(labels)).sum()
+        return [
+            f"The losses, val_loss too, include the label smoothing of {self.label_smoothing:g}: the lowest that is"
+            f" possible is {lowest:.2f}, not 0."
+        ]
 
     def optimizer(self, learning_rate: float, *ends: int) -> optimizers.SGD:
         """SGD with Nesterov momentum, whose learning rate rises and falls once up to each of the steps `ends`."""
@@ -136,7 +150,10 @@ def of_folder(title: str, size: int, seed: int, flip: bool, color_mode: str = "r
         net = models.cifar10 if size <= SMALL else models.cats_vs_dogs
         preprocessing = Standardize.of(dataset.train_images[::every])
         shape, classes = dataset.train_images.shape[1:], len(dataset.class_names)
-        return net(classes=classes, input_shape=shape, seed=seed, preprocessing=preprocessing)
+        try:
+            return net(classes=classes, input_shape=shape, seed=seed, preprocessing=preprocessing)
+        except ShapeError as error:
+            raise ShapeError(f"--size: {size} is too small for this network ({error})") from None
 
     augment = {"flip": flip, "shift": 0.1, "zoom": 0.1}
     return Recipe(title, load, model, epochs=OWN_EPOCHS, batch_size=64, learning_rate=0.02, augment=augment)

@@ -71,7 +71,8 @@ class Receiving:
             shape = self.input_shape
         if tuple(x.shape[1:]) != shape:
             wanted = ", ".join(map(str, shape or ()))
-            raise ShapeError(f"{first}: expected input of shape (N, {wanted}), got {tuple(x.shape)}")
+            one = "; a single one is x[None]" if tuple(x.shape) == shape else ""
+            raise ShapeError(f"{first}: expected input of shape (N, {wanted}), got {tuple(x.shape)}{one}")
         if len(x) == 0:
             raise ShapeError(f"{first}: expected at least one image, got none")
         if self.preprocessing is not None and are_pixels(x):

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, takewhile
 from typing import Any, TypeAlias
 
+from minitorch_cnn.files.printable import counted
 from minitorch_cnn.report.architecture import GAP, LINE, MARGIN, Cell, break_rows, draw_row, shape_text, spread
-from minitorch_cnn.report.phases import count
 from minitorch_cnn.report.run import LayerRow
 from minitorch_cnn.report.strips import STRIP_STEP, Span, draw_strip, learners_of
 from minitorch_cnn.report.svg import Drawing, element, group, label, path, picture, shorten
@@ -152,9 +152,9 @@ def draw_surgery(
     shapes = [tuple(layer.output_shape) for layer in [*kept, *tossed, *added]]
     largest = max((max(shape[:2]) for shape in shapes if len(shape) == 3), default=1)
     heads = {
-        "keep": ("Keep", f"{count(len(kept), 'layer')} of {shorten(base, 20)}"),
-        "toss": ("Toss", f"its top, {count(len(tossed), 'layer')}"),
-        "add": ("Add", f"a new top, {count(len(added), 'layer')}"),
+        "keep": ("Keep", f"{counted(len(kept), 'layer')} of {shorten(base, 20)}"),
+        "toss": ("Toss", f"its top, {counted(len(tossed), 'layer')}"),
+        "add": ("Add", f"a new top, {counted(len(added), 'layer')}"),
     }
     # The names of patterns are global within a page, so two drawings on it must not use the same name.
     hatch = f"frozen-{zlib.crc32(repr((width, kept, tossed, added)).encode('utf-8', 'replace')):08x}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from minitorch_cnn.files.printable import counted
 from minitorch_cnn.report.axes import value_ticks
 from minitorch_cnn.report.curves import LEFT, RIGHT, WIDTH, Curve, Place, Text, data_scale, grid, line, plain_text
 from minitorch_cnn.report.svg import Drawing, element, label, path, picture, shorten
@@ -113,7 +114,7 @@ def legend(
     for curve in baselines:
         yield path([(0, y - 4), (22, y - 4)], stroke=colour(curve.colour), stroke_width=2.5)
         yield label(shorten(curve.name, 32), 30, y, size=14, colour=colour("ink"))
-        yield label(f"{text(curve.values[-1])} ({count(len(curve.values), 'epoch')})", RIGHT, y, **value)
+        yield label(f"{text(curve.values[-1])} ({counted(len(curve.values), 'epoch')})", RIGHT, y, **value)
         y += 21
 
 
@@ -130,11 +131,6 @@ def borders(phases: Sequence[PlacedPhase], epochs: int, across: Place, top: floa
         yield label(str(number), (start + end) / 2, top - 5, weight=600, anchor="middle", colour=colour("muted"))
 
 
-def count(number: int, noun: str) -> str:
-    """A number with its noun, for example `1 epoch` or `1,024 epochs`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def alt_text(
     title: str, phases: Sequence[PlacedPhase], baselines: Sequence[Curve], references: References, text: Text
 ) -> str:
@@ -144,6 +140,6 @@ def alt_text(
         ends = ", ".join(f"{curve.name} ends at {text(curve.values[-1])}" for curve in curves if len(curve.values))
         sentences.append(f"phase {number}, {name}, epochs {first} to {last}: {ends}")
     for curve in baselines:
-        sentences.append(f"{curve.name}: {text(curve.values[-1])} after {count(len(curve.values), 'epoch')}")
+        sentences.append(f"{curve.name}: {text(curve.values[-1])} after {counted(len(curve.values), 'epoch')}")
     sentences += [f"{words}: {text(value)}" for words, value in references]
     return f"{title} over the epochs. " + "; ".join(sentences) + "."

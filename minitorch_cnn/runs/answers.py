@@ -3,6 +3,7 @@
 from typing import Any
 
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.files.printable import counted
 from minitorch_cnn.network.answers import PROBABILITIES, last_activation
 
 
@@ -17,12 +18,9 @@ def require_answer(name: str, model: Any) -> None:
     activation = getattr(last.activation, "name", None)
     if activation == "softmax" or (activation == "sigmoid" and model.output_shape == (1,)):
         return
-    ends = f"{type(last).__name__}{f' with {activation}' if activation else ''}, {_outputs(model.output_shape[0])}"
+    outputs = counted(model.output_shape[0], "output")
+    ends = f"{type(last).__name__}{f' with {activation}' if activation else ''}, {outputs}"
     raise ArgumentError(
         f"{name}: explain needs a last layer with softmax, or with sigmoid and one output, got {last.name} ({ends});"
         ' model.extend([Activation("softmax")]) adds one'
     )
-
-
-def _outputs(count: int) -> str:
-    return "1 output" if count == 1 else f"{count} outputs"

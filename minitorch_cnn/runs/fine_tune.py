@@ -23,15 +23,15 @@ from minitorch_cnn.arrays import library
 from minitorch_cnn.datasets.cats_vs_dogs import is_cats_vs_dogs
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import ArgumentError, CheckpointError
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import counted, printable
 from minitorch_cnn.report.training_page import first_filters
 from minitorch_cnn.report.transfer_training import Frozen, read_history, write_transfer_training_report
 from minitorch_cnn.runs.base import check_base, check_lowest, recipe_of, start_of
 from minitorch_cnn.runs.folder import RunFolder
 from minitorch_cnn.runs.keeping import check_choices, notes, write_predictions
-from minitorch_cnn.runs.own_folder import survey, uneven
+from minitorch_cnn.runs.own_folder import survey
 from minitorch_cnn.runs.phases import History, Phases
-from minitorch_cnn.runs.train import command_line, gather_skipped, write_report
+from minitorch_cnn.runs.resuming import command_line, describe, gather_skipped, stored_settings, write_report
 from minitorch_cnn.training.progress import say
 
 __all__ = ["FineTuneSettings", "resume", "settings_for", "start"]
@@ -91,15 +91,11 @@ def resume(path: str | Path, all_epochs: int | None = None, progress: bool = Tru
 
 def _settings_of(folder, all_epochs):
     """The settings in a run folder, with more epochs of the second phase if `all_epochs` is not None."""
-    settings = folder.read_settings(FineTuneSettings)
-    try:
-        check_choices(settings)
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder.config}: {error}") from None
+    settings = stored_settings(folder, FineTuneSettings, check_choices)
     if all_epochs is None or all_epochs == settings.all_epochs:
         return settings
     if all_epochs < settings.all_epochs:
-        least = f"at least the {settings.all_epochs} epochs for all layers that this run has"
+        least = f"at least the {counted(settings.all_epochs, 'epoch')} for all layers that this run has"
         raise ArgumentError(f"--resume: expected {least}, got {all_epochs}")
     return replace(settings, all_epochs=all_epochs)
 
@@ -142,11 +138,9 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
     check_lowest(begun, settings.unfreeze)
     model = begun.model.to(settings.backend)
     dataset = ranks.in_turn(lambda: load_photos(settings, own, model.input_shape, progress))
-    tell(dataset)
-    if not settings.class_weights and (line := uneven(dataset.train_labels, dataset.class_names)):
-        tell(line)
-    if ranks.reports and (fresh or folder.read_settings(FineTuneSettings) != settings):
-        folder.write_config(settings, model)
+    describe(dataset, settings, tell)
+    phases = Phases(folder, model, dataset, settings, ranks, command, progress, fresh)
+    phases.record_settings()
     tell(f"run folder: {printable(folder.path)}")
     base = [layer.name for layer in model.layers if layer.parameters and not layer.trainable]
     from_file = {name: mark for name, mark in model.fingerprints().items() if name in base}
@@ -154,7 +148,6 @@ def _run_inside(folder, settings, progress, ranks, fresh, command):
 
     tell(f"\nphase 1: {', '.join(name for name in model.fingerprints() if name not in base)} learn; the base is frozen")
 
-    phases = Phases(folder, model, dataset, settings, ranks, command, progress, fresh)
     top = phases.top()
     unchanged = {name: mark for name, mark in model.fingerprints().items() if name in base} == from_file
     if not unchanged:

@@ -75,7 +75,9 @@ class RunFolder:
             if not stored.keys() <= fields.keys() or any(
                 name not in stored and field.default is MISSING for name, field in fields.items()
             ):
-                raise CheckpointError(f"{self.path}: this run was started by another command")
+                raise CheckpointError(
+                    f"{self.path}: this run was started by another command: train and fine-tune each resume their own"
+                )
             return _checked(kind(**stored))
         except CheckpointError:
             raise
@@ -94,6 +96,9 @@ class RunFolder:
         """(model, class names) of a finished run; CheckpointError if it is not finished."""
         if self.config.exists() and not self.model.exists():
             raise CheckpointError(f"{self.path}: the training is not finished; continue it with --resume {self.path}")
+        if not self.model.exists():
+            found = f"no {self.model.name} in it" if self.path.is_dir() else "no such folder"
+            raise CheckpointError(f"{self.path}: expected the folder of a finished run, found {found}")
         model, names = stored_model(self.model, *checkpoint.load(self.model, LONGEST_DESCRIPTION))
         if names is None:
             raise CheckpointError(f"{self.model}: not a model saved by minitorch-cnn (it names no classes)")

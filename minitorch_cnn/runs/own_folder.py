@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def class_weights(labels: np.ndarray, classes: int) -> dict[int, float]:
     return {number: len(labels) / (classes * int(count)) for number, count in enumerate(counts) if count}
 
 
-def uneven(labels: np.ndarray, names: tuple[str, ...]) -> str | None:
+def uneven(labels: np.ndarray, names: Sequence[str]) -> str | None:
     """A line that says how uneven the classes of `labels` (N,) are; None if they are not."""
     counts = np.bincount(labels, minlength=len(names))
     most, least = int(counts.argmax()), int(counts.argmin())

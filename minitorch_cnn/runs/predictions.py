@@ -17,7 +17,7 @@ from minitorch_cnn.datasets.image_folder import WORKERS
 from minitorch_cnn.datasets.images import is_folder
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import ArgumentError, DataError
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import counted, printable
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.network.cost import images_at_once
 from minitorch_cnn.runs.answers import gives_probabilities
@@ -45,7 +45,7 @@ def image_files(names: Sequence[str | Path]) -> tuple[list[Path], list[str]]:
         found = files_below(folder, folder, lines)
         images = [path for path in found if path.name.lower().endswith(ENDINGS)]
         if not images:
-            raise DataError(f"{folder}: expected image files, found none among {len(found):,} files")
+            raise DataError(f"{folder}: expected image files, found none among {counted(len(found), 'file')}")
         if others := len(found) - len(images):
             lines.append(f"{printable(folder)}: left out, as their names do not end like those of images: {others:,}")
         files += images

@@ -3,8 +3,6 @@
 import itertools
 import os
 import shlex
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,23 +12,20 @@ import numpy as np
 from minitorch_cnn import parallel
 from minitorch_cnn.arrays import library
 from minitorch_cnn.datasets import Augmentation
-from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.engine.metrics import class_probabilities
-from minitorch_cnn.errors import ArgumentError, CheckpointError, MissingPackage
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.errors import ArgumentError, CheckpointError
+from minitorch_cnn.files.printable import counted, printable
 from minitorch_cnn.models.fast_recipe import recipe_named
 from minitorch_cnn.models.recipes import RECIPES, Recipe, of_folder
-from minitorch_cnn.parallel.ranks import Alone
 from minitorch_cnn.report.training_page import write_training_report
 from minitorch_cnn.runs.filter_record import FilterRecord
 from minitorch_cnn.runs.folder import RunFolder
-from minitorch_cnn.runs.keeping import check_choices, chosen, keeping, notes, weights_of, write_predictions
-from minitorch_cnn.runs.own_folder import run_name, survey, uneven
+from minitorch_cnn.runs.keeping import check_choices, chosen, notes, write_predictions
+from minitorch_cnn.runs.own_folder import run_name, survey
+from minitorch_cnn.runs.resuming import Resumable, command_line, describe, gather_skipped, stored_settings, write_report
 from minitorch_cnn.training import checkpoint
-from minitorch_cnn.training.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.training.progress import say
 
-CHECKPOINT_SECONDS = 20.0
 OWN = "folder"  # the data set of a run on a folder of your own
 
 
@@ -95,30 +90,6 @@ def recipe_for(settings: Settings) -> Recipe:
         raise CheckpointError(str(error)) from None
 
 
-def gather_skipped(dataset: Dataset, ranks: Alone) -> Dataset:
-    """`dataset` with the damaged files that any rank has found; each rank reads only its share of the images."""
-    found = [path for paths in ranks.gather(list(dataset.skipped)) for path in paths]
-    return replace(dataset, skipped=list(dict.fromkeys(found)))
-
-
-def command_line(ranks: Alone, command: str) -> str:
-    """`command` as the user types it to run it on as many processes as now."""
-    return f"mpiexec -n {ranks.size} {command}" if ranks.size > 1 else command
-
-
-def write_report(folder: RunFolder, command: str, write: Callable[[], object]) -> None:
-    """Call `write` and print where the report is, or which package is missing; the run itself is saved by then.
-
-    `command` continues the run; for a finished run it only writes the report.
-    """
-    try:
-        write()
-    except MissingPackage as error:
-        say(f"{printable(folder.report)} was not written: {printable(error)}; then: {printable(command)}", sys.stderr)
-    else:
-        say(f"report: {printable(folder.report)}")
-
-
 def start(settings: Settings, out: str | Path | None = None, progress: bool = True) -> RunFolder:
     """Train in a new run folder (`out`, or else runs/NAME-DATE-TIME); returns the folder when training is finished."""
     ranks = parallel.world()
@@ -142,23 +113,17 @@ def resume(path: str | Path, epochs: int | None = None, progress: bool = True) -
 
 def _settings_of(folder, epochs):
     """The settings in a run folder, changed to `epochs` in all if they are not None."""
-    settings = folder.read_settings(Settings)
-    try:
-        recipe_for(settings)
-        check_choices(settings)
-        ends_of_cycles(settings)
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder.config}: {error}") from None
+    settings = stored_settings(folder, Settings, recipe_for, check_choices, ends_of_cycles)
     if epochs is None or epochs == settings.epochs:
         return settings
     done = checkpoint.load_last(folder.checkpoint)[1].get("epoch") if checkpoint.exists(folder.checkpoint) else 0
+    had = counted(settings.epochs, "epoch")
     if done != settings.epochs:
         raise ArgumentError(
-            f"--resume: expected {settings.epochs} epochs, for which the learning rate is planned, got {epochs};"
-            " finish them first"
+            f"--resume: expected {had}, for which the learning rate is planned, got {epochs}; finish them first"
         )
     if epochs < settings.epochs:
-        raise ArgumentError(f"--resume: expected more than the {settings.epochs} epochs of this run, got {epochs}")
+        raise ArgumentError(f"--resume: expected more than the {had} of this run, got {epochs}")
     earlier = ",".join(filter(None, [settings.earlier, str(settings.epochs)]))
     return replace(settings, epochs=epochs, earlier=earlier)
 
@@ -170,6 +135,12 @@ def ends_of_cycles(settings: Settings) -> list[int]:
     if any(later <= before for before, later in itertools.pairwise([0, *ends[:-1], ends[-1] or 1])):
         raise CheckpointError(f"earlier: expected rising numbers of epochs, got {settings.earlier[:40]!r}")
     return ends
+
+
+def _if_finished(folder, settings):
+    """What follows the line that a run is continued, if there is nothing to continue."""
+    over = checkpoint.load_last(folder.checkpoint)[1].get("epoch") == settings.epochs
+    return f": nothing is left of {counted(settings.epochs, 'epoch')}; --epochs N trains further" if over else ""
 
 
 def _train(folder, settings, progress, ranks, fresh):
@@ -184,42 +155,29 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     ranks.choose_device(settings.backend)
     dataset = ranks.in_turn(lambda: recipe.load(settings.data, progress))
     tell = say if progress else (lambda text: None)
-    tell(dataset)
-    if not settings.class_weights and (line := uneven(dataset.train_labels, dataset.class_names)):
+    describe(dataset, settings, tell)
+    about_losses = recipe.about_losses(len(dataset.class_names))
+    for line in about_losses:
         tell(line)
     model = recipe.model(dataset, settings.seed).to(settings.backend)
-    if ranks.reports and (fresh or folder.read_settings(Settings) != settings):
-        folder.write_config(settings, model)
+    run = Resumable(folder, model, dataset, settings, ranks, command, progress, fresh)
+    run.record_settings()
     if fresh:
         tell(f"run folder: {printable(folder.path)}")
-    resume_from = ranks.from_first(lambda: not fresh and checkpoint.exists(folder.checkpoint)) and folder.checkpoint
-    if not fresh:
-        tell(
-            f"continuing from {printable(folder.checkpoint)}"
-            if resume_from
-            else f"{printable(folder.path)}: no checkpoint yet, starting from the beginning"
-        )
+    elif run.checkpoint_to_continue() is not None:
+        tell(f"continuing from {printable(folder.checkpoint)}{_if_finished(folder, settings) if progress else ''}")
+    else:
+        tell(f"{printable(folder.path)}: no checkpoint yet, starting from the beginning")
     steps = -(-len(dataset.train_images) // settings.batch_size)
     filters = FilterRecord()
-    history = model.fit(
+    history = run.fit(
         dataset.train_images,
         dataset.train_labels,
         optimizer=recipe.optimizer(settings.learning_rate, *(end * steps for end in ends_of_cycles(settings))),
         loss=recipe.loss,
         epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        validation=(dataset.test_images, dataset.test_labels),
-        class_weight=weights_of(settings, dataset),
         augment=Augmentation(**recipe.augment),
-        callbacks=[
-            *keeping(settings, settings.epochs),
-            CSVLog(folder.history),
-            filters,
-            Checkpoint(folder.checkpoint, CHECKPOINT_SECONDS, command),
-        ],
-        progress=progress,
-        resume=resume_from or None,
-        ranks=ranks,
+        callbacks=[filters],
     )
     dataset = gather_skipped(dataset, ranks)
     if not ranks.reports:
@@ -228,7 +186,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
     probabilities = class_probabilities(model.predict(dataset.test_images, average_over=recipe.average_over))
     write_predictions(folder.predictions, dataset, probabilities)
     accuracy = float(np.mean(probabilities.argmax(axis=1) == dataset.test_labels))
-    say(f"test accuracy {accuracy:.4f} on {len(dataset.test_labels):,} images{chosen(settings, history)}")
+    say(f"test accuracy {accuracy:.4f} on {counted(len(dataset.test_labels), 'image')}{chosen(settings, history)}")
     write_report(
         folder,
         command,
@@ -240,7 +198,7 @@ def _train_inside(folder, settings, progress, ranks, fresh, command):
             dataset,
             history,
             probabilities,
-            notes(settings, history),
+            [*about_losses, *notes(settings, history)],
             filters.kernels,
         ),
     )

@@ -13,6 +13,7 @@ from typing import Any
 from minitorch_cnn.arguments import flag, number, whole
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.errors import ArgumentError, CheckpointError
+from minitorch_cnn.files.printable import counted
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.training import checkpoint
 from minitorch_cnn.training.callback import Callback
@@ -57,7 +58,9 @@ class EarlyStopping(Callback):
         else:
             self.waited += 1
             if self.waited >= self.patience:
-                trainer.stop(f"{self.monitor.name} has not improved on {self.best:.4f} for {self.patience} epochs")
+                trainer.stop(
+                    f"{self.monitor.name} has not improved on {self.best:.4f} for {counted(self.patience, 'epoch')}"
+                )
 
     def on_train_end(self, trainer: Any) -> None:
         for (layer, name), array in self.weights.items():
@@ -158,7 +161,10 @@ class Checkpoint(Callback):
 def _path(path: Any, name: str) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         raise ArgumentError(f"{name}: expected the path of a file, got {path!r}")
-    return Path(os.path.expanduser(path))
+    found = Path(os.path.expanduser(path))
+    if found.is_dir():
+        raise ArgumentError(f"{name}: expected the path of a file, got the folder {str(path)!r}")
+    return found
 
 
 def _weights(model):

@@ -19,7 +19,7 @@ from minitorch_cnn.datasets.copies import Copies
 from minitorch_cnn.datasets.image_folder import ImageFolder
 from minitorch_cnn.datasets.several import Several
 from minitorch_cnn.datasets.weighted_labels import parted
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import counted, printable
 
 PIXEL_BYTES = 32 << 20  # the most bytes of an array that are read
 SAMPLE = 256  # files that are read
@@ -83,18 +83,22 @@ def difference(stored: dict[str, Any], own: dict[str, Any]) -> str | None:
         for verb, here, there in (("is missing", *files), ("is new", *files[::-1])):
             names = [name for name in here if name not in there]
             if names:
-                others = f", and so are {len(names) - 1} others" if len(names) > 1 else ""
+                are = "is" if len(names) == 2 else "are"
+                others = f", and so {are} {counted(len(names) - 1, 'other')}" if names[1:] else ""
                 return f"the image file {printable(names[0])} {verb}{others}"
     for part in ("training", "validation"):
         before, now = stored[part], own[part]
         if before is None or now is None:
             if before is not now:
-                had = f"{before['images']:,}" if before else "no"
-                has = f"{now['images']:,}" if now else "none"
-                return f"the run had {had} {part} images, now there are {has}"
+                had = counted(before["images"], f"{part} image") if before else f"no {part} images"
+                return f"the run had {had}, now there {_are(now['images'] if now else 'none')}"
         elif before != now:
             return _difference(part, before, now)
     return None
+
+
+def _are(count):
+    return "is 1" if count == 1 else f"are {count:,}" if isinstance(count, int) else f"are {count}"
 
 
 def _difference(part, before, now):
@@ -110,7 +114,7 @@ def _difference(part, before, now):
     if before.get("pixels") != now.get("pixels"):
         return f"the {part} images have other pixels than in the run"
     if before["images"] != now["images"]:
-        return f"the run had {before['images']:,} {part} images, now there are {now['images']:,}"
+        return f"the run had {counted(before['images'], f'{part} image')}, now there {_are(now['images'])}"
     if before.get("copies") != now.get("copies"):
         return f"the copies of the {part} images are changed in another way than in the run"
     for what in ("labels", "weights"):

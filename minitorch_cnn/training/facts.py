@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from minitorch_cnn.files.printable import counted
+
 TOTALS = {"loss", "correct", "images", "seconds"}
 LARGEST = 1e300  # a larger integer could not be computed with as a float
 
@@ -21,7 +23,7 @@ def check_facts(facts: dict[str, Any], batches: int) -> None:
     if not all(isinstance(name, str) and all(map(is_number, values)) for name, values in rows.items()):
         raise ValueError("its history is not valid")
     if not all(len(values) == facts["epoch"] for values in rows.values()):
-        raise ValueError(f"its history does not have {facts['epoch']} epochs")
+        raise ValueError(f"its history does not have {counted(facts['epoch'], 'epoch')}")
     if not (facts["stopped"] is None or isinstance(facts["stopped"], str)):
         raise ValueError("its reason for stopping is not a text")
 

@@ -19,6 +19,7 @@ from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import sent_ahead
 from minitorch_cnn.engine import passes
 from minitorch_cnn.errors import DataError, TrainingError
+from minitorch_cnn.files.printable import counted
 from minitorch_cnn.files.progress_bar import progress_bar
 from minitorch_cnn.parallel import Alone, part
 from minitorch_cnn.training import diagnosis
@@ -76,7 +77,7 @@ def base_features(
             if good < stop - first:
                 _refuse(model, images, first + good)
         ranks.exchange(features, cuts)
-        bar.set_postfix_str(f"features cached: {len(images):,} images, {features.nbytes / 2**20:,.0f} MiB")
+        bar.set_postfix_str(f"features cached: {counted(len(images), 'image')}, {features.nbytes / 2**20:,.0f} MiB")
     return features
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from minitorch_cnn.arguments import check_loss, check_optimizer, flag, has_method, shown, whole
+from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.several import together
 from minitorch_cnn.errors import ArgumentError
 
@@ -14,7 +15,8 @@ from minitorch_cnn.errors import ArgumentError
 def check_images(x: Any, what: str) -> None:
     """Check that `x` is an array, or at least a sequence such as an ImageFolder."""
     if not (hasattr(x, "__len__") and hasattr(x, "__getitem__")) or isinstance(x, (str, bytes, dict)):
-        raise ArgumentError(f"{what}: expected an array or a sequence, got {type(x).__name__}")
+        parts = "; its parts are train_images and train_labels" if isinstance(x, Dataset) else ""
+        raise ArgumentError(f"{what}: expected an array or a sequence, got {type(x).__name__}{parts}")
 
 
 def checked_data(model: Any, x: Any, labels: Any, augment: Any) -> tuple[Any, Any]:

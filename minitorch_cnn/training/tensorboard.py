@@ -23,6 +23,8 @@ class TensorBoard(Callback):
         if not isinstance(log_dir, (str, os.PathLike)):
             raise ArgumentError(f"TensorBoard: log_dir: expected the path of a folder, got {log_dir!r}")
         self.log_dir = Path(os.path.expanduser(log_dir))
+        if self.log_dir.exists() and not self.log_dir.is_dir():
+            raise ArgumentError(f"TensorBoard: log_dir: expected the path of a folder, got the file {str(log_dir)!r}")
         require("tensorboardX", "writing logs for TensorBoard")
         self.reset()
 

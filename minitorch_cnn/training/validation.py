@@ -9,6 +9,7 @@ from minitorch_cnn.arguments import number
 from minitorch_cnn.arrays import is_array
 from minitorch_cnn.datasets.several import Several, together
 from minitorch_cnn.errors import ArgumentError, ShapeError
+from minitorch_cnn.files.printable import counted
 from minitorch_cnn.parallel import part
 from minitorch_cnn.training.label_check import check_labels
 from minitorch_cnn.training.weights import with_sample_weight
@@ -48,6 +49,6 @@ def split_off(x: Any, labels: Any, validation: Any, fraction: Any) -> tuple[Any,
     cut = math.floor(len(x) * (1 - fraction))
     if not 0 < cut < len(x):
         left = f"{cut} for training and {len(x) - cut} for validation"
-        raise ArgumentError(f"fit: validation_split: {fraction} of {len(x)} images would leave {left}")
+        raise ArgumentError(f"fit: validation_split: {fraction} of {counted(len(x), 'image')} would leave {left}")
     first, last = ([part(items, *ends) for items in (x, labels)] for ends in ((0, cut), (cut, len(x))))
     return *first, tuple(last)

@@ -68,6 +68,11 @@ def test_the_report_shows_this_run(finished_run):
         assert words in parser.text, words
 
 
+def test_resuming_a_finished_run_says_that_nothing_is_left(finished_run, capsys):
+    assert main(["train", "--resume", str(finished_run)]) == 0
+    assert "checkpoint.npz: nothing is left of 2 epochs; --epochs N trains further" in capsys.readouterr().out
+
+
 def test_killed_and_resumed_gives_the_same_weights(finished_run, tmp_path):
     """kill -9 in the second epoch, then --resume: the bits of the run that was left alone."""
     folder = tmp_path / "killed"
@@ -150,10 +155,10 @@ MISTAKES = [
     (["train", "--data", "x"], "the digits come with the package"),
     (["train", "cifar10", "--data", "nowhere"], "nowhere"),
     (["train", "--resume", "nowhere"], "expected a run folder with a config.json"),
-    (["train", "--resume", "{run}", "--seed", "4"], "takes its settings from the run folder; got seed too"),
+    (["train", "--resume", "{run}", "--seed", "4"], "takes its settings from the run folder; got --seed too"),
     (["train", "--resume", "{run}", "--epochs", "1"], "expected more than the 2 epochs of this run, got 1"),
     (["train", "--out", "{run}"], "already holds a run"),
-    (["predict", "nowhere", "x.png"], "there is no checkpoint here"),
+    (["predict", "nowhere", "x.png"], "nowhere: expected the folder of a finished run, found no such folder"),
     (["predict", "{run}", "nowhere.png"], "nowhere.png"),
     (["predict", "{run}", "{run}/history.csv"], "history.csv"),
     (["summary", "vgg99"], "vgg99: expected a run folder, a .keras or .h5 file, or one of cifar10"),

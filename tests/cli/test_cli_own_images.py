@@ -262,8 +262,8 @@ def ten_thousand(folder):
 NONE = "expected a folder for each class, in train/ or directly inside, found "
 BAD = {
     "empty": (lambda folder: folder.mkdir(), NONE + "none"),
-    "one class": (lambda folder: write_classes(folder, {"only": 5}), NONE + "only"),
-    "one photo": (lambda folder: write_classes(folder, {"only": 1}), NONE + "only"),
+    "one class": (lambda folder: write_classes(folder, {"only": 5}), NONE + "only only"),
+    "one photo": (lambda folder: write_classes(folder, {"only": 1}), NONE + "only only"),
     "a class of one photo": (lambda folder: write_classes(folder, {"a": 1, "b": 5}), "class a: expected at least 2 i"),
     "no photos": (empty_classes, "class a: expected images, got none"),
     "all corrupt": (corrupt, "class a: expected images, got none (6 files skipped)"),
@@ -290,8 +290,9 @@ MISTAKES = [
     (["train", "--size", "20"], "--size is for a folder of your own images, got digits"),
     (["train", "cifar10", "--no-flip"], "--flip is for a folder of your own images"),
     (["train", "--color-mode", "rgb"], "--color-mode is for a folder of your own images, got digits"),
-    (["train", "{ten}", "--data", "x"], "--data: expected it with a data set by name"),
-    (["train", "--resume", "{run}", "--keep", "last"], "got keep too"),
+    (["train", "{ten}", "--data", "x"], "--data: the images come from the folder /"),
+    (["train", "--resume", "{run}", "--keep", "last"], "got --keep too"),
+    (["train", "{ten}", "--size", "5", "--quiet"], "--size: 5 is too small for this network (conv2d_4: a window"),
     (["train", "{ten}", "--size", "20000"], "expected an integer from 1 to 10000"),
 ]
 

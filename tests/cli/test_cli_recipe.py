@@ -11,10 +11,11 @@ import minitorch_cnn as mtc
 from minitorch_cnn import datasets, initializers, models, runs
 from minitorch_cnn.cli import main
 from minitorch_cnn.datasets.cifar10 import TEST_FILE, TRAIN_FILES
+from minitorch_cnn.engine.losses import CrossEntropy
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.models.fast_recipe import FAST, LONG, VARIANTS, Triangles, net, recipe_named
 from minitorch_cnn.models.recipes import RECIPES
-from minitorch_cnn.runs import train as train_module  # the module, whose Checkpoint is replaced
+from minitorch_cnn.runs import resuming
 from minitorch_cnn.runs.train import recipe_for
 
 
@@ -47,10 +48,11 @@ def test_an_interrupted_run_ends_with_the_same_bits(data, tmp_path, monkeypatch,
     assert train(data, tmp_path / "whole") == 0
     said = capsys.readouterr().out
     with monkeypatch.context() as patch:
-        patch.setattr(train_module, "Checkpoint", Interrupting)
+        patch.setattr(resuming, "Checkpoint", Interrupting)
         assert train(data, tmp_path / "run") == 130
     assert "interrupted in epoch 2 of 2 after batch 1 of 4" in capsys.readouterr().err
-    assert main(["train", "--resume", str(tmp_path / "run"), "--quiet"]) == 0
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    assert "include the label smoothing of 0.2: the lowest that is possible is 0.87" in capsys.readouterr().out
     whole, resumed = (mtc.load_model(tmp_path / name / "model.npz") for name in ("whole", "run"))
     assert whole.fingerprints() == resumed.fingerprints()
 
@@ -61,7 +63,19 @@ def test_an_interrupted_run_ends_with_the_same_bits(data, tmp_path, monkeypatch,
     assert f"test accuracy {np.mean(answers == images.test_labels):.4f} on 10 images" in said
     assert json.loads((tmp_path / "run" / "config.json").read_text())["settings"]["recipe"] == "fast"
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "--recipe fast" in page and "CIFAR-10, fast" in page
+    assert "--recipe fast" in page and "CIFAR-10, fast" in page and "include the label smoothing of 0.2" in page
+
+
+@pytest.mark.parametrize("smoothing, classes", [(0.2, 10), (0.1, 3)])
+def test_the_lowest_loss_with_label_smoothing_is_named(smoothing, classes):
+    """That of a network whose probabilities are the smoothed labels; no other has a lower one."""
+    loss, right = CrossEntropy(smoothing), np.eye(classes)[:1]
+    lowest = loss.value_and_gradient(loss.smoothed(right), np.array([0]))[0]
+    (said,) = replace(FAST, label_smoothing=smoothing).about_losses(classes)
+    assert f"include the label smoothing of {smoothing}: the lowest that is possible is {lowest:.2f}, not 0" in said
+    for other in (0.9 * loss.smoothed(right) + 0.1 / classes, 0.9 * loss.smoothed(right) + 0.1 * right):
+        assert loss.value_and_gradient(other, np.array([0]))[0] > lowest
+    assert RECIPES["cifar10"].about_losses(classes) == []
 
 
 def test_the_networks_and_settings():
@@ -88,8 +102,8 @@ def test_the_networks_and_settings():
 
 @pytest.mark.parametrize("words, message", [
     (["cifar10", "--recipe", "slow"], "argument --recipe: invalid choice: 'slow'"),
-    (["digits", "--recipe", "fast"], "recipe: expected none for digits, which has only its usual one, got 'fast'"),
-    ([".", "--recipe", "fast"], "--recipe: expected it with a data set by name, got the folder . too"),
+    (["digits", "--recipe", "fast"], "recipe: expected none, as digits has only one recipe, got 'fast'"),
+    ([".", "--recipe", "fast"], "--recipe: expected a data set with several (cifar10), got the folder ."),
 ])  # fmt: skip
 def test_a_recipe_that_does_not_exist(words, message, capsys):
     with pytest.raises(SystemExit) if "slow" in words else pytest.MonkeyPatch.context():

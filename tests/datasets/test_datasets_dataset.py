@@ -1,5 +1,6 @@
 """Dataset, the split, and the digits in the package."""
 
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 from minitorch_cnn.datasets import Dataset, digits
 from minitorch_cnn.datasets.split import stratified_split
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.files.printable import counted
 
 
 def parts(**changed):
@@ -23,8 +25,20 @@ def parts(**changed):
     }
 
 
+@pytest.mark.parametrize("arguments, words", [
+    ((0, "file"), "0 files"), ((1, "file"), "1 file"), ((1024, "file"), "1,024 files"), ((1.0, "second"), "1 second"),
+    ((1, "class", "classes"), "1 class"), ((2, "class", "classes"), "2 classes"), ((0.25, "second"), "0.25 seconds"),
+])  # fmt: skip
+def test_a_count_agrees_with_its_noun(arguments, words):
+    assert counted(*arguments) == words
+
+
 def test_says_what_it_is():
     assert str(Dataset(**parts())) == "toy: 5 training and 2 test images of 4x6x3 in 2 classes"
+    one = parts(skipped=["a"], class_names=["a"])
+    one |= {"test_images": one["test_images"][:1], "test_labels": one["test_labels"][:1] * 0}
+    one |= {"train_labels": one["train_labels"] * 0}
+    assert re.search(r" and 1 test image of .* in 1 class; 1 file skipped$", str(Dataset(**one)))
     assert str(Dataset(**parts(skipped=["a", "b"]))).endswith("in 2 classes; 2 files skipped")
     assert repr(Dataset(**parts())) == f"<Dataset {Dataset(**parts())}>"
     assert Dataset(**parts()).class_names == ("cat", "dog")

@@ -241,9 +241,9 @@ def test_what_unpacking_leaves_behind_is_no_class(tmp_path):
     "make, message",
     [
         (lambda root: None, "expected a folder for each class, in train/ or directly inside, found none"),
-        (lambda root: fill(root, "train", {"ant": 2}), "expected a folder for each class.* found ant"),
+        (lambda root: fill(root, "train", {"ant": 2}), "expected a folder for each class.* found only ant"),
         (lambda root: picture(root / "train" / "1.png", 0), "found none"),
-        (lambda root: fill(root, "all", {"ant": 2, "bee": 2}), r"found all; if its classes are in all, name .*/all$"),
+        (lambda root: fill(root, "all", {"ant": 2, "bee": 2}), r"only all; if its classes are in all, name .*/all$"),
         (lambda root: fill(root, "", {"ant": 2, "bee": 2}) or (root / "cow").mkdir(), "class cow: expected images"),
         (
             lambda root: fill(root, "train", {"ant": 2, "bee": 2}) or fill(root, "test", {"ant": 1, "ox": 1}),

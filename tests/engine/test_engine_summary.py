@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -120,6 +121,19 @@ def test_standardize_of_images():
     np.testing.assert_allclose(result.mean(axis=(0, 1, 2)), 0, atol=1e-12)
     np.testing.assert_allclose(result.std(axis=(0, 1, 2)), [1, 0, 1], atol=1e-12)
     assert one.std[1] == 1 and set(KINDS) == {"standardize", "unit", "caffe"} and from_config(None) is None
+
+
+@pytest.mark.parametrize("images", [
+    [[1, "a"]], np.zeros((0, 4, 4, 3)), np.array(3.0), "photo.png", None, np.zeros((2, 3, 3, 3), complex),
+    np.full((2, 3, 3, 3), np.nan), [np.zeros((2, 3, 3)), np.zeros((2, 2, 3))],
+])  # fmt: skip
+def test_standardize_of_what_are_no_images(images):
+    with warnings.catch_warnings(), pytest.raises(ArgumentError) as error:
+        warnings.simplefilter("error")
+        Standardize.of(images)
+    assert one_line(error, "expected", "got")
+    pixels = PIXELS.astype(np.uint8)
+    assert Standardize.of(list(pixels)).config() == Standardize.of(pixels).config()
 
 
 def test_a_preprocessing_that_is_not_known():

@@ -26,7 +26,7 @@ from small_tuning import small_transfer_net
 from minitorch_cnn import Sequential, cli, datasets, layers, models, runs, training
 from minitorch_cnn.arrays.dispatch import definitions_everywhere
 from minitorch_cnn.models import recipes
-from minitorch_cnn.runs import fine_tune, train
+from minitorch_cnn.runs import resuming, train
 
 EPOCHS, BATCH_SIZE, IMAGES = 3, 13, 47  # 3 * 13 + 8
 
@@ -248,7 +248,7 @@ def main():
     name, epoch, batch, *arguments = sys.argv[1:]
     recipes.RECIPES["digits"] = RECIPE
     models.transfer_net = small_transfer_net
-    train.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0
+    resuming.CHECKPOINT_SECONDS = 0.0
     if name != "none":
         watch(globals()[name], epoch, batch)
     sys.argv[1:] = arguments

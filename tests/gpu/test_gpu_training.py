@@ -219,7 +219,7 @@ def test_the_command_line(xp, small_recipe, tmp_path, capsys):
     model, _ = runs.RunFolder(folder).load_model()
     assert model.backend == "numpy" and np.isfinite(model.predict(IMAGES[:3])).all()
     assert main(["train", "--resume", str(folder), "--backend", "numpy"]) == 2
-    assert "got backend too" in capsys.readouterr().err
+    assert "got --backend too" in capsys.readouterr().err
 
 
 def test_a_run_folder_from_before_there_was_a_backend(tmp_path):

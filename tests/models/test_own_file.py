@@ -62,6 +62,14 @@ def test_what_may_be_changed_while_it_is_loaded(tmp_path):
         model.load_weights(tmp_path / "m.npz", by_name=True)
 
 
+def test_the_folder_of_a_run_and_another_one(tmp_path):
+    with pytest.raises(WeightsError, match=r"it is a folder, expected a .keras or .h5 file$"):
+        mtc.load_model(tmp_path)
+    chain("float32").save(tmp_path / "model.npz")
+    with pytest.raises(WeightsError, match=rf"it is the folder of a run, whose model is {tmp_path}/model.npz$"):
+        mtc.load_model(tmp_path)
+
+
 def test_other_files_and_other_models_are_one_line(tmp_path):
     chain().save(tmp_path / "m.npz")
     with pytest.raises(WeightsError, match=r"m.npz: block/conv/kernel: expected shape \(3, 3, 2, 2\), got none"):

@@ -19,7 +19,7 @@ from minitorch_cnn.arrays.dispatch import definitions_everywhere
 from minitorch_cnn.errors import DataError
 from minitorch_cnn.models import recipes
 from minitorch_cnn.parallel import launch
-from minitorch_cnn.runs import fine_tune, train
+from minitorch_cnn.runs import resuming
 
 
 def small_data(*_, **options):
@@ -119,7 +119,7 @@ def main():
         inject(globals()[what], where, int(rank))
     recipes.RECIPES["digits"] = recipes.Recipe("Small", small_data, small_model, 3, 13, 0.01, augment={"flip": True})
     datasets.cats_vs_dogs, models.transfer_net = small_data, small_transfer_net
-    train.CHECKPOINT_SECONDS = fine_tune.CHECKPOINT_SECONDS = 0.0
+    resuming.CHECKPOINT_SECONDS = 0.0
     launch.PATIENCE = 0.5
     with definitions_everywhere():  # nothing to compile
         return cli.main(arguments)

@@ -77,7 +77,7 @@ def test_an_error_of_all_processes_is_printed_once(train, tmp_path):
         (("train", "--epochs", "zero"), 2, "usage: minitorch-cnn train"),
         (("train", "cifar11"), 2, "or a folder, got 'cifar11'"),
         (("train", "--resume", "nowhere"), 2, "nowhere: expected a run folder with a config.json"),
-        (("train", "--resume", "nowhere", "--seed", "3"), 2, "got seed too"),
+        (("train", "--resume", "nowhere", "--seed", "3"), 2, "got --seed too"),
         (("train", "--data", "nowhere"), 2, "the digits come with the package and take no --data"),
         (("summary", "nonsense"), 2, "nonsense: expected a run folder"),
         (("summary", "cifar10"), 0, "1,676,842 parameters"),

@@ -10,7 +10,7 @@ from minitorch_cnn.datasets import Batches
 from minitorch_cnn.engine.layers.dropout import drop
 from minitorch_cnn.engine.philox import random_bits
 from minitorch_cnn.parallel import Alone, Part, Weighted
-from minitorch_cnn.runs.train import gather_skipped
+from minitorch_cnn.runs.resuming import gather_skipped
 from minitorch_cnn.training.diagnosis import NotFinite
 from minitorch_cnn.training.shared_step import SharedStep
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import small_run
-from minitorch_cnn.callbacks import EMA, Callback, Checkpoint, EarlyStopping, LRFinder, ModelCheckpoint
+from minitorch_cnn.callbacks import EMA, Callback, Checkpoint, CSVLog, EarlyStopping, LRFinder, ModelCheckpoint
 
 import minitorch_cnn as mtc
 from minitorch_cnn import optimizers, schedules
@@ -112,6 +112,9 @@ def test_what_does_not_fit_is_named(tmp_path):
             EMA(wrong)
     with pytest.raises(ArgumentError, match="LRFinder: expected a constant learning rate, got Cosine"):
         fit(model, LRFinder(), rate=schedules.Cosine(0.1, 9))
+    for callback in (CSVLog, Checkpoint):
+        with pytest.raises(ArgumentError, match=f"^{callback.__name__}: expected the path of a file, got the folder"):
+            callback(tmp_path)
     for wrong, message in (
         ((1, 0.1), "highest: expected a learning rate above the lowest, 1, got 0.1"),
         ((0.1, 0.1), "highest: expected"),

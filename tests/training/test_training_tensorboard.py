@@ -70,7 +70,10 @@ def test_without_the_package_it_is_one_line_before_anything_is_trained(tmp_path,
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
-    (tmp_path / "logs").write_text("a file")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "train").write_text("a file")
+    with pytest.raises(ArgumentError, match="TensorBoard: log_dir: expected the path of a folder, got the file"):
+        TensorBoard(tmp_path / "logs" / "train")
     with pytest.raises(CheckpointError, match="logs: logs for TensorBoard cannot be written"):
         fit(TensorBoard(tmp_path / "logs"))
     with pytest.raises(ArgumentError, match="TensorBoard: log_dir: expected the path of a folder, got 3"):
