@@ -2,10 +2,12 @@
 
     python benchmarks/kernel_costs.py [--architecture 90] [--write]
 
-nvcc compiles the kernels, and nvdisasm (`pip install nvidia-cuda-nvdisasm`) shows their machine code. The table counts
-the instructions of a thread and divides by the numbers that it computes. Where a thread adds up rows, its loop counts,
-whose body has been unrolled: its instructions per row. Bytes are what must be read and written once, in
-float32. `--write` puts the table into docs/gpu.md.
+nvcc compiles the kernels, and nvdisasm shows their machine code (`pip install nvidia-cuda-nvcc nvidia-cuda-nvdisasm`).
+The table counts the instructions of a thread and divides by the numbers that it computes. Where a thread adds up rows,
+its loop counts, whose body has been unrolled: its instructions per row. Where it goes through a window or the classes
+of a row, the kernel is compiled for that size, so that there is no loop, and everything counts as if every place of the
+window lay inside the image. Bytes are what must be read and written once, in float32. `--write` puts the table into
+docs/gpu.md.
 
 A bound is an estimate: the time of an H100's processors at one instruction per clock and lane, beside the time of its
 memory. Above 1, instructions bound the kernel, and below it, memory does. Nothing here has been measured.
@@ -17,7 +19,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tables import figures, markdown_table, print_table, write_in_page
 
@@ -26,30 +30,78 @@ from minitorch_cnn.twins.cuda import kernels
 PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
 LANES = 132 * 128 * 1.755e9  # instructions per second of an H100 SXM: multiprocessors, lanes, clock
 BYTES = 3.35e12  # per second
-# kernel: (bytes for each number, loads of a row in its loop or None if it has no such loop, what a number is)
+
+
+class Cost(NamedTuple):
+    """How a kernel is counted."""
+
+    bytes: float  # for each number
+    what: str  # which numbers are counted
+    loads: int | None = None  # of a row in its loop, if it has one
+    sizes: Sequence = ()  # (parameter, value) pairs that it is compiled for
+    numbers: float = 1  # of a thread, or of a row in its loop
+    number: str = "number"  # what is counted
+
+    def title(self, name):
+        """The first column of the table."""
+        size = "x".join(str(value) for parameter, value in self.sizes if parameter in ("KH", "KW"))
+        classes = "".join(f"{value} classes" for parameter, value in self.sizes if parameter == "K")
+        return f"{' '.join(filter(None, (name, size or classes)))}, a {self.number} {self.what}"
+
+
+THREE, TWO, TEN = (("KH", 3), ("KW", 3)), (("KH", 2), ("KW", 2)), (("K", 10),)
 COSTS = {
-    "im2col": (8, None, "of the columns"),
-    "lay_out": (8, None, "of the layout"),
-    "strip": (8, None, "of y"),
-    "bias_relu": (8, None, "of y"),
-    "bias_relu_backward": (12, 2, "of dy"),
-    "mask_and_lay_out": (12, 2, "of the layout"),
-    "sum_rows": (4, 1, "of x"),
-    "relu_backward": (12, None, "of dy"),
-    "add_squares": (4, 1, "of x"),
-    "normalise": (8, None, "of x"),
-    "sums_backward": (8, 2, "of x"),
-    "normalise_backward": (12, 2, "of x"),
-    "add": (12, None, "of y"),
-    "bent_relu": (8, None, "of x"),
-    "silu": (8, None, "of x"),
-    "silu_backward": (12, None, "of x"),
-    "sgd_update": (20, None, "of the weights"),
-    "rmsprop_update": (20, None, "of the weights"),
-    "adam_update": (28, None, "of the weights"),
-    "scale": (9, None, "of x"),
-    "standardize": (5, None, "of the images"),
+    "im2col": Cost(8, "of the columns"),
+    "col2im": Cost(40, "of dx", sizes=THREE),
+    "lay_out": Cost(8, "of the layout"),
+    "strip": Cost(8, "of y"),
+    "bias_relu": Cost(8, "of y"),
+    "bias_relu_backward": Cost(12, "of dy", 2),
+    "mask_and_lay_out": Cost(12, "of the layout", 2),
+    "max_pool": Cost(21, "of y", sizes=TWO),
+    "max_pool_backward": Cost(5.25, "of dx", sizes=TWO),
+    "depthwise": Cost(8, "of y", sizes=THREE),
+    "depthwise_input": Cost(8, "of dx", sizes=(*THREE, ("M", 1))),
+    "depthwise_kernel": Cost(8, "of dy", 2, THREE, 1 / 9),
+    "sum_rows": Cost(4, "of x", 1),
+    "mean_rows": Cost(4, "of x", 1),
+    "share": Cost(4, "of dx"),
+    "relu_backward": Cost(12, "of dy"),
+    "add_squares": Cost(4, "of x", 1),
+    "normalise": Cost(8, "of x"),
+    "sums_backward": Cost(8, "of x", 2),
+    "normalise_backward": Cost(12, "of x", 2),
+    "add": Cost(12, "of y"),
+    "bent_relu": Cost(8, "of x"),
+    "bent_relu_backward": Cost(12, "of x"),
+    "silu": Cost(8, "of x"),
+    "silu_backward": Cost(12, "of x"),
+    "gelu": Cost(8, "of x"),
+    "gelu_backward": Cost(12, "of x"),
+    "error_function": Cost(8, "of x"),
+    "softmax_cross_entropy": Cost(12.4, "of the scores", sizes=TEN, numbers=10),
+    "sgd_update": Cost(20, "of the weights"),
+    "rmsprop_update": Cost(20, "of the weights"),
+    "adam_update": Cost(28, "of the weights"),
+    "drop": Cost(9, "of x", numbers=4),
+    "scale": Cost(9, "of x"),
+    "move": Cost(2, "of the images", number="byte"),
+    "standardize": Cost(5, "of the images"),
 }
+
+
+def for_sizes(source):
+    """The source, and behind it the kernels that have sizes in `COSTS` once more, as `NAME_sized`, for these sizes."""
+    found = [source]
+    for name, cost in COSTS.items():
+        for kernel in (name, f"{name}4"):
+            written = re.search(rf'extern "C" __global__ void {kernel}(\([^)]*\)) (\{{.*?\n\}})', source, re.DOTALL)
+            if written and cost.sizes:
+                body = written.group(2)
+                for parameter, value in cost.sizes:
+                    body = re.sub(rf"\b{parameter}\b", str(value), body)
+                found.append(f'extern "C" __global__ void {kernel}_sized{written.group(1)} {body}')
+    return "\n".join(found)
 
 
 def tool(name):
@@ -100,7 +152,7 @@ def main():
     parser.add_argument("--architecture", default="90", help="a compute capability: 80, 90, 100, 120")
     parser.add_argument("--write", action="store_true", help="put the table into docs/gpu.md")
     options = parser.parse_args()
-    registers, lines = machine_code(kernels.source(), options.architecture)
+    registers, lines = machine_code(for_sizes(kernels.source()), options.architecture)
     headings = (
         "kernel",
         "registers",
@@ -111,13 +163,16 @@ def main():
         "bound",
     )
     table = []
-    for name, (size, loads, what) in COSTS.items():
-        one = instructions(lines[name], loads)
-        four = instructions(lines[f"{name}4"], loads) / 4 if f"{name}4" in lines else None
-        ratio = (four or one) / LANES / (size / BYTES)
-        used = registers[f"{name}4" if four else name]
+    for name, cost in COSTS.items():
+        suffix = "_sized" if cost.sizes else ""
+        one = instructions(lines[f"{name}{suffix}"], cost.loads) / cost.numbers
+        has_four = f"{name}4" in lines
+        four = instructions(lines[f"{name}4{suffix}"], cost.loads) / 4 / cost.numbers if has_four else None
+        ratio = (four or one) / LANES / (cost.bytes / BYTES)
+        used = registers[f"{name}4" if has_four else name]
         bound = "instructions" if ratio > 1 else "memory"
-        table.append((f"{name}, a number {what}", used, figures(one), figures(four), size, f"{ratio:.2f}", bound))
+        row = cost.title(name), used, figures(one), figures(four), f"{cost.bytes:g}", f"{ratio:.2f}", bound
+        table.append(row)
     in_blocks, _ = machine_code(kernels.IN_BLOCKS.read_text(), options.architecture)
     for name, used in sorted(in_blocks.items()):
         table.append((name, used, "-", "-", "-", "-", "shared memory"))

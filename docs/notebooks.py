@@ -7,8 +7,8 @@
     python docs/notebooks.py --plain FOLDER --wheel   places the package of this repository beside them
 
 The site shows the results. The scripts are the source: notebooks are made from them and never stored beside them,
-because the two would soon differ. A notebook's first cell installs the package with one line, which does nothing if it
-is installed already.
+because the two would soon differ. Below the title a notebook says how the package is installed, or with `--package` or
+`--wheel` it installs it: a line that does nothing if it is installed already.
 """
 
 import argparse
@@ -33,6 +33,10 @@ NEED_DATA = {  # script: (its arguments in DIR, the options of a quick look)
     "06_transfer_learning": ((WEIGHTS, PHOTOS), ("--images", "200", "--top-epochs", "10", "--all-epochs", "0")),
 }
 INSTALL = "%pip install --quiet {}"
+BY_HAND = """\
+This needs the package, which no package index has yet. In your copy of the repository, `pip install -e .` installs it.
+Where there is no copy, as on Colab, `%pip install git+ADDRESS` in a cell does, with the address that the repository can
+be cloned from."""
 
 
 def scripts():
@@ -40,11 +44,11 @@ def scripts():
     return sorted((ROOT / "examples").glob("[0-9]*.py"))
 
 
-def notebook(script, package="minitorch_cnn"):
-    """The notebook of a script: its cells, and after the title one that installs `package`."""
+def notebook(script, package=None):
+    """The notebook of a script: its cells, and after the title one that installs `package`, or that says how."""
     made = jupytext.read(script, fmt="py:percent")
-    install = nbformat.v4.new_code_cell(INSTALL.format(package), id="install")
-    made.cells.insert(1, install)
+    installs = nbformat.v4.new_code_cell(INSTALL.format(package)) if package else nbformat.v4.new_markdown_cell(BY_HAND)
+    made.cells.insert(1, installs)
     for number, cell in enumerate(made.cells):
         cell["id"] = f"cell-{number}"
     made.metadata = {
@@ -92,15 +96,26 @@ def execute(script, words=()):
     given = nbformat.v4.new_code_cell(f"import sys\n\nsys.argv = {[script.name, *words]!r}")
     made.cells.insert(0, given)
     with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(made, timeout=None, resources={"metadata": {"path": folder}}).execute()
+        quiet, place = ["--log-level=ERROR"], {"metadata": {"path": folder}}
+        NotebookClient(made, timeout=None, resources=place, extra_arguments=quiet).execute()
     made.cells.remove(given)
     for cell in made.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             cell.metadata.pop("execution", None)
-    made.cells[1].outputs = []  # the messages of pip
     made.metadata["arguments"] = shown(words)
     return made
+
+
+def run(script, data=None, quick=False):
+    """Run the notebook of a script and store it, unless it was stored with the same arguments; returns its file."""
+    words, path = command_line(script, data, quick), RESULTS / f"{script.stem}.ipynb"
+    done = executed(script)
+    if done is None or done.metadata.get("arguments") != shown(words):
+        made = text(execute(script, words))
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        path.write_text(made, encoding="utf-8")
+    return path
 
 
 def shown(words):
@@ -125,8 +140,8 @@ def build_wheel(folder):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Make notebooks of the example scripts.")
     parser.add_argument("--plain", type=Path, metavar="FOLDER", help="write all of them there without running them")
-    parser.add_argument("--package", default="minitorch_cnn", metavar="NAME",
-                        help="what the first cell installs: a name, an address or a wheel")  # fmt: skip
+    parser.add_argument("--package", metavar="NAME",
+                        help="what a cell installs: git+ADDRESS, a wheel or a name (none: words say how)")  # fmt: skip
     parser.add_argument(
         "--wheel", action="store_true", help="build the package into FOLDER; the first cell installs it"
     )
@@ -152,13 +167,10 @@ def main(arguments=None):
             continue
         else:
             try:
-                words = command_line(script, options.data, options.quick)
+                run(script, options.data, options.quick)
             except UserError as error:
                 print(error, file=sys.stderr)
                 return 2
-            done = executed(script)
-            if done is None or done.metadata.get("arguments") != shown(words):
-                path.write_text(text(execute(script, words)), encoding="utf-8")
         print(path, flush=True)
     return 0
 

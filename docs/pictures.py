@@ -1,6 +1,7 @@
-"""Make the tour's pictures that need VGG16's weights and a fine-tuned network, and store them in `docs/pictures/`.
+"""Make the tour's pictures and store them in `docs/pictures/`.
 
-    python docs/pictures.py --weights FILE             feature maps of a photo, block by block
+    python docs/pictures.py                            the schemes (`schemes.py`), which need no data
+    python docs/pictures.py --weights FILE             also feature maps of a photo, block by block
     python docs/pictures.py --weights FILE --run RUN   also the filters before and after, and Grad-CAM
 
 FILE is Keras's file of VGG16 without the top, and RUN the folder of `minitorch-cnn fine-tune` on cats and dogs. The
@@ -11,7 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
+import figures
 import numpy as np
+import schemes
 from minitorch_cnn.metrics import class_probabilities
 from PIL import Image
 
@@ -23,6 +26,9 @@ from minitorch_cnn.report import feature_map_grid, filter_grid, overlay
 from minitorch_cnn.report.feature_maps import most_varied
 from minitorch_cnn.report.training_page import first_filters
 from minitorch_cnn.runs import RunFolder
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import charts  # which stores a drawing for light and dark screens
 
 PICTURES = Path(__file__).parent / "pictures"
 PHOTO = PICTURES / "chelsea.jpg"
@@ -53,6 +59,13 @@ def save(name, pixels):
     print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
+def of_nothing():
+    """The schemes, and still pictures of figures for who reads the pages as plain Markdown."""
+    stills = {"figure_microscope": figures.still("microscope", "digit"), "figure_planted": figures.still("planted")}
+    for name, drawing in {**schemes.all_of_them(), **stills}.items():
+        charts.save(drawing, PICTURES / f"{name}.svg")
+
+
 def of_the_weights(weights):
     for name, feature_map in feature_maps(weights).items():
         save(f"vgg16_{name}", feature_map_grid(feature_map, most_varied(feature_map, CHANNELS)))
@@ -75,12 +88,16 @@ def of_the_run(weights, run):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Make the tour's pictures of VGG16.")
-    parser.add_argument("--weights", required=True, metavar="FILE")
+    parser = argparse.ArgumentParser(description="Make the tour's pictures.")
+    parser.add_argument("--weights", metavar="FILE")
     parser.add_argument("--run", metavar="RUN")
     options = parser.parse_args()
+    if options.run and not options.weights:
+        parser.error("--run: expected --weights FILE too")
     try:
-        of_the_weights(options.weights)
+        of_nothing()
+        if options.weights:
+            of_the_weights(options.weights)
         if options.run:
             of_the_run(options.weights, options.run)
     except UserError as error:

@@ -31,17 +31,28 @@ KINDS = {  # kind: the scripts that it needs beside core.js
 @functools.cache
 def html(kind, *arguments):
     """The figure `kind` as HTML; `arguments` choose among its data. ValueError for a kind that does not exist."""
-    if kind not in KINDS:
-        raise ValueError(f"figure: expected one of {', '.join(KINDS)}, got {kind!r}")
-    from figures import lessons, microscope, planted
-
-    makers = {"microscope": microscope.make, "planted": planted.planted}
-    data, still, words = (makers.get(kind) or getattr(lessons, kind))(*arguments)
+    data, still, words = _made(kind, *arguments)
     caption = f'<p class="caption">{words}</p>'
     return (
         f'<div class="figure" data-figure="{kind}">{caption}<div class="still">{still}</div>'
         f'<script type="application/json">{to_json(data)}</script></div>'
     )
+
+
+def still(kind, *arguments):
+    """The picture that a figure shows where no scripts run."""
+    return _made(kind, *arguments)[1]
+
+
+@functools.cache
+def _made(kind, *arguments):
+    """(data, still picture, words) of a figure."""
+    if kind not in KINDS:
+        raise ValueError(f"figure: expected one of {', '.join(KINDS)}, got {kind!r}")
+    from figures import lessons, microscope, planted
+
+    makers = {"microscope": microscope.make, "planted": planted.planted}
+    return (makers.get(kind) or getattr(lessons, kind))(*arguments)
 
 
 def lines_shown():

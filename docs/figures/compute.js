@@ -94,7 +94,11 @@ Figures.compute = {
     if (kind === "Constant") return rate;
     if (kind === "Step") return rate * 0.1 ** Math.floor(step / (steps / 2));
     if (kind === "Cosine") return half(rate, 0, step / steps);
-    const start = rate / 25, peak = 0.3 * steps;
+    if (kind === "Triangle") {
+      const peak = 0.2 * steps;
+      return step < peak ? rate * (0.2 + 0.8 * step / peak) : rate * (1 - Math.min((step - peak) / Math.max(steps - peak, 1), 1));
+    }
+    const start = rate / 25, peak = 0.3 * steps; // OneCycle
     return step < peak ? half(start, rate, step / peak) : half(rate, start / 1e4, (step - peak) / Math.max(steps - peak, 1));
   },
 

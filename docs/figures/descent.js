@@ -1,8 +1,8 @@
 // One neuron on its loss curve, and descent on a loss with two weights.
 "use strict";
 
-// A plot of lines in a frame of numbers: x and y are [lowest, highest], and `log` makes y logarithmic.
-Figures.plot = ({width = 320, height = 240, x, y, label, log = false, drag, keys}) => {
+// A plot of lines in a frame of numbers: x and y are [lowest, highest], `axes` what they are, and `log` makes y logarithmic.
+Figures.plot = ({width = 320, height = 240, x, y, axes, label, log = false, drag, keys}) => {
   const {make, short} = Figures;
   const level = value => log ? Math.log10(Math.max(value, 1e-300)) : value;
   const [low, high] = y.map(level), left = 44, bottom = 26, top = 10, right = 10;
@@ -19,6 +19,8 @@ Figures.plot = ({width = 320, height = 240, x, y, label, log = false, drag, keys
     const value = low + part * (high - low);
     write(log ? `1e${short(Math.round(value))}` : short(value), [left - 5, py(log ? 10 ** value : value) + 4], "end");
   }
+  write(axes[0], [width - right - 6, height - bottom - 7], "end");
+  write(axes[1], [left + 6, top + 15], "start");
   if (drag) {
     svg.setAttribute("tabindex", 0);
     svg.style.cursor = "grab";
@@ -63,7 +65,7 @@ Figures.kinds.neuron = (place, data) => {
   const state = {w: data.w, rate: 1, path: [data.w]};
   const at = w => compute.neuron(w, b, x, t);
   const put = w => { state.w = w; state.path = [w]; draw(); };
-  const chart = plot({width: 420, height: 260, x: [low, high], y: [0, 1], label: "loss over the weight w; drag the dot",
+  const chart = plot({width: 420, height: 260, x: [low, high], y: [0, 1], axes: ["weight w", "loss"], label: "loss over the weight w; drag the dot",
     drag: w => put(w), keys: right => put(Math.min(Math.max(state.w + 0.1 * right, low), high))});
   const step = () => {
     state.w -= state.rate * at(state.w).dw;
@@ -106,10 +108,10 @@ Figures.kinds.descent = (place, data) => {
   const {curvature, steps} = data, state = {start: [...data.start], rate: data.rate, momentum: data.momentum};
   const loss = w => (curvature[0] * w[0] ** 2 + curvature[1] * w[1] ** 2) / 2;
   const put = start => { state.start = start; draw(); };
-  const surface = plot({width: 380, height: 300, x: [-12, 12], y: [-3, 3], label: "the loss over two weights; drag the start",
+  const surface = plot({width: 380, height: 300, x: [-12, 12], y: [-3, 3], axes: ["w₁", "w₂"], label: "the loss over two weights; drag the start",
     drag: (a, b) => put([a, b]), keys: (right, up) => put([Math.max(-12, Math.min(12, state.start[0] + 0.5 * right)),
       Math.max(-3, Math.min(3, state.start[1] + 0.1 * up))])});
-  const curve = plot({width: 320, height: 300, x: [0, steps], y: [1e-6, 1e6], log: true, label: "loss after each step"});
+  const curve = plot({width: 320, height: 300, x: [0, steps], y: [1e-6, 1e6], axes: ["step", "loss"], log: true, label: "loss after each step"});
   const said = words();
   const rate = slider("learning rate", {min: 0.002, max: 0.2, step: 0.001, value: state.rate}, v => { state.rate = v; draw(); });
   const momentum = slider("momentum", {min: 0, max: 0.99, step: 0.01, value: state.momentum}, v => { state.momentum = v; draw(); });
@@ -146,8 +148,8 @@ Figures.kinds.quotient = (place, data) => {
   const {make, slider, plot, compute, code, words} = Figures;
   const {w, b, x, t} = data, state = {h: 1e-1}, said = words(), slope = compute.neuron(w, b, x, t).dw;
   const far = h => Math.max(Math.abs(compute.quotient(w, b, x, t, h) - slope) / Math.abs(slope), 1e-16);
-  const curve = plot({width: 400, height: 250, x: [-14, 0.5], y: [1e-16, 1e2], log: true, label: "error of the quotient over the power of ten of h"});
-  const near = plot({width: 320, height: 250, x: [w - 3.5, w + 3.5], y: [0, 1], label: "the loss, its slope and the secant"});
+  const curve = plot({width: 400, height: 250, x: [-14, 0.5], y: [1e-16, 1e2], axes: ["log₁₀ h", "relative error"], log: true, label: "error of the quotient over the power of ten of h"});
+  const near = plot({width: 320, height: 250, x: [w - 3.5, w + 3.5], y: [0, 1], axes: ["weight w", "loss"], label: "the loss, its slope and the secant"});
   const control = slider("step h", {min: -14, max: 0.5, step: 0.1, value: -1, words: v => (10 ** v).toExponential(1)},
     value => { state.h = 10 ** value; draw(); });
   place.append(make("div", {class: "controls"}, control.node), make("div", {class: "stages"}, near.svg, curve.svg), said, code(data.line));

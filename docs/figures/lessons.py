@@ -189,10 +189,10 @@ def dropout():
 def schedule():
     """The engine's schedules over a hundred steps."""
     words = (
-        "Four learning-rate schedules. A rate that falls lets training settle in a minimum; one that first rises"
+        "Learning-rate schedules. A rate that falls lets training settle in a minimum; one that first rises"
         " avoids large steps while the weights are still random."
     )
-    data = {"kinds": list(schedules.SCHEDULES), "steps": 100,
+    data = {"kinds": list(schedules_of(0.1, 100)), "steps": 100,
             "line": line(SCHEDULES, "return last + (first - last) * (1 + math.cos(math.pi * share)) / 2")}  # fmt: skip
     curves = {kind: [made(step) for step in range(101)] for kind, made in schedules_of(0.1, 100).items()}
     return data, chart("the learning rate over 100 steps", curves), words
@@ -201,7 +201,8 @@ def schedule():
 def schedules_of(rate, steps):
     """{name: schedule}, each with `rate` as its largest value over `steps`."""
     return {"Constant": schedules.Constant(rate), "Step": schedules.Step(rate, steps // 2),
-            "Cosine": schedules.Cosine(rate, steps), "OneCycle": schedules.OneCycle(rate, steps)}  # fmt: skip
+            "Cosine": schedules.Cosine(rate, steps), "OneCycle": schedules.OneCycle(rate, steps),
+            "Triangle": schedules.Triangle(rate, steps)}  # fmt: skip
 
 
 def freezing():
@@ -261,5 +262,5 @@ def residual_gradients(slope, depth, shortcut):
 
 def chart(title, curves):
     """A still picture of some curves {name: numbers}."""
-    hues = ("validation", "wrong", "right", "train")
+    hues = ("validation", "wrong", "right", "train", "conv")
     return draw_curves(title, [Curve(name, list(map(float, y)), hue) for (name, y), hue in zip(curves.items(), hues)])

@@ -88,7 +88,7 @@ Figures.kinds.schedule = (place, data) => {
     slider("largest rate", {min: 0.01, max: 1, step: 0.01, value: 0.1}, value => { state.rate = value; draw(); }).node,
     slider("step", {min: 0, max: steps, step: 1, value: 30}, value => { state.step = value; draw(); }).node), said, room, code(data.line));
   function draw() {
-    const chart = plot({width: 420, height: 220, x: [0, steps], y: [0, state.rate * 1.05], label: `learning rate over ${steps} steps, ${kinds[state.kind]}`});
+    const chart = plot({width: 420, height: 220, x: [0, steps], y: [0, state.rate * 1.05], axes: ["step", "learning rate"], label: `learning rate over ${steps} steps, ${kinds[state.kind]}`});
     const rate = step => compute.schedule(kinds[state.kind], step, steps, state.rate);
     kinds.forEach((kind, index) => chart.line(Array.from({length: steps + 1}, (_, step) => [step, compute.schedule(kind, step, steps, state.rate)]),
       {stroke: index === state.kind ? "var(--accent)" : "var(--line)"}));
@@ -136,7 +136,7 @@ Figures.kinds.residual = (place, data) => {
     slider("layers", {min: 1, max: 56, step: 1, value: 20}, value => { state.depth = value; draw(); }).node), said, room, code(data.line));
   function draw() {
     const {plain, shortcut} = compute.residual(state.slope, state.depth);
-    const chart = plot({width: 420, height: 240, x: [0, state.depth], y: [1e-12, 1e12], log: true, label: "size of the gradient after each layer on the way back"});
+    const chart = plot({width: 420, height: 240, x: [0, state.depth], y: [1e-12, 1e12], axes: ["layers on the way back", "size of the gradient"], log: true, label: "size of the gradient after each layer on the way back"});
     const clip = list => list.map((value, depth) => [depth, Math.min(Math.max(Math.abs(value), 1e-12), 1e12)]);
     chart.line(clip(plain), {stroke: "var(--wrong)"});
     chart.line(clip(shortcut), {stroke: "var(--accent)"});

@@ -3,8 +3,9 @@
 The cells of a page share their variables, as in a notebook. If the last line is an expression, its value is shown; a
 drawing of `minitorch_cnn.report` appears as a picture. Of a pair of drawings, the first is for wide pages and the
 second for narrow ones. The output of a `python exec markdown` block becomes part of the page, without its code. A
-`figure` block names an interactive figure (`docs/figures`), for example `microscope digit`. A cell that raises an
-exception ends the build.
+`figure` block names an interactive figure (`docs/figures`), for example `microscope digit`. Both may stand in a
+comment, so that who reads the Markdown itself is spared them; a picture below the comment is for these readers alone.
+A cell that raises an exception ends the build.
 """
 
 import ast
@@ -12,6 +13,7 @@ import contextlib
 import io
 import os
 import posixpath
+import re
 import sys
 import tempfile
 import warnings
@@ -21,6 +23,11 @@ import fences
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import figures
+
+HIDDEN = re.compile(
+    r"^<!-- (?P<info>figure|python exec markdown)\n(?P<body>.*?)^-->\n(?P<picture>!\[[^\]]*\]\(\S+\)\n)?",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def run_all(markdown, where):
@@ -45,6 +52,7 @@ def run_all(markdown, where):
         drawings.append(figures.html(*body.split()).replace("<div", f'<div data-source="{source}"', 1))
         return f'<div class="drawing" id="drawing-{len(drawings) - 1}"></div>'
 
+    markdown = HIDDEN.sub(lambda found: fences.block(found["body"], found["info"]) + "\n", markdown)
     with tempfile.TemporaryDirectory() as folder, _working_in(folder):  # files written by a cell are deleted
         markdown = fences.replace(markdown, "python exec markdown", generator)
         markdown = fences.replace(markdown, "figure", figure)

@@ -6,6 +6,7 @@ import re
 from latex2mathml.converter import convert
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+PAUSE = re.compile(r"\\q?quad(?![A-Za-z])")  # between formulas that stand below each other where it is narrow
 
 
 def to_mathml(page):
@@ -15,11 +16,13 @@ def to_mathml(page):
 
 def _formula(match):
     latex = html.unescape(match[3]).strip()
+    block = match[2] == "["
+    parts = PAUSE.split(latex) if block else [latex]
     try:
-        mathml = convert(latex, display="block" if match[2] == "[" else "inline")
+        mathml = "".join(convert(part, display="block" if block else "inline") for part in parts)
     except Exception as error:
         raise ValueError(f"formula {latex!r}: {type(error).__name__} {error}") from error
     unknown = re.search(r"\\[A-Za-z]+", mathml)
     if unknown:
         raise ValueError(f"formula {latex!r}: {unknown[0]} is not understood")
-    return f'<div class="formula">{mathml}</div>' if match[2] == "[" else mathml
+    return f'<div class="formula">{mathml}</div>' if block else mathml

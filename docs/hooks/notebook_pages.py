@@ -1,11 +1,14 @@
 """A page and a notebook for every script of `examples/`.
 
-`python docs/notebooks.py` runs them (with `--data`, also those that need data) and stores the results in
-`build/notebooks`, from where the pages take them. If they were not run, the pages show only the code and say so.
+The pages take the results from `build/notebooks`. Those that need no data are run if they are not there yet, which
+takes a minute or two; `python docs/notebooks.py --data DIR` runs the others, whose pages otherwise show only the code
+and say so.
 """
 
+import logging
 import sys
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 NEEDS = {
@@ -13,6 +16,7 @@ NEEDS = {
     "05_cats_vs_dogs": "photos of cats and dogs",
     "06_transfer_learning": "VGG16's weights and photos of cats and dogs",
 }
+LOG = logging.getLogger("mkdocs.plugins.notebooks")
 
 
 def make(root, config):
@@ -26,8 +30,15 @@ def make(root, config):
 
     made = []
     for script in notebooks.scripts():
-        plain = notebooks.notebook(script, config.extra.get("notebooks_install", "minitorch_cnn"))
+        plain = notebooks.notebook(script, config.extra.get("notebooks_install"))
         done = notebooks.executed(script)
+        if done is None and script.stem not in notebooks.NEED_DATA:
+            LOG.info("running examples/%s for its page, once", script.name)
+            try:
+                notebooks.run(script)
+            except Exception as error:
+                raise PluginError(f"examples/{script.name}: {type(error).__name__}: {error}") from error
+            done = notebooks.executed(script)
         body, resources = MarkdownExporter().from_notebook_node(done or plain)
         made += [
             File.generated(config, f"notebooks/{script.stem}.md", content=_page(script, body, done)),
@@ -41,11 +52,10 @@ def make(root, config):
 def _page(script, body, done):
     name = script.stem
     source = f"[the script](../../examples/{script.name})"
-    state = "It was not run for this page, so the outputs are missing."
-    if done is not None:
+    if done is None:
+        state = f"It needs {NEEDS[name]}, so it was not run for this page."
+    else:
         words = done.metadata.get("arguments", "")
         state = f"It was run for this page{f', as `{script.name} {words}`' if words else ''}."
-    elif name in NEEDS:
-        state = f"It needs {NEEDS[name]}, so it was not run for this page."
     title, rest = body.lstrip().split("\n", 1)
     return f"{title}\n\n{state} [The notebook]({name}.ipynb), and {source} it is made from.\n{rest}"

@@ -23,7 +23,9 @@ def add_explain(commands: argparse._SubParsersAction) -> None:
     add_preprocessing(explain, "a network")
     explain.add_argument("--label", metavar="CLASS", help="the class of the images (default: the network's prediction)")
     explain.add_argument("--rate", type=positive, metavar="RATE", help="the learning rate of the step")
-    explain.add_argument("--page", metavar="FILE", help="also write it as a page, with feature maps")
+    explain.add_argument(
+        "--page", metavar="FILE", help="also write it as a page, with feature maps and their gradients"
+    )
     add_definitions(explain)
     explain.set_defaults(run=_explain)
 
@@ -34,18 +36,21 @@ def _explain(options):
 
     without_image_warnings()
     subject, step = explain(
-        options.model, options.images, options.weights, options.label, options.rate, options.preprocessing
-    )
+        options.model, options.images, options.weights, options.label, options.rate, options.preprocessing,
+        gradients=bool(options.page),
+    )  # fmt: skip
     print(trace_text(step))
     for words in subject.notes:
         print(f"* {printable(words)}")
     if options.page:
+        from minitorch_cnn.datasets.preprocessing import Caffe
         from minitorch_cnn.report import StepPage, write_step_page
 
         network = f"the {subject.title.removeprefix('The ')}" if subject.title.startswith("The ") else subject.title
         page = StepPage(
             f"One step of {network}", step, _in_words(step), subject.images, label_words(subject),
             subject.class_names, [("Run it again", _explained_by(options))], subject.notes,
+            bgr=isinstance(subject.model.preprocessing, Caffe),
         )  # fmt: skip
         print(f"page: {printable(write_step_page(page, options.page))}")
     return 0

@@ -62,6 +62,18 @@ def erf(x):  # type: ignore[no-untyped-def]
     return np.vectorize(math.erf)(x)
 
 
+def image_mean(x):  # type: ignore[no-untyped-def]
+    """One mean for each image and channel."""
+    N, H, W, C = x.shape
+    return np.array([[math.fsum(image[..., c].ravel()) / (H * W) for c in range(C)] for image in x])
+
+
+def image_mean_backward(dy, size):  # type: ignore[no-untyped-def]
+    """An equal share of each dy for every pixel."""
+    H, W = size
+    return np.array([[[image / (H * W) for _ in range(W)] for _ in range(H)] for image in dy])
+
+
 def channel_sum(x):  # type: ignore[no-untyped-def]
     """One sum for each number of the last axis."""
     return np.array([math.fsum(column) for column in x.reshape(-1, x.shape[-1]).T])

@@ -198,6 +198,12 @@ _CASES: dict[str, Callable[[np.random.Generator], list[tuple]]] = {
     "more_activations.py: gelu": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
     "more_activations.py: gelu_backward": lambda rng: [tuple(3 * rng.standard_normal((2, 3, 5, 7)))],
     "more_activations.py: erf": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
+    "layers/average_pool2d.py: image_mean": lambda rng: [
+        (rng.standard_normal(shape),) for shape in ((2, 3, 5, 7), (1, 40, 40, 4))
+    ],
+    "layers/average_pool2d.py: image_mean_backward": lambda rng: [
+        (rng.standard_normal((2, C)), size) for C, size in ((7, (3, 5)), (4, (40, 2)))
+    ],
     "matmul.py: matmul": lambda rng: [
         (rng.standard_normal((m, k)), rng.standard_normal((k, n))) for m, k, n in ((3, 9, 5), (19, 7, 21), (21, 19, 1))
     ] + [(rng.standard_normal((7, 19)).T, rng.standard_normal((5, 7)).T)],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from minitorch_cnn.arrays import Array
+from minitorch_cnn.lessons.image_gradients import ImageGradients
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class StepTrace:
     prediction: np.ndarray  # (N, ...) before the update
     prediction_after: np.ndarray
     outputs: dict = field(default_factory=dict, repr=False)  # layer name -> feature maps of the first image
+    gradients: ImageGradients | None = field(default=None, repr=False)  # if asked for
     joined_seconds: float = 0.0  # both passes as training runs them, with some neighbouring layers fused
 
     @property

@@ -22,15 +22,19 @@ from minitorch_cnn.engine.convolution import winograd
 from minitorch_cnn.engine.layers import Conv2D, Dense
 from minitorch_cnn.engine.losses import MeanSquaredError
 from minitorch_cnn.engine.passes import joint
+from minitorch_cnn.lessons.image_gradients import image_gradients
 from minitorch_cnn.lessons.step import LayerTrace, Move, Statistics, StepTrace
 from minitorch_cnn.network.sequential import Sequential
 
 
-def trace_step(model: Any, x: Array, labels: Any, optimizer: Any, loss: Any = None, warm_up: bool = True) -> StepTrace:
+def trace_step(
+    model: Any, x: Array, labels: Any, optimizer: Any, loss: Any = None, warm_up: bool = True, gradients: bool = False
+) -> StepTrace:
     """Make one training step of `model` on x (N, ...) and watch it. The model's weights are changed by the step.
 
     Arguments as for `train_step`; `loss` left out is the one that belongs to the last activation; `warm_up` runs both
-    passes before, so that nothing is compiled while the clock runs. Returns a StepTrace.
+    passes before, so that nothing is compiled while the clock runs; `gradients` keeps those of the first image and its
+    feature maps, for which both passes run once more. Returns a StepTrace.
     """
     loss = loss or model.default_loss()
     model.segments()
@@ -38,6 +42,8 @@ def trace_step(model: Any, x: Array, labels: Any, optimizer: Any, loss: Any = No
         _warm_up(model, x, labels, loss, optimizer)
     rate, state = float(optimizer.learning_rate), _side_effects(model)
     joined = _joined(model, x, labels, loss)
+    _undo(model, state)
+    seen = image_gradients(model, x, labels, loss) if gradients else None
     _undo(model, state)
     rows = _rows(model, len(x))
     value, prediction, outputs = _passes(model, x, labels, loss, rows)
@@ -55,7 +61,7 @@ def trace_step(model: Any, x: Array, labels: Any, optimizer: Any, loss: Any = No
     after, prediction_after = _loss_only(model, x, labels, loss)
     return StepTrace(
         len(x), type(loss).__name__, repr(optimizer), rate, value, after, seconds, list(rows.values()), prediction,
-        prediction_after, outputs, joined
+        prediction_after, outputs, seen, joined
     )  # fmt: skip
 
 

@@ -70,17 +70,24 @@ class Passing:
         return found
 
     def loss_and_gradients(
-        self: Any, x: Any, labels: Any, loss: Any, training: bool = True, observer: Observer | None = None
+        self: Any,
+        x: Any,
+        labels: Any,
+        loss: Any,
+        training: bool = True,
+        observer: Observer | None = None,
+        input_gradient: bool = False,
     ) -> float:
         """The loss (float) of one batch x (N, *input_shape); fills `layer.gradients` of the trainable layers.
 
         If the loss belongs to the last layer's activation (cross-entropy after softmax), both are differentiated
         together, from the scores. With several outputs, `labels` is a list, and `loss` one loss for all or a list; the
-        losses add up. An `observer` sees the layers one by one (`engine/passes.py`).
+        losses add up. An `observer` sees the layers one by one (`engine/passes.py`); with `input_gradient` the backward
+        pass continues to the input, whatever is frozen, and the observer sees dL/dinput as a `dx`.
         """
         inputs = self.receive_all(x)
         nodes = self.nodes()
-        needed = need_gradients(nodes)
+        needed = need_gradients(nodes, range(self.inputs) if input_gradient else ())
         losses = self.loss_of_each(loss)
         labels = one_for_each(labels, len(self.ends), "labels")
         together = self.together(losses)

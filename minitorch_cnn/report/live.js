@@ -43,7 +43,10 @@
     const across = epoch => left + (right - left) * (epochs > 1 ? (epoch - 1) / (epochs - 1) : 0.5);
     const curves = all("g[data-words]", svg).map(group => ({name: group.dataset.name, first: Number(group.dataset.first),
       words: group.dataset.words.split(" "), ink: group.querySelector("[stroke]").getAttribute("stroke")}));
-    const title = svg.querySelector("text").textContent, mark = make("g", {class: "mark"}), reading = make("p", {class: "reading"});
+    const texts = all("text", svg).map(node => node.textContent); // the title, then the names in the legend
+    const rank = curve => (texts.indexOf(curve.name) + 1) || texts.length;
+    curves.sort((one, other) => rank(one) - rank(other));
+    const title = texts[0], mark = make("g", {class: "mark"}), reading = make("p", {class: "reading"});
     all("title", svg).forEach(node => node.remove()); // the reading below says it, too
     svg.append(mark);
     svg.after(reading);

@@ -13,10 +13,10 @@ from minitorch_cnn.lessons.trace_text import short, value
 from minitorch_cnn.report.architecture import shape_text
 from minitorch_cnn.report.bars import draw_bars
 from minitorch_cnn.report.depth_chart import draw_gradient_depth, draw_updates
-from minitorch_cnn.report.feature_maps import draw_feature_maps
+from minitorch_cnn.report.feature_maps import draw_feature_maps, draw_tiles, gradient_grid
 from minitorch_cnn.report.page import render, write_page
-from minitorch_cnn.report.pictures import check_image, picture_uri
-from minitorch_cnn.report.svg import Drawing
+from minitorch_cnn.report.pictures import check_image, draw_filters, picture_uri
+from minitorch_cnn.report.svg import Drawing, element
 
 MOST_IMAGES, MOST_MAPS, MOST_ANSWERS = 16, 20, 5
 
@@ -33,6 +33,7 @@ class StepPage:
     class_names: Sequence[str] = ()  # of the predictions; if empty, classes are numbered
     commands: Sequence[tuple[str, str]] = ()  # as in `Run`
     notes: Sequence[str] = ()  # as in `Run`
+    bgr: bool = False  # whether the channels of the network's input are blue, green, red
 
 
 def write_step_page(page: StepPage, path: str | Path) -> Path:
@@ -67,9 +68,44 @@ def step_page(page: StepPage) -> str:
         updates=draw_updates(
             [(each.name, each.moves["kernel"].ratio) for each in step.layers if "kernel" in each.moves]
         ),
-        maps=draw_feature_maps(dict(list(step.outputs.items())[:MOST_MAPS])),
+        maps=maps(step),
+        below=below(page),
         healthy=HEALTHY,
     )
+
+
+def maps(step: StepTrace) -> Drawing:
+    """The feature maps of the first image, with fewer channels where their gradients are known."""
+    shown = dict(list(step.outputs.items())[:MOST_MAPS])
+    if step.gradients is None:
+        return draw_feature_maps(shown)
+    return draw_feature_maps(shown, most=4, gradients=step.gradients.maps)
+
+
+def below(page: StepPage) -> list[tuple[str, str, Drawing]]:
+    """What the gradient reaches last, as (title, numbers, picture): the first image, and the first layer's kernel."""
+    seen, rows = page.step.gradients, []
+    if seen is None:
+        return []
+    if seen.image is not None and seen.image.shape[2] in (1, 3):
+        dx = seen.image[:, :, ::-1] if page.bgr else seen.image
+        names = "red, green and blue" if dx.shape[2] == 3 else "grey"
+        tiles = draw_tiles(gradient_grid(dx, range(dx.shape[2])), "The gradient of each channel of the first image")
+        if page.images is not None:
+            photo = element("img", src=picture_uri(page.images[0]), alt="The first image", style="height:112px")
+            tiles = Drawing(photo + tiles)
+        rows.append((f"dL/dx of the first image: {names}", span(dx), tiles))
+    if seen.kernel is not None and seen.kernel_gradient is not None and seen.kernel.shape[2] in (1, 3):
+        order = slice(None, None, -1) if page.bgr else slice(None)
+        for title, kernel in (("The kernel", seen.kernel), ("dL/dkernel", seen.kernel_gradient)):
+            tiles = draw_filters(kernel[:, :, order], columns=8, description=f"{title} of {seen.layer}")
+            rows.append((f"{title} of {seen.layer}", span(kernel), tiles))
+    return rows
+
+
+def span(array: np.ndarray) -> str:
+    """The smallest and the largest number of an array as text."""
+    return f"{float(array.min()):.2e} to {float(array.max()):.2e}"
 
 
 def pictures(page: StepPage) -> list[dict[str, Any]]:

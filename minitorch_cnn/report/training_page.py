@@ -18,7 +18,7 @@ from minitorch_cnn.network.sequential import Sequential
 from minitorch_cnn.report.run import History, LayerRow, Run, Sample
 from minitorch_cnn.report.run_page import write_report
 
-SAMPLES = 24  # correct predictions, and as many wrong ones
+SAMPLES = 24  # wrong predictions, and half as many correct ones
 BEHIND = 300  # small images behind the cells of the confusion matrix
 MISTAKES_IN_CELL, RIGHT_IN_CELL = 12, 4
 
@@ -128,12 +128,12 @@ def layer_rows(model: Sequential) -> list[LayerRow]:
 def samples(
     images: Array, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str], count: int = SAMPLES
 ) -> list[Sample]:
-    """The first `count` correct predictions and the `count` most confident wrong ones.
+    """The `count` most confident wrong predictions and the first correct ones, half as many.
 
     Arguments: uint8 `images` (N, H, W, C), `labels` (N,), `probabilities` (N, classes) and the `names` of the classes.
     """
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    right = np.flatnonzero(predicted == labels)[:count]
+    right = np.flatnonzero(predicted == labels)[: count // 2]
     wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:count]
     return _samples(images, labels, probabilities, names, [*right, *wrong])

@@ -62,14 +62,16 @@ def explain(
     label: str | None = None,
     rate: float | None = None,
     preprocessing: str | None = None,
+    gradients: bool = False,
 ) -> tuple[Subject, StepTrace]:
     """Trace one training step and return (Subject, StepTrace).
 
     Arguments: `name` is digits, a network of the package, a run folder, or a Keras file; `image_files` are photos (left
     out: digits of the package); `weights` is a Keras weight file; `label` is a class number or name for the photos
     (left out: the network's own predictions); `rate` is the learning rate; `preprocessing` is how photos become the
-    input of the network in a Keras file, in words (`datasets.preprocessing.from_words`). Raises ArgumentError for an
-    unknown name, label or preprocessing, and the UserErrors of reading the files.
+    input of the network in a Keras file, in words (`datasets.preprocessing.from_words`); `gradients` keeps those of the
+    first image and its feature maps. Raises ArgumentError for an unknown name, label or preprocessing, and the
+    UserErrors of reading the files.
     """
     if preprocessing is not None and not is_keras_file(name):
         raise ArgumentError(f"--preprocessing: {name} has its own, got {preprocessing:.60} too")
@@ -85,7 +87,7 @@ def explain(
     optimizer = optimizers.SGD(subject.rate, momentum=0.9, nesterov=True)
     if sum(layer.count_parameters() for layer in subject.model.layers) > 20_000_000:
         optimizer = optimizers.SGD(subject.rate)  # without momentum, whose vector would take 500 MB for a single step
-    return subject, trace_step(subject.model, subject.images, labels, optimizer)
+    return subject, trace_step(subject.model, subject.images, labels, optimizer, gradients=gradients)
 
 
 def _subject(name, files, preprocessing):

@@ -15,7 +15,7 @@ class TensorBoard(Callback):
     """Write the history for TensorBoard: `tensorboard --logdir LOG_DIR` shows the curves while training runs.
 
     As in Keras, `log_dir/train` and `log_dir/validation` get "epoch_loss", "epoch_accuracy", ..., so both are curves of
-    one chart, and the learning rate is "epoch_learning_rate". Needs `pip install "minitorch_cnn[tensorboard]"`:
+    one chart, and the learning rate is "epoch_learning_rate". Needs `pip install -e ".[tensorboard]"`:
     MissingPackage otherwise. Raises CheckpointError if the folder cannot be written.
     """
 

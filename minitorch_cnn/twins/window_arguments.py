@@ -91,6 +91,13 @@ def check_pool(x: Any, window: Any, strides: Any, padding: Any) -> tuple[int, in
     return _windows(x.shape, window, strides, padding)
 
 
+def check_image_mean(dy: Any, size: Any) -> None:
+    """Real dy (N, C), the gradient of means over images of `size` (H, W)."""
+    check_reals(dy)
+    if dy.ndim != 2 or not is_pair(size) or len(dy) * size[0] * size[1] > MOST:
+        refuse(f"dy (N, C), and the size of images of at most {MOST} pixels together", dy, size)
+
+
 def check_pool_backward(dy: Any, winner: Any, input_shape: Any, window: Any, strides: Any, padding: Any) -> None:
     """Real dy and `winner`, both (N, OH, OW, C), of a pool of x with shape (N, H, W, C)."""
     check_reals(dy)

@@ -30,7 +30,8 @@ function cutOff(view, all) {
   const found = [], tell = (node, box, over) => over > 1 && found.push({over: Math.round(over),
     what: `${node.localName}.${node.className || ""} ${node.textContent.trim().slice(0, 40)}`,
     scrolls: ["auto", "scroll"].includes(view.getComputedStyle(box).overflowX)});
-  for (const code of all(".md-content pre > code")) tell(code, code, code.scrollWidth - code.clientWidth);
+  for (const box of all(".md-content pre > code, .md-content .formula"))
+    tell(box, box, box.scrollWidth - box.clientWidth);
   for (const node of all(".md-content table:not(.highlighttable), .md-content math")) {
     const box = node.closest(".md-typeset__scrollwrap, .formula, .drawing, td, li, p, .md-content");
     tell(node, box, node.getBoundingClientRect().right - box.getBoundingClientRect().right);

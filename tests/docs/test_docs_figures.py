@@ -9,6 +9,7 @@ from figure_browser import run
 from figures import lessons, microscope
 from site_browser import BROWSER
 
+from minitorch_cnn.engine.schedules import SCHEDULES
 from minitorch_cnn.lessons.planted_bugs import PLANTED_BUGS
 
 browser = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
@@ -196,6 +197,10 @@ def test_without_scripts_there_are_a_picture_and_words():
         assert len(words) > 100 and "<svg" in plain and 'aria-label="' in plain
     with pytest.raises(ValueError, match="expected one of microscope"):
         figures.html("telescope")
+
+
+def test_the_figure_of_schedules_has_all_of_the_engine_s():
+    assert lessons.schedule()[0]["kinds"] == list(SCHEDULES) == list(lessons.schedules_of(0.1, 10))
 
 
 def test_a_figure_names_a_line_of_the_engine_that_is_there():

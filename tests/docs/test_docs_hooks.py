@@ -1,5 +1,6 @@
 """What the build refuses: a name that is gone, a cell that raises, a formula that cannot be read, a broken link."""
 
+import textwrap
 from pathlib import Path
 
 import cells
@@ -56,6 +57,50 @@ def test_quoted_lines_are_those_of_the_file():
     assert page.startswith("before") and page.endswith("after\n")
 
 
+LONG = '''class C:
+    @decorated
+    def f(
+        self,
+    ):
+        """Words."""
+        check()
+        a = 1
+        for b in (
+            2,
+        ):
+            a += b
+        return a
+
+    def g(self):
+        """Words."""
+        return 1
+
+    def h(c):
+        # Why.
+        for b in c:
+            x()
+            y()
+
+        return b
+'''
+
+
+@pytest.mark.parametrize(
+    "name, words, shown",
+    [
+        ("C.g", "return", "def g(self):|    return 1"),
+        ("C.f", "a = 1 ... for", "@decorated|def f(|    self,|):|    ...|    a = 1|    for b in (|        2,|    ):"
+         "|        a += b|    ..."),
+        ("C.f", "check() ... a = 1", "@decorated|def f(|    self,|):|    check()|    a = 1|    ..."),
+        ("C.h", "for b in c: | y() | re", "def h(c):|    # Why.|    for b in c:|        ...|        y()|    return b"),
+        ("C.h", "for b | return", "def h(c):|    # Why.|    for b in c:|        x()|        y()|    return b"),
+        ("C.h", "x()", "def h(c):|    # Why.|        ...|        x()|    ..."),
+    ],
+)  # fmt: skip
+def test_some_lines_of_a_function(name, words, shown):
+    assert textwrap.dedent("\n".join(source_code.lines(LONG, name, words))) == shown.replace("|", "\n")
+
+
 @pytest.mark.parametrize(
     "line, message",
     [
@@ -63,6 +108,8 @@ def test_quoted_lines_are_those_of_the_file():
         ("minitorch_cnn/engine/layers/gone.py Dense", "there is no minitorch_cnn/engine/layers/gone.py"),
         ("minitorch_cnn/engine/layers/dense.py", "expected a name"),
         ("", "names nothing"),
+        ("minitorch_cnn/engine/layers/dense.py Dense.scores: y = gone", "Dense.scores: expected one line .*, found 0"),
+        ("minitorch_cnn/engine/layers/dense.py Dense.scores: self.check ... scores", "begins with 'scores', found 2"),
     ],
 )
 def test_quoting_what_is_not_there_is_an_error(line, message):
@@ -86,6 +133,16 @@ def test_cells_share_their_names_and_show_what_they_print():
 def test_a_page_may_write_itself():
     text = "```python exec markdown\nprint('## ' + 'Title')\n```\n"
     assert cells.run_all(text, "x.md")[0].strip() == "## Title"
+
+
+def test_what_is_hidden_from_readers_of_the_markdown_is_shown_on_the_site():
+    cell = "before\n\n<!-- python exec markdown\nprint('## ' + 'Title')\n-->\n\nafter <!-- a comment -->\n"
+    assert [line for line in cells.run_all(cell, "x.md")[0].splitlines() if line] == [
+        "before", "## Title", "after <!-- a comment -->"
+    ]  # fmt: skip
+    figure = "<!-- figure\nsoftmax\n-->\n![a still picture](pictures/softmax.svg)\n\n![another](x.svg)\n"
+    page, drawings = cells.run_all(figure, "x.md")
+    assert len(drawings) == 1 and "still picture" not in page and "![another](x.svg)" in page
 
 
 def test_drawings_find_their_places():
@@ -131,6 +188,15 @@ def test_formulas():
     assert '<div class="formula"><math' in html and "<mfrac>" in html and "arithmatex" not in html
     with pytest.raises(ValueError, match=r"\\nonsense is not understood"):
         formulas.to_mathml(r'<span class="arithmatex">\(\nonsense x\)</span>')
+
+
+def test_formulas_side_by_side_may_stand_below_each_other():
+    pytest.importorskip("latex2mathml", reason='no formulas without pip install -e ".[docs]"')
+    import formulas
+
+    html = formulas.to_mathml(r'<div class="arithmatex">\[a = b, \qquad c = \sqrt{d} \quad e\]</div>')
+    assert html.count("<math ") == 3 and html.count('class="formula"') == 1 and "<msqrt>" in html
+    assert formulas.to_mathml(r'<span class="arithmatex">\(a \quad b\)</span>').count("<math ") == 1
 
 
 def test_a_block_holds_any_text():

@@ -21,7 +21,8 @@ def test_every_script_has_a_notebook_and_no_name_is_misspelt():
 def test_the_cells_are_the_script(script):
     made = notebooks.notebook(script)
     assert made.cells[0].cell_type == "markdown" and made.cells[0].source.startswith("# ")
-    assert made.cells[1].source == "%pip install --quiet minitorch_cnn"
+    assert made.cells[1].cell_type == "markdown" and "`pip install -e .`" in made.cells[1].source
+    assert notebooks.notebook(script, "git+x").cells[1].source == "%pip install --quiet git+x"
     code = [cell.source for cell in made.cells[2:] if cell.cell_type == "code"]
     written = "".join(line for line in script.read_text() if not line.isspace())
     assert all("".join(cell.split()) in written for cell in code) and len(code) >= 4
@@ -84,6 +85,31 @@ def test_a_notebook_is_run_with_the_words_of_a_command_line(tmp_path):
     printed = "".join(output.get("text", "") for cell in made.cells for output in cell.get("outputs", []))
     assert printed == "['some.py', '/somewhere/photos', '--images', '3']\n"
     assert made.metadata["arguments"] == "photos --images 3" and "argv =" not in notebooks.text(made)
+
+
+def test_the_pages_of_what_needs_no_data_are_run_by_the_build(tmp_path, monkeypatch):
+    pytest.importorskip("mkdocs", reason='no site without pip install -e ".[docs]"')
+    import notebook_pages
+    from mkdocs.config import load_config
+
+    def execute(script, words):
+        made = notebooks.notebook(script)
+        made.metadata["arguments"] = notebooks.shown(words)
+        ran.append(script.stem)
+        return made
+
+    ran = []
+    monkeypatch.setattr(notebooks, "RESULTS", tmp_path)
+    monkeypatch.setattr(notebooks, "execute", execute)
+    config = load_config(str(notebooks.ROOT / "mkdocs.yml"))
+    config.plugins._current_plugin = "the test"
+    for _ in range(2):  # the second time nothing is run again
+        files = notebook_pages.make(notebooks.ROOT, config)
+        pages = {file.src_uri: file.content_string for file in files if file.src_uri.endswith(".md")}
+        said = {name[10:12]: "It was run for this page." in page for name, page in pages.items()}
+        assert said == {"01": True, "02": True, "03": False, "04": True, "05": False, "06": False, "07": True}
+    assert [name[:2] for name in ran] == ["01", "02", "04", "07"]
+    assert not any("pip install --quiet" in file.content_string for file in files if file.src_uri.endswith(".ipynb"))
 
 
 def test_missing_data_are_named(tmp_path, monkeypatch, capsys):

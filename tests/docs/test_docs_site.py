@@ -43,6 +43,22 @@ def test_the_tour_has_its_stops_and_they_follow_each_other(site):
         assert any(target == following.name for _, _, target in Links(here.read_text()).links)
 
 
+def test_the_examples_that_need_no_data_show_what_they_printed(site):
+    for start in ("01", "02", "04", "07"):
+        (page,) = (site / "notebooks").glob(f"{start}_*.html")
+        html = page.read_text()
+        assert "It was run for this page" in html and "%pip install --quiet" not in html, start
+
+
+def test_every_stop_has_a_picture_before_its_first_heading_and_code(site):
+    for stop in sorted((site / "tour").glob("[0-9]*.html")):
+        html = stop.read_text()
+        article = html[html.index("<article") : html.index("</article")]
+        first = article.index('class="drawing"')
+        assert "<svg" in article[first : first + 20_000], stop.name
+        assert 'class="highlight"' not in article[:first] and article[:first].count("<h2") <= 1, stop.name
+
+
 def test_every_stop_shows_lines_of_the_code_and_ends_in_something_to_try(site):
     for stop in sorted((site / "tour").glob("[0-9]*.html")):
         html = stop.read_text()
@@ -114,8 +130,8 @@ def test_every_row_of_the_slide_index_leads_to_code_and_to_a_test(site, kind):
     html = (site / "slides.html").read_text()
     rows = [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)]
     rows = [cells for cells in rows if cells]
-    assert len(rows) > 25
-    for slide, code, test in rows:
+    assert [int(number) for number, *_ in rows] == list(range(1, len(rows) + 1)) and len(rows) > 25
+    for _, slide, code, test in rows:
         targets = re.findall(r'href="([^"]*)"', code if kind == "code" else test)
         assert targets, slide
         for target in targets:

@@ -138,6 +138,12 @@ def pool_backward(rng, dtype):
     return normal(rng, y.shape, dtype), winner, x.shape, window, strides, padding
 
 
+def image_mean_backward(rng, dtype):
+    x, *_ = pool(rng, dtype)
+    x = x.make(np.copy) if isinstance(x, Maker) else x
+    return normal(rng, (len(x), x.shape[3]), dtype), x.shape[1:3]
+
+
 def pooled(rng, dtype):
     N, OH, OW, K = (int(n) for n in rng.integers((1, 2, 2, 1), (4, 12, 12, 36)))
     shape = N, OH // 2, OW // 2, K
@@ -216,6 +222,8 @@ RIGHT = {
     "more_activations.py: gelu": lambda rng, dtype: masked(rng, dtype)[:1],
     "more_activations.py: gelu_backward": masked,
     "more_activations.py: erf": lambda rng, dtype: masked(rng, dtype)[:1],
+    "layers/average_pool2d.py: image_mean": lambda rng, dtype: pool(rng, dtype)[:1],
+    "layers/average_pool2d.py: image_mean_backward": image_mean_backward,
     "layers/max_pool2d.py: max_pool": pool,
     "layers/max_pool2d.py: max_pool_backward": pool_backward,
     "activations.py: relu_backward": masked,

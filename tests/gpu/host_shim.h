@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-using std::erf; using std::exp; using std::fma; using std::isnan; using std::log; using std::min; using std::sqrt; using std::tanh;
+using std::erf; using std::erfc; using std::exp; using std::fma; using std::isnan; using std::log; using std::min; using std::sqrt; using std::tanh;
 struct Index { unsigned x = 0; };
 static thread_local Index blockIdx, threadIdx, blockDim, gridDim;
 #define __global__

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ from standin_arrays import device as standin_device
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers
+from minitorch_cnn.twins.cuda import kernels
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -74,6 +76,43 @@ def test_what_is_not_installed_is_left_out(benchmarks, monkeypatch, capsys, stan
     assert cudnn_layers.installed(standin) == {}
     out = capsys.readouterr().out
     assert "PyTorch is left out: PyTorch finds no GPU" in out and "cudnnCreate" in out
+
+
+def test_every_kernel_has_a_row_in_the_table_of_costs(benchmarks):
+    import kernel_costs
+
+    names = {name.removesuffix("4") for name in kernels.signatures() if "3x3_" not in name}
+    assert names == kernel_costs.COSTS.keys()
+    text = kernel_costs.for_sizes(kernels.source())
+    for name, cost in kernel_costs.COSTS.items():
+        body = text.partition(f"void {name}_sized(")[2].partition("{")[2].partition("\n}\n")[0]
+        assert bool(body) == bool(cost.sizes), name
+        assert not any(re.search(rf"\b{parameter}\b", body) for parameter, _ in cost.sizes), name
+
+
+class Answers:
+    """A process of versus.py whose results are known."""
+
+    def __init__(self, **results):
+        self.results = {name: np.float32(result) for name, result in results.items()}
+
+    def call(self, method, save_to):
+        return self.results
+
+
+def test_versus_accepts_on_a_gpu_what_winograd_costs_and_says_it(benchmarks, capsys, tmp_path):
+    import versus
+
+    processes = {"ours": Answers(loss=1, output=[1, 2]), "theirs": Answers(loss=1, output=[1, 2.001])}
+    found = versus.check_equal(processes, tmp_path, versus.GPU_LIMITS)
+    assert found["theirs"] == {"loss": 0, "output": pytest.approx(5e-4, rel=1e-3), "gradient": None}
+    said = capsys.readouterr().out
+    assert said == "theirs: output differs from ours by 5.0e-04, over the 2e-05 of a CPU\n"
+    with pytest.raises(SystemExit, match="theirs: output differs"):
+        versus.check_equal(processes, tmp_path)
+    processes["theirs"] = Answers(loss=1, output=[1, 2.003])
+    with pytest.raises(SystemExit, match=r"over 0\.001"):
+        versus.check_equal(processes, tmp_path, versus.GPU_LIMITS)
 
 
 def slim(model):

@@ -13,7 +13,7 @@ from minitorch_cnn.arrays import moved, on_host
 from minitorch_cnn.engine import more_activations
 from minitorch_cnn.engine.convolution import depthwise
 from minitorch_cnn.engine.convolution.geometry import output_size, window_reach
-from minitorch_cnn.engine.layers import batch_norm, merge
+from minitorch_cnn.engine.layers import average_pool2d, batch_norm, merge
 from minitorch_cnn.twins.cuda.layers import batch_norm as batch_norm_cuda
 from minitorch_cnn.twins.cuda.layers import merge as merge_cuda
 
@@ -97,6 +97,19 @@ def test_depthwise(xp, case, dtype):
 
 
 @DTYPES
+@pytest.mark.parametrize("shape", [(1, 1, 1, 5), (3, 7, 5, 12), (1, 41, 40, 4), (2, 30, 9, 7)])
+def test_means_of_images(xp, shape, dtype):
+    """Of one pixel, of few, and of so many that they are added up in stages."""
+    N, H, W, C = shape
+    x, dy = normal(shape, 0, dtype), normal((N, C), 1, dtype)
+    forward, back = average_pool2d.image_mean, average_pool2d.image_mean_backward
+    hold(xp, forward, forward.definition, x, kernel="mean_rows")
+    stages = [name for name in device.launches if name.startswith("mean_rows")]
+    assert not on_standin(xp) or (len(stages) > 1) == (H * W > 8)
+    hold(xp, back, back.definition, dy, (H, W), kernel="share")
+
+
+@DTYPES
 def test_sums(xp, dtype):
     x1, x2 = normal((3, 5, 7), 0, dtype), normal((3, 5, 7), 1, dtype)
     x1[0, 0, 0] = np.nan
@@ -110,14 +123,16 @@ def test_sums(xp, dtype):
 @DTYPES
 def test_activations(xp, dtype):
     x, dy = np.linspace(-9, 9, 181, dtype=dtype), normal((181,), 1, dtype)
-    for name, kernel in (("silu", "silu"), ("erf", "error_function")):
+    for name, kernel in (("silu", "silu"), ("gelu", "gelu"), ("erf", "error_function")):
         function = getattr(more_activations, name)
         hold(xp, function, function.definition, x, kernel=kernel)
-    back = more_activations.silu_backward
-    hold(xp, back, back.definition, dy, x, kernel="silu_backward")
+    for name in ("silu_backward", "gelu_backward"):
+        back = getattr(more_activations, name)
+        hold(xp, back, back.definition, dy, x, kernel=name)
     for bends in ((0.0, 6.0, 0.0), (0.2, math.inf, 0.0), (0.1, 2.5, -1.0)):
         for function, arguments in ((more_activations.bent_relu, (x,)), (more_activations.bent_relu_backward, (dy, x))):
             hold(xp, function, function.definition, *arguments, *bends, kernel=function.__name__)
     for big in (100.0, 1e4):  # where an exponential would overflow
-        y = on_host(more_activations.silu(moved(np.array([-big, big], dtype), xp)))
-        np.testing.assert_array_equal(y, [0, big])
+        for function in (more_activations.silu, more_activations.gelu):
+            y = on_host(function(moved(np.array([-big, big], dtype), xp)))
+            np.testing.assert_array_equal(y, [0, big])

@@ -7,6 +7,7 @@ from gpu_helpers import on_standin
 from standin_arrays import device
 
 from minitorch_cnn.arrays import moved, on_host
+from minitorch_cnn.engine.activations import relu_backward
 from minitorch_cnn.engine.convolution import im2col, row_windows
 from minitorch_cnn.twins.cuda import cublas
 from minitorch_cnn.twins.cuda.convolution import row_windows as row_windows_cuda
@@ -63,8 +64,18 @@ def test_all_gradients_at_once(tf32):
         normal(size, seed, "float32") for seed, size in enumerate((shape, (3, 3, 32, 32), shape, shape))
     )
     masked = np.where(y > 0, dy, np.float32(0))
-    arguments = [moved(array, tf32) for array in (dy, y, x, kernel)]
+    gdy, gy, gx, gkernel = arguments = [moved(array, tf32) for array in (dy, y, x, kernel)]
+    device.launches.clear()
     dx, dkernel, dbias = row_windows_cuda.backward_relu(*arguments, (1, 1), padding)
+    once = ["bias_relu_backward4", "sum_rows4", "conv3x3_32", "dkernel3x3_32"]
+    assert not on_standin(tf32) or device.launches == once  # what is masked is what both products read
+    after = relu_backward(gdy, gy)
+    separate = (
+        row_windows.backward_input(after, gkernel, shape, (1, 1), padding),
+        row_windows.backward_kernel(gx, after, kernel.shape, (1, 1), padding),
+    )
+    for got, same in zip((dx, dkernel), separate):
+        np.testing.assert_array_equal(on_host(got), on_host(same))
     wanted = im2col.backward_input.definition(rounded(masked), rounded(kernel), shape, (1, 1), padding)
     assert relative_error(on_host(dx), wanted) < 1e-6
     wanted = im2col.backward_kernel.definition(rounded(x), rounded(masked), kernel.shape, (1, 1), padding)

@@ -92,7 +92,8 @@ def test_a_notebook_says_what_is_wrong_with_the_smallest_case():
 def test_the_timetable_names_slides_that_exist_and_every_exercise_once():
     page = (ROOT / "docs" / "teaching.md").read_text(encoding="utf-8")
     rows = [line.split("|")[2:6] for line in page.splitlines() if re.match(r"\| \d ", line)]
-    slides = re.findall(r"^\| ([^|]+) \|", (ROOT / "docs" / "slides.md").read_text(encoding="utf-8"), re.MULTILINE)
+    index = (ROOT / "docs" / "slides.md").read_text(encoding="utf-8")
+    slides = [f"{number} {name}" for number, name in re.findall(r"^\| (\d+) \| ([^|]+) \|", index, re.MULTILINE)]
     named = [name.strip() for row in rows for name in row[0].split(";")]
     assert len(rows) == 6 and all(any(slide.startswith(name) for slide in slides) for name in named), named
     listed = re.findall(r"`(\w+)`", " ".join(row[2] for row in rows))

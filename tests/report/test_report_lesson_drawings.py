@@ -119,7 +119,7 @@ def test_a_winograd_tile_gives_the_convolution(width):
 
 def pixels(html):
     data = re.search(r"base64,([^\"]+)", html)[1]
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA"))
 
 
 def test_feature_maps_show_the_channels_that_vary_most():

@@ -6,10 +6,11 @@ import re
 
 import numpy as np
 import pytest
+import test_report_transfer
 from report_browser import BROWSER
 from report_hand import hand
 
-from minitorch_cnn.report import Run, Sample, page, run_page
+from minitorch_cnn.report import Run, Sample, page, run_page, transfer_page
 from minitorch_cnn.report import cell_images as cells
 from minitorch_cnn.report.training_page import behind
 
@@ -136,12 +137,30 @@ def test_a_page_is_operated_by_keyboard_and_by_touch(made, reader, tmp_path):
     assert reader.read_page(390) == {"wide": False, "faint": [], "unnamed": [], "broken": 0} and reader.console == []
 
 
+def test_phases_of_fine_tuning_are_read_like_one_training(reader, tmp_path):
+    path = tmp_path / "report.html"
+    run = test_report_transfer.make(behind=[Sample(IMAGES[0], "dog", "cat", 0.75, False)])
+    path.write_text(transfer_page(run), encoding="utf-8")
+    reader.open(path)
+    reader.see("document.querySelector('#training input').focus()")
+    reader.press("Home", "ArrowRight", "ArrowRight")
+    readings = reader.see("[...document.querySelectorAll('.reading')].map(node => node.textContent)")
+    assert readings == [
+        "epoch 3: training 0.2000, validation 0.1875, a small net 0.6000",
+        "epoch 3: validation 96.00%, a small net 70.31%",
+    ]
+    reader.touch(".confusion tbody tr:nth-child(2) td:nth-of-type(1) button")
+    assert reader.text("#classes .status") == "true class dog, predicted cat: 1 of 14 images shown"
+    assert reader.console == []
+
+
 def test_without_scripts_the_page_shows_all_of_it(made, reader, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(run_page(made), encoding="utf-8")
     reader.open(path, scripts=False)
     assert reader.see("document.querySelectorAll('.control, .hint, .reading, .mark, button').length") == 0
     assert reader.see("[...document.querySelectorAll('.film figure')].filter(f => f.offsetParent).length") == 6
+    assert "6 of them are shown; the others need scripts." in reader.text("#filters noscript")
     reader.touch(".cells summary")
     assert reader.see("document.querySelector('.cells').open")
     assert reader.see("[...document.querySelectorAll('.tiles img')].filter(i => i.naturalWidth).length") == len(

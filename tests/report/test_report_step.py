@@ -32,7 +32,7 @@ def few_digits():
 @pytest.fixture(scope="module")
 def digits(few_digits):
     with mtc.definitions_only():
-        return explain()
+        return explain(gradients=True)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_digits_network(digits, read_page):
     assert "object at" not in page.text and f"the update takes {1e3 * step.update_seconds:.1f} ms" in page.text
     assert f"takes {1e3 * step.joined_seconds:.1f} ms for both passes" in page.text
     assert f"{step.loss_after:.4g}" in page.text and "1,676,842" in page.text
-    assert len(page.all("img")) == 8 + len(step.outputs)
+    assert len(page.all("img")) == 8 + 2 * len(step.outputs) + 4  # and the image, dL/dx, the kernel, dL/dkernel
     assert all(image["alt"] for image in page.all("img"))
     assert all(tree.attrib["aria-label"] for tree in page.drawings())
     assert page.all("script") == [] and len(page.drawings()) == 2 + 1 + 2
@@ -181,7 +181,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, mess
 def test_the_command_prints_the_table(tmp_path, capsys):
     with mtc.definitions_only():
         assert main(["explain", "--label", "3", "--rate", "0.01", "--page", str(tmp_path / "step.html")]) == 0
-    assert "<h1>One step of the digits network</h1>" in (tmp_path / "step.html").read_text(encoding="utf-8")
+    page = (tmp_path / "step.html").read_text(encoding="utf-8")
+    assert "<h1>One step of the digits network</h1>" in page and page.count("dL/dmap:") == 8
+    assert "dL/dx of the first image: red, green and blue" in page and "dL/dkernel of conv2d_1" in page
     said = capsys.readouterr().out
     assert "conv2d_1" in said and "update: |change| / |kernel|, healthy from 0.0001 to 0.01" in said
     assert "23.9M multiplications by the definition" in said

@@ -49,6 +49,7 @@ def trained(edit):
         ):  # fmt: skip
             y = layer(y)
         y = layers.ReLU()(layers.Add()([y, layers.BatchNorm()(layers.Conv2D(5, 1)(y))]))
+        y = layers.Add()([y, layers.GlobalAveragePool2D(keepdims=True)(y)])
         y = layers.Dense(7, activation="relu")(layers.Flatten()(layers.Dropout(0.3)(y)))
         preprocessing = Standardize([120.0, 110, 100], [60.0, 70, 80])
         model = mtc.Model(x, layers.Dense(3, activation="softmax")(y), seed=0, preprocessing=preprocessing)

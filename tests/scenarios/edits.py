@@ -25,6 +25,7 @@ class Edit(NamedTuple):
 
 
 IM2COL, WINDOWS, WINOGRAD = (f"{ENGINE}/convolution/{name}.py" for name in ("im2col", "row_windows", "winograd"))
+AVERAGE = f"{ENGINE}/layers/average_pool2d.py"
 POOL, DROPOUT, CONV = (f"{ENGINE}/layers/{name}.py" for name in ("max_pool2d", "dropout", "conv2d"))
 DEPTHWISE, MORE = f"{ENGINE}/convolution/depthwise.py", f"{ENGINE}/more_activations.py"
 NORM = f"{ENGINE}/layers/batch_norm.py"
@@ -150,6 +151,16 @@ EDITS = {
     ),
     "adam climbs": Edit(
         OPTIMIZERS, "w -= corrected_rate * m", "w += corrected_rate * m", "optimizers.py: adam_update", "Adam"
+    ),
+    "a global mean over rows alone": Edit(
+        AVERAGE, "x.mean(axis=(1, 2))", "x.mean(axis=1)[:, 0]", "layers/average_pool2d.py: image_mean", only_gpu=True
+    ),
+    "a global mean's gradient is not shared": Edit(
+        AVERAGE,
+        "dy.reshape(N, 1, 1, C) / (H * W)",
+        "dy.reshape(N, 1, 1, C)",
+        "layers/average_pool2d.py: image_mean_backward",
+        only_gpu=True,
     ),
     "standardize adds": Edit(
         PREPROCESSING, "result += shift", "result -= shift", "datasets/preprocessing.py: standardize", only_gpu=True

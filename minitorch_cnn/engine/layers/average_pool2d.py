@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arguments import flag
-from minitorch_cnn.arrays import Array, namespace
+from minitorch_cnn.arrays import Array, accelerated, namespace
 from minitorch_cnn.engine.convolution.geometry import crop, pad
 from minitorch_cnn.engine.layers.layer import Backward, Forward, Layer
 from minitorch_cnn.engine.layers.pool2d import Pool2D, taps
@@ -25,6 +25,8 @@ def _shares(xp: Any, dtype: Any, size: tuple, window: tuple, strides: tuple, pad
 
 class AveragePool2D(Pool2D):
     """y (N, OH, OW, C): the mean of each window of x (N, H, W, C). As in Keras, padding is not counted."""
+
+    keeps_output = False
 
     def shares(self, array: Array) -> Array:
         """1 / number of pixels in each window (1, OH, OW, 1), in the array's dtype and on its device."""
@@ -44,8 +46,18 @@ class AveragePool2D(Pool2D):
             tap += share
         return crop(dx, self.pixels), {}
 
-    def kept_elements(self) -> int:
-        return 0
+
+@accelerated
+def image_mean(x: Array) -> Array:
+    """(N, C): the mean of each channel over the pixels of each image of x (N, H, W, C)."""
+    return x.mean(axis=(1, 2))
+
+
+@accelerated
+def image_mean_backward(dy: Array, size: tuple) -> Array:
+    """dx (N, H, W, C) = dy (N, C) / (H W) at every pixel of images of `size` (H, W)."""
+    (N, C), (H, W) = dy.shape, size
+    return namespace(dy).broadcast_to(dy.reshape(N, 1, 1, C) / (H * W), (N, H, W, C)).copy()
 
 
 class GlobalPool2D(Layer):
@@ -83,14 +95,13 @@ class GlobalMaxPool2D(GlobalPool2D):
 class GlobalAveragePool2D(GlobalPool2D):
     """y: the mean of each channel."""
 
+    keeps_output = False
+
     def forward_pass(self, x: Array, training: bool = False) -> Forward:
         self.check_input(x)
-        return x.mean(axis=(1, 2), keepdims=self.keepdims), ()
+        return image_mean(x).reshape(len(x), *self.output_shape), ()
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
-        """dx = dy / (H W) at every pixel."""
+        """dx: every pixel of an image gets an equal share of its dy."""
         H, W, C = self.input_shape
-        return namespace(dy).broadcast_to(dy.reshape(-1, 1, 1, C) / (H * W), (len(dy), H, W, C)).copy(), {}
-
-    def kept_elements(self) -> int:
-        return 0
+        return image_mean_backward(dy.reshape(-1, C), (H, W)), {}

@@ -55,7 +55,7 @@ class BatchNorm(Layer):
 
     initializers = {"gamma": ones, "beta": zeros, "moving_mean": zeros, "moving_variance": ones}
     statistics = ("moving_mean", "moving_variance")
-    random = False
+    random = keeps_output = False
 
     def __init__(
         self, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True, scale: bool = True,
@@ -144,9 +144,6 @@ class BatchNorm(Layer):
         """The means over the whole batch of what `sums` are the sums of, over this process's x."""
         count = x.size // x.shape[-1]
         return [self.mean_of_shares(each / count, x) for each in sums]
-
-    def kept_elements(self) -> int:
-        return 0
 
     def config(self) -> dict:
         names = ("momentum", "epsilon", "center", "scale")

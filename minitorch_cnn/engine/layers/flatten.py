@@ -10,7 +10,7 @@ from minitorch_cnn.engine.layers.layer import Backward, Forward, Layer
 class Flatten(Layer):
     """y (N, H*W*C) of x (N, H, W, C): element (h*W + w)*C + c, the order Keras's weights expect."""
 
-    random = False
+    random = keeps_output = False
 
     def output_shape_for(self, input_shape: tuple) -> tuple:
         return (math.prod(input_shape),)
@@ -22,6 +22,3 @@ class Flatten(Layer):
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
         """dx: the same numbers in the input's shape."""
         return dy.reshape(len(dy), *self.input_shape), {}
-
-    def kept_elements(self) -> int:
-        return 0

@@ -47,6 +47,7 @@ class Layer:
     initializers: dict = {}
     statistics: tuple = ()
     random: bool | None = None
+    keeps_output = True  # False: a pass keeps nothing besides what the layer below has passed on
     activation: Any = None  # set by layers that end in one
 
     def __init__(self, name: str | None = None, trainable: bool = True) -> None:
@@ -257,7 +258,7 @@ class Layer:
 
     def kept_elements(self) -> int:
         """How many numbers an image leaves in `kept`, not counting those that the layer below has passed on."""
-        return int(np.prod(self.output_shape))
+        return int(np.prod(self.output_shape)) if self.keeps_output else 0
 
     def column_elements(self) -> int:
         """How many numbers im2col would lay out for one image."""

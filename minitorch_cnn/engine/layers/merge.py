@@ -28,7 +28,7 @@ def add(x1: Array, x2: Array) -> Array:
 class Merge(Layer):
     """Base of them: `input_shape` is a tuple of shapes, x and dx are lists of arrays."""
 
-    random = False
+    random = keeps_output = False
     most = 10_000  # inputs
 
     def build(self, input_shape: Any) -> None:
@@ -72,9 +72,6 @@ class Merge(Layer):
     def gradients_of(self, dy: Array, x: Sequence[Array]) -> list[Array]:
         """dL/dx of each input, in the shape of y or its own."""
         raise NotImplementedError(f"{type(self).__name__}: define merged and gradients_of")
-
-    def kept_elements(self) -> int:
-        return 0
 
 
 def sum_to(dx: Array, shape: tuple) -> Array:

@@ -12,7 +12,7 @@ from minitorch_cnn.errors import ArgumentError, ShapeError
 class Reshape(Layer):
     """y (N, *target_shape): the numbers of x in the same order; one size may be -1, for what is left."""
 
-    random = False
+    random = keeps_output = False
 
     def __init__(self, target_shape: Sequence[int], name: str | None = None, trainable: bool = True) -> None:
         super().__init__(name, trainable)
@@ -40,14 +40,11 @@ class Reshape(Layer):
     def config(self) -> dict:
         return {"target_shape": self.target_shape, **super().config()}
 
-    def kept_elements(self) -> int:
-        return 0
-
 
 class Permute(Layer):
     """y: the axes of x in the order `dims`, counted from 1, without the batch axis: (2, 1) exchanges two."""
 
-    random = False
+    random = keeps_output = False
 
     def __init__(self, dims: Sequence[int], name: str | None = None, trainable: bool = True) -> None:
         super().__init__(name, trainable)
@@ -73,14 +70,11 @@ class Permute(Layer):
     def config(self) -> dict:
         return {"dims": self.dims, **super().config()}
 
-    def kept_elements(self) -> int:
-        return 0
-
 
 class Cropping2D(Layer):
     """y (N, H - top - bottom, W - left - right, C): x without its border; `cropping` as the padding of `ZeroPad2D`."""
 
-    random = False
+    random = keeps_output = False
 
     def __init__(self, cropping: int | tuple = 0, name: str | None = None, trainable: bool = True) -> None:
         super().__init__(name, trainable)
@@ -105,6 +99,3 @@ class Cropping2D(Layer):
 
     def config(self) -> dict:
         return {"cropping": self.cropping, **super().config()}
-
-    def kept_elements(self) -> int:
-        return 0

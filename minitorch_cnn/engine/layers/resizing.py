@@ -29,7 +29,7 @@ def weights(new: int, old: int, interpolation: str) -> np.ndarray:
 class Resizing(Layer):
     """y (N, height, width, C): x (N, H, W, C) resized, by "bilinear" or "nearest" interpolation, without smoothing."""
 
-    random = False
+    random = keeps_output = False
 
     def __init__(
         self, height: int, width: int, interpolation: str = "bilinear", name: str | None = None, trainable: bool = True
@@ -67,9 +67,6 @@ class Resizing(Layer):
 
     def describe(self) -> str:
         return self.interpolation
-
-    def kept_elements(self) -> int:
-        return 0
 
 
 class UpSampling2D(Resizing):

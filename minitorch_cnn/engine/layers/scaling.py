@@ -20,7 +20,7 @@ TINY = 1e-7  # the least deviation that `Normalization` divides by, as in Keras
 class Rescaling(Layer):
     """y = x * scale + offset; each a number, or a list with one for each channel."""
 
-    random = False
+    random = keeps_output = False
 
     def __init__(self, scale: Any, offset: Any = 0.0, name: str | None = None, trainable: bool = True) -> None:
         super().__init__(name, trainable)
@@ -51,9 +51,6 @@ class Rescaling(Layer):
 
     def config(self) -> dict:
         return {"scale": self.scale, "offset": self.offset, **super().config()}
-
-    def kept_elements(self) -> int:
-        return 0
 
 
 def _beside(x: Array, value: Any) -> Any:

@@ -46,3 +46,19 @@ extern "C" __global__ void error_function(unsigned size, const real* x, real* y)
   if (at >= size) return;
   y[at] = erf(x[at]);
 }
+
+// more_activations.py: gelu, gelu_backward. P(x) is the share of the normal distribution below x; its density is p(x).
+__device__ inline real normal_below(real x) { return real(0.5) * erfc(real(-0.70710678118654752440) * x); }
+
+extern "C" __global__ void gelu(unsigned size, const real* x, real* y) {
+  unsigned at = element();
+  if (at >= size) return;
+  y[at] = x[at] * normal_below(x[at]);
+}
+
+extern "C" __global__ void gelu_backward(unsigned size, const real* dy, const real* x, real* dx) {
+  unsigned at = element();
+  if (at >= size) return;
+  real density = exp(real(-0.5) * x[at] * x[at]) * real(0.39894228040143267794);
+  dx[at] = dy[at] * (normal_below(x[at]) + x[at] * density);
+}

@@ -6,7 +6,7 @@ template <int V> __device__ void add_squares_of(unsigned size, const real* x, co
                                                 int length, int K) {
   unsigned at = element();
   if (at >= size) return;
-  unsigned k = at % K, stripe = at / K, first = stripe * length, last = min(first + length, (unsigned)rows);
+  auto [k, stripe, first, last] = stripe_of(at, rows, length, K);
   Pack<V> sum = {};
 #pragma unroll 8
   for (unsigned row = first; row < last; ++row) {
@@ -68,7 +68,7 @@ template <int V> __device__ void sums_backward_of(unsigned size, const real* dy,
                                                   int rows, int length, int K, int relu, real ceiling) {
   unsigned at = element();
   if (at >= size) return;
-  unsigned k = at % K, stripe = at / K, first = stripe * length, last = min(first + length, (unsigned)rows);
+  auto [k, stripe, first, last] = stripe_of(at, rows, length, K);
   Pack<V> sum_dy = {}, sum_dy_n = {};
 #pragma unroll 4
   for (unsigned row = first; row < last; ++row) {
@@ -103,7 +103,7 @@ template <int V> __device__ void normalise_backward_of(unsigned size, const real
                                                        int K, int relu, real ceiling) {
   unsigned at = element();
   if (at >= size) return;
-  unsigned k = at % K, stripe = at / K, first = stripe * length, last = min(first + length, (unsigned)rows);
+  auto [k, stripe, first, last] = stripe_of(at, rows, length, K);
   Pack<V> sum = {}, mean_, scale_, shift_, mean_dy_, slope_;
   for (int e = 0; e < V; ++e) {  // once: for all the compiler knows, the loop below changes them
     unsigned c = V * k + e;

@@ -67,6 +67,21 @@ template <int BN, int A_ROW, int A_K> __device__ void multiply_slice(const float
   }
 }
 
+// Calls store(row, column, two neighbouring numbers) for all sums of a thread; its warp's part of the product begins at
+// (row, column).
+template <int BN, class F> __device__ inline void store_sums(float (*sums)[BN / 16][4], int row, int column, int lane,
+                                                             F store) {
+#pragma unroll
+  for (int i = 0; i < 2; ++i)
+#pragma unroll
+    for (int n = 0; n < BN / 16; ++n)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        Two value = {{sums[i][n][2 * half], sums[i][n][2 * half + 1]}};
+        store(row + 16 * i + lane / 4 + 8 * half, column + 8 * n + lane % 4 * 2, value);
+      }
+}
+
 // convolution/row_windows.py: forward, with bias and ReLU. Rows are the pixels of y (N, OH, OW, K), columns its channels,
 // and the sum goes over the nine places in the window and, 32 at a time, the channels of x (N, H, W, C). Also dx: then x
 // is dy and the kernel is turned. A block of 256 threads computes 128 pixels of BN channels.
@@ -90,8 +105,8 @@ template <int BN> __device__ void conv3x3_of(const float* x, const float* kernel
   auto load = [&] {
     if (number < slices) {
       float *A = memory + number % STAGES * STAGE, *B = A + ROWS * A_ROW;
-    #pragma unroll
-  for (int u = 0; u < 4; ++u) {
+#pragma unroll
+      for (int u = 0; u < 4; ++u) {
         bool inside = h[u] + p >= 0 && h[u] + p < H && w[u] + q >= 0 && w[u] + q < W;
         size_t pixel = inside ? image[u] + (size_t)(h[u] + p) * W + (w[u] + q) : 0;
         copy_four(A + (t / 8 + 32 * u) * A_ROW + t % 8 * 4, x + pixel * C + c + t % 8 * 4, inside);
@@ -118,20 +133,13 @@ template <int BN> __device__ void conv3x3_of(const float* x, const float* kernel
     const float *A = memory + slice % STAGES * STAGE, *B = A + ROWS * A_ROW;
     multiply_slice<BN, A_ROW, 1>(A + row * A_ROW, B + column, lane, sums);
   }
-#pragma unroll
-  for (int i = 0; i < 2; ++i)
-#pragma unroll
-    for (int n = 0; n < BN / 16; ++n)
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        int m = m0 + row + 16 * i + lane / 4 + 8 * half, k = n0 + column + 8 * n + lane % 4 * 2;
-        Two value;
-        for (int e = 0; e < 2; ++e) {
-          float v = sums[i][n][2 * half + e] + (has_bias ? bias[k + e] : 0.f);
-          value.v[e] = relu && v < 0 ? 0.f : v;
-        }
-        if (m < M) *(Two*)(y + (size_t)m * K + k) = value;
-      }
+  store_sums<BN>(sums, m0 + row, n0 + column, lane, [&](int m, int k, Two value) {
+    for (int e = 0; e < 2; ++e) {
+      float v = value.v[e] + (has_bias ? bias[k + e] : 0.f);
+      value.v[e] = relu && v < 0 ? 0.f : v;
+    }
+    if (m < M) *(Two*)(y + (size_t)m * K + k) = value;
+  });
 }
 
 extern "C" __global__ void __launch_bounds__(256) conv3x3_32(const float* x, const float* kernel, const float* bias, float* y,
@@ -169,8 +177,8 @@ template <int BN> __device__ void dkernel3x3_of(const float* x, const float* dy,
     if (number < slices) {
       float *A = memory + number % STAGES * STAGE, *B = A + SLICE * A_K;
       int begin = first + number * SLICE;
-    #pragma unroll
-  for (int u = 0; u < 4; ++u) {
+#pragma unroll
+      for (int u = 0; u < 4; ++u) {
         int h = i[u] + p, w = j[u] + q, k = t / 24 + 8 * u;
         bool inside = begin + k < last && h >= 0 && h < H && w >= 0 && w < W;
         size_t pixel = inside ? ((size_t)n[u] * H + h) * W + w : 0;
@@ -199,16 +207,9 @@ template <int BN> __device__ void dkernel3x3_of(const float* x, const float* dy,
     const float *A = memory + slice % STAGES * STAGE, *B = A + SLICE * A_K;
     multiply_slice<BN, 1, A_K>(A + row, B + column, lane, sums);
   }
-#pragma unroll
-  for (int a = 0; a < 2; ++a)
-#pragma unroll
-    for (int b = 0; b < BN / 16; ++b)
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        int m = m0 + row + 16 * a + lane / 4 + 8 * half, k = n0 + column + 8 * b + lane % 4 * 2;
-        Two value = {{sums[a][b][2 * half], sums[a][b][2 * half + 1]}};
-        *(Two*)(partial + ((size_t)piece * 9 * C + m) * K + k) = value;
-      }
+  store_sums<BN>(sums, m0 + row, n0 + column, lane, [&](int m, int k, Two value) {
+    *(Two*)(partial + ((size_t)piece * 9 * C + m) * K + k) = value;
+  });
 }
 
 extern "C" __global__ void __launch_bounds__(192) dkernel3x3_32(const float* x, const float* dy, float* partial, int N, int H,

@@ -7,7 +7,8 @@ template <int V> __device__ void depthwise_of(unsigned size, const real* x, cons
                                               int DH, int DW, int top, int left, int has_bias) {
   unsigned at = element();
   if (at >= size) return;
-  int C = K / M, k = at % K, c = k / M, j = at / K % OW, i = at / K / OW % OH, n = at / K / OW / OH;
+  unsigned k = at % K, C = K / M, c = k / M;
+  auto [n, i, j] = pixel_of(at / K, OH, OW);
   Pack<V> sum = {};
   for (int p = 0; p < KH; ++p) {
     int h = i * SH + p * DH - top;
@@ -15,7 +16,7 @@ template <int V> __device__ void depthwise_of(unsigned size, const real* x, cons
     for (int q = 0; q < KW; ++q) {
       int w = j * SW + q * DW - left;
       if (w < 0 || w >= W) continue;
-      Pack<V> value = ((const Pack<V>*)x)[(((size_t)n * H + h) * W + w) * C + c];
+      Pack<V> value = ((const Pack<V>*)x)[number_of(n, h, w, H, W) * C + c];
       for (int e = 0; e < V; ++e) sum.v[e] += value.v[e] * kernel[V * (((size_t)p * KW + q) * K + k) + e];
     }
   }
@@ -42,17 +43,16 @@ template <int V> __device__ void depthwise_input_of(unsigned size, const real* d
                                                     int DH, int DW, int top, int left) {
   unsigned at = element();
   if (at >= size) return;
-  int C = K / M, c = at % C, w = at / C % W, h = at / C / W % H, n = at / C / W / H;
+  unsigned C = K / M, c = at % C;
+  auto [n, h, w] = pixel_of(at / C, H, W);
   Pack<V> sum = {};
-  for (int p = 0; p < KH; ++p) {
-    int row = h + top - p * DH, i = row / SH;
-    if (row < 0 || row % SH || i >= OH) continue;
-    for (int q = 0; q < KW; ++q) {
-      int column = w + left - q * DW, j = column / SW;
-      if (column < 0 || column % SW || j >= OW) continue;
+  for (int p = 0, i; p < KH; ++p) {
+    if (!begins_window(h + top - p * DH, SH, OH, i)) continue;
+    for (int q = 0, j; q < KW; ++q) {
+      if (!begins_window(w + left - q * DW, SW, OW, j)) continue;
       Pack<V> tap = {};
       for (int m = 0; m < M; ++m) {
-        Pack<V> g = ((const Pack<V>*)dy)[(((size_t)n * OH + i) * OW + j) * K + c * M + m];
+        Pack<V> g = ((const Pack<V>*)dy)[number_of(n, i, j, OH, OW) * K + c * M + m];
         for (int e = 0; e < V; ++e) tap.v[e] += g.v[e] * kernel[V * (((size_t)p * KW + q) * K + c * M + m) + e];
       }
       for (int e = 0; e < V; ++e) sum.v[e] += tap.v[e];
@@ -82,18 +82,18 @@ template <int V> __device__ void depthwise_kernel_of(unsigned size, const real* 
   if (at >= size) return;
   int C = K / M, k = at % K, c = k / M, q = at / K % KW, p = at / K / KW % KH;
   unsigned first = at / K / KW / KH * length, last = min(first + length, (unsigned)pixels);
-  int j = first % OW, i = first / OW % OH, n = first / OW / OH;
+  auto [n, i, j] = pixel_of(first, OH, OW);
   Pack<V> sum = {};
   for (unsigned pixel = first; pixel < last; ++pixel) {
     int h = i * SH + p * DH - top, w = j * SW + q * DW - left;
-    if (h >= 0 && h < H && w >= 0 && w < W) {
-      Pack<V> value = ((const Pack<V>*)x)[(((size_t)n * H + h) * W + w) * C + c];
+    if (is_inside(h, w, H, W)) {
+      Pack<V> value = ((const Pack<V>*)x)[number_of(n, h, w, H, W) * C + c];
       Pack<V> g = ((const Pack<V>*)dy)[(size_t)pixel * K + k];
       for (int e = 0; e < V; ++e) sum.v[e] += value.v[e] * g.v[e];
     }
-    if (++j == OW) {
+    if (++j == (unsigned)OW) {
       j = 0;
-      if (++i == OH) i = 0, ++n;
+      if (++i == (unsigned)OH) i = 0, ++n;
     }
   }
   ((Pack<V>*)sums)[at] = sum;

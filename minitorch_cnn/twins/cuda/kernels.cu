@@ -22,6 +22,25 @@ template <int V> struct alignas(V) Bytes { unsigned char v[V]; };
 
 __device__ inline unsigned element() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
+// Pixel `number` of images (N, H, W), and the other way round.
+struct Pixel { unsigned n, h, w; };
+__device__ inline Pixel pixel_of(unsigned number, int H, int W) { return {number / W / H, number / W % H, number % W}; }
+__device__ inline size_t number_of(unsigned n, int h, int w, int H, int W) { return ((size_t)n * H + h) * W + w; }
+__device__ inline bool is_inside(int h, int w, int H, int W) { return h >= 0 && h < H && w >= 0 && w < W; }
+
+// Whether one of `count` windows, `stride` apart, begins at `place`; `number` becomes its number.
+__device__ inline bool begins_window(int place, int stride, int count, int& number) {
+  number = place / stride;
+  return place >= 0 && place % stride == 0 && number < count;
+}
+
+// A thread that adds up a stripe of `length` rows of a matrix (rows, K): its channel, and the stripe.
+struct Stripe { unsigned k, number, first, last; };
+__device__ inline Stripe stripe_of(unsigned at, int rows, int length, int K) {
+  unsigned number = at / K, first = number * length;
+  return {at % K, number, first, min(first + length, (unsigned)rows)};
+}
+
 // activations.py: relu_backward.
 extern "C" __global__ void relu_backward(unsigned size, const real* dy, const real* y, real* dx) {
   unsigned at = element();
@@ -140,11 +159,11 @@ extern "C" __global__ void move(unsigned size, const unsigned char* images, unsi
                                 const long long* shifts, int H, int W, int bytes, int fill) {
   unsigned at = element();
   if (at >= size) return;
-  int b = at % bytes, w = at / bytes % W, h = at / bytes / W % H, n = at / bytes / W / H;
+  auto [n, h, w] = pixel_of(at / bytes, H, W);
   int row = into_image(h - clipped(shifts[2 * n], H, fill), H, fill), column = w - clipped(shifts[2 * n + 1], W, fill);
   column = into_image(flips[n] ? W - 1 - column : column, W, fill);
   bool inside = row >= 0 && column >= 0;
-  moved[at] = inside ? images[(((size_t)n * H + row) * W + column) * bytes + b] : (unsigned char)0;
+  moved[at] = inside ? images[number_of(n, row, column, H, W) * bytes + at % bytes] : (unsigned char)0;
 }
 
 // datasets/preprocessing.py: standardize. Pixels to floats, with a scale and a shift for each channel.

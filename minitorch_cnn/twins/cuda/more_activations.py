@@ -39,6 +39,22 @@ def silu_backward(dy: Array, x: Array) -> Array:
     return dx
 
 
+def gelu(x: Array) -> Array:
+    """See `more_activations.gelu`; P by the complementary error function of CUDA's library."""
+    check_reals(x)
+    x, y = _in_and_out(x)
+    launch("gelu", x.size, x, y)
+    return y
+
+
+def gelu_backward(dy: Array, x: Array) -> Array:
+    """See `more_activations.gelu_backward`."""
+    check_alike(dy, x)
+    dy, dx = _in_and_out(dy)
+    launch("gelu_backward", dx.size, dy, contiguous(x), dx)
+    return dx
+
+
 def erf(x: Array) -> Array:
     """See `more_activations.erf`; the function of CUDA's library."""
     check_reals(x)

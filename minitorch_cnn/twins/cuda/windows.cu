@@ -6,12 +6,10 @@ template <int V> __device__ void im2col_of(unsigned size, const real* x, real* c
   unsigned at = element();
   if (at >= size) return;
   int c = at % C, q = at / C % KW, p = at / C / KW % KH;
-  unsigned pixel = at / C / KW / KH;
-  int j = pixel % OW, i = pixel / OW % OH, n = pixel / OW / OH;
+  auto [n, i, j] = pixel_of(at / C / KW / KH, OH, OW);
   int h = i * SH + p - top, w = j * SW + q - left;
-  bool inside = h >= 0 && h < H && w >= 0 && w < W;
   Pack<V> none = {};
-  ((Pack<V>*)columns)[at] = inside ? ((const Pack<V>*)x)[(((size_t)n * H + h) * W + w) * C + c] : none;
+  ((Pack<V>*)columns)[at] = is_inside(h, w, H, W) ? ((const Pack<V>*)x)[number_of(n, h, w, H, W) * C + c] : none;
 }
 
 extern "C" __global__ void im2col(unsigned size, const real* x, real* columns, int H, int W, int C, int OH, int OW,
@@ -29,15 +27,14 @@ template <int V> __device__ void col2im_of(unsigned size, const real* columns, r
                                            int OW, int KH, int KW, int SH, int SW, int top, int left) {
   unsigned at = element();
   if (at >= size) return;
-  int c = at % C, w = at / C % W, h = at / C / W % H, n = at / C / W / H;
+  unsigned c = at % C;
+  auto [n, h, w] = pixel_of(at / C, H, W);
   Pack<V> sum = {};
-  for (int p = 0; p < KH; ++p) {
-    int row = h + top - p, i = row / SH;
-    if (row < 0 || row % SH || i >= OH) continue;
-    for (int q = 0; q < KW; ++q) {
-      int column = w + left - q, j = column / SW;
-      if (column < 0 || column % SW || j >= OW) continue;
-      Pack<V> copy = ((const Pack<V>*)columns)[((((size_t)n * OH + i) * OW + j) * KH * KW + p * KW + q) * C + c];
+  for (int p = 0, i; p < KH; ++p) {
+    if (!begins_window(h + top - p, SH, OH, i)) continue;
+    for (int q = 0, j; q < KW; ++q) {
+      if (!begins_window(w + left - q, SW, OW, j)) continue;
+      Pack<V> copy = ((const Pack<V>*)columns)[(number_of(n, i, j, OH, OW) * KH * KW + p * KW + q) * C + c];
       for (int e = 0; e < V; ++e) sum.v[e] += copy.v[e];
     }
   }
@@ -56,15 +53,22 @@ extern "C" __global__ void col2im4(unsigned size, const real* columns, real* dx,
 
 // convolution/row_windows.py: lay_out. x with `S` pixels per row and `T` rows per image, with zeros after each row and
 // image, and `lead` pixels of zeros first. Pixels are counted without a sign: there may be more than 2^31.
+//
+// Whether x has a pixel at this place of the layout; `pixel` becomes its number in x.
+__device__ inline bool is_laid_out(unsigned place, int N, int H, int W, int T, int S, int lead, size_t& pixel) {
+  auto [n, h, w] = pixel_of(place - lead, T, S);
+  pixel = number_of(n, h, w, H, W);
+  return place >= (unsigned)lead && n < (unsigned)N && h < (unsigned)H && w < (unsigned)W;
+}
+
 template <int V> __device__ void lay_out_of(unsigned size, const real* x, real* flat, int N, int H, int W, int C, int T,
                                             int S, int lead) {
   unsigned at = element();
   if (at >= size) return;
-  unsigned c = at % C, place = at / C, pixel = place - lead;
-  unsigned w = pixel % S, h = pixel / S % T, n = pixel / S / T;
-  bool inside = place >= (unsigned)lead && n < (unsigned)N && h < (unsigned)H && w < (unsigned)W;
+  size_t pixel;
+  bool inside = is_laid_out(at / C, N, H, W, T, S, lead, pixel);
   Pack<V> none = {};
-  ((Pack<V>*)flat)[at] = inside ? ((const Pack<V>*)x)[(((size_t)n * H + h) * W + w) * C + c] : none;
+  ((Pack<V>*)flat)[at] = inside ? ((const Pack<V>*)x)[pixel * C + at % C] : none;
 }
 
 extern "C" __global__ void lay_out(unsigned size, const real* x, real* flat, int N, int H, int W, int C, int T, int S,
@@ -83,8 +87,9 @@ template <int V> __device__ void strip_of(unsigned size, const real* flat, real*
                                           int K, int T, int S, int has_bias, int relu) {
   unsigned at = element();
   if (at >= size) return;
-  unsigned k = at % K, j = at / K % OW, i = at / K / OW % OH, n = at / K / OW / OH;
-  Pack<V> value = ((const Pack<V>*)flat)[(((size_t)n * T + i) * S + j) * K + k];
+  unsigned k = at % K;
+  auto [n, i, j] = pixel_of(at / K, OH, OW);
+  Pack<V> value = ((const Pack<V>*)flat)[number_of(n, i, j, T, S) * K + k];
   for (int e = 0; e < V; ++e) {
     if (has_bias) value.v[e] += bias[V * k + e];
     if (relu && value.v[e] < 0) value.v[e] = 0;  // NaN stays NaN
@@ -109,15 +114,16 @@ template <int V> __device__ void max_pool_of(unsigned size, const real* x, real*
                                              real outside) {
   unsigned at = element();
   if (at >= size) return;
-  int c = at % C, j = at / C % OW, i = at / C / OW % OH, n = at / C / OW / OH;
+  unsigned c = at % C;
+  auto [n, i, j] = pixel_of(at / C, OH, OW);
   Pack<V> best = {}, none;
   Bytes<V> places = {};
   for (int e = 0; e < V; ++e) none.v[e] = outside;
   for (int p = 0; p < KH; ++p)
     for (int q = 0; q < KW; ++q) {
       int h = i * SH + p - top, w = j * SW + q - left;
-      bool inside = h >= 0 && h < H && w >= 0 && w < W, first = p == 0 && q == 0;
-      Pack<V> values = inside ? ((const Pack<V>*)x)[(((size_t)n * H + h) * W + w) * C + c] : none;
+      bool first = p == 0 && q == 0;
+      Pack<V> values = is_inside(h, w, H, W) ? ((const Pack<V>*)x)[number_of(n, h, w, H, W) * C + c] : none;
       for (int e = 0; e < V; ++e) {
         real value = values.v[e], most = best.v[e];
         if (first || value > most || (value != value && most == most)) {
@@ -146,15 +152,14 @@ template <int V> __device__ void max_pool_backward_of(unsigned size, const real*
                                                       int SH, int SW, int top, int left) {
   unsigned at = element();
   if (at >= size) return;
-  int c = at % C, w = at / C % W, h = at / C / W % H, n = at / C / W / H;
+  unsigned c = at % C;
+  auto [n, h, w] = pixel_of(at / C, H, W);
   Pack<V> sum = {};
-  for (int p = 0; p < KH; ++p) {
-    int row = h + top - p, i = row / SH;
-    if (row < 0 || row % SH || i >= OH) continue;
-    for (int q = 0; q < KW; ++q) {
-      int column = w + left - q, j = column / SW;
-      if (column < 0 || column % SW || j >= OW) continue;
-      size_t window = (((size_t)n * OH + i) * OW + j) * C + c;
+  for (int p = 0, i; p < KH; ++p) {
+    if (!begins_window(h + top - p, SH, OH, i)) continue;
+    for (int q = 0, j; q < KW; ++q) {
+      if (!begins_window(w + left - q, SW, OW, j)) continue;
+      size_t window = number_of(n, i, j, OH, OW) * C + c;
       Bytes<V> places = ((const Bytes<V>*)winner)[window];
       Pack<V> d = ((const Pack<V>*)dy)[window];
       for (int e = 0; e < V; ++e)
