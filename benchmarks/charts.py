@@ -71,7 +71,8 @@ def dots(title, rows, *, panels=("",), log=False, at_one="", width=WIDTH, names=
         for tick in ticks:
             strong = at_one and tick == 1
             ink = colour("ink" if strong else "line")
-            parts.append(path([(scale(tick), top), (scale(tick), bottom)], stroke=ink, stroke_width=1))
+            ends = [(scale(tick), top), (scale(tick), bottom)]
+            parts.append(path(ends, fill="none", stroke=ink, stroke_width=1))
             parts.append(label(f"{tick:g}", scale(tick), bottom + 16, size=12, anchor="middle", colour=colour("muted")))
         if at_one:
             parts.append(label(at_one, scale(1), bottom + 32, size=12, anchor="middle", colour=colour("muted")))
@@ -111,7 +112,8 @@ def lines(title, panels, *, width=WIDTH, height=300):
         down = Scale(ticks[0], ticks[-1], bottom, top, log)
         parts.append(label(name, start - 34, top - 14, size=13, weight=600, colour=colour("ink")))
         for tick in ticks:
-            parts.append(path([(start, down(tick)), (end, down(tick))], stroke=colour("line"), stroke_width=1))
+            ends = [(start, down(tick)), (end, down(tick))]
+            parts.append(path(ends, fill="none", stroke=colour("line"), stroke_width=1))
             parts.append(label(f"{tick:g}", start - 6, down(tick) + 4, size=12, anchor="end", colour=colour("muted")))
         written = -math.inf  # where the last mark was written; the next one must not overlap it
         for x in xs:

@@ -157,8 +157,9 @@ def columns(x, stages, C):
             yield element("rect", x=float(x + step * at - 15), y=float(y), width=30.0, height=30.0, rx=3,
                           fill=colour("panel"), stroke=colour("muted"), stroke_width=1.5)  # fmt: skip
             for line in (10, 20):
-                yield path([(x + step * at - 15 + line, y), (x + step * at - 15 + line, y + 30)], stroke=colour("line"))
-                yield path([(x + step * at - 15, y + line), (x + step * at + 15, y + line)], stroke=colour("line"))
+                left, ink = x + step * at - 15, {"fill": "none", "stroke": colour("line")}
+                yield path([(left + line, y), (left + line, y + 30)], **ink)
+                yield path([(left, y + line), (left + 30, y + line)], **ink)
 
 
 def counted(layer, channels):
