@@ -144,7 +144,7 @@ class Features:
         if name == "photo":
             return photos
         if name == "mirror":
-            return _Mirrored(photos)
+            return Copies(photos, ["mirror"])
         number = int(name.removeprefix("copy"))
         every = Copies(photos, [Augmentation(flip=True, **CHANGES)] * (number + 1))
         return _From(every, number * len(photos))
@@ -163,14 +163,6 @@ class Features:
             unfinished.rename(path)
             print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
         return np.load(path, mmap_mode="r")
-
-
-class _Mirrored:
-    def __init__(self, photos):
-        self.photos = photos
-
-    def __getitem__(self, rows):
-        return np.ascontiguousarray(self.photos[rows][:, :, ::-1])
 
 
 class _From:

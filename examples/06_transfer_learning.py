@@ -144,7 +144,7 @@ def train(phase, photos, rate, epochs):
 
 
 assert features.worth_caching(model, augment=None)
-both_sides = datasets.Copies(data.train_images, [None, datasets.Augmentation(flip=True)])
+both_sides = datasets.Copies(data.train_images, [None, "mirror"])
 top_history = train("top", both_sides, recipe.top_rate, options.top_epochs)
 frozen = top_history["val_accuracy"][-1]
 print(f"validation accuracy {frozen:.4f} with the base frozen")

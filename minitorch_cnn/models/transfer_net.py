@@ -6,7 +6,7 @@ from minitorch_cnn.engine import layers
 from minitorch_cnn.models.vgg16 import vgg16
 from minitorch_cnn.network.sequential import Sequential
 
-SCALE = 0.02  # of the features; chosen by cross-validation on the training photos, see docs/fine_tuning.md
+SCALE = 0.02  # of the features, which are then about one
 
 
 def transfer_net(

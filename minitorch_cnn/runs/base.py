@@ -62,7 +62,7 @@ class Recipe:
         return optimizers.Adam(rate)
 
 
-# The size, the rates and all else: by cross-validation on the training photos, docs/fine_tuning.md.
+# docs/fine_tuning.md says how these are to be chosen, and that they are still guesses.
 PHOTOS = Recipe(224, 12, 2, 32, 1e-4, 1e-5, "block5_conv1", 4, True)
 # The top's rate and epochs: by training on four fifths of the training photos of Cats vs Dogs and measuring on the
 # others, five times, with EfficientNet-Lite0 (98.5 %). The rate for all layers is a cautious one.

@@ -7,7 +7,7 @@ from typing import Any
 
 from minitorch_cnn import models
 from minitorch_cnn.datasets.augmentation import Augmentation
-from minitorch_cnn.datasets.copies import Copies
+from minitorch_cnn.datasets.copies import MIRROR, Copies
 from minitorch_cnn.files.printable import counted
 from minitorch_cnn.runs.base import ALL, recipe_of
 from minitorch_cnn.runs.keeping import kept_epoch
@@ -24,7 +24,7 @@ class Phases(Resumable):
         """Train the new layers on the features of the photos and, as the settings say, of their mirror images."""
         photos, settings = self.dataset.train_images, self.settings
         if settings.mirrored and settings.flip:
-            photos = Copies(photos, [None, Augmentation(flip=True)])
+            photos = Copies(photos, [None, MIRROR])
         return self._fit("top", photos, settings.top_rate, settings.top_epochs)
 
     def all(self) -> History:

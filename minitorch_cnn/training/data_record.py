@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arrays import is_array, on_host
+from minitorch_cnn.datasets.augmentation import Augmentation
 from minitorch_cnn.datasets.copies import Copies
 from minitorch_cnn.datasets.image_folder import ImageFolder
 from minitorch_cnn.datasets.several import Several
@@ -45,8 +46,9 @@ def _record(images, labels, root):
         parts = [_record(part, answers[0], None) for part in several]
         return {"images": len(images), "parts": parts, "labels": [_checksum_of_labels(part) for part in answers]}
     if isinstance(images, Copies):
-        made = {"changes": [change and change.config() for change in images.changes], "seed": images.seed}
-        return {**_record(images.images, labels, root), "images": len(images), "copies": made}
+        changes = [change.config() if isinstance(change, Augmentation) else change for change in images.changes]
+        made = {"images": len(images), "copies": {"changes": changes, "seed": images.seed}}
+        return {**_record(images.images, labels, root), **made}
     record = {"images": len(images), "labels": _checksum_of_labels(labels)}
     if root is not None:
         paths = [os.path.abspath(path) for path in images.paths]

@@ -8,7 +8,6 @@ from minitorch_cnn.datasets import Augmentation, Copies
 from minitorch_cnn.errors import ArgumentError, CheckpointError
 from minitorch_cnn.training.callbacks import Checkpoint
 
-MIRROR = Augmentation(flip=True)
 TURN = Augmentation(flip=True, rotate=20, zoom=0.2, shift=0.1, fill="reflect")
 
 
@@ -19,6 +18,7 @@ def photos(count=5, seed=0):
 def test_the_copies_follow_one_another_and_a_change_of_none_is_the_image():
     images = photos()
     copies = Copies(images, [None, TURN, TURN])
+    np.testing.assert_array_equal(Copies(images, [TURN, "mirror"])[5:], images[:, :, ::-1])
     assert copies.shape == (15, 9, 7, 3) and len(copies) == 15
     everything = copies[:]
     np.testing.assert_array_equal(everything[:5], images)
@@ -91,7 +91,7 @@ def test_a_checkpoint_knows_how_the_copies_were_made(tmp_path):
 
     fit(Copies(images, [None, TURN]), 1)
     with pytest.raises(CheckpointError, match="copies of the training images are changed in another way"):
-        fit(Copies(images, [None, MIRROR]), 2)
+        fit(Copies(images, [None, "mirror"]), 2)
     with pytest.raises(CheckpointError, match="other pixels"):
         fit(Copies(photos(seed=1), [None, TURN]), 2)
     assert len(fit(Copies(images, [None, TURN]), 2)["loss"]) == 2
@@ -99,7 +99,10 @@ def test_a_checkpoint_knows_how_the_copies_were_made(tmp_path):
 
 @pytest.mark.parametrize(
     "changes, words",
-    [([], "expected at least one, got none"), ([None, "flip"], "expected an Augmentation or None, got str")],
+    [
+        ([], "expected at least one, got none"),
+        ([None, "flip"], "expected an Augmentation, 'mirror' or None, got 'flip'"),
+    ],
 )
 def test_changes_of_another_kind_are_refused(changes, words):
     with pytest.raises(ArgumentError, match=words):
@@ -108,4 +111,4 @@ def test_changes_of_another_kind_are_refused(changes, words):
 
 def test_labels_for_another_number_of_images_are_refused():
     with pytest.raises(ArgumentError, match="expected a label for each of 5 images, got 4"):
-        Copies(photos(), [None, MIRROR]).labels([0, 1, 0, 1])
+        Copies(photos(), [None, "mirror"]).labels([0, 1, 0, 1])
