@@ -30,7 +30,10 @@ PHOTOS, WEIGHTS = "cats_and_dogs", "vgg16_weights_tf_dim_ordering_tf_kernels_not
 NEED_DATA = {  # script: (its arguments in DIR, the options of a quick look)
     "03_cifar10": (("cifar-10-batches-bin",), ("--epochs", "1", "--images", "5000")),
     "05_cats_vs_dogs": ((PHOTOS,), ("--epochs", "1", "--images", "200")),
-    "06_transfer_learning": ((WEIGHTS, PHOTOS), ("--images", "200", "--top-epochs", "10", "--all-epochs", "0")),
+    "06_transfer_learning": (
+        (WEIGHTS, PHOTOS),
+        ("--size", "150", "--images", "200", "--top-epochs", "10", "--all-epochs", "0"),
+    ),
 }
 INSTALL = "%pip install --quiet {}"
 BY_HAND = """\
