@@ -18,8 +18,10 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_I
 def pytest_collection_finish():
     """Before the first test: child processes get one BLAS thread, and garbage collection leaves the tests alone.
 
-    Two BLAS threads spin while they wait for each other, and what pytest holds are thousands of objects.
+    Two BLAS threads spin while they wait for each other, and what pytest holds are thousands of objects. A child
+    process prints as a user's does, through a buffer, whatever the environment here says.
     """
+    os.environ.pop("PYTHONUNBUFFERED", None)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.collect()
     gc.freeze()

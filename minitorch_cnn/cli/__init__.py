@@ -63,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:  # another signal, just before they were ignored
         return _ended(error, arguments is None)
     finally:
-        if not _flushed():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at its end
+        for stream in (sys.stdout, sys.stderr):
+            if not _flushed(stream):  # Python would try again at its end, complain, and end with another exit code
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _ended(error, for_good):
@@ -99,7 +100,7 @@ def _run(arguments):
         if is_lack_of_memory(error):
             return parallel.fail(f"minitorch-cnn: {printable(too_little_memory(error))}", 2)
         if isinstance(error, OSError):  # for example an invalid file name, or a disk error
-            what = printable(error.filename or ("error" if _flushed() else "output"))
+            what = printable(error.filename or ("error" if _flushed(sys.stdout) else "output"))
             return parallel.fail(f"minitorch-cnn: {what}: {error.strerror or error}", 2)
         if parallel.launched() == 1:
             raise
@@ -118,10 +119,10 @@ def _open_closed_streams():
             setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115  (until the program ends)
 
 
-def _flushed():
-    """Whether all that was printed could be written."""
+def _flushed(stream):
+    """Whether all that was printed to `stream` could be written."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except (OSError, ValueError):
         return False
     return True

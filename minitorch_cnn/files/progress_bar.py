@@ -26,7 +26,10 @@ def progress_bar(**settings: Any) -> Any:
         return PlainBar(**settings)
     if _is_a_file(sys.stderr):
         return PlainBar(**settings)
-    return tqdm(dynamic_ncols=True, file=Unfailing(sys.stderr), **settings)
+    try:
+        return tqdm(dynamic_ncols=True, file=Unfailing(sys.stderr), **settings)
+    except OSError:  # tqdm flushes the error output itself, whose reader may have ended
+        return PlainBar(**settings)
 
 
 def print_above(text: str, file: TextIO | None = None) -> None:
@@ -38,6 +41,7 @@ def print_above(text: str, file: TextIO | None = None) -> None:
         stream.write(f"{text}\n")
     else:
         tqdm.write(str(text), stream)
+    stream.flush()
 
 
 def _is_a_file(stream: TextIO | None) -> bool:
@@ -66,8 +70,13 @@ class Unfailing:
     def flush(self) -> None:
         """Flush the stream if that is possible now."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            if self._has_room():
-                self.stream.flush()
+            try:
+                if self._has_room():
+                    self.stream.flush()
+            except BrokenPipeError:  # its reader has ended, and what waits to be written would fail again at the end
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self.stream.fileno())
+                os.close(nowhere)
 
     def _has_room(self):
         """Whether a write would not wait; also true where nobody can say, as for a file in memory or on Windows."""

@@ -214,7 +214,7 @@ def test_ctrl_c_ends_the_program(workers):
         ({"workers": -1}, "workers: .* got -1"),
         ({"prefetch": 0}, "prefetch: .* got 0"),
         ({"labels": LABELS[:-1]}, "expected a label for each of 23 images, got 22"),
-        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "expected at least 1 images, got 0"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "expected at least 1 image, got 0"),
         ({"batch_size": 24, "drop_last": True}, "expected at least 24 images, got 23"),
     ],
     ids=str,

@@ -70,7 +70,7 @@ def test_links_to_parts(data, part):
     for name in ("ant", "bee"):
         os.rename(data / name, data.parent / name)  # nothing else in the folder
     if part == "train":
-        with pytest.raises(DataError, match=f"found validation .1 skipped, the first: .*train: {OUT}"):
+        with pytest.raises(DataError, match=f"found only validation .1 skipped, the first: .*train: {OUT}"):
             image_folder(data, 4, 4)
     else:
         found = image_folder(data, 4, 4)

@@ -31,7 +31,8 @@ COMMANDS = (
     "train digits --epochs 1 --out new --seed 9 --batch-size 2 --learning-rate 0.01 --backend numpy",
     "train --resume half",
     "train --resume half-tuned",
-    "fine-tune --weights weights.h5 --data photos --size 9 --out new --beside half --top-epochs 1 --all-epochs 1",
+    "fine-tune --weights weights.h5 --data photos --size 9 --out new --beside half --top-epochs 1 --all-epochs 1"
+    " --unfreeze all",
     "fine-tune --resume half-tuned",
     "weights fetch vgg16 --no-top --out new --quiet",
     "summary cifar10 --batch-size 1",

@@ -1,0 +1,66 @@
+"""The scripts that try and measure fine-tuning, on a few small photos and a base nobody trained."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minitorch_cnn import models
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+pytestmark = pytest.mark.campaign
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("inputs"), np.random.default_rng(0)
+    for part, count in (("train", 10), ("validation", 3)):
+        for name in ("cats", "dogs"):
+            (folder / "photos" / part / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 256, (37, 41, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / "photos" / part / name / f"{number}.png")
+    models.vgg16(include_top=False, input_shape=(32, 32, 3), seed=3).save_weights(folder / "base.h5")
+    return ["--weights", str(folder / "base.h5"), "--data", str(folder / "photos"), "--size", "32"]
+
+
+def run(name, tmp_path, *words):
+    command = [sys.executable, str(FOLDER / name), *map(str, words)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with (tmp_path / "results" / f"{Path(name).stem}.csv").open(newline="") as file:
+        return done.stdout, list(csv.DictReader(file))
+
+
+def test_settings_are_tried_on_parts_of_the_training_photos(inputs, tmp_path):
+    words = [*inputs, "--cache", tmp_path / "cache", "--results", tmp_path / "results", "--folds", 2, "--rows", 2, 9]
+    out, rows = run("fine_tuning_tried.py", tmp_path, *words)
+    assert [row["tried"] for row in rows] == ["features x 0.02", "block 5, rate 1e-5"]
+    assert all(row["photos"] == "8" and 0 <= float(row["frozen_accuracy"]) <= 1 for row in rows)
+    assert rows[0]["accuracy"] == "" and float(rows[1]["loss"]) > 0 and "frozen_loss" in out
+    kept = {path.name: np.load(path) for path in (tmp_path / "cache" / "32").iterdir()}
+    assert kept["block4-photo.npy"].shape == (20, 2, 2, 512) and kept["block5-mirror.npy"].shape == (20, 1, 1, 512)
+    assert (kept["block4-copy0.npy"] != kept["block4-copy1.npy"]).any()
+
+
+def test_seeds_are_counted_from_what_their_runs_left(inputs, tmp_path):
+    words = ["--out", tmp_path / "runs", "--seeds", 2, "--results", tmp_path / "results", "--", *inputs, "--quiet"]
+    words += ["--top-epochs", 1, "--all-epochs", 1, "--copies", 1]
+    out, rows = run("fine_tuning_seeds.py", tmp_path, *words)
+    assert [row["seed"] for row in rows] == ["0", "1"] and all(float(row["minutes"]) > 0 for row in rows)
+    for row in rows:
+        wrong = [
+            sum(line["class"] != line["predicted"] for line in csv.DictReader(file))
+            for file in (
+                (tmp_path / "runs" / f"seed-{row['seed']}" / f"predictions{part}.csv").open() for part in ("-top", "")
+            )
+        ]
+        assert float(row["accuracy"]) == pytest.approx(1 - wrong[1] / 6, abs=1e-4)
+        assert wrong[0] - wrong[1] == int(row["put_right"]) - int(row["made_wrong"])
+    again, same = run("fine_tuning_seeds.py", tmp_path, *words)
+    assert same == rows and "frozen_accuracy: " in again and "put right" in again
