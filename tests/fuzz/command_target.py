@@ -23,6 +23,7 @@ WORDS = (
     "weights.h5", "config.json", "new", "page.html", "run/model.npz", "..", ELSEWHERE, "/dev/null", "a\x1b[2Jb",
     "é\u202e", "\udcff", "x" * 5000, "a\nb", "=", "--epochs=2", "--model=run", "%s{0}", "a", "2",
     "export", "--cnn-explainer", "tiny-vgg", "--base", "--preprocessing", "net.keras", "unit", "resnet50", "127/128",
+    "--unfreeze", "--copies",
 )  # fmt: skip
 COMMANDS = (
     "predict run image.png image.png",
