@@ -12,7 +12,8 @@ from minitorch_cnn import checkpoint
 
 PROGRAM = Path(__file__).with_name("happening.py")
 TRAIN = ("train", "--quiet")
-TUNE = ("fine-tune", "--quiet", "--weights", "none", "--top-epochs", "2", "--all-epochs", "1", "--batch-size", "13")
+TUNE = ("fine-tune", "--quiet", "--weights", "none", "--top-epochs", "2", "--all-epochs", "1", "--batch-size", "13",
+        "--unfreeze", "all")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
