@@ -1,11 +1,14 @@
 """`minitorch-cnn fine-tune` with several seeds: what it reaches with the base frozen, and what the second phase gains.
 
-    python benchmarks/fine_tuning_seeds.py --out FOLDER [--seeds 5] -- --weights FILE --data DIR [--size 150 ...]
+    python benchmarks/fine_tuning_seeds.py --out FOLDER [--seeds 5] [--share] -- --weights FILE --data DIR [...]
 
 What follows `--` is handed to the command. Each seed trains in a run folder of its own in FOLDER, and a folder that is
 there already is continued, or only read if it is finished. The table has the validation accuracy and loss after each
 phase, the photos that the second phase put right and made wrong with McNemar's p, and the minutes. Below it stand the
 means with their standard deviations over the seeds. It is stored in `results/fine_tuning_seeds.csv`.
+
+What frozen layers make of the photos is the same for every seed. With `--share` all seeds train in one process, and it
+is computed once, for the first of them; so only the first one's minutes are those of the command.
 """
 
 import argparse
@@ -18,10 +21,25 @@ from pathlib import Path
 
 from tables import RESULTS, print_table, replace_rows
 
+from minitorch_cnn.cli import main as minitorch_cnn
 from minitorch_cnn.report.changed import mcnemar
+from minitorch_cnn.training import features
 
 
-def run(folder, seed, words):
+def share_features():
+    """Let all trainings of this process use the same stored features."""
+    compute, kept = features.base_features, {}
+
+    def stored(model, images, **options):
+        key = len(images), features.fixed_depth(model)
+        if key not in kept:
+            kept[key] = compute(model, images, **options)
+        return kept[key]
+
+    features.base_features = stored
+
+
+def run(folder, seed, words, share):
     """Train with that seed, unless it is done; returns the minutes that this took, or had taken before."""
     noted = folder / "minutes.txt"
     if (folder / "report.html").exists():
@@ -29,7 +47,12 @@ def run(folder, seed, words):
     begun = ["--resume", str(folder)] if (folder / "config.json").exists() else [*words, "--out", str(folder)]
     own = [] if "--resume" in begun else ["--seed", str(seed)]
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "minitorch_cnn.cli", "fine-tune", *begun, *own], check=True)
+    command = ["fine-tune", *begun, *own]
+    if share:
+        if code := minitorch_cnn(command):
+            raise SystemExit(code)
+    else:
+        subprocess.run([sys.executable, "-m", "minitorch_cnn.cli", *command], check=True)
     minutes = (time.perf_counter() - began) / 60
     if not own:
         return None  # a part of it was done before
@@ -78,15 +101,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="where the run folders go")
     parser.add_argument("--seeds", type=int, default=5, help="how many, from 0")
+    parser.add_argument("--share", action="store_true", help="compute the features of the photos once for all seeds")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file goes")
     parser.add_argument("words", nargs="+", help="the options of `minitorch-cnn fine-tune`, after --")
     options = parser.parse_args()
     words, entries = options.words, []
     size, keep = (words[words.index(name) + 1] if name in words else usual
-                  for name, usual in (("--size", "224"), ("--keep", "best")))  # fmt: skip
+                  for name, usual in (("--size", "224"), ("--keep", "last")))  # fmt: skip
+    if options.share:
+        share_features()
     for seed in range(options.seeds):
         folder = options.out / f"seed-{seed}"
-        minutes = run(folder, seed, words)
+        minutes = run(folder, seed, words, options.share)
         entries.append(measured(folder, seed, size, keep, minutes))
         replace_rows(options.results / "fine_tuning_seeds.csv", entries[-1:], ("size", "keep", "seed"))
     show(entries)

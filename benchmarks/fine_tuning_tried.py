@@ -39,9 +39,9 @@ class Top:
     units: int = 256
     dropout: float = 0.5
     copies: tuple = ("photo", "mirror")
-    epochs: int = 12
+    epochs: int = 6
     rate: float = 1e-4
-    cosine: bool = True
+    cosine: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Second:
     epochs: int = 8
     rate: float = 1e-5
     cosine: bool = False
-    ema: float = 0.0
-    copies: int = 4
+    copies: tuple = ("copy0", "copy1", "copy2", "copy3")
     lower: float = 1.0  # the factor of the rate of block 5
+    decay: float = 0.99  # of the moving average of the weights
 
 
 @dataclass(frozen=True)
@@ -67,41 +67,60 @@ class Row:
 
 def rows():
     """All rows, in the order in which they were tried."""
-    usual, second = Top(), Second()
+    usual, chosen, second = Top(), Top(epochs=3), Second()
     changed = ("photo", "mirror", "copy0", "copy1", "copy2", "copy3")
     return [
-        Row("unscaled features", replace(usual, scale=1.0)),
-        Row("features x 0.02, no mirror images", replace(usual, copies=("photo",))),
+        Row("features as they are", replace(usual, scale=1.0)),
+        Row("features x 0.02, no mirror images", replace(usual, copies=("photo",), epochs=8)),
         Row("features x 0.02", usual),
+        Row("features x 0.02, rate falls as a cosine", replace(usual, cosine=True)),
         Row("features x 0.005", replace(usual, scale=0.005)),
         Row("features x 0.1", replace(usual, scale=0.1)),
-        Row("constant rate", replace(usual, cosine=False)),
-        Row("four changed copies as well, 4 epochs", replace(usual, copies=changed, epochs=4)),
-        Row("mean of each channel, x 0.1, rate 1e-3", replace(usual, pool=True, scale=0.1, units=0, rate=1e-3)),
-        Row("mean of each channel, x 0.1, 256 units", replace(usual, pool=True, scale=0.1, rate=5e-4)),
-        Row("block 5, rate 1e-5", usual, second),
-        Row("block 5, rate 3e-5", usual, replace(second, rate=3e-5)),
-        Row("block 5, rate 1e-5, cosine", usual, replace(second, cosine=True)),
-        Row("block 5, rate 3e-5, cosine", usual, replace(second, rate=3e-5, cosine=True)),
-        Row("block 5, rate 1e-5, averaged (EMA 0.99)", usual, replace(second, ema=0.99)),
-        Row("block 5, rate 1e-5, one copy", usual, replace(second, copies=1)),
-        Row("block 5, top x 10", usual, replace(second, rate=1e-4, lower=0.1, cosine=True)),
+        Row("rate 2e-5", replace(usual, rate=2e-5, epochs=8)),
+        Row("four changed copies as well", replace(usual, copies=changed, epochs=3)),
+        Row(
+            "mean of each channel, x 0.1, rate 1e-3, no hidden units",
+            replace(usual, pool=True, scale=0.1, units=0, rate=1e-3, epochs=12),
+        ),
+        Row("mean of each channel, x 0.1, rate 5e-4", replace(usual, pool=True, scale=0.1, rate=5e-4, epochs=12)),
+        Row("block 5, rate 1e-5", chosen, second),
+        Row("block 5, rate 2e-5, cosine", chosen, replace(second, rate=2e-5, cosine=True, epochs=6)),
+        Row("block 5, rate 1e-5, cosine", chosen, replace(second, cosine=True, epochs=6)),
+        Row("block 5, rate 1e-5, one copy", chosen, replace(second, copies=("copy0",))),
+        Row(
+            "block 5, rate 1e-5, its top trained on the changed copies too",
+            replace(usual, copies=changed, epochs=1),
+            replace(second, epochs=4),
+        ),
+        Row(
+            "block 5, rate 1e-5, its top 1e-4, the photo and its mirror image too",
+            chosen,
+            replace(second, rate=1e-4, lower=0.1, epochs=6, copies=changed),
+        ),
+        Row(
+            "block 5, rate 1e-5, its top 1e-4",
+            replace(usual, epochs=2),
+            replace(second, rate=1e-4, lower=0.1, epochs=4),
+        ),
     ]
 
 
 class Passes(Callback):
-    """Lets every epoch see the next copy of the features; as `x`, it hands out those of the copy at hand."""
+    """The features of the chosen photos, of another copy of each photo in every epoch, in an order of its own."""
 
     dtype = np.dtype(np.float32)
 
     def __init__(self, copies, chosen):
         self.copies, self.chosen, self.now = copies, chosen, 0
+        self.order = np.random.default_rng(0).permuted(np.tile(np.arange(len(copies)), (len(chosen), 1)), axis=1)
 
     def __len__(self):
         return len(self.chosen)
 
     def __getitem__(self, rows):
-        return self.copies[self.now % len(self.copies)][self.chosen[rows]].astype(np.float32)
+        numbers = self.order[rows, self.now % len(self.copies)]
+        found = [self.copies[number][row] for number, row in zip(numbers, self.chosen[rows])]
+        return np.stack(found).astype(np.float32)
 
     def reset(self):
         self.now = 0
@@ -199,37 +218,70 @@ def adam(rate, cosine, steps, **more):
     return optimizers.Adam(schedules.Cosine(rate, steps) if cosine else rate, **more)
 
 
-def train_top(features, top, chosen):
-    """A top trained on the chosen photos, on the features above block 5."""
+class Answers(Callback):
+    """What the network answers for photos that it does not train on, after each epoch, in three variants.
+
+    `found` has for each name a list of probabilities (n,): "" with the weights of the last step, "averaged" with their
+    moving average, if an EMA callback comes after this one, and "half" with weights half-way between the average and
+    those that training began with.
+    """
+
+    def __init__(self, features, which):
+        self.x = np.asarray(features[which], np.float32)
+        self.start, self.found = {}, {}
+
+    def on_train_begin(self, trainer):
+        self.start = {layer.name: {name: array.copy() for name, array in layer.parameters.items()}
+                      for layer in trainer.model.layers}  # fmt: skip
+
+    def on_evaluation_begin(self, trainer):
+        self._ask(trainer.model, "")
+
+    def on_epoch_end(self, trainer, results):
+        if len(trainer.callbacks) == 1:
+            return
+        self._ask(trainer.model, "averaged")
+        ends = {layer.name: dict(layer.parameters) for layer in trainer.model.layers}
+        for layer in trainer.model.layers:
+            old = self.start[layer.name]
+            layer.parameters.update({name: (array + old[name]) / 2 for name, array in ends[layer.name].items()})
+        self._ask(trainer.model, "half")
+        for layer in trainer.model.layers:
+            layer.parameters.update(ends[layer.name])
+
+    def _ask(self, model, name):
+        self.found.setdefault(name, []).append(model.predict(self.x).ravel().astype(float))
+
+
+def train_top(features, top, fold):
+    """A top trained on the photos of the other parts; returns it and its answers for this part after each epoch."""
+    part = parts(features.labels)
+    chosen, answers = np.flatnonzero(part != fold), Answers(features.at_block5("photo"), np.flatnonzero(part == fold))
     x = np.concatenate([features.at_block5(name)[chosen] for name in top.copies]).astype(np.float32)
     y = np.concatenate([features.labels[chosen]] * len(top.copies))
-    model = Sequential(top_layers(top), x.shape[1:], seed=0)
+    model = Sequential(top_layers(top), x.shape[1:], seed=fold)
     optimizer = adam(top.rate, top.cosine, top.epochs * -(-len(x) // BATCH))
-    model.fit(x, y, optimizer=optimizer, epochs=top.epochs, batch_size=BATCH, progress=False)
-    return model
+    model.fit(x, y, optimizer=optimizer, epochs=top.epochs, batch_size=BATCH, callbacks=[answers], progress=False)
+    return model, answers.found
 
 
-def train_second(features, row, trained, chosen):
-    """Block 5 and a trained top, trained on the changed copies of the chosen photos."""
-    second, model = row.second, features.model(top_layers(row.top))
+def train_second(features, row, trained, fold):
+    """Train block 5 and a trained top on the changed copies of the other parts; returns the answers for this part."""
+    second, model = row.second, features.model(top_layers(row.top), fold)
     for layer, old in zip(model.layers[len(CONVOLUTIONS) + 1 :], trained.layers):
         if old.parameters:
             layer.load(dict(old.parameters))
-    passes = Passes([features.at_block4(f"copy{number}") for number in range(second.copies)], chosen)
+    part = parts(features.labels)
+    chosen, answers = np.flatnonzero(part != fold), Answers(features.at_block4("photo"), np.flatnonzero(part == fold))
+    passes = Passes([features.at_block4(name) for name in second.copies], chosen)
     steps = second.epochs * -(-len(chosen) // BATCH)
     multipliers = {"block5": second.lower} if second.lower != 1 else None
     optimizer = adam(second.rate, second.cosine, steps, multipliers=multipliers)
-    callbacks = [passes, *([EMA(second.ema)] if second.ema else [])]
     model.fit(
         passes, features.labels[chosen], optimizer=optimizer, epochs=second.epochs, batch_size=BATCH,
-        callbacks=callbacks, progress=False,
+        callbacks=[answers, passes, EMA(second.decay)], progress=False,
     )  # fmt: skip
-    return model
-
-
-def answers(model, features, which):
-    """The probabilities (n,) that a model gives, for features in half precision."""
-    return model.predict(np.asarray(features[which], np.float32)).ravel().astype(float)
+    return answers.found
 
 
 def score(probabilities, labels):
@@ -239,26 +291,35 @@ def score(probabilities, labels):
 
 
 def measure(number, row, features, options, tops):
-    """The row's entry in the table; `tops` keeps the trained tops for other rows."""
-    part, labels = parts(features.labels), features.labels
-    used, began = part < options.folds, time.perf_counter()
-    before, after = np.full(len(labels), np.nan), np.full(len(labels), np.nan)
-    for fold in range(options.folds):
-        chosen, held = np.flatnonzero(part != fold), np.flatnonzero(part == fold)
+    """The row's entries in the table, one for each variant; `tops` keeps the trained tops for other rows."""
+    part, began = parts(features.labels), time.perf_counter()
+    labels = np.concatenate([features.labels[part == fold] for fold in range(options.folds)])
+    folds = range(options.folds)
+    for fold in folds:
         if (row.top, fold) not in tops:
-            tops[row.top, fold] = train_top(features, row.top, chosen)
-        before[held] = answers(tops[row.top, fold], features.at_block5("photo"), held)
-        if row.second:
-            model = train_second(features, row, tops[row.top, fold], chosen)
-            after[held] = answers(model, features.at_block4("photo"), held)
-    entry = {"row": number, "size": options.size, "tried": row.title, "photos": int(used.sum())}
-    entry["frozen_accuracy"], entry["frozen_loss"] = (round(each, 5) for each in score(before[used], labels[used]))
-    entry |= {"accuracy": "", "loss": "", "put_right": "", "made_wrong": ""}
-    if row.second:
-        entry["accuracy"], entry["loss"] = (round(each, 5) for each in score(after[used], labels[used]))
-        was, now = ((each > 0.5) == labels for each in (before, after))
-        entry["put_right"], entry["made_wrong"] = (int((used & a & b).sum()) for a, b in ((~was, now), (was, ~now)))
-    return entry | {"seconds": round(time.perf_counter() - began)}
+            tops[row.top, fold] = train_top(features, row.top, fold)
+    frozen = joined([tops[row.top, fold][1] for fold in folds])[""]
+    found = joined([train_second(features, row, tops[row.top, fold][0], fold) for fold in folds]) if row.second else {
+        "": frozen}  # fmt: skip
+    seconds = round(time.perf_counter() - began)
+    for variant, epochs in found.items():
+        scores = [score(answers, labels) for answers in epochs]
+        best = min(range(len(scores)), key=lambda epoch: scores[epoch][1])
+        was, now = ((answers > 0.5) == labels for answers in (frozen[-1], epochs[best]))
+        changed = {"put_right": int((~was & now).sum()), "made_wrong": int((was & ~now).sum())}
+        yield {
+            "row": number, "size": options.size, "tried": row.title, "weights": variant or "last step",
+            "photos": len(labels), "best_epoch": best + 1, "accuracy": round(scores[best][0], 4),
+            "loss": round(scores[best][1], 4), "last_epoch": len(scores), "last_accuracy": round(scores[-1][0], 4),
+            "last_loss": round(scores[-1][1], 4), **(changed if row.second else dict.fromkeys(changed, "")),
+            "seconds": seconds,
+        }  # fmt: skip
+        print(*(f"{accuracy:.4f}/{loss:.4f}" for accuracy, loss in scores), flush=True)
+
+
+def joined(found):
+    """For each variant, the answers after each epoch for the photos of all folds, from those of each fold."""
+    return {name: [np.concatenate(each) for each in zip(*(fold[name] for fold in found))] for name in found[0]}
 
 
 def main():
@@ -273,9 +334,9 @@ def main():
     options = parser.parse_args()
     features, every, tops = Features(options), rows(), {}
     for number in range(len(every)) if options.rows is None else options.rows:
-        entry = measure(number, every[number], features, options, tops)
-        replace_rows(options.results / "fine_tuning_tried.csv", [entry], ("row", "size"))
-        print_table(tuple(entry), [tuple(entry.values())])
+        entries = list(measure(number, every[number], features, options, tops))
+        replace_rows(options.results / "fine_tuning_tried.csv", entries, ("row", "size", "weights"))
+        print_table(tuple(entries[0]), [tuple(entry.values()) for entry in entries])
 
 
 if __name__ == "__main__":

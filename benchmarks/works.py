@@ -48,6 +48,14 @@ def vgg16(size=None):
     return models.vgg16(include_top=False, input_shape=(size or 224, size or 224, 3))
 
 
+def block5(size=None):
+    """VGG16's block 5 and a new top, above stored features of photos of 224x224 pixels."""
+    convolutions = [layers.Conv2D(512, 3, padding="same", activation="relu") for _ in range(3)]
+    top = [layers.Dense(256, activation="relu"), layers.Dropout(0.5), layers.Dense(1, activation="sigmoid")]
+    stack = [*convolutions, layers.MaxPool2D(2), layers.Flatten(), *top]
+    return Sequential(stack, ((size or 224) // 16, (size or 224) // 16, 512), seed=0)
+
+
 def resnet20(size=None):
     """The residual network of 20 layers for 32x32 pixels."""
     return models.resnet_cifar(20, input_shape=(size or 32, size or 32, 3))
@@ -91,6 +99,7 @@ WORKS = {
     "cats-vs-dogs": Work("Cats vs Dogs ConvNet, one training step", cats_vs_dogs, 32, "binary_cross_entropy"),
     "vgg16-forward": Work("VGG16's convolutions, forward", vgg16, 8, gpu_batch_size=32),
     "vgg16-step": Work("VGG16's convolutions, one training step", vgg16, 4, "weighted_sum", 1e-5, 32),
+    "fine-tune-step": Work("VGG16's block 5 and a new top, a training step", block5, 32, "binary_cross_entropy", 1e-5),
     "resnet20-step": Work("ResNet20 on CIFAR-10, one training step", resnet20, 128, "cross_entropy", chain=False),
     "cifar10-fast-step": Work(
         "The fast network for CIFAR-10, one training step", cifar10_fast, 512, "cross_entropy", chain=False

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from minitorch_cnn.callbacks import Checkpoint
+from minitorch_cnn.callbacks import EMA, Checkpoint
 from minitorch_cnn.metrics import class_probabilities, confusion_matrix
 
 from minitorch_cnn import datasets, features, keras_h5, layers, models, optimizers, report, weight_files
@@ -28,8 +28,9 @@ from minitorch_cnn.gradients.grad_cam import grad_cam
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
 from minitorch_cnn.report.transfer_training import LECTURE, explanations
 from minitorch_cnn.runs import RunFolder
+from minitorch_cnn.runs.base import PHOTOS
 from minitorch_cnn.runs.fine_tune import FineTuneSettings
-from minitorch_cnn.runs.phases import CHANGES
+from minitorch_cnn.runs.phases import copies_for_all
 
 recipe = FineTuneSettings(weights="", data=None)  # the numbers of `minitorch-cnn fine-tune`
 parser = argparse.ArgumentParser(description="Train VGG16 to tell cats from dogs.")
@@ -122,7 +123,7 @@ del in_one_line
 run_folder = RunFolder(Path("runs") / f"06_transfer_learning-{options.size}-pixels-{len(data.train_images)}-photos")
 
 
-def train(phase, photos, rate, epochs):
+def train(phase, photos, epochs, optimizer, callbacks=()):
     """One phase on copies of the photos; returns its history. A checkpoint lets it continue after an interruption."""
     checkpoint = run_folder.path / f"checkpoint-{phase}.npz"
     if checkpoint.exists():
@@ -131,11 +132,11 @@ def train(phase, photos, rate, epochs):
         return model.fit(
             photos,
             photos.labels(data.train_labels),
-            optimizer=optimizers.Adam(rate),
+            optimizer=optimizer,
             epochs=epochs,
             batch_size=recipe.batch_size,
             validation=(data.test_images, data.test_labels),
-            callbacks=[Checkpoint(checkpoint, resume_command="the same command")],
+            callbacks=[*callbacks, Checkpoint(checkpoint, resume_command="the same command")],
             resume=checkpoint if checkpoint.exists() else None,
         )
     except KeyboardInterrupt as interrupted:
@@ -145,7 +146,7 @@ def train(phase, photos, rate, epochs):
 
 assert features.worth_caching(model, augment=None)
 both_sides = datasets.Copies(data.train_images, [None, "mirror"])
-top_history = train("top", both_sides, recipe.top_rate, options.top_epochs)
+top_history = train("top", both_sides, options.top_epochs, optimizers.Adam(recipe.top_rate))
 frozen = top_history["val_accuracy"][-1]
 print(f"validation accuracy {frozen:.4f} with the base frozen")
 
@@ -161,9 +162,10 @@ print(f"the fingerprints of all {len(kept)} base layers are those of the file")
 # %% [markdown]
 # ## Train block 5 gently
 #
-# Now the convolutions of block 5 learn too, with a learning rate so small that VGG16 is adjusted and does not lose what
-# it knows. Two thousand photos are few for them, so they learn from several copies of each photo, which are mirrored,
-# turned, zoomed and shifted at random. Blocks 1 to 4 stay frozen, so their features are again computed once.
+# Now the convolutions of block 5 learn too, ten times as slowly as the new layers, so that VGG16 is adjusted and does
+# not lose what it knows. Two thousand photos are few for them, so they learn from the photos, their mirror images and
+# several copies of each, which are mirrored, turned, zoomed and shifted at random. Blocks 1 to 4 stay frozen, so their
+# features are again computed once. The moving average of the weights (`EMA`) is less noisy than the last of them.
 
 # %%
 filters_before = first_filters(model)
@@ -178,8 +180,9 @@ phases = [
 ]
 if options.all_epochs:
     kernel = model.get_layer("block5_conv3").parameters["kernel"].copy()
-    changed = datasets.Copies(data.train_images, [datasets.Augmentation(flip=True, **CHANGES)] * recipe.copies)
-    all_history = train("all", changed, recipe.all_rate, options.all_epochs)
+    changed = copies_for_all(data.train_images, recipe.copies, flip=True)
+    slower = optimizers.Adam(recipe.all_rate, multipliers={"block5": PHOTOS.slower})
+    all_history = train("all", changed, options.all_epochs, slower, [EMA(PHOTOS.decay)])
     phases.append(report.Phase("block 5 trained too", all_history, detail=f"Adam {recipe.all_rate:g}, changed copies"))
     moved = np.linalg.norm(model.get_layer("block5_conv3").parameters["kernel"] - kernel) / np.linalg.norm(kernel)
     print(f"the last kernel of VGG16 moved by {moved:.4%} of its size")

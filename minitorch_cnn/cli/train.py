@@ -84,19 +84,21 @@ def add_fine_tune(commands: argparse._SubParsersAction) -> None:
     add_preprocessing(tune, "a BASE")
     tune.add_argument("--data", metavar="DIR", help="the folder with the photos: cats and dogs (default: downloaded"
                       " once), or any classes, as for `minitorch-cnn train FOLDER`")  # fmt: skip
-    tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (12; 20)")
+    tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (3, or"
+                      " 12 with a FOLDER of your own; 20)")  # fmt: skip
     tune.add_argument("--all-epochs", "--epochs", dest="all_epochs", type=whole, metavar="N",
-                      help="epochs of the second phase (2, of four copies of each photo; 1)")  # fmt: skip
+                      help="epochs of the second phase (1, or 2 with a FOLDER of your own; 1)")  # fmt: skip
     tune.add_argument("--unfreeze", metavar="LAYER", help="the lowest layer of the base that learns in the second"
                       " phase, or all (block5_conv1; all)")  # fmt: skip
     tune.add_argument("--copies", type=positive_integer, metavar="N", help="unless all layers learn: how many changed"
-                      " copies of each photo the second phase learns from (4)")  # fmt: skip
+                      " copies of a photo the second phase learns from, beside it and its mirror image (4)")  # fmt: skip
     tune.add_argument("--batch-size", type=positive_integer, metavar="N", help="photos in a training step (32)")
     tune.add_argument("--size", type=positive_integer, metavar="N",
                       help="photos are scaled to NxN (224, or what the file says)")  # fmt: skip
     tune.add_argument("--top-rate", type=positive, metavar="RATE", help="learning rate with frozen base (1e-4; 1e-3)")
-    tune.add_argument("--all-rate", type=positive, metavar="RATE", help="learning rate of the second phase (1e-5)")
-    _add_choices(tune, "best", "photos")
+    tune.add_argument("--all-rate", type=positive, metavar="RATE", help="learning rate of the second phase (1e-4, and"
+                      " a tenth of it for VGG16's own layers; 1e-5)")  # fmt: skip
+    _add_choices(tune, "best for a FOLDER of your own, last for cats and dogs", "photos")
     tune.add_argument("--seed", type=seed, metavar="N", help="for new weights, order, flips, dropout (0)")
     tune.add_argument("--backend", choices=BACKENDS, help="numpy (the processor) or cupy (an NVIDIA GPU)")
     tune.add_argument("--beside", metavar="RUN", help="a run of `train cats-vs-dogs` to compare with in the report")

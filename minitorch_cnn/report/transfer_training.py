@@ -109,7 +109,7 @@ def _second_phase(settings, base, history, accuracy, bins):
     """The facts of the second phase; `base` are the rows of the layers that were kept."""
     everything = settings.unfreeze == "all"
     how = ["photos mirrored, turned, zoomed and shifted" if settings.flip else "photos turned, zoomed and shifted"]
-    how += [] if everything else [f"{settings.copies} copies of each, features computed once"]
+    how += [] if everything else [f"{settings.copies} changed copies of each, features computed once"]
     how += ["batch norms frozen"] * any(row.kind == "BatchNorm" for row in base)
     name = "everything trained" if everything else f"{settings.unfreeze} and above trained"
     return Phase(name, history, {}, accuracy, f"Adam {settings.all_rate:g}, {', '.join(how)}", bins)
@@ -181,7 +181,7 @@ def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
         "top-rate": f"{settings.top_rate:g}",
         "all-rate": f"{settings.all_rate:g}",
         "seed": settings.seed,
-        "keep": None if settings.keep == "best" else settings.keep,
+        "keep": settings.keep,
         "class-weights": settings.class_weights,
         "unfreeze": settings.unfreeze,
         "copies": settings.copies if settings.unfreeze != "all" else None,

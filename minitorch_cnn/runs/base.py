@@ -43,8 +43,10 @@ class Recipe:
     """What fine-tuning does unless it is told otherwise; `size` 0 is the size that the network's file says.
 
     `unfreeze` names the lowest layer that learns in the second phase, or is "all". Then every epoch makes new copies of
-    the photos. Otherwise it learns from `copies` of each photo, made once, and an epoch shows all of them. With
-    `mirrored`, the first phase learns from the photos and their mirror images.
+    the photos. Otherwise it learns from the photos, their mirror images and `copies` changed ones of each, made once,
+    and an epoch shows all of them. The base's layers learn at `slower` times the second phase's rate, and its weights
+    are averaged over the steps with this `decay`, unless it is zero. With `mirrored`, the first phase learns from the
+    photos and their mirror images.
     """
 
     size: int
@@ -56,14 +58,19 @@ class Recipe:
     unfreeze: str = ALL
     copies: int = 0
     mirrored: bool = False
+    slower: float = 1.0
+    decay: float = 0.0
+    own_top_epochs: int = 20  # with photos of the user's own
+    own_all_epochs: int = 1
 
-    def optimizer(self, rate: float) -> optimizers.Optimizer:
+    def optimizer(self, rate: float, multipliers: dict[str, float] | None = None) -> optimizers.Optimizer:
         """The optimizer of a phase."""
-        return optimizers.Adam(rate)
+        return optimizers.Adam(rate, multipliers=multipliers)
 
 
-# docs/fine_tuning.md says how these are to be chosen, and that they are still guesses.
-PHOTOS = Recipe(224, 12, 2, 32, 1e-4, 1e-5, "block5_conv1", 4, True)
+# docs/fine_tuning.md says how these were chosen.
+PHOTOS = Recipe(224, 3, 1, 32, 1e-4, 1e-4, "block5_conv1", 4, mirrored=True, slower=0.1, decay=0.99, own_top_epochs=12,
+                own_all_epochs=2)  # fmt: skip
 # The top's rate and epochs: by training on four fifths of the training photos of Cats vs Dogs and measuring on the
 # others, five times, with EfficientNet-Lite0 (98.5 %). The rate for all layers is a cautious one.
 POOLED = Recipe(224, 20, 1, 32, 1e-3, 1e-5, copies=4)

@@ -44,29 +44,37 @@ class FineTuneSettings:
     weights: str | None
     data: str | None
     size: int = 224  # photos are scaled to size x size; 0: to what the file of the network says
-    top_epochs: int = 12
-    all_epochs: int = 2
+    top_epochs: int = 3
+    all_epochs: int = 1
     batch_size: int = 32
     top_rate: float = 1e-4
-    all_rate: float = 1e-5
+    all_rate: float = 1e-4
     seed: int = 0
     beside: str | None = None  # the run folder of a training from scratch, for the report
     backend: str = "numpy"
     base: str = "vgg16"  # a name in `base.NAMED`, or a file
     preprocessing: str | None = None  # of a file that does not say it
-    keep: str = "best"  # which epoch's weights each phase keeps: the best has the lowest validation loss; or the last
+    keep: str = "last"  # which epoch's weights each phase keeps: the best has the lowest validation loss; or the last
     class_weights: str | None = None  # "balanced": every class counts alike
     flip: bool = True  # whether to train on mirror images too
     unfreeze: str = "block5_conv1"  # the lowest layer that learns in the second phase, or "all"
-    copies: int = 4  # of each photo for the second phase, unless all layers learn
+    copies: int = 4  # changed ones of each photo, for the second phase, unless all layers learn
     mirrored: bool = True  # whether the first phase trains on mirror images too
 
 
 def settings_for(base: str, **given: Any) -> FineTuneSettings:
-    """The settings for that base: those that are `given`, and its own defaults for the others."""
+    """The settings for that base: those that are `given`, and its own defaults for the others.
+
+    For cats and dogs it is known how many epochs are enough. With photos of the user's own, which may be few, each
+    phase has more, and the validation photos choose the best of them.
+    """
+    data = given.get("data")
+    own = data is not None and not is_cats_vs_dogs(data)
     recipe = recipe_of(base)
     names = ("size", "top_epochs", "all_epochs", "batch_size", "top_rate", "all_rate", "unfreeze", "copies", "mirrored")
     defaults = {name: getattr(recipe, name) for name in names}
+    if own:
+        defaults |= {"keep": "best", "top_epochs": recipe.own_top_epochs, "all_epochs": recipe.own_all_epochs}
     return FineTuneSettings(**{"weights": None, "data": None, "base": base, **defaults, **given})
 
 

@@ -12,9 +12,16 @@ from minitorch_cnn.files.printable import counted
 from minitorch_cnn.runs.base import ALL, recipe_of
 from minitorch_cnn.runs.keeping import kept_epoch
 from minitorch_cnn.runs.resuming import Resumable
+from minitorch_cnn.training.ema import EMA
 
 History = Mapping[str, Sequence[float]]
 CHANGES: dict[str, Any] = {"rotate": 15.0, "zoom": 0.2, "shift": 0.1, "fill": "reflect"}  # of photos, second phase
+
+
+def copies_for_all(photos: Any, count: int, flip: bool) -> Copies:
+    """What the second phase learns from: each photo, its mirror image with `flip`, and `count` changed copies of it."""
+    change = Augmentation(flip=flip, **CHANGES)
+    return Copies(photos, [None, *([MIRROR] if flip else []), *([change] * count)])
 
 
 class Phases(Resumable):
@@ -28,18 +35,26 @@ class Phases(Resumable):
         return self._fit("top", photos, settings.top_rate, settings.top_epochs)
 
     def all(self) -> History:
-        """Train the unfrozen layers gently: on new copies of the photos in every epoch, or on the features of a few."""
-        settings, photos = self.settings, self.dataset.train_images
-        change = Augmentation(flip=settings.flip, **CHANGES)
+        """Train the unfrozen layers gently: on new copies of the photos in every epoch, or on the features of a few.
+
+        The layers of the base learn more slowly than the new ones, and the weights may be averaged over the steps.
+        """
+        settings, photos, recipe = self.settings, self.dataset.train_images, recipe_of(self.settings.base)
+        more = {
+            "multipliers": dict.fromkeys(self.unfrozen, recipe.slower) if recipe.slower != 1 else None,
+            "callbacks": [EMA(recipe.decay)] if recipe.decay else [],
+        }
         if settings.unfreeze == ALL:
-            return self._fit("all", photos, settings.all_rate, settings.all_epochs, change)
-        copies = Copies(photos, [change] * settings.copies)
-        return self._fit("all", copies, settings.all_rate, settings.all_epochs)
+            change = Augmentation(flip=settings.flip, **CHANGES)
+            return self._fit("all", photos, settings.all_rate, settings.all_epochs, augment=change, **more)
+        copies = copies_for_all(photos, settings.copies, settings.flip)
+        return self._fit("all", copies, settings.all_rate, settings.all_epochs, **more)
 
     def unfreeze(self) -> str:
         """Unfreeze the layers that the second phase trains; returns what learns, in words."""
-        lowest = self.settings.unfreeze
+        lowest, learned = self.settings.unfreeze, set(self._that_learn())
         norms = models.unfreeze_base(self.model, None if lowest == ALL else lowest)
+        self.unfrozen = [name for name in self._that_learn() if name not in learned]
         but = f", except {counted(len(norms), 'batch norm')} with their old statistics" if norms else ""
         return f"{'all layers learn' if lowest == ALL else f'{lowest} and the layers above it learn'}{but}"
 
@@ -48,13 +63,16 @@ class Phases(Resumable):
         accuracies = history.get("val_accuracy")
         return float(accuracies[kept_epoch(self.settings, history)]) if accuracies else float("nan")
 
-    def _fit(self, name, photos, rate, epochs, augment=None):
+    def _that_learn(self):
+        return [layer.name for layer in self.model.layers if layer.learns]
+
+    def _fit(self, name, photos, rate, epochs, multipliers=None, **options):
         labels = self.dataset.train_labels
         return self.fit(
             photos,
             photos.labels(labels) if isinstance(photos, Copies) else labels,
             name=f"-{name}",
-            optimizer=recipe_of(self.settings.base).optimizer(rate),
+            optimizer=recipe_of(self.settings.base).optimizer(rate, multipliers),
             epochs=epochs,
-            augment=augment,
+            **options,
         )

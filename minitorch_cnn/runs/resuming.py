@@ -63,9 +63,9 @@ class Resumable:
             validation=(self.dataset.test_images, self.dataset.test_labels),
             class_weight=weights_of(self.settings, self.dataset),
             callbacks=[
+                *callbacks,
                 *keeping(self.settings, epochs),
                 CSVLog(self.folder.path / f"history{name}.csv"),
-                *callbacks,
                 Checkpoint(self._checkpoint(name), CHECKPOINT_SECONDS, self.command),
             ],
             progress=self.progress,

@@ -202,6 +202,19 @@ def test_the_defaults_are_those_of_the_base():
     assert vgg16 == fine_tune.FineTuneSettings(None, None)
     assert (vgg16.size, other.size, file.size) == (224, 224, 0)
     assert settings("resnet50", top_epochs=3).top_epochs == 3
+
+
+def test_the_validation_photos_choose_an_epoch_only_where_no_recipe_does(tmp_path):
+    for folder, classes in (("pets", ("cats", "dogs")), ("fruit", ("apples", "pears"))):
+        for name in classes:
+            (tmp_path / folder / name).mkdir(parents=True)
+    keep = [settings("vgg16", data=data).keep for data in (None, str(tmp_path / "pets"), str(tmp_path / "fruit"))]
+    assert keep == ["last", "last", "best"]
+    assert settings("vgg16", keep="best").keep == "best"
+    assert settings("vgg16", data=str(tmp_path / "missing")).keep == "best"
+
+
+def test_unknown_settings_are_refused():
     with pytest.raises(TypeError):
         settings("resnet50", colour="red")
 
