@@ -102,6 +102,11 @@ def rows():
             replace(usual, epochs=2),
             replace(second, rate=1e-4, lower=0.1, epochs=4),
         ),
+        Row(
+            "block 5, rate 1e-5, its top 1e-4, after one epoch of it",
+            replace(usual, epochs=1),
+            replace(second, rate=1e-4, lower=0.1, epochs=4),
+        ),
     ]
 
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from minitorch_cnn.callbacks import EMA, Checkpoint
+from minitorch_cnn.callbacks import EMA, Checkpoint, WiSE
 from minitorch_cnn.metrics import class_probabilities, confusion_matrix
 
 from minitorch_cnn import datasets, features, keras_h5, layers, models, optimizers, report, weight_files
@@ -165,7 +165,8 @@ print(f"the fingerprints of all {len(kept)} base layers are those of the file")
 # Now the convolutions of block 5 learn too, ten times as slowly as the new layers, so that VGG16 is adjusted and does
 # not lose what it knows. Two thousand photos are few for them, so they learn from the photos, their mirror images and
 # several copies of each, which are mirrored, turned, zoomed and shifted at random. Blocks 1 to 4 stay frozen, so their
-# features are again computed once. The moving average of the weights (`EMA`) is less noisy than the last of them.
+# features are again computed once. The moving average of the weights (`EMA`) is less noisy than the last of them, and
+# what is kept lies half-way between it and the weights of the first phase (`WiSE`).
 
 # %%
 filters_before = first_filters(model)
@@ -182,7 +183,7 @@ if options.all_epochs:
     kernel = model.get_layer("block5_conv3").parameters["kernel"].copy()
     changed = copies_for_all(data.train_images, recipe.copies, flip=True)
     slower = optimizers.Adam(recipe.all_rate, multipliers={"block5": PHOTOS.slower})
-    all_history = train("all", changed, options.all_epochs, slower, [EMA(PHOTOS.decay)])
+    all_history = train("all", changed, options.all_epochs, slower, [EMA(PHOTOS.decay), WiSE(0.5)])
     phases.append(report.Phase("block 5 trained too", all_history, detail=f"Adam {recipe.all_rate:g}, changed copies"))
     moved = np.linalg.norm(model.get_layer("block5_conv3").parameters["kernel"] - kernel) / np.linalg.norm(kernel)
     print(f"the last kernel of VGG16 moved by {moved:.4%} of its size")

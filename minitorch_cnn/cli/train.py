@@ -91,7 +91,7 @@ def add_fine_tune(commands: argparse._SubParsersAction) -> None:
     tune.add_argument("--unfreeze", metavar="LAYER", help="the lowest layer of the base that learns in the second"
                       " phase, or all (block5_conv1; all)")  # fmt: skip
     tune.add_argument("--copies", type=positive_integer, metavar="N", help="unless all layers learn: how many changed"
-                      " copies of a photo the second phase learns from, beside it and its mirror image (4)")  # fmt: skip
+                      " copies of a photo the second phase sees, beside it and its mirror image (4)")  # fmt: skip
     tune.add_argument("--batch-size", type=positive_integer, metavar="N", help="photos in a training step (32)")
     tune.add_argument("--size", type=positive_integer, metavar="N",
                       help="photos are scaled to NxN (224, or what the file says)")  # fmt: skip

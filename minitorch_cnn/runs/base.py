@@ -45,8 +45,8 @@ class Recipe:
     `unfreeze` names the lowest layer that learns in the second phase, or is "all". Then every epoch makes new copies of
     the photos. Otherwise it learns from the photos, their mirror images and `copies` changed ones of each, made once,
     and an epoch shows all of them. The base's layers learn at `slower` times the second phase's rate, and its weights
-    are averaged over the steps with this `decay`, unless it is zero. With `mirrored`, the first phase learns from the
-    photos and their mirror images.
+    are averaged over the steps with this `decay` and mixed half and half with those of the first phase, unless `decay`
+    is zero. With `mirrored`, the first phase learns from the photos and their mirror images.
     """
 
     size: int

@@ -13,6 +13,7 @@ from minitorch_cnn.runs.base import ALL, recipe_of
 from minitorch_cnn.runs.keeping import kept_epoch
 from minitorch_cnn.runs.resuming import Resumable
 from minitorch_cnn.training.ema import EMA
+from minitorch_cnn.training.wise import WiSE
 
 History = Mapping[str, Sequence[float]]
 CHANGES: dict[str, Any] = {"rotate": 15.0, "zoom": 0.2, "shift": 0.1, "fill": "reflect"}  # of photos, second phase
@@ -37,12 +38,13 @@ class Phases(Resumable):
     def all(self) -> History:
         """Train the unfrozen layers gently: on new copies of the photos in every epoch, or on the features of a few.
 
-        The layers of the base learn more slowly than the new ones, and the weights may be averaged over the steps.
+        The layers of the base learn more slowly than the new ones. The recipe may average the weights over the steps
+        and mix them with those of the first phase.
         """
         settings, photos, recipe = self.settings, self.dataset.train_images, recipe_of(self.settings.base)
         more = {
             "multipliers": dict.fromkeys(self.unfrozen, recipe.slower) if recipe.slower != 1 else None,
-            "callbacks": [EMA(recipe.decay)] if recipe.decay else [],
+            "callbacks": [EMA(recipe.decay), WiSE(0.5)] if recipe.decay else [],
         }
         if settings.unfreeze == ALL:
             change = Augmentation(flip=settings.flip, **CHANGES)

@@ -25,10 +25,11 @@ from minitorch_cnn.training.model_checkpoint import ModelCheckpoint
 from minitorch_cnn.training.monitor import Monitor
 from minitorch_cnn.training.plateau import ReduceLROnPlateau
 from minitorch_cnn.training.tensorboard import TensorBoard
+from minitorch_cnn.training.wise import WiSE
 
 __all__ = [
     "EMA", "CSVLog", "Callback", "Checkpoint", "EarlyStopping", "LRFinder", "LearningRate", "ModelCheckpoint",
-    "ReduceLROnPlateau", "TensorBoard",
+    "ReduceLROnPlateau", "TensorBoard", "WiSE",
 ]  # fmt: skip
 
 

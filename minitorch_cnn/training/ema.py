@@ -6,17 +6,14 @@ would lead to. Their moving average wanders less, and costs one pass over the we
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 from minitorch_cnn.arguments import share
-from minitorch_cnn.arrays import Array, moved, namespace
-from minitorch_cnn.errors import ArgumentError, CheckpointError
-from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.facts import is_whole
+from minitorch_cnn.training.other_weights import OtherWeights, Weights, weights_that_learn
 
 
-class EMA(Callback):
+class EMA(OtherWeights):
     """Average the weights over the steps: average = decay average + (1 - decay) weights, after each of them.
 
     The validation images are measured with the averages, callbacks at the end of an epoch see them, and the model keeps
@@ -28,55 +25,28 @@ class EMA(Callback):
 
     def __init__(self, decay: float = 0.999) -> None:
         self.decay = share(decay, "EMA: decay")
-        self.reset()
+        super().__init__()
 
     def reset(self) -> None:
-        self.averages: dict[tuple[str, str], Array] = {}
-        self.own: dict[tuple[str, str], Array] = {}  # the model's weights, while it has the averages
+        super().reset()
         self.steps = 0
-
-    def on_train_begin(self, trainer: Any) -> None:
-        weights = _weights(trainer.model)
-        if not self.averages:
-            self.averages = {key: array.copy() for key, array in weights.items()}
-        shapes, kept = ({key: array.shape for key, array in each.items()} for each in (weights, self.averages))
-        if shapes != kept:
-            raise CheckpointError("EMA: the averages in the checkpoint are not weights of this model")
-        self.averages = {key: moved(array, namespace(weights[key])) for key, array in self.averages.items()}
-        for callback in itertools.takewhile(lambda each: each is not self, trainer.callbacks):
-            if getattr(callback, "restore_best", False):  # its weights would be replaced by the last averages
-                raise ArgumentError(f"EMA: expected it before {type(callback).__name__} among the callbacks")
 
     def on_batch_end(self, trainer: Any) -> None:
         self.steps += 1
         follow = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for key, array in _weights(trainer.model).items():
-            self.averages[key] += follow * (array - self.averages[key])
+        for key, array in weights_that_learn(trainer.model).items():
+            if key in self.kept:
+                self.kept[key] += follow * (array - self.kept[key])
+            else:  # its layer has just been unfrozen
+                self.kept[key] = array.copy()
 
-    def on_evaluation_begin(self, trainer: Any) -> None:
-        self.own = {key: array.copy() for key, array in _weights(trainer.model).items()}
-        self.on_train_end(trainer)
-
-    def on_evaluation_end(self, trainer: Any) -> None:
-        _put(trainer.model, self.own)
-        self.own = {}
-
-    def on_train_end(self, trainer: Any) -> None:
-        _put(trainer.model, self.averages)
+    def others(self, weights: Weights) -> Weights:
+        return self.kept
 
     def state(self) -> tuple[dict, dict[str, Any]]:
-        return dict(self.averages), {"steps": self.steps}
+        return dict(self.kept), {"steps": self.steps}
 
     def load_state(self, arrays: dict, facts: dict[str, Any]) -> None:
         if not is_whole(facts["steps"]):
             raise ValueError("EMA: its number of steps is not valid")
-        self.averages, self.steps = dict(arrays), facts["steps"]
-
-
-def _weights(model):
-    return {(layer.name, name): array for layer in model.layers for name, array in layer.parameters.items()}
-
-
-def _put(model, weights):
-    for (layer, name), array in weights.items():
-        model.get_layer(layer).parameters[name] = array
+        self.kept, self.steps = dict(arrays), facts["steps"]

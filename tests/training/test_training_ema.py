@@ -1,9 +1,9 @@
-"""EMA and LRFinder: their arithmetic by hand, what is measured with them, and the same bits after a resume."""
+"""EMA, WiSE and LRFinder: their arithmetic by hand, what is measured with them, and the same bits after a resume."""
 
 import numpy as np
 import pytest
 import small_run
-from minitorch_cnn.callbacks import EMA, Callback, Checkpoint, CSVLog, EarlyStopping, LRFinder, ModelCheckpoint
+from minitorch_cnn.callbacks import EMA, Callback, Checkpoint, CSVLog, EarlyStopping, LRFinder, ModelCheckpoint, WiSE
 
 import minitorch_cnn as mtc
 from minitorch_cnn import optimizers, schedules
@@ -59,13 +59,68 @@ def test_the_average_by_hand_and_the_validation_with_it():
         np.testing.assert_array_equal(one, other)  # training goes on with the weights themselves
 
 
-def test_a_resumed_training_has_the_same_averages(tmp_path):
+class Seen(Callback):
+    """The weights at the end of every epoch."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_epoch_end(self, trainer, results):
+        self.seen.append(weights(trainer.model))
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_the_mixture_with_the_first_weights_by_hand(averaged):
+    """0.3 of the last weights or of their averages, measured in every epoch and kept; training goes on without it."""
+    model, ends, mixed = small_run.small_model(), Seen(), Seen()
+    start, callbacks = weights(model), [EMA(0.6), WiSE(0.3)] if averaged else [WiSE(0.3)]
+    plain = small_run.small_model()
+    fit(plain, *callbacks[:-1], ends)
+    history = fit(model, *callbacks, mixed)
+    for end, found in zip(ends.seen, mixed.seen):
+        np.testing.assert_allclose(found, 0.7 * start + 0.3 * end, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(weights(model), mixed.seen[-1])
+    assert abs(ends.seen[-1] - start).max() > 1e-2
+    x, labels = small_run.images_and_labels(20)
+    assert history["val_loss"][-1] == pytest.approx(model.evaluate(x[:5], labels[:5])["loss"], rel=1e-5)
+
+
+def test_frozen_layers_stay_as_they_are():
+    model = small_run.small_model()
+    model.freeze(layers=[model.layers[0].name])
+    before = {name: array.copy() for name, array in model.layers[0].parameters.items()}
+    fit(model, EMA(0.5), WiSE(0.5))
+    for name, array in model.layers[0].parameters.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_a_layer_that_is_unfrozen_later_is_averaged_from_then_on():
+    class Unfreeze(Callback):
+        def on_epoch_end(self, trainer, results):
+            trainer.model.unfreeze()
+
+    model, seen = small_run.small_model(), Weights()
+    first = model.layers[0]
+    model.freeze(layers=[first.name])
+    size = sum(array.size for array in first.parameters.values())
+    average, steps = EMA(0.5), 3
+    fit(model, average, Unfreeze(), seen)
+    expected = seen.seen[steps][:size]
+    for number, now in enumerate(seen.seen[steps + 1 :], steps + 2):
+        decay = min(0.5, (1 + number) / (10 + number))
+        expected = decay * expected + (1 - decay) * now[:size]
+    np.testing.assert_allclose(weights(model)[:size], expected, rtol=1e-5, atol=1e-6)
+    assert abs(expected - seen.seen[-1][:size]).max() > 1e-4
+
+
+@pytest.mark.parametrize("others", [[EMA], [WiSE], [EMA, WiSE]])
+def test_a_resumed_training_has_the_same_averages(tmp_path, others):
     path, whole, half = tmp_path / "c.npz", small_run.small_model(), small_run.small_model()
-    fit(whole, EMA(0.8))
+    fit(whole, *(each(0.8) for each in others))
     with pytest.raises(KeyboardInterrupt):
-        fit(half, EMA(0.8), Weights(interrupt_after=4), Checkpoint(path))
+        fit(half, *(each(0.8) for each in others), Weights(interrupt_after=4), Checkpoint(path))
     again = small_run.small_model()
-    fit(again, EMA(0.8), Checkpoint(path), resume=path)
+    fit(again, *(each(0.8) for each in others), Checkpoint(path), resume=path)
     np.testing.assert_array_equal(weights(again), weights(whole))
     assert again.fingerprints() == whole.fingerprints()
 
@@ -110,6 +165,8 @@ def test_what_does_not_fit_is_named(tmp_path):
     for wrong in (1, -0.1, None):
         with pytest.raises(ArgumentError, match="EMA: decay"):
             EMA(wrong)
+        with pytest.raises(ArgumentError, match="WiSE: mixture"):
+            WiSE(wrong)
     with pytest.raises(ArgumentError, match="LRFinder: expected a constant learning rate, got Cosine"):
         fit(model, LRFinder(), rate=schedules.Cosine(0.1, 9))
     for callback in (CSVLog, Checkpoint):
@@ -173,5 +230,9 @@ def test_the_average_comes_before_what_restores_the_best_epoch(keeper, tmp_path,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ArgumentError, match=f"EMA: expected it before {type(keeper).__name__} among the callbacks"):
         fit(small_run.small_model(), keeper, EMA())
-    fit(small_run.small_model(), EMA(), keeper, epochs=1)
+    with pytest.raises(ArgumentError, match=f"WiSE: expected it before {type(keeper).__name__} among the callbacks"):
+        fit(small_run.small_model(), EMA(), keeper, WiSE())
+    with pytest.raises(ArgumentError, match="WiSE: expected it after EMA among the callbacks"):
+        fit(small_run.small_model(), WiSE(), EMA(), keeper)
+    fit(small_run.small_model(), EMA(), WiSE(), keeper, epochs=1)
     fit(small_run.small_model(), EarlyStopping(restore_best=False), EMA(), epochs=1)
