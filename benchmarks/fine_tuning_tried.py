@@ -54,6 +54,8 @@ class Second:
     copies: tuple = ("copy0", "copy1", "copy2", "copy3")
     lower: float = 1.0  # the factor of the rate of block 5
     decay: float = 0.99  # of the moving average of the weights
+    mixed: bool = True  # whether an epoch shows different copies of different photos, or the same copy of all
+    alone: int = 0  # epochs on all copies in which only the top learns, before block 5 does, at the top's rate
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Row:
 def rows():
     """All rows, in the order in which they were tried."""
     usual, chosen, second = Top(), Top(epochs=3), Second()
+    in_turn = replace(second, mixed=False)
     changed = ("photo", "mirror", "copy0", "copy1", "copy2", "copy3")
     return [
         Row("features as they are", replace(usual, scale=1.0)),
@@ -83,14 +86,14 @@ def rows():
             replace(usual, pool=True, scale=0.1, units=0, rate=1e-3, epochs=12),
         ),
         Row("mean of each channel, x 0.1, rate 5e-4", replace(usual, pool=True, scale=0.1, rate=5e-4, epochs=12)),
-        Row("block 5, rate 1e-5", chosen, second),
-        Row("block 5, rate 2e-5, cosine", chosen, replace(second, rate=2e-5, cosine=True, epochs=6)),
-        Row("block 5, rate 1e-5, cosine", chosen, replace(second, cosine=True, epochs=6)),
-        Row("block 5, rate 1e-5, one copy", chosen, replace(second, copies=("copy0",))),
+        Row("block 5, rate 1e-5", chosen, in_turn),
+        Row("block 5, rate 2e-5, cosine", chosen, replace(in_turn, rate=2e-5, cosine=True, epochs=6)),
+        Row("block 5, rate 1e-5, cosine", chosen, replace(in_turn, cosine=True, epochs=6)),
+        Row("block 5, rate 1e-5, one copy", chosen, replace(in_turn, copies=("copy0",))),
         Row(
             "block 5, rate 1e-5, its top trained on the changed copies too",
             replace(usual, copies=changed, epochs=1),
-            replace(second, epochs=4),
+            replace(in_turn, epochs=4),
         ),
         Row(
             "block 5, rate 1e-5, its top 1e-4, the photo and its mirror image too",
@@ -100,12 +103,23 @@ def rows():
         Row(
             "block 5, rate 1e-5, its top 1e-4",
             replace(usual, epochs=2),
-            replace(second, rate=1e-4, lower=0.1, epochs=4),
+            replace(in_turn, rate=1e-4, lower=0.1, epochs=4),
         ),
         Row(
             "block 5, rate 1e-5, its top 1e-4, after one epoch of it",
             replace(usual, epochs=1),
             replace(second, rate=1e-4, lower=0.1, epochs=4),
+        ),
+        Row("the top alone on the copies, then block 5, rate 1e-5", chosen, replace(second, epochs=4, alone=1)),
+        Row(
+            "block 5, rate 1e-5, its top 1e-4, cosine, after one epoch of it",
+            replace(usual, epochs=1),
+            replace(second, rate=1e-4, lower=0.1, epochs=4, cosine=True),
+        ),
+        Row(
+            "the top alone on the copies, then block 5, rate 1e-5, after one epoch",
+            replace(usual, epochs=1),
+            replace(second, epochs=4, alone=1),
         ),
     ]
 
@@ -115,9 +129,11 @@ class Passes(Callback):
 
     dtype = np.dtype(np.float32)
 
-    def __init__(self, copies, chosen):
+    def __init__(self, copies, chosen, mixed):
         self.copies, self.chosen, self.now = copies, chosen, 0
-        self.order = np.random.default_rng(0).permuted(np.tile(np.arange(len(copies)), (len(chosen), 1)), axis=1)
+        self.order = np.tile(np.arange(len(copies)), (len(chosen), 1))
+        if mixed:
+            self.order = np.random.default_rng(0).permuted(self.order, axis=1)
 
     def __len__(self):
         return len(self.chosen)
@@ -258,27 +274,41 @@ class Answers(Callback):
         self.found.setdefault(name, []).append(model.predict(self.x).ravel().astype(float))
 
 
-def train_top(features, top, fold):
-    """A top trained on the photos of the other parts; returns it and its answers for this part after each epoch."""
+def train_top(features, top, fold, trained=None):
+    """A top trained on the photos of the other parts; returns it and its answers for this part after each epoch.
+
+    It begins with the weights of `trained`, if that is given.
+    """
     part = parts(features.labels)
     chosen, answers = np.flatnonzero(part != fold), Answers(features.at_block5("photo"), np.flatnonzero(part == fold))
     x = np.concatenate([features.at_block5(name)[chosen] for name in top.copies]).astype(np.float32)
     y = np.concatenate([features.labels[chosen]] * len(top.copies))
     model = Sequential(top_layers(top), x.shape[1:], seed=fold)
+    if trained:
+        load(model.layers, trained)
     optimizer = adam(top.rate, top.cosine, top.epochs * -(-len(x) // BATCH))
     model.fit(x, y, optimizer=optimizer, epochs=top.epochs, batch_size=BATCH, callbacks=[answers], progress=False)
     return model, answers.found
 
 
+def load(above, trained):
+    """Give the layers `above` the weights of those of a trained top."""
+    for layer, old in zip(above, trained.layers):
+        if old.parameters:
+            layer.load(dict(old.parameters))
+
+
 def train_second(features, row, trained, fold):
     """Train block 5 and a trained top on the changed copies of the other parts; returns the answers for this part."""
     second, model = row.second, features.model(top_layers(row.top), fold)
-    for layer, old in zip(model.layers[len(CONVOLUTIONS) + 1 :], trained.layers):
-        if old.parameters:
-            layer.load(dict(old.parameters))
+    before = {}
+    if second.alone:
+        trained, found = train_top(features, replace(row.top, copies=second.copies, epochs=second.alone), fold, trained)
+        before["top alone"] = found[""]
+    load(model.layers[len(CONVOLUTIONS) + 1 :], trained)
     part = parts(features.labels)
     chosen, answers = np.flatnonzero(part != fold), Answers(features.at_block4("photo"), np.flatnonzero(part == fold))
-    passes = Passes([features.at_block4(name) for name in second.copies], chosen)
+    passes = Passes([features.at_block4(name) for name in second.copies], chosen, second.mixed)
     steps = second.epochs * -(-len(chosen) // BATCH)
     multipliers = {"block5": second.lower} if second.lower != 1 else None
     optimizer = adam(second.rate, second.cosine, steps, multipliers=multipliers)
@@ -286,7 +316,7 @@ def train_second(features, row, trained, fold):
         passes, features.labels[chosen], optimizer=optimizer, epochs=second.epochs, batch_size=BATCH,
         callbacks=[answers, passes, EMA(second.decay)], progress=False,
     )  # fmt: skip
-    return answers.found
+    return before | answers.found
 
 
 def score(probabilities, labels):

@@ -19,10 +19,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from minitorch_cnn.callbacks import EMA, Checkpoint, WiSE
+from minitorch_cnn.callbacks import EMA, Checkpoint
 from minitorch_cnn.metrics import class_probabilities, confusion_matrix
 
-from minitorch_cnn import datasets, features, keras_h5, layers, models, optimizers, report, weight_files
+from minitorch_cnn import datasets, features, keras_h5, layers, models, optimizers, report, schedules, weight_files
 from minitorch_cnn.errors import UserError
 from minitorch_cnn.gradients.grad_cam import grad_cam
 from minitorch_cnn.report.training_page import first_filters, layer_rows, samples
@@ -30,7 +30,7 @@ from minitorch_cnn.report.transfer_training import LECTURE, explanations
 from minitorch_cnn.runs import RunFolder
 from minitorch_cnn.runs.base import PHOTOS
 from minitorch_cnn.runs.fine_tune import FineTuneSettings
-from minitorch_cnn.runs.phases import copies_for_all
+from minitorch_cnn.runs.phases import changed_copies
 
 recipe = FineTuneSettings(weights="", data=None)  # the numbers of `minitorch-cnn fine-tune`
 parser = argparse.ArgumentParser(description="Train VGG16 to tell cats from dogs.")
@@ -163,10 +163,10 @@ print(f"the fingerprints of all {len(kept)} base layers are those of the file")
 # ## Train block 5 gently
 #
 # Now the convolutions of block 5 learn too, ten times as slowly as the new layers, so that VGG16 is adjusted and does
-# not lose what it knows. Two thousand photos are few for them, so they learn from the photos, their mirror images and
-# several copies of each, which are mirrored, turned, zoomed and shifted at random. Blocks 1 to 4 stay frozen, so their
-# features are again computed once. The moving average of the weights (`EMA`) is less noisy than the last of them, and
-# what is kept lies half-way between it and the weights of the first phase (`WiSE`).
+# not lose what it knows. Two thousand photos are few for them, so they learn from several copies of each photo,
+# which are mirrored, turned, zoomed and shifted at random. Blocks 1 to 4 stay frozen, so their features are again
+# computed once. The rate falls to zero as a cosine. The moving average of the weights (`EMA`), which is measured and
+# kept, is less noisy than the weights of any single step.
 
 # %%
 filters_before = first_filters(model)
@@ -181,9 +181,10 @@ phases = [
 ]
 if options.all_epochs:
     kernel = model.get_layer("block5_conv3").parameters["kernel"].copy()
-    changed = copies_for_all(data.train_images, recipe.copies, flip=True)
-    slower = optimizers.Adam(recipe.all_rate, multipliers={"block5": PHOTOS.slower})
-    all_history = train("all", changed, options.all_epochs, slower, [EMA(PHOTOS.decay), WiSE(0.5)])
+    changed = changed_copies(data.train_images, recipe.copies, flip=True)
+    steps = options.all_epochs * -(-len(changed) // recipe.batch_size)
+    slower = optimizers.Adam(schedules.Cosine(recipe.all_rate, steps), multipliers={"block5": PHOTOS.slower})
+    all_history = train("all", changed, options.all_epochs, slower, [EMA(PHOTOS.decay)])
     phases.append(report.Phase("block 5 trained too", all_history, detail=f"Adam {recipe.all_rate:g}, changed copies"))
     moved = np.linalg.norm(model.get_layer("block5_conv3").parameters["kernel"] - kernel) / np.linalg.norm(kernel)
     print(f"the last kernel of VGG16 moved by {moved:.4%} of its size")

@@ -84,14 +84,14 @@ def add_fine_tune(commands: argparse._SubParsersAction) -> None:
     add_preprocessing(tune, "a BASE")
     tune.add_argument("--data", metavar="DIR", help="the folder with the photos: cats and dogs (default: downloaded"
                       " once), or any classes, as for `minitorch-cnn train FOLDER`")  # fmt: skip
-    tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (3, or"
+    tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (1, or"
                       " 12 with a FOLDER of your own; 20)")  # fmt: skip
     tune.add_argument("--all-epochs", "--epochs", dest="all_epochs", type=whole, metavar="N",
                       help="epochs of the second phase (1, or 2 with a FOLDER of your own; 1)")  # fmt: skip
     tune.add_argument("--unfreeze", metavar="LAYER", help="the lowest layer of the base that learns in the second"
                       " phase, or all (block5_conv1; all)")  # fmt: skip
     tune.add_argument("--copies", type=positive_integer, metavar="N", help="unless all layers learn: how many changed"
-                      " copies of a photo the second phase sees, beside it and its mirror image (4)")  # fmt: skip
+                      " copies of each photo the second phase learns from (4)")  # fmt: skip
     tune.add_argument("--batch-size", type=positive_integer, metavar="N", help="photos in a training step (32)")
     tune.add_argument("--size", type=positive_integer, metavar="N",
                       help="photos are scaled to NxN (224, or what the file says)")  # fmt: skip

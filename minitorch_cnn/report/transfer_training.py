@@ -109,7 +109,7 @@ def _second_phase(settings, base, history, accuracy, bins):
     """The facts of the second phase; `base` are the rows of the layers that were kept."""
     everything = settings.unfreeze == "all"
     how = ["photos mirrored, turned, zoomed and shifted" if settings.flip else "photos turned, zoomed and shifted"]
-    how += [] if everything else [f"{settings.copies} changed copies of each, features computed once"]
+    how += [] if everything else [f"{settings.copies} copies of each, features computed once"]
     how += ["batch norms frozen"] * any(row.kind == "BatchNorm" for row in base)
     name = "everything trained" if everything else f"{settings.unfreeze} and above trained"
     return Phase(name, history, {}, accuracy, f"Adam {settings.all_rate:g}, {', '.join(how)}", bins)

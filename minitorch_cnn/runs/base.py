@@ -10,6 +10,7 @@ from typing import Any
 
 from minitorch_cnn import models
 from minitorch_cnn.engine import optimizers
+from minitorch_cnn.engine.schedules import Schedule
 from minitorch_cnn.errors import ArgumentError, ShapeError, UserError, WeightsError
 from minitorch_cnn.report.run import LayerRow
 from minitorch_cnn.report.training_page import layer_rows
@@ -43,10 +44,10 @@ class Recipe:
     """What fine-tuning does unless it is told otherwise; `size` 0 is the size that the network's file says.
 
     `unfreeze` names the lowest layer that learns in the second phase, or is "all". Then every epoch makes new copies of
-    the photos. Otherwise it learns from the photos, their mirror images and `copies` changed ones of each, made once,
-    and an epoch shows all of them. The base's layers learn at `slower` times the second phase's rate, and its weights
-    are averaged over the steps with this `decay` and mixed half and half with those of the first phase, unless `decay`
-    is zero. With `mirrored`, the first phase learns from the photos and their mirror images.
+    the photos. Otherwise it learns from `copies` of each photo, made once, and an epoch shows all of them. In that
+    phase the base's layers learn at `slower` times the rate, which `falls` as a cosine if that is true, and the weights
+    are averaged over the steps with this `decay`, unless it is zero. With `mirrored`, the first phase learns from the
+    photos and their mirror images.
     """
 
     size: int
@@ -59,18 +60,19 @@ class Recipe:
     copies: int = 0
     mirrored: bool = False
     slower: float = 1.0
+    falls: bool = False
     decay: float = 0.0
     own_top_epochs: int = 20  # with photos of the user's own
     own_all_epochs: int = 1
 
-    def optimizer(self, rate: float, multipliers: dict[str, float] | None = None) -> optimizers.Optimizer:
+    def optimizer(self, rate: float | Schedule, multipliers: dict[str, float] | None = None) -> optimizers.Optimizer:
         """The optimizer of a phase."""
         return optimizers.Adam(rate, multipliers=multipliers)
 
 
 # docs/fine_tuning.md says how these were chosen.
-PHOTOS = Recipe(224, 3, 1, 32, 1e-4, 1e-4, "block5_conv1", 4, mirrored=True, slower=0.1, decay=0.99, own_top_epochs=12,
-                own_all_epochs=2)  # fmt: skip
+PHOTOS = Recipe(224, 1, 1, 32, 1e-4, 1e-4, "block5_conv1", 4, mirrored=True, slower=0.1, falls=True, decay=0.99,
+                own_top_epochs=12, own_all_epochs=2)  # fmt: skip
 # The top's rate and epochs: by training on four fifths of the training photos of Cats vs Dogs and measuring on the
 # others, five times, with EfficientNet-Lite0 (98.5 %). The rate for all layers is a cautious one.
 POOLED = Recipe(224, 20, 1, 32, 1e-3, 1e-5, copies=4)

@@ -44,7 +44,7 @@ class FineTuneSettings:
     weights: str | None
     data: str | None
     size: int = 224  # photos are scaled to size x size; 0: to what the file of the network says
-    top_epochs: int = 3
+    top_epochs: int = 1
     all_epochs: int = 1
     batch_size: int = 32
     top_rate: float = 1e-4
@@ -58,7 +58,7 @@ class FineTuneSettings:
     class_weights: str | None = None  # "balanced": every class counts alike
     flip: bool = True  # whether to train on mirror images too
     unfreeze: str = "block5_conv1"  # the lowest layer that learns in the second phase, or "all"
-    copies: int = 4  # changed ones of each photo, for the second phase, unless all layers learn
+    copies: int = 4  # of each photo for the second phase, unless all layers learn
     mirrored: bool = True  # whether the first phase trains on mirror images too
 
 

@@ -8,21 +8,20 @@ from typing import Any
 from minitorch_cnn import models
 from minitorch_cnn.datasets.augmentation import Augmentation
 from minitorch_cnn.datasets.copies import MIRROR, Copies
+from minitorch_cnn.engine.schedules import Cosine
 from minitorch_cnn.files.printable import counted
 from minitorch_cnn.runs.base import ALL, recipe_of
 from minitorch_cnn.runs.keeping import kept_epoch
 from minitorch_cnn.runs.resuming import Resumable
 from minitorch_cnn.training.ema import EMA
-from minitorch_cnn.training.wise import WiSE
 
 History = Mapping[str, Sequence[float]]
 CHANGES: dict[str, Any] = {"rotate": 15.0, "zoom": 0.2, "shift": 0.1, "fill": "reflect"}  # of photos, second phase
 
 
-def copies_for_all(photos: Any, count: int, flip: bool) -> Copies:
-    """What the second phase learns from: each photo, its mirror image with `flip`, and `count` changed copies of it."""
-    change = Augmentation(flip=flip, **CHANGES)
-    return Copies(photos, [None, *([MIRROR] if flip else []), *([change] * count)])
+def changed_copies(photos: Any, count: int, flip: bool) -> Copies:
+    """What the second phase learns from: `count` changed copies of each photo."""
+    return Copies(photos, [Augmentation(flip=flip, **CHANGES)] * count)
 
 
 class Phases(Resumable):
@@ -38,18 +37,18 @@ class Phases(Resumable):
     def all(self) -> History:
         """Train the unfrozen layers gently: on new copies of the photos in every epoch, or on the features of a few.
 
-        The layers of the base learn more slowly than the new ones. The recipe may average the weights over the steps
-        and mix them with those of the first phase.
+        The recipe may let the layers of the base learn more slowly than the new ones, and average the weights.
         """
         settings, photos, recipe = self.settings, self.dataset.train_images, recipe_of(self.settings.base)
         more = {
+            "falls": recipe.falls,
             "multipliers": dict.fromkeys(self.unfrozen, recipe.slower) if recipe.slower != 1 else None,
-            "callbacks": [EMA(recipe.decay), WiSE(0.5)] if recipe.decay else [],
+            "callbacks": [EMA(recipe.decay)] if recipe.decay else [],
         }
         if settings.unfreeze == ALL:
             change = Augmentation(flip=settings.flip, **CHANGES)
             return self._fit("all", photos, settings.all_rate, settings.all_epochs, augment=change, **more)
-        copies = copies_for_all(photos, settings.copies, settings.flip)
+        copies = changed_copies(photos, settings.copies, settings.flip)
         return self._fit("all", copies, settings.all_rate, settings.all_epochs, **more)
 
     def unfreeze(self) -> str:
@@ -68,13 +67,13 @@ class Phases(Resumable):
     def _that_learn(self):
         return [layer.name for layer in self.model.layers if layer.learns]
 
-    def _fit(self, name, photos, rate, epochs, multipliers=None, **options):
-        labels = self.dataset.train_labels
+    def _fit(self, name, photos, rate, epochs, multipliers=None, falls=False, **options):
+        labels, steps = self.dataset.train_labels, epochs * -(-len(photos) // self.settings.batch_size)
         return self.fit(
             photos,
             photos.labels(labels) if isinstance(photos, Copies) else labels,
             name=f"-{name}",
-            optimizer=recipe_of(self.settings.base).optimizer(rate, multipliers),
+            optimizer=recipe_of(self.settings.base).optimizer(Cosine(rate, steps) if falls else rate, multipliers),
             epochs=epochs,
             **options,
         )
