@@ -12,7 +12,7 @@ Each phase has its own checkpoint in the run folder, so `--resume` continues the
 """
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ from minitorch_cnn import datasets, parallel
 from minitorch_cnn.arrays import library
 from minitorch_cnn.datasets.cats_vs_dogs import is_cats_vs_dogs
 from minitorch_cnn.engine.metrics import class_probabilities
-from minitorch_cnn.errors import ArgumentError, CheckpointError
-from minitorch_cnn.files.printable import counted, printable
+from minitorch_cnn.errors import CheckpointError
+from minitorch_cnn.files.printable import printable
 from minitorch_cnn.report.training_page import first_filters
 from minitorch_cnn.report.transfer_training import Frozen, read_history, write_transfer_training_report
 from minitorch_cnn.runs.base import check_base, check_lowest, recipe_of, start_of
 from minitorch_cnn.runs.folder import RunFolder
 from minitorch_cnn.runs.keeping import check_choices, notes, write_predictions
+from minitorch_cnn.runs.more_epochs import ends_of_cycles, with_more_epochs
 from minitorch_cnn.runs.own_folder import survey
 from minitorch_cnn.runs.phases import History, Phases
 from minitorch_cnn.runs.resuming import command_line, describe, gather_skipped, stored_settings, write_report
@@ -60,6 +61,7 @@ class FineTuneSettings:
     unfreeze: str = "block5_conv1"  # the lowest layer that learns in the second phase, or "all"
     copies: int = 4  # of each photo for the second phase, unless all layers learn
     mirrored: bool = True  # whether the first phase trains on mirror images too
+    earlier: str = ""  # of a second phase that was continued: after how many epochs it had ended before, such as "1,3"
 
 
 def settings_for(base: str, **given: Any) -> FineTuneSettings:
@@ -89,7 +91,7 @@ def start(settings: FineTuneSettings, out: str | Path | None = None, progress: b
 def resume(path: str | Path, all_epochs: int | None = None, progress: bool = True) -> RunFolder:
     """Continue an interrupted fine-tuning run; returns the run folder.
 
-    With `all_epochs` the second phase, finished or not, is continued up to so many epochs in all.
+    With `all_epochs` the second phase of a finished run is continued up to so many epochs in all.
     """
     ranks = parallel.world()
     folder = RunFolder(path)
@@ -99,13 +101,12 @@ def resume(path: str | Path, all_epochs: int | None = None, progress: bool = Tru
 
 def _settings_of(folder, all_epochs):
     """The settings in a run folder, with more epochs of the second phase if `all_epochs` is not None."""
-    settings = stored_settings(folder, FineTuneSettings, check_choices)
-    if all_epochs is None or all_epochs == settings.all_epochs:
-        return settings
-    if all_epochs < settings.all_epochs:
-        least = f"at least the {counted(settings.all_epochs, 'epoch')} for all layers that this run has"
-        raise ArgumentError(f"--resume: expected {least}, got {all_epochs}")
-    return replace(settings, all_epochs=all_epochs)
+    settings = stored_settings(folder, FineTuneSettings, check_choices, _ends_of_cycles)
+    return with_more_epochs(settings, all_epochs, folder.path / "checkpoint-all.npz", "all_epochs")
+
+
+def _ends_of_cycles(settings):
+    return ends_of_cycles(settings, "all_epochs")
 
 
 def own_classes(settings: FineTuneSettings) -> int | None:

@@ -10,8 +10,10 @@ from minitorch_cnn.datasets.augmentation import Augmentation
 from minitorch_cnn.datasets.copies import MIRROR, Copies
 from minitorch_cnn.engine.schedules import Cosine
 from minitorch_cnn.files.printable import counted
+from minitorch_cnn.models.recipes import Cycles
 from minitorch_cnn.runs.base import ALL, recipe_of
 from minitorch_cnn.runs.keeping import kept_epoch
+from minitorch_cnn.runs.more_epochs import ends_of_cycles
 from minitorch_cnn.runs.resuming import Resumable
 from minitorch_cnn.training.ema import EMA
 
@@ -22,6 +24,12 @@ CHANGES: dict[str, Any] = {"rotate": 15.0, "zoom": 0.2, "shift": 0.1, "fill": "r
 def changed_copies(photos: Any, count: int, flip: bool) -> Copies:
     """What the second phase learns from: `count` changed copies of each photo."""
     return Copies(photos, [Augmentation(flip=flip, **CHANGES)] * count)
+
+
+class Cosines(Cycles):
+    """Cycles that fall to zero."""
+
+    shape = Cosine
 
 
 class Phases(Resumable):
@@ -40,16 +48,15 @@ class Phases(Resumable):
         The recipe may let the layers of the base learn more slowly than the new ones, and average the weights.
         """
         settings, photos, recipe = self.settings, self.dataset.train_images, recipe_of(self.settings.base)
-        more = {
-            "falls": recipe.falls,
+        more: dict[str, Any] = {
             "multipliers": dict.fromkeys(self.unfrozen, recipe.slower) if recipe.slower != 1 else None,
             "callbacks": [EMA(recipe.decay)] if recipe.decay else [],
         }
         if settings.unfreeze == ALL:
             change = Augmentation(flip=settings.flip, **CHANGES)
-            return self._fit("all", photos, settings.all_rate, settings.all_epochs, augment=change, **more)
+            return self._fit("all", photos, self._rate_of_all(photos), settings.all_epochs, augment=change, **more)
         copies = changed_copies(photos, settings.copies, settings.flip)
-        return self._fit("all", copies, settings.all_rate, settings.all_epochs, **more)
+        return self._fit("all", copies, self._rate_of_all(copies), settings.all_epochs, **more)
 
     def unfreeze(self) -> str:
         """Unfreeze the layers that the second phase trains; returns what learns, in words."""
@@ -67,13 +74,21 @@ class Phases(Resumable):
     def _that_learn(self):
         return [layer.name for layer in self.model.layers if layer.learns]
 
-    def _fit(self, name, photos, rate, epochs, multipliers=None, falls=False, **options):
-        labels, steps = self.dataset.train_labels, epochs * -(-len(photos) // self.settings.batch_size)
+    def _rate_of_all(self, photos):
+        """The learning rate of the second phase on these photos, which may fall to zero; again, if it is continued."""
+        settings, steps = self.settings, -(-len(photos) // self.settings.batch_size)
+        if not recipe_of(settings.base).falls:
+            return settings.all_rate
+        ends = [epochs * steps for epochs in ends_of_cycles(settings, "all_epochs")]
+        return Cosine(settings.all_rate, ends[0]) if len(ends) == 1 else Cosines(settings.all_rate, ends)
+
+    def _fit(self, name, photos, rate, epochs, multipliers=None, **options):
+        labels = self.dataset.train_labels
         return self.fit(
             photos,
             photos.labels(labels) if isinstance(photos, Copies) else labels,
             name=f"-{name}",
-            optimizer=recipe_of(self.settings.base).optimizer(Cosine(rate, steps) if falls else rate, multipliers),
+            optimizer=recipe_of(self.settings.base).optimizer(rate, multipliers),
             epochs=epochs,
             **options,
         )

@@ -1,9 +1,8 @@
 """`minitorch-cnn train`: start or resume a training in its run folder."""
 
-import itertools
 import os
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from minitorch_cnn.report.training_page import write_training_report
 from minitorch_cnn.runs.filter_record import FilterRecord
 from minitorch_cnn.runs.folder import RunFolder
 from minitorch_cnn.runs.keeping import check_choices, chosen, notes, write_predictions
+from minitorch_cnn.runs.more_epochs import ends_of_cycles, with_more_epochs
 from minitorch_cnn.runs.own_folder import run_name, survey
 from minitorch_cnn.runs.resuming import Resumable, command_line, describe, gather_skipped, stored_settings, write_report
 from minitorch_cnn.training import checkpoint
@@ -114,27 +114,7 @@ def resume(path: str | Path, epochs: int | None = None, progress: bool = True) -
 def _settings_of(folder, epochs):
     """The settings in a run folder, changed to `epochs` in all if they are not None."""
     settings = stored_settings(folder, Settings, recipe_for, check_choices, ends_of_cycles)
-    if epochs is None or epochs == settings.epochs:
-        return settings
-    done = checkpoint.load_last(folder.checkpoint)[1].get("epoch") if checkpoint.exists(folder.checkpoint) else 0
-    had = counted(settings.epochs, "epoch")
-    if done != settings.epochs:
-        raise ArgumentError(
-            f"--resume: expected {had}, for which the learning rate is planned, got {epochs}; finish them first"
-        )
-    if epochs < settings.epochs:
-        raise ArgumentError(f"--resume: expected more than the {had} of this run, got {epochs}")
-    earlier = ",".join(filter(None, [settings.earlier, str(settings.epochs)]))
-    return replace(settings, epochs=epochs, earlier=earlier)
-
-
-def ends_of_cycles(settings: Settings) -> list[int]:
-    """The numbers of epochs after which a cycle of the learning rate ends; CheckpointError if they are not rising."""
-    words = [*filter(None, settings.earlier.split(",")), str(settings.epochs)]
-    ends = [int(word) if word.isascii() and word.isdigit() else -1 for word in words]
-    if any(later <= before for before, later in itertools.pairwise([0, *ends[:-1], ends[-1] or 1])):
-        raise CheckpointError(f"earlier: expected rising numbers of epochs, got {settings.earlier[:40]!r}")
-    return ends
+    return with_more_epochs(settings, epochs, folder.checkpoint)
 
 
 def _if_finished(folder, settings):
