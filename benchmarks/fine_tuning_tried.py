@@ -86,40 +86,34 @@ def rows():
             replace(usual, pool=True, scale=0.1, units=0, rate=1e-3, epochs=12),
         ),
         Row("mean of each channel, x 0.1, rate 5e-4", replace(usual, pool=True, scale=0.1, rate=5e-4, epochs=12)),
-        Row("block 5, rate 1e-5", chosen, in_turn),
-        Row("block 5, rate 2e-5, cosine", chosen, replace(in_turn, rate=2e-5, cosine=True, epochs=6)),
-        Row("block 5, rate 1e-5, cosine", chosen, replace(in_turn, cosine=True, epochs=6)),
-        Row("block 5, rate 1e-5, one copy", chosen, replace(in_turn, copies=("copy0",))),
+        Row("block 5 and top 1e-5", chosen, in_turn),
+        Row("block 5 and top 2e-5, cosine", chosen, replace(in_turn, rate=2e-5, cosine=True, epochs=6)),
+        Row("block 5 and top 1e-5, on one copy", chosen, replace(in_turn, copies=("copy0",))),
         Row(
-            "block 5, rate 1e-5, its top trained on the changed copies too",
+            "block 5 and top 1e-5, after 1 epoch of the top on the copies too",
             replace(usual, copies=changed, epochs=1),
             replace(in_turn, epochs=4),
         ),
         Row(
-            "block 5, rate 1e-5, its top 1e-4, the photo and its mirror image too",
+            "block 5 1e-5, top 1e-4, on the photos and mirror images too",
             chosen,
             replace(second, rate=1e-4, lower=0.1, epochs=6, copies=changed),
         ),
         Row(
-            "block 5, rate 1e-5, its top 1e-4",
+            "block 5 1e-5, top 1e-4, after 2 epochs of the top",
             replace(usual, epochs=2),
             replace(in_turn, rate=1e-4, lower=0.1, epochs=4),
         ),
         Row(
-            "block 5, rate 1e-5, its top 1e-4, after one epoch of it",
+            "block 5 1e-5, top 1e-4, after 1 epoch of the top",
             replace(usual, epochs=1),
             replace(second, rate=1e-4, lower=0.1, epochs=4),
         ),
-        Row("the top alone on the copies, then block 5, rate 1e-5", chosen, replace(second, epochs=4, alone=1)),
+        Row("the top alone on the copies, then block 5 and top 1e-5", chosen, replace(second, epochs=4, alone=1)),
         Row(
-            "block 5, rate 1e-5, its top 1e-4, cosine, after one epoch of it",
+            "block 5 1e-5, top 1e-4, cosine, after 1 epoch of the top",
             replace(usual, epochs=1),
             replace(second, rate=1e-4, lower=0.1, epochs=4, cosine=True),
-        ),
-        Row(
-            "the top alone on the copies, then block 5, rate 1e-5, after one epoch",
-            replace(usual, epochs=1),
-            replace(second, epochs=4, alone=1),
         ),
     ]
 
@@ -340,15 +334,16 @@ def measure(number, row, features, options, tops):
     for variant, epochs in found.items():
         scores = [score(answers, labels) for answers in epochs]
         best = min(range(len(scores)), key=lambda epoch: scores[epoch][1])
-        was, now = ((answers > 0.5) == labels for answers in (frozen[-1], epochs[best]))
-        changed = {"put_right": int((~was & now).sum()), "made_wrong": int((was & ~now).sum())}
-        yield {
-            "row": number, "size": options.size, "tried": row.title, "weights": variant or "last step",
-            "photos": len(labels), "best_epoch": best + 1, "accuracy": round(scores[best][0], 4),
-            "loss": round(scores[best][1], 4), "last_epoch": len(scores), "last_accuracy": round(scores[-1][0], 4),
-            "last_loss": round(scores[-1][1], 4), **(changed if row.second else dict.fromkeys(changed, "")),
-            "seconds": seconds,
-        }  # fmt: skip
+        entry = {"row": number, "size": options.size, "tried": row.title, "weights": variant or "last step"}
+        entry |= {"photos": len(labels), "frozen_accuracy": "", "frozen_loss": ""}
+        entry |= {"best_epoch": best + 1, "accuracy": scores[best][0], "loss": scores[best][1]}
+        entry |= {"last_epoch": len(scores), "last_accuracy": scores[-1][0], "last_loss": scores[-1][1]}
+        entry |= {"put_right": "", "made_wrong": "", "seconds": seconds}
+        if row.second:
+            was, now = ((answers > 0.5) == labels for answers in (frozen[-1], epochs[best]))
+            entry["frozen_accuracy"], entry["frozen_loss"] = score(frozen[-1], labels)
+            entry["put_right"], entry["made_wrong"] = int((~was & now).sum()), int((was & ~now).sum())
+        yield {name: round(value, 4) if isinstance(value, float) else value for name, value in entry.items()}
         print(*(f"{accuracy:.4f}/{loss:.4f}" for accuracy, loss in scores), flush=True)
 
 

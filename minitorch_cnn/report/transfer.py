@@ -93,6 +93,7 @@ class TransferRun:
     filters_before: np.ndarray | None = None  # kernel of the first convolution, (KH, KW, 3, K), before all is trained
     filters_after: np.ndarray | None = None  # the same kernel afterwards
     bgr: bool = False  # whether the channels of the filters are blue, green, red, as in networks from Caffe
+    moved: Sequence[tuple[str, float]] = ()  # (layer, ||after - before|| / ||before||) of kernels that the base kept
     explanations: Sequence[Explanation] = ()
     changed: Changed | None = None  # between the first phase and the last one
     turned: Sequence[Turned] = ()  # some of the photos that changed sides

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.report.architecture import shape_text
+from minitorch_cnn.report.bars import draw_bars
 from minitorch_cnn.report.calibration import draw_reliability, expected_calibration_error
 from minitorch_cnn.report.changed import sentence
 from minitorch_cnn.report.curves import Curve, duration_text, loss_text, percent_text
@@ -22,6 +23,7 @@ from minitorch_cnn.report.svg import Drawing
 from minitorch_cnn.report.transfer import Explanation, Phase, TransferRun
 
 MOST_EXPLANATIONS = 12
+MOST_MOVED, IN_A_COLUMN = 30, 10
 
 
 def write_transfer_report(run: TransferRun, path: str | Path) -> Path:
@@ -49,6 +51,7 @@ def transfer_page(run: TransferRun) -> str:
         confusion=confusion(run),
         wrong=samples(run, correct=False),
         filters=filters(run),
+        moved=moved(run),
         explanations=explanations(run),
         skipped=skipped(run),
     )
@@ -156,7 +159,21 @@ def filters(run: TransferRun) -> dict[str, Any] | None:
     if not kernels:
         return None
     panels, change = filter_panels(run.filters_before, run.filters_after, bgr=run.bgr)
+    if change == 0:
+        panels = [("Before and after", panels[0][1])]
     return {"panels": panels, "change": change, "count": np.shape(kernels[0])[3]}
+
+
+def moved(run: TransferRun) -> dict[str, Any] | None:
+    """A bar for the kernel of each layer that moved, or for some of them; None if none did."""
+    some = run.moved[:: -(-len(run.moved) // MOST_MOVED) or 1]
+    longest = max((change for _, change in some), default=0.0)
+    if not longest > 0:
+        return None
+    rows = [(name, change / longest, f"{change:.2%}") for name, change in some]
+    columns = [rows[first : first + IN_A_COLUMN] for first in range(0, len(rows), IN_A_COLUMN)]
+    charts = [draw_bars(column, description="How far the layers moved", hue="accent") for column in columns]
+    return {"charts": charts, "some": len(some), "all": len(run.moved)}
 
 
 def calibration(run: TransferRun) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arrays import Array
+from minitorch_cnn.arrays import Array, on_host
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.preprocessing import Caffe
 from minitorch_cnn.engine.metrics import confusion_matrix
@@ -95,6 +95,7 @@ def write_transfer_training_report(
         filters_before=before,
         filters_after=first_filters(model),
         bgr=isinstance(model.preprocessing, Caffe),
+        moved=moved(frozen.model, model, begun.kept) if frozen else (),
         explanations=explanations(model, images, labels, probabilities, names, last),
         changed=changed(labels, frozen.probabilities, probabilities) if frozen else None,
         turned=turned(model, frozen, images, labels, probabilities, names, last) if frozen else (),
@@ -113,6 +114,16 @@ def _second_phase(settings, base, history, accuracy, bins):
     how += ["batch norms frozen"] * any(row.kind == "BatchNorm" for row in base)
     name = "everything trained" if everything else f"{settings.unfreeze} and above trained"
     return Phase(name, history, {}, accuracy, f"Adam {settings.all_rate:g}, {', '.join(how)}", bins)
+
+
+def moved(before: Any, after: Any, names: Sequence[str]) -> list[tuple[str, float]]:
+    """(layer, ||after - before|| / ||before||) for the kernels of the layers called `names` that learn in `after`."""
+    learned = [layer for layer in after.layers if layer.name in names and layer.learns and "kernel" in layer.parameters]
+    found = []
+    for layer in learned:
+        old, new = (on_host(each.get_layer(layer.name).parameters["kernel"]) for each in (before, after))
+        found.append((layer.name, float(np.linalg.norm(new - old) / (np.linalg.norm(old) or 1.0))))
+    return found
 
 
 def last_map(model: Any, kept: Sequence[str]) -> str | None:

@@ -64,6 +64,7 @@ def make(**changes):
         "samples": [seen, Sample(photo(1), "dog", "cat", 0.875, False), Sample(photo(2), "dog", "dog", 0.99, True)],
         "filters_before": before,
         "filters_after": before * 1.0625,
+        "moved": [("block2_conv1", 0.03125), ("block2_conv2", 0.0625)],
         "explanations": [Explanation(seen, np.linspace(0, 1, 3600).reshape(60, 60), "cat")],
         "skipped": [f"broken {i}.jpg" for i in range(3)],
         "commands": [("the same again", "minitorch-cnn fine-tune --seed 7")],
@@ -87,6 +88,8 @@ def test_the_page_shows_the_given_numbers(read_page):
         "966 of 1,000 images are classified correctly, 96.60%",
         "true class: cat ; heat map for cat",
         "changed them by 6.25%",
+        "block2_conv1 3.12%",
+        "block2_conv2 6.25%",
         "3 files are not images or are damaged. broken 0.jpg broken 1.jpg broken 2.jpg",
         "minitorch-cnn fine-tune --seed 7",
         "The weights are under CC BY 4.0.",
@@ -169,6 +172,7 @@ PARTS = {
     "mistakes": {"samples": []},
     "where": {"explanations": []},
     "filters": {"filters_before": None, "filters_after": None},
+    "moved": {"moved": []},
     "skipped": {"skipped": []},
     "again": {"commands": []},
     "notes": {"notes": []},
@@ -225,9 +229,24 @@ def test_filters_of_one_time_only_and_unchanged_filters(read_page):
     alone = read_page(transfer_page(make(filters_before=None, filters_after=kernel)))
     assert "After fine-tuning" in alone.text and "Before fine-tuning" not in alone.text and "changed" not in alone.text
     same = read_page(transfer_page(make(filters_before=kernel, filters_after=kernel.copy())))
-    assert "changed them by 0.00%" in same.text and "The change" not in same.text
+    assert "left them as they are" in same.text and "changed them" not in same.text and "The change" not in same.text
+    assert "Before and after" in same.text and "After fine-tuning" not in same.text
     nothing = read_page(transfer_page(make(filters_before=0 * kernel, filters_after=kernel)))
     assert "After fine-tuning" in nothing.text and "changed them" not in nothing.text
+
+
+@pytest.mark.parametrize("count, shown", [(29, 29), (30, 30), (31, 16), (95, 24)])
+def test_of_many_layers_that_moved_some_are_shown(read_page, count, shown):
+    page = read_page(transfer_page(make(moved=[(f"layer{number}", 0.01 * (number + 1)) for number in range(count)])))
+    bars = [tree for tree in page.drawings() if "How far the layers moved" in tree.get("aria-label")]
+    assert len(bars) == -(-shown // 10)
+    assert (f"{shown} of {count} layers are shown" in page.text) == (shown < count)
+    assert "layer0 1.00%" in page.text
+
+
+def test_layers_that_did_not_move_are_no_section(read_page):
+    page = read_page(transfer_page(make(moved=[("block2_conv1", 0.0)])))
+    assert "How far did the old layers move" not in page.text
 
 
 def test_filters_from_caffe_are_shown_as_red_green_blue():
@@ -256,7 +275,7 @@ def test_images_and_drawings_have_alternative_text(read_page):
     page = read_page(transfer_page(make()))
     assert len(page.all("img")) == 2 + 2 + 3
     assert all(attributes["alt"] for attributes in page.all("img"))
-    assert len(page.drawings()) == 2 + 2 + 1
+    assert len(page.drawings()) == 2 + 2 + 1 + 1
     assert all(tree.attrib["role"] == "img" and tree.attrib["aria-label"] for tree in page.drawings())
     identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
