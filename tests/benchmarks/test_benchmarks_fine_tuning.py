@@ -38,14 +38,45 @@ def run(name, tmp_path, *words):
 
 
 def test_settings_are_tried_on_parts_of_the_training_photos(inputs, tmp_path):
-    words = [*inputs, "--cache", tmp_path / "cache", "--results", tmp_path / "results", "--folds", 2, "--rows", 2, 9]
+    words = [
+        *inputs,
+        "--cache",
+        tmp_path / "cache",
+        "--results",
+        tmp_path / "results",
+        "--folds",
+        2,
+        "--rows",
+        2,
+        17,
+        18,
+    ]
     out, rows = run("fine_tuning_tried.py", tmp_path, *words)
-    assert [row["tried"] for row in rows] == ["features x 0.02", "block 5, rate 1e-5"]
-    assert all(row["photos"] == "8" and 0 <= float(row["frozen_accuracy"]) <= 1 for row in rows)
-    assert rows[0]["accuracy"] == "" and float(rows[1]["loss"]) > 0 and "frozen_loss" in out
+    kinds = ["last step", "averaged", "half"]
+    assert [(row["row"], row["weights"]) for row in rows] == [
+        ("2", "last step"),
+        *(("17", kind) for kind in ("top alone", *kinds)),
+        *(("18", kind) for kind in kinds),
+    ]
+    assert all(row["photos"] == "8" and 0 <= float(row["accuracy"]) <= 1 < float(row["last_epoch"]) + 1 for row in rows)
+    assert len({row["last_loss"] for row in rows}) == len(rows) and "frozen_loss" in out
+    assert rows[0]["put_right"] == rows[0]["frozen_loss"] == ""
+    wrong = [8 * (1 - float(row[name])) for row in rows[1:] for name in ("frozen_accuracy", "accuracy")]
+    changes = [int(row["put_right"]) - int(row["made_wrong"]) for row in rows[1:]]
+    assert np.subtract(wrong[::2], wrong[1::2]) == pytest.approx(changes)
     kept = {path.name: np.load(path) for path in (tmp_path / "cache" / "32").iterdir()}
     assert kept["block4-photo.npy"].shape == (20, 2, 2, 512) and kept["block5-mirror.npy"].shape == (20, 1, 1, 512)
     assert (kept["block4-copy0.npy"] != kept["block4-copy1.npy"]).any()
+
+
+def test_seeds_that_share_their_features_are_the_same(inputs, tmp_path):
+    """To the same bits: only the first seed computes what the frozen layers make of the photos."""
+    words = ["--seeds", 2, "--results", tmp_path / "results", "--", *inputs, "--copies", 1]
+    _, alone = run("fine_tuning_seeds.py", tmp_path, "--out", tmp_path / "alone", *words)
+    out, together = run("fine_tuning_seeds.py", tmp_path, "--out", tmp_path / "together", "--share", *words)
+    assert out.count("features cached") == 4
+    for one, other in zip(alone, together):
+        assert {**one, "minutes": ""} == {**other, "minutes": ""}
 
 
 def test_seeds_are_counted_from_what_their_runs_left(inputs, tmp_path):
