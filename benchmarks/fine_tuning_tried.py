@@ -115,6 +115,11 @@ def rows():
             replace(usual, epochs=1),
             replace(second, rate=1e-4, lower=0.1, epochs=4, cosine=True),
         ),
+        Row(
+            "block 5 1e-5, top 1e-4, cosine, after 4 epochs of the top",
+            replace(usual, epochs=4),
+            replace(second, rate=1e-4, lower=0.1, epochs=4, cosine=True),
+        ),
     ]
 
 
