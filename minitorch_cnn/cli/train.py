@@ -84,7 +84,7 @@ def add_fine_tune(commands: argparse._SubParsersAction) -> None:
     add_preprocessing(tune, "a BASE")
     tune.add_argument("--data", metavar="DIR", help="the folder with the photos: cats and dogs (default: downloaded"
                       " once), or any classes, as for `minitorch-cnn train FOLDER`")  # fmt: skip
-    tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (1, or"
+    tune.add_argument("--top-epochs", type=positive_integer, metavar="N", help="epochs with the base frozen (4, or"
                       " 12 with a FOLDER of your own; 20)")  # fmt: skip
     tune.add_argument("--all-epochs", "--epochs", dest="all_epochs", type=whole, metavar="N",
                       help="epochs of the second phase (1, or 2 with a FOLDER of your own; 1)")  # fmt: skip

@@ -71,7 +71,7 @@ class Recipe:
 
 
 # docs/fine_tuning.md says how these were chosen.
-PHOTOS = Recipe(224, 1, 1, 32, 1e-4, 1e-4, "block5_conv1", 4, mirrored=True, slower=0.1, falls=True, decay=0.99,
+PHOTOS = Recipe(224, 4, 1, 32, 1e-4, 1e-4, "block5_conv1", 4, mirrored=True, slower=0.1, falls=True, decay=0.99,
                 own_top_epochs=12, own_all_epochs=2)  # fmt: skip
 # The top's rate and epochs: by training on four fifths of the training photos of Cats vs Dogs and measuring on the
 # others, five times, with EfficientNet-Lite0 (98.5 %). The rate for all layers is a cautious one.

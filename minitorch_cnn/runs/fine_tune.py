@@ -45,7 +45,7 @@ class FineTuneSettings:
     weights: str | None
     data: str | None
     size: int = 224  # photos are scaled to size x size; 0: to what the file of the network says
-    top_epochs: int = 1
+    top_epochs: int = 4
     all_epochs: int = 1
     batch_size: int = 32
     top_rate: float = 1e-4
