@@ -25,7 +25,10 @@ def inputs(tmp_path_factory):
             for number in range(count):
                 pixels = rng.integers(0, 256, (37, 41, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(folder / "photos" / part / name / f"{number}.png")
-    models.vgg16(include_top=False, input_shape=(32, 32, 3), seed=3).save_weights(folder / "base.h5")
+    base = models.vgg16(include_top=False, input_shape=(32, 32, 3), seed=3)
+    pixels = np.asarray(Image.open(folder / "photos" / "train" / "cats" / "0.png").resize((32, 32)))
+    base.get_layer("block5_conv3").parameters["kernel"] *= 300 / base.predict(pixels[None]).max()  # as large as VGG16's
+    base.save_weights(folder / "base.h5")
     return ["--weights", str(folder / "base.h5"), "--data", str(folder / "photos"), "--size", "32"]
 
 
@@ -34,7 +37,7 @@ def run(name, tmp_path, *words):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     with (tmp_path / "results" / f"{Path(name).stem}.csv").open(newline="") as file:
-        return done.stdout, list(csv.DictReader(file))
+        return done.stdout + done.stderr, list(csv.DictReader(file))
 
 
 def test_settings_are_tried_on_parts_of_the_training_photos(inputs, tmp_path):
@@ -72,9 +75,9 @@ def test_settings_are_tried_on_parts_of_the_training_photos(inputs, tmp_path):
 def test_seeds_that_share_their_features_are_the_same(inputs, tmp_path):
     """To the same bits: only the first seed computes what the frozen layers make of the photos."""
     words = ["--seeds", 2, "--results", tmp_path / "results", "--", *inputs, "--copies", 1]
-    _, alone = run("fine_tuning_seeds.py", tmp_path, "--out", tmp_path / "alone", *words)
+    before, alone = run("fine_tuning_seeds.py", tmp_path, "--out", tmp_path / "alone", *words)
     out, together = run("fine_tuning_seeds.py", tmp_path, "--out", tmp_path / "together", "--share", *words)
-    assert out.count("features cached") == 4
+    assert before.count("features cached") == 2 * out.count("features cached") > 0
     for one, other in zip(alone, together):
         assert {**one, "minutes": ""} == {**other, "minutes": ""}
 
