@@ -19,6 +19,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 from tables import RESULTS, print_table, replace_rows
 
 from minitorch_cnn.cli import main as minitorch_cnn
@@ -31,7 +32,7 @@ def share_features():
     compute, kept = features.base_features, {}
 
     def stored(model, images, **options):
-        key = len(images), features.fixed_depth(model)
+        key = len(images), features.fixed_depth(model), np.asarray(images[:1]).tobytes()
         if key not in kept:
             kept[key] = compute(model, images, **options)
         return kept[key]

@@ -91,7 +91,8 @@ def start(settings: FineTuneSettings, out: str | Path | None = None, progress: b
 def resume(path: str | Path, all_epochs: int | None = None, progress: bool = True) -> RunFolder:
     """Continue an interrupted fine-tuning run; returns the run folder.
 
-    With `all_epochs` the second phase of a finished run is continued up to so many epochs in all.
+    With `all_epochs` the second phase is continued up to so many epochs in all; if its learning rate falls, it must be
+    finished.
     """
     ranks = parallel.world()
     folder = RunFolder(path)
@@ -102,7 +103,8 @@ def resume(path: str | Path, all_epochs: int | None = None, progress: bool = Tru
 def _settings_of(folder, all_epochs):
     """The settings in a run folder, with more epochs of the second phase if `all_epochs` is not None."""
     settings = stored_settings(folder, FineTuneSettings, check_choices, _ends_of_cycles)
-    return with_more_epochs(settings, all_epochs, folder.path / "checkpoint-all.npz", "all_epochs")
+    planned = recipe_of(settings.base).falls
+    return with_more_epochs(settings, all_epochs, folder.path / "checkpoint-all.npz", "all_epochs", planned)
 
 
 def _ends_of_cycles(settings):

@@ -12,18 +12,21 @@ from minitorch_cnn.files.printable import counted
 from minitorch_cnn.training import checkpoint
 
 
-def with_more_epochs(settings: Any, epochs: int | None, path: Path, name: str = "epochs") -> Any:
+def with_more_epochs(
+    settings: Any, epochs: int | None, path: Path, name: str = "epochs", planned: bool = True
+) -> Any:  # fmt: skip
     """`settings` with so many `epochs` in all as the setting called `name`, for a run with its checkpoint at `path`.
 
-    None leaves them as they are. Raises ArgumentError if the run is not finished, or already has more.
+    None leaves them as they are. Raises ArgumentError if the run already has more, or if it is not finished and its
+    learning rate was `planned` for the epochs it has.
     """
     own = getattr(settings, name)
     if epochs is None or epochs == own:
         return settings
     done, had = checkpoint.load_last(path)[1].get("epoch") if checkpoint.exists(path) else 0, counted(own, "epoch")
-    if done != own:
-        planned = f"expected {had}, for which the learning rate is planned, got {epochs}; finish them first"
-        raise ArgumentError(f"--resume: {planned}")
+    if planned and done != own:
+        expected = f"expected {had}, for which the learning rate is planned, got {epochs}; finish them first"
+        raise ArgumentError(f"--resume: {expected}")
     if epochs < own:
         raise ArgumentError(f"--resume: expected more than the {had} of this run, got {epochs}")
     earlier = ",".join(filter(None, [settings.earlier, str(own) if own else ""]))

@@ -1,6 +1,7 @@
 """`train FOLDER` and `fine-tune --data FOLDER` on folders that users have: ten classes, uneven ones, bad ones."""
 
 import csv
+import dataclasses
 import json
 import os
 
@@ -214,6 +215,31 @@ def test_fine_tune_on_ten_classes(ten, tmp_path, capsys):
     assert len(after) == 4 and after[:2] == before
     assert main(["fine-tune", "--resume", str(tmp_path / "run"), "--epochs", "1", "--quiet"]) == 2
     assert "expected more than the 4 epochs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("falls", [False, True])
+def test_an_unfinished_second_phase_gets_more_epochs_unless_its_rate_falls(tmp_path, monkeypatch, capsys, falls):
+    from minitorch_cnn.runs import fine_tune
+
+    def fails(self):
+        raise RuntimeError("power cut")
+
+    folder = write_classes(tmp_path / "data", {"a": 8, "b": 8})
+    words = ["fine-tune", "--base", base(tmp_path), "--data", folder, "--out", tmp_path / "run", "--top-epochs", 1,
+             "--all-epochs", 2, "--quiet"]  # fmt: skip
+    monkeypatch.setattr(fine_tune.Phases, "all", fails)
+    with pytest.raises(RuntimeError, match="power cut"):
+        main(list(map(str, words)))
+    monkeypatch.undo()
+    if falls:
+        recipe = dataclasses.replace(fine_tune.recipe_of("x.keras"), falls=True)
+        monkeypatch.setattr(fine_tune, "recipe_of", lambda base: recipe)
+    code = main(["fine-tune", "--resume", str(tmp_path / "run"), "--epochs", "3", "--quiet"])
+    assert code == (2 if falls else 0)
+    if falls:
+        assert "expected 2 epochs, for which the learning rate is planned, got 3" in capsys.readouterr().err
+    else:
+        assert len(rows_of(tmp_path / "run" / "history-all.csv")) == 3
 
 
 def test_fine_tune_keeps_the_best_or_the_last(tmp_path):
