@@ -142,12 +142,11 @@ class HardSiLU:
     from_scores = True
 
     def forward(self, x: Array) -> Array:
-        return x * namespace(x).clip(x / 6 + 0.5, 0, 1)
+        return hard_silu(x)
 
     def backward(self, dy: Array, x: Array) -> Array:
         """dL/dx = dL/dy * (x / 3 + 1/2) between the bends at -3 and 3, else 0 below and dL/dy above."""
-        xp = namespace(x)
-        return dy * xp.where(x <= -3, x.dtype.type(0), xp.where(x >= 3, x.dtype.type(1), x / 3 + 0.5))
+        return hard_silu_backward(dy, x)
 
 
 class Softplus:
@@ -223,6 +222,19 @@ def silu_backward(dy: Array, x: Array) -> Array:
     """dL/dx = dL/dy * (s + x s (1 - s)), with s = sigmoid(x), since ds/dx = s (1 - s)."""
     s = sigmoid(x)
     return dy * (s + x * s * (1 - s))
+
+
+@accelerated
+def hard_silu(x: Array) -> Array:
+    """y = x times x / 6 + 1/2, cut off at 0 and 1."""
+    return x * namespace(x).clip(x / 6 + 0.5, 0, 1)
+
+
+@accelerated
+def hard_silu_backward(dy: Array, x: Array) -> Array:
+    """dL/dx = dL/dy * (x / 3 + 1/2) between the bends at -3 and 3, else 0 below and dL/dy above."""
+    xp = namespace(x)
+    return dy * xp.where(x <= -3, x.dtype.type(0), xp.where(x >= 3, x.dtype.type(1), x / 3 + 0.5))
 
 
 @accelerated

@@ -33,6 +33,16 @@ def silu_backward(dy, x):  # type: ignore[no-untyped-def]
     return dy * _each(lambda n: (1 + (1 + n) * math.exp(-n)) / (1 + math.exp(-n)) ** 2, x)
 
 
+def hard_silu(x):  # type: ignore[no-untyped-def]
+    """0 below -3, x above 3, x (x + 3) / 6 between."""
+    return _each(lambda n: 0.0 if n <= -3 else n if n >= 3 else n * (n + 3) / 6, x)
+
+
+def hard_silu_backward(dy, x):  # type: ignore[no-untyped-def]
+    """dy times the slope there: 0, 1, (2 x + 3) / 6."""
+    return dy * _each(lambda n: 0.0 if n <= -3 else 1.0 if n >= 3 else (2 * n + 3) / 6, x)
+
+
 def gelu(x):  # type: ignore[no-untyped-def]
     """x times the share of the normal distribution below x."""
     return _each(lambda n: n * math.erfc(-n / math.sqrt(2)) / 2, x)
@@ -82,6 +92,19 @@ def channel_sum(x):  # type: ignore[no-untyped-def]
 def add(x1, x2):  # type: ignore[no-untyped-def]
     """Number by number."""
     return np.array([a + b for a, b in zip(x1.ravel().tolist(), x2.ravel().tolist())]).reshape(x1.shape)
+
+
+def multiply(x1, x2):  # type: ignore[no-untyped-def]
+    """Number by number, those of an axis of length 1 repeated."""
+    x1, x2 = np.broadcast_arrays(x1, x2)
+    return np.array([a * b for a, b in zip(x1.ravel().tolist(), x2.ravel().tolist())]).reshape(x1.shape)
+
+
+def factors_backward(dy, x):  # type: ignore[no-untyped-def]
+    """One sum for each image and channel."""
+    N, _, _, C = x.shape
+    sums = [[math.fsum((g[..., c] * v[..., c]).ravel()) for c in range(C)] for g, v in zip(dy, x)]
+    return np.array(sums).reshape(N, 1, 1, C)
 
 
 def moments(x):  # type: ignore[no-untyped-def]

@@ -195,6 +195,8 @@ _CASES: dict[str, Callable[[np.random.Generator], list[tuple]]] = {
     ],
     "more_activations.py: silu": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
     "more_activations.py: silu_backward": lambda rng: [tuple(3 * rng.standard_normal((2, 3, 5, 7)))],
+    "more_activations.py: hard_silu": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
+    "more_activations.py: hard_silu_backward": lambda rng: [tuple(3 * rng.standard_normal((2, 3, 5, 7)))],
     "more_activations.py: gelu": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
     "more_activations.py: gelu_backward": lambda rng: [tuple(3 * rng.standard_normal((2, 3, 5, 7)))],
     "more_activations.py: erf": lambda rng: [(3 * rng.standard_normal((3, 5, 7)),)],
@@ -217,6 +219,13 @@ _CASES: dict[str, Callable[[np.random.Generator], list[tuple]]] = {
     "layers/dropout.py: scale": lambda rng: [(rng.standard_normal((3, 7, 5)), rng.random((3, 7, 5)) > 0.5, 0.4)],
     "layers/max_pool2d.py: max_pool": _pools,
     "layers/merge.py: add": lambda rng: [tuple(rng.standard_normal((2, 3, 5, 7, 3)))],
+    "layers/merge.py: multiply": lambda rng: [
+        tuple(map(rng.standard_normal, shapes))
+        for shapes in (((2, 3, 5),) * 2, ((2, 3, 5, 7), (2, 1, 1, 7)), ((3, 1, 1, 4), (3, 2, 5, 4)))
+    ],
+    "layers/merge.py: factors_backward": lambda rng: [
+        tuple(rng.standard_normal((2, *shape))) for shape in ((2, 3, 5, 7), (1, 40, 9, 131))
+    ],
     "layers/batch_norm.py: moments": lambda rng: [(x,) for x, *_ in _normed(rng)],
     "layers/batch_norm.py: normalise": lambda rng: [(x, *vectors[:3]) for x, _, *vectors in _normed(rng)],
     "layers/batch_norm.py: sums_backward": lambda rng: [(dy, x, *vectors[:2]) for x, dy, *vectors in _normed(rng)],

@@ -94,7 +94,7 @@ def in_torch(function, *arrays, **settings):
     return y.detach().numpy(), [tensor.grad.numpy() for tensor in tensors], dy
 
 
-@pytest.mark.parametrize("groups", [1, 2, 3])
+@pytest.mark.parametrize("groups", [1, 2, 3, 6])
 @pytest.mark.parametrize("dilation", [(1, 1), (2, 1), (1, 3)])
 @pytest.mark.parametrize("strides", [(1, 1), (3, 2)])
 @pytest.mark.parametrize("padding", [(0, 0), (2, 1)])

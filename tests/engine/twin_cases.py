@@ -144,6 +144,20 @@ def image_mean_backward(rng, dtype):
     return normal(rng, (len(x), x.shape[3]), dtype), x.shape[1:3]
 
 
+def images_alike(rng, dtype):
+    shape = tuple(int(n) for n in rng.integers(1, (4, 14, 14, 40)))
+    return normal(rng, shape, dtype), normal(rng, shape, dtype)
+
+
+def factors(rng, dtype):
+    """Two arrays of one shape, or images and a factor for each channel, either of them first."""
+    if rng.random() < 0.3:
+        return masked(rng, dtype)
+    x, _ = images_alike(rng, dtype)
+    both = x, normal(rng, (len(x), 1, 1, x.shape[3]), dtype)
+    return both if rng.random() < 0.5 else both[::-1]
+
+
 def pooled(rng, dtype):
     N, OH, OW, K = (int(n) for n in rng.integers((1, 2, 2, 1), (4, 12, 12, 36)))
     shape = N, OH // 2, OW // 2, K
@@ -219,6 +233,8 @@ RIGHT = {
     "more_activations.py: bent_relu_backward": lambda rng, dtype: (*masked(rng, dtype), *bends(rng)),
     "more_activations.py: silu": lambda rng, dtype: masked(rng, dtype)[:1],
     "more_activations.py: silu_backward": masked,
+    "more_activations.py: hard_silu": lambda rng, dtype: masked(rng, dtype)[:1],
+    "more_activations.py: hard_silu_backward": masked,
     "more_activations.py: gelu": lambda rng, dtype: masked(rng, dtype)[:1],
     "more_activations.py: gelu_backward": masked,
     "more_activations.py: erf": lambda rng, dtype: masked(rng, dtype)[:1],
@@ -228,6 +244,8 @@ RIGHT = {
     "layers/max_pool2d.py: max_pool_backward": pool_backward,
     "activations.py: relu_backward": masked,
     "layers/merge.py: add": masked,
+    "layers/merge.py: multiply": factors,
+    "layers/merge.py: factors_backward": images_alike,
     "layers/batch_norm.py: moments": normed,
     "layers/batch_norm.py: normalise": lambda rng, dtype: normed(rng, dtype, vectors=3),
     "layers/batch_norm.py: sums_backward": lambda rng, dtype: normed(rng, dtype, dy=True, vectors=2),

@@ -43,6 +43,7 @@ def trained(edit):
             layers.Conv2D(6, 3, padding="same", activation="relu", algorithm="winograd"),
             layers.DepthwiseConv2D(3, padding="same"), layers.ReLU(max_value=0.25),
             layers.MaxPool2D(3, 2), layers.Activation("silu"), layers.Activation("gelu"),
+            layers.Activation("hard_silu"),
             layers.Conv2D(5, (2, 3), padding="same", activation="relu", algorithm="row_windows"),
             layers.MaxPool2D(2),
             layers.BatchNorm(), layers.ReLU(),
@@ -50,6 +51,7 @@ def trained(edit):
             y = layer(y)
         y = layers.ReLU()(layers.Add()([y, layers.BatchNorm()(layers.Conv2D(5, 1)(y))]))
         y = layers.Add()([y, layers.GlobalAveragePool2D(keepdims=True)(y)])
+        y = layers.Multiply()([y, layers.Conv2D(y.shape[2], 1)(layers.GlobalAveragePool2D(keepdims=True)(y))])
         y = layers.Dense(7, activation="relu")(layers.Flatten()(layers.Dropout(0.3)(y)))
         preprocessing = Standardize([120.0, 110, 100], [60.0, 70, 80])
         model = mtc.Model(x, layers.Dense(3, activation="softmax")(y), seed=0, preprocessing=preprocessing)

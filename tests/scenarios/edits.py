@@ -124,6 +124,15 @@ EDITS = {
     "sums lose a term": Edit(
         f"{ENGINE}/layers/merge.py", "    return x1 + x2\n", "    return x1 + 2 * x2\n", "layers/merge.py: add"
     ),
+    "products are doubled": Edit(
+        f"{ENGINE}/layers/merge.py", "    return x1 * x2\n", "    return 2 * x1 * x2\n", "layers/merge.py: multiply"
+    ),
+    "factors learn twice as fast": Edit(
+        f"{ENGINE}/layers/merge.py",
+        "    return (dy * x).sum(",
+        "    return 2 * (dy * x).sum(",
+        "layers/merge.py: factors_backward",
+    ),
     "the variance is doubled": Edit(
         NORM,
         "channel_sum(centred * centred) / count",
@@ -153,14 +162,13 @@ EDITS = {
         OPTIMIZERS, "w -= corrected_rate * m", "w += corrected_rate * m", "optimizers.py: adam_update", "Adam"
     ),
     "a global mean over rows alone": Edit(
-        AVERAGE, "x.mean(axis=(1, 2))", "x.mean(axis=1)[:, 0]", "layers/average_pool2d.py: image_mean", only_gpu=True
+        AVERAGE, "x.mean(axis=(1, 2))", "x.mean(axis=1)[:, 0]", "layers/average_pool2d.py: image_mean"
     ),
     "a global mean's gradient is not shared": Edit(
         AVERAGE,
         "dy.reshape(N, 1, 1, C) / (H * W)",
         "dy.reshape(N, 1, 1, C)",
         "layers/average_pool2d.py: image_mean_backward",
-        only_gpu=True,
     ),
     "standardize adds": Edit(
         PREPROCESSING, "result += shift", "result -= shift", "datasets/preprocessing.py: standardize", only_gpu=True
@@ -207,6 +215,15 @@ EDITS = {
     ),
     "silu's slope is the sigmoid": Edit(
         MORE, "    return dy * (s + x * s * (1 - s))\n", "    return dy * s\n", "more_activations.py: silu_backward"
+    ),
+    "hard silu has another bend": Edit(
+        MORE,
+        "    return x * namespace(x).clip(x / 6 + 0.5, 0, 1)\n",
+        "    return x * namespace(x).clip(x / 3 + 0.5, 0, 1)\n",
+        "more_activations.py: hard_silu",
+    ),
+    "hard silu's slope": Edit(
+        MORE, "x.dtype.type(1), x / 3 + 0.5", "x.dtype.type(1), x / 6 + 0.5", "more_activations.py: hard_silu_backward"
     ),
     "gelu is doubled": Edit(
         MORE, "    return x * (0.5 + 0.5 * erf", "    return 2 * x * (0.5 + 0.5 * erf", "more_activations.py: gelu"

@@ -19,6 +19,7 @@ from minitorch_cnn.errors import ArgumentError
 ALGORITHMS = {"naive": naive, "im2col": im2col, "row_windows": row_windows, "winograd": winograd}
 WINOGRAD_CHANNELS = 16  # at least so many in and out, or the additions cost more than the multiplications saved
 WINOGRAD_TILES = 16  # at least so many, or bringing the 36 transformed kernels costs more than using them
+WIDE = 192  # channels in and out, with which even the kernels of `row_windows` no longer fit a core's cache
 ALIGNED = 4  # on a GPU: tensor cores want rows that begin at multiples of so many float32 numbers
 
 
@@ -50,5 +51,5 @@ def choose(name: str, x: Array, kernel_shape: tuple, strides: tuple, out: tuple)
     if library_name(namespace(x)) != "numpy":
         return row_windows if overlap(window, strides) and C % ALIGNED == 0 and K % ALIGNED == 0 else im2col
     TH, TW = winograd.tile_count(out)
-    enough = min(C, K) >= WINOGRAD_CHANNELS and len(x) * TH * TW >= WINOGRAD_TILES
+    enough = min(C, K) >= WINOGRAD_CHANNELS and len(x) * TH * TW >= WINOGRAD_TILES or min(C, K) >= WIDE
     return winograd if enough and winograd.serves(window, strides) else row_windows

@@ -7,8 +7,7 @@ MobileNets), and each number is used only a few times: reading and writing them 
 """
 
 from minitorch_cnn.arrays import Array, accelerated, namespace
-from minitorch_cnn.engine.convolution.geometry import crop, output_size, pad, window_reach
-from minitorch_cnn.engine.convolution.grouped import dilated_taps
+from minitorch_cnn.engine.convolution.geometry import crop, dilated_taps, output_size, pad, window_reach
 from minitorch_cnn.engine.reductions import channel_sum
 
 

@@ -4,7 +4,7 @@ OH = floor((H + top + bottom - KH) / SH) + 1          (and the same for columns)
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Real
 from typing import Any
 
@@ -105,3 +105,14 @@ def crop(x: Array, padding: tuple) -> Array:
     """The inverse of `pad`: cut `padding` off `x` (N, H, W, C)."""
     (top, bottom), (left, right) = padding
     return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
+
+
+def dilated_taps(
+    padded: Array, window: Sequence, strides: tuple, dilation: tuple, out: tuple
+) -> Iterator[tuple[int, int, Array]]:
+    """(p, q, tap): for each place of the window what it sees in all windows, a view (N, OH, OW, C) of `padded`."""
+    (SH, SW), (DH, DW), (OH, OW) = strides, dilation, out
+    for p in range(window[0]):
+        for q in range(window[1]):
+            rows, columns = slice(p * DH, p * DH + SH * OH, SH), slice(q * DW, q * DW + SW * OW, SW)
+            yield p, q, padded[:, rows, columns]

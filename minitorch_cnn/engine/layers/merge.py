@@ -25,6 +25,18 @@ def add(x1: Array, x2: Array) -> Array:
     return x1 + x2
 
 
+@accelerated
+def multiply(x1: Array, x2: Array) -> Array:
+    """x1 * x2, as NumPy multiplies arrays of shapes that fit together."""
+    return x1 * x2
+
+
+@accelerated
+def factors_backward(dy: Array, x: Array) -> Array:
+    """dL/dfactors (N, 1, 1, C) of y = x * factors, for dy and x (N, H, W, C): summed over the pixels."""
+    return (dy * x).sum(axis=(1, 2), keepdims=True)
+
+
 class Merge(Layer):
     """Base of them: `input_shape` is a tuple of shapes, x and dx are lists of arrays."""
 
@@ -113,19 +125,21 @@ class Multiply(Merge):
     """y = x1 * x2 * ..."""
 
     def merged(self, x: Sequence[Array]) -> Array:
-        y = x[0] * x[1]
+        y = multiply(x[0], x[1])
         for factor in x[2:]:
-            y = y * factor
+            y = multiply(y, factor)
         return y
 
     def gradients_of(self, dy: Array, x: Sequence[Array]) -> list[Array]:
         """dx_i = dy times all other factors."""
         found = []
-        for place in range(len(x)):
+        for place, own in enumerate(x):
+            *others, last = *x[:place], *x[place + 1 :]
             dx = dy
-            for other in (*x[:place], *x[place + 1 :]):
-                dx = dx * other
-            found.append(dx)
+            for other in others:
+                dx = multiply(dx, other)
+            of_channels = dx.ndim == 4 and own.shape[1:3] == (1, 1) and own.shape[3] == dx.shape[3]
+            found.append((factors_backward if of_channels and last.shape == dx.shape else multiply)(dx, last))
         return found
 
 

@@ -50,6 +50,22 @@ def silu_backward(dy: Array, x: Array) -> Array:
     return dx
 
 
+def hard_silu(x: Array) -> Array:
+    """See `more_activations.hard_silu`."""
+    check_reals(x)
+    y = empty_like(x)
+    _hard_silu(contiguous(x).reshape(-1), y.reshape(-1))
+    return y
+
+
+def hard_silu_backward(dy: Array, x: Array) -> Array:
+    """See `more_activations.hard_silu_backward`."""
+    check_alike(dy, x)
+    dx = empty_like(x)
+    _hard_silu_backward(contiguous(dy).reshape(-1), contiguous(x).reshape(-1), dx.reshape(-1))
+    return dx
+
+
 def gelu(x: Array) -> Array:
     """See `more_activations.gelu`."""
     check_reals(x)
@@ -112,6 +128,26 @@ def _silu_backward(dy, x, dx):
         for i in range(uintp(block * BLOCK), uintp(min((block + 1) * BLOCK, x.size))):
             s = one / (one + exp(-x[i]))
             dx[i] = dy[i] * (s + x[i] * s * (one - s))
+
+
+@njit(parallel=True)
+def _hard_silu(x, y):
+    zero, half, one, six = x.dtype.type(0), x.dtype.type(0.5), x.dtype.type(1), x.dtype.type(6)
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        for i in range(uintp(block * BLOCK), uintp(min((block + 1) * BLOCK, x.size))):
+            part = x[i] / six + half
+            part = zero if part < zero else part  # NaN stays NaN
+            y[i] = x[i] * (one if part > one else part)
+
+
+@njit(parallel=True)
+def _hard_silu_backward(dy, x, dx):
+    zero, half, one, three = x.dtype.type(0), x.dtype.type(0.5), x.dtype.type(1), x.dtype.type(3)
+    for block in prange((x.size + BLOCK - 1) // BLOCK):
+        for i in range(uintp(block * BLOCK), uintp(min((block + 1) * BLOCK, x.size))):
+            slope = x[i] / three + half
+            slope = zero if x[i] <= -three else slope
+            dx[i] = dy[i] * (one if x[i] >= three else slope)
 
 
 @njit(parallel=True)

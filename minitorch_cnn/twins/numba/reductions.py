@@ -16,12 +16,13 @@ def channel_sum(x: Array) -> Array:
     (x,) = one_type(x)
     C, length = x.shape[-1], stripe_length(x)
     partial = np.empty((-(-x.size // (length * C)), C), x.dtype)
-    _channel_sum(x.reshape(-1), C, tiles(C), length, partial)
+    row_sums(x.reshape(-1), C, tiles(C), length, partial)
     return added(partial)
 
 
 @njit(parallel=True)
-def _channel_sum(x, C, together, length, partial):
+def row_sums(x, C, together, length, partial):
+    """partial (stripes, C) = the sums of each stripe of `length` rows of x; `together` rows are taken as one."""
     W, step = uintp(together * C), length * C
     for stripe in prange(len(partial)):
         first, last = uintp(stripe * step), uintp(min((stripe + 1) * step, x.size))

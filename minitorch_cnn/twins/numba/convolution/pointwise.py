@@ -21,7 +21,7 @@ from minitorch_cnn.twins.numba.sums import add_up
 from minitorch_cnn.twins.numba.workspace import workspace
 
 ROWS_BYTES = 192 * 1024  # of x in one piece of work: a fraction of a core's second-level cache
-MANY = 128  # rows: with so many it pays to lay out the second factor panel by panel
+MANY = 16  # rows: with so many it pays to lay out the second factor panel by panel
 UNITS = 16  # pieces of work at least, if the shapes allow it
 DEPTH = 256  # pixels that a worker multiplies at a time in a tall product
 CHANNELS, PANELS = 192, 4  # its part of the result at most: of the rows, and of the columns in panels
@@ -42,6 +42,8 @@ def multiply(
     y = empty((M, K), a.dtype)
     rows = max(48, ROWS_BYTES // (C * a.itemsize) // 48 * 48)
     rows = min(rows, max(48, -(-M // UNITS) // 48 * 48 + 48))
+    groups = max(1, round(M / rows))  # all of nearly the same length, or a worker would wait for another
+    rows = -(-M // (6 * groups)) * 6
     panels = -(-K // (WIDTHS[0] * L))
     parts = min(panels, -(-UNITS // -(-M // rows)))
     packed = M >= MANY and panels > 1
@@ -74,8 +76,8 @@ def _multiply(multiply, a, b, start, scale, y, laid_out, C, limits, rows, parts,
                 _lay_out(laid_out, uintp(k * C), b, uintp(first), uintp(K), uintp(C), uintp(width * lanes))
                 k += width * lanes
     groups = (M + rows - 1) // rows
-    for unit in prange(groups * parts):
-        m, part = unit // parts * rows, unit % parts
+    for unit in prange(groups * parts):  # neighbours share columns of the kernel, which then stay in a core's cache
+        part, m = unit // groups, unit % groups * rows
         count, k = min(rows, M - m), part * widest
         while k < K:
             end = min(k + widest, K)
