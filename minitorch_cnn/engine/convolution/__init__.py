@@ -51,5 +51,5 @@ def choose(name: str, x: Array, kernel_shape: tuple, strides: tuple, out: tuple)
     if library_name(namespace(x)) != "numpy":
         return row_windows if overlap(window, strides) and C % ALIGNED == 0 and K % ALIGNED == 0 else im2col
     TH, TW = winograd.tile_count(out)
-    enough = min(C, K) >= WINOGRAD_CHANNELS and len(x) * TH * TW >= WINOGRAD_TILES or min(C, K) >= WIDE
+    enough = (min(C, K) >= WINOGRAD_CHANNELS and len(x) * TH * TW >= WINOGRAD_TILES) or min(C, K) >= WIDE
     return winograd if enough and winograd.serves(window, strides) else row_windows
