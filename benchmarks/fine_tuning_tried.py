@@ -65,6 +65,7 @@ class Row:
     title: str
     top: Top = field(default_factory=Top)
     second: Second | None = None
+    photos: int = 0  # that are learned from, equally many of each class; 0: all of the other parts
 
 
 def rows():
@@ -119,6 +120,15 @@ def rows():
             "block 5 1e-5, top 1e-4, cosine, after 4 epochs of the top",
             replace(usual, epochs=4),
             replace(second, rate=1e-4, lower=0.1, epochs=4, cosine=True),
+        ),
+        *(  # the same with fewer photos, seen more often, as a learning curve
+            Row(
+                f"the same, {photos} photos",
+                replace(usual, epochs=4 * times),
+                replace(second, rate=1e-4, lower=0.1, epochs=4 * min(times, 2), cosine=True),
+                photos,
+            )
+            for photos, times in ((250, 6), (500, 3), (1000, 2))
         ),
     ]
 
@@ -221,6 +231,14 @@ def parts(labels):
     return found
 
 
+def learners(labels, fold, photos):
+    """The numbers of the photos that are learned from while part `fold` is to be answered, sorted."""
+    part = parts(labels)
+    chosen = [np.flatnonzero((part != fold) & (labels == label)) for label in np.unique(labels)]
+    rng = np.random.default_rng(fold)
+    return np.sort(np.concatenate([rng.permutation(some)[: photos // len(chosen) or None] for some in chosen]))
+
+
 def top_layers(top):
     """The layers of a new top."""
     return [
@@ -273,13 +291,13 @@ class Answers(Callback):
         self.found.setdefault(name, []).append(model.predict(self.x).ravel().astype(float))
 
 
-def train_top(features, top, fold, trained=None):
-    """A top trained on the photos of the other parts; returns it and its answers for this part after each epoch.
+def train_top(features, top, fold, photos=0, trained=None):
+    """A top trained on photos of the other parts; returns it and its answers for this part after each epoch.
 
     It begins with the weights of `trained`, if that is given.
     """
-    part = parts(features.labels)
-    chosen, answers = np.flatnonzero(part != fold), Answers(features.at_block5("photo"), np.flatnonzero(part == fold))
+    chosen, own = learners(features.labels, fold, photos), np.flatnonzero(parts(features.labels) == fold)
+    answers = Answers(features.at_block5("photo"), own)
     x = np.concatenate([features.at_block5(name)[chosen] for name in top.copies]).astype(np.float32)
     y = np.concatenate([features.labels[chosen]] * len(top.copies))
     model = Sequential(top_layers(top), x.shape[1:], seed=fold)
@@ -302,11 +320,12 @@ def train_second(features, row, trained, fold):
     second, model = row.second, features.model(top_layers(row.top), fold)
     before = {}
     if second.alone:
-        trained, found = train_top(features, replace(row.top, copies=second.copies, epochs=second.alone), fold, trained)
+        alone = replace(row.top, copies=second.copies, epochs=second.alone)
+        trained, found = train_top(features, alone, fold, row.photos, trained)
         before["top alone"] = found[""]
     load(model.layers[len(CONVOLUTIONS) + 1 :], trained)
-    part = parts(features.labels)
-    chosen, answers = np.flatnonzero(part != fold), Answers(features.at_block4("photo"), np.flatnonzero(part == fold))
+    chosen, own = learners(features.labels, fold, row.photos), np.flatnonzero(parts(features.labels) == fold)
+    answers = Answers(features.at_block4("photo"), own)
     passes = Passes([features.at_block4(name) for name in second.copies], chosen, second.mixed)
     steps = second.epochs * -(-len(chosen) // BATCH)
     multipliers = {"block5": second.lower} if second.lower != 1 else None
@@ -330,10 +349,11 @@ def measure(number, row, features, options, tops):
     labels = np.concatenate([features.labels[part == fold] for fold in range(options.folds)])
     folds = range(options.folds)
     for fold in folds:
-        if (row.top, fold) not in tops:
-            tops[row.top, fold] = train_top(features, row.top, fold)
-    frozen = joined([tops[row.top, fold][1] for fold in folds])[""]
-    found = joined([train_second(features, row, tops[row.top, fold][0], fold) for fold in folds]) if row.second else {
+        if (row.top, row.photos, fold) not in tops:
+            tops[row.top, row.photos, fold] = train_top(features, row.top, fold, row.photos)
+    trained, answers = zip(*(tops[row.top, row.photos, fold] for fold in folds))
+    frozen = joined(answers)[""]
+    found = joined([train_second(features, row, trained[fold], fold) for fold in folds]) if row.second else {
         "": frozen}  # fmt: skip
     seconds = round(time.perf_counter() - began)
     for variant, epochs in found.items():
