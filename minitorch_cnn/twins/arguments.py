@@ -71,12 +71,6 @@ def check_images(*arrays: Any) -> None:
         refuse("images (N, H, W, C)", *arrays)
 
 
-def check_factors(x: Any, factors: Any) -> None:
-    """Real x and factors of one shape, or images x (N, H, W, C) and factors (N, 1, 1, C)."""
-    if x.shape != factors.shape and (x.ndim != 4 or factors.shape != (len(x), 1, 1, x.shape[3])):
-        refuse("arrays of one shape, or images and a factor for each channel", x, factors)
-
-
 def check_alike(*arrays: Any) -> None:
     """Real arrays of one shape and dtype."""
     check_same_shape(*arrays)

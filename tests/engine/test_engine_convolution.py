@@ -257,7 +257,8 @@ def test_names_of_algorithms():
     [
         (8, (32, 30), (3, 3, 32, 48), (1, 1), winograd),
         (1, (14, 13), (3, 3, 512, 512), (1, 1), winograd),
-        (1, (14, 12), (3, 3, 512, 512), (1, 1), row_windows),  # few tiles
+        (1, (14, 12), (3, 3, 128, 512), (1, 1), row_windows),  # few tiles
+        (1, (7, 6), (3, 3, 192, 512), (1, 1), winograd),  # few, but with large kernels
         (8, (32, 30), (3, 3, 3, 32), (1, 1), row_windows),  # few channels
         (8, (32, 30), (3, 3, 32, 10), (1, 1), row_windows),  # few filters
         (8, (32, 30), (3, 5, 32, 32), (1, 1), row_windows),

@@ -8,7 +8,7 @@ from numba import prange, uintp
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.memory import empty_like
-from minitorch_cnn.twins.arguments import check_factors, check_images, check_reals
+from minitorch_cnn.twins.arguments import check_images, check_reals
 from minitorch_cnn.twins.numba.compiled import njit
 from minitorch_cnn.twins.numba.operands import one_type
 from minitorch_cnn.twins.numba.rows import fold, tiles
@@ -26,16 +26,17 @@ def add(x1: Array, x2: Array, *, relu: bool = False) -> Array:
 
 
 def multiply(x1: Array, x2: Array) -> Array:
-    """See `merge.multiply`, for arrays of one shape, or (N, H, W, C) and a factor (N, 1, 1, C) for each channel."""
+    """See `merge.multiply`; factors (N, 1, 1, C) for the channels of images (N, H, W, C) are not copied."""
     check_reals(x1, x2)
     x1, x2 = (x2, x1) if x1.size < x2.size else (x1, x2)
-    check_factors(x1, x2)
-    x1, x2 = one_type(x1, x2)
-    y = empty_like(x1)
-    if x1.shape == x2.shape:
-        _multiply(x1.reshape(-1), x2.reshape(-1), y.reshape(-1))
-    else:
+    if x1.ndim == 4 and x2.shape == (len(x1), 1, 1, x1.shape[3]):
+        x1, x2 = one_type(x1, x2)
+        y = empty_like(x1)
         _multiply_channels(x1.reshape(-1, x1.shape[3]), x2.reshape(len(x2), -1), y.reshape(-1, x1.shape[3]))
+    else:
+        x1, x2 = one_type(*np.broadcast_arrays(x1, x2))
+        y = empty_like(x1)
+        _multiply(x1.reshape(-1), x2.reshape(-1), y.reshape(-1))
     return y
 
 
