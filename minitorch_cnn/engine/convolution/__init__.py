@@ -19,7 +19,7 @@ from minitorch_cnn.errors import ArgumentError
 ALGORITHMS = {"naive": naive, "im2col": im2col, "row_windows": row_windows, "winograd": winograd}
 WINOGRAD_CHANNELS = 16  # at least so many in and out, or the additions cost more than the multiplications saved
 WINOGRAD_TILES = 16  # at least so many, or bringing the 36 transformed kernels costs more than using them
-WIDE = 192  # channels in and out, with which even the kernels of `row_windows` no longer fit a core's cache
+WIDE = 192  # channels in and out, with which Winograd is faster with any number of tiles
 ALIGNED = 4  # on a GPU: tensor cores want rows that begin at multiples of so many float32 numbers
 
 

@@ -43,7 +43,7 @@ def multiply(
     rows = max(48, ROWS_BYTES // (C * a.itemsize) // 48 * 48)
     rows = min(rows, max(48, -(-M // UNITS) // 48 * 48 + 48))
     groups = max(1, round(M / rows))  # all of nearly the same length, or a worker would wait for another
-    rows = -(-M // (6 * groups)) * 6
+    rows = -(-M // (6 * groups)) * 6  # a multiple of the six rows of a block of `product`
     panels = -(-K // (WIDTHS[0] * L))
     parts = min(panels, -(-UNITS // -(-M // rows)))
     packed = M >= MANY and panels > 1
