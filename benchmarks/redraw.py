@@ -16,11 +16,11 @@ SCRIPTS = (
 
 
 def drawings(results):
-    """(name, chart) of every script that has a table in the folder `results`."""
-    for name in SCRIPTS:
-        rows = [{key: number(text) for key, text in row.items()} for row in read_rows(results / f"{name}.csv")]
-        if rows:
-            yield name, importlib.import_module(name).draw(rows)
+    """(name, chart) of every table that a script wrote to the folder `results`, as `versus` or as `versus_avx2`."""
+    for script in SCRIPTS:
+        for path in sorted([*results.glob(f"{script}.csv"), *results.glob(f"{script}_*.csv")]):
+            rows = [{key: number(text) for key, text in row.items()} for row in read_rows(path)]
+            yield path.stem, importlib.import_module(script).draw(rows)
 
 
 def number(text):

@@ -73,9 +73,9 @@ class Interrupts:
         self.before = _handle(self._react)
 
     def __exit__(self, *error: object) -> None:
-        _restore(self.before)
         if self.number not in (0, signal.SIGINT):  # another one must not cut off the message about this one
-            _handle(_raise, only=lambda number, handler: handler == signal.SIG_DFL)
+            self.before = {number: _raise if old == signal.SIG_DFL else old for number, old in self.before.items()}
+        _restore(self.before)
 
 
 @contextlib.contextmanager
@@ -93,15 +93,15 @@ def ignore_interrupts_from_now_on() -> None:
     _handle(signal.SIG_IGN)
 
 
-def _handle(handler: Any, only: Callable[[int, Any], bool] = lambda number, handler: True) -> dict[int, Any]:
-    """Set the handler of the signals for which `only(number, their handler)`; returns {number: the handler before}."""
+def _handle(handler: Any) -> dict[int, Any]:
+    """Set the handler of the three signals; returns {number: the handler before}."""
     before: dict[int, Any] = {}
     if threading.current_thread() is not threading.main_thread():
         return before
     for number in WORDS:
         old = signal.getsignal(number)
         ignored = number != signal.SIGINT and old == signal.SIG_IGN
-        if old is not None and not ignored and only(number, old):  # None: set by C code, and could not be restored
+        if old is not None and not ignored:  # None: set by C code, and could not be restored
             before[number] = signal.signal(number, handler)
     return before
 

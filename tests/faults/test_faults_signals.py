@@ -31,7 +31,7 @@ def test_a_signal_repeated_until_the_end_gives_its_code_and_one_line(tmp_path, n
     process = training(tmp_path / "run")
     while process.poll() is None:
         process.send_signal(number)
-        time.sleep(0.001)
+        time.sleep(5e-5)
     _, said = process.communicate()
     assert process.returncode == code, said
     lines = [line for line in said.splitlines() if line.startswith("minitorch-cnn: interrupted in epoch")]
