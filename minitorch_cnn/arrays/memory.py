@@ -5,7 +5,7 @@ of a large network is a good part of a training step. But from one step to the n
 and go. So a piece of memory is kept when its array is gone, and the next array of about that size lies in it. Python
 itself knows whether an array is gone: then nothing refers to the memory except its piece.
 
-All pieces together are hardly larger than the most that was in use at one time: before there is a new one, free ones
+All pieces together are little larger than the most that was in use at one time: before there is a new one, free ones
 are given back. `release` gives back all that are free.
 """
 
@@ -23,7 +23,8 @@ import numpy as np
 LINE = 64  # bytes of a cache line
 SMALLEST = 256 * 1024  # bytes; smaller arrays are left to NumPy
 LARGER = 1.25  # times the bytes of an array at most: a piece in which it may lie
-SLACK = 8 * 2**20  # bytes that all pieces together may take beyond the most that was in use
+SLACK = 8 * 2**20  # bytes that all pieces together may take beyond the most that was in use,
+SHARE = 8  # and one part of so many of the most: the sizes that are needed at one time differ from those at another
 REMEMBERED = 4000  # arrays: a piece in which none of the last so many lay is the first to go
 
 
@@ -102,7 +103,7 @@ def _free(size: int) -> Piece | None:
 
 
 def _make_room(size: int) -> None:
-    """Give back free pieces, until with a new one of `size` bytes all are hardly larger than the most in use.
+    """Give back free pieces, until with a new one of `size` bytes all are little larger than the most in use.
 
     What comes again comes step by step, so that the piece that was used last will be needed last.
     """
@@ -110,7 +111,7 @@ def _make_room(size: int) -> None:
     free = [(piece.used, some, piece) for some, pieces in _pieces.items() for piece in pieces]
     free = sorted((item for item in free if item[2].references() == FREE), key=lambda item: item[0])
     _count["most"] = max(_count["most"], total - sum(some for _, some, _ in free) + size)
-    while free and total + size > _count["most"] + SLACK:
+    while free and total + size > _count["most"] + _count["most"] // SHARE + SLACK:
         forgotten = free[0][0] < _count["arrays"] - REMEMBERED
         _, some, piece = free.pop(0 if forgotten else -1)
         _pieces[some].remove(piece)

@@ -93,7 +93,8 @@ def convolve(
 ) -> Any:  # fmt: skip
     """Y (N, OH, OW, K): window (i, j) begins at pixel (i*SH, j*SW) - `corner` of x; outside x there are zeros.
 
-    With `pool` a band's results are held until two rows of them become one row of y.
+    With `pool` a band's results are held until two rows of them become one row of y; where K does not fill the last
+    vector, they are held until their first K are copied to y.
     """
     N, _, _, C = x.shape
     KH, KW, _, K = kernel.shape
@@ -101,23 +102,25 @@ def convolve(
     bias, scale = for_each_filter(kernel, x.dtype, bias, scale)
     kernel, bias, scale = (fill_up(array, L) for array in (kernel, bias, scale))
     filled = kernel.shape[3]
-    y = empty((N, OH // 2, OW // 2, filled) if pool else (N, OH, OW, filled), x.dtype)
+    y = empty((N, OH // 2, OW // 2, filled) if pool else (N, OH, OW, K), x.dtype)
     winner = empty(y.shape if pool else (0,) * 4, np.uint8)
     span = ((OW - 1) * strides[1] + KW) * C
     rows = max(1, min(OH, (BAND_BYTES // (span * x.itemsize) - KH) // strides[0] + 1))
-    if pool:
-        rows = max(2, min(rows, BAND_BYTES // (OW * filled * x.itemsize)) // 2 * 2)
+    is_held = pool or filled > K
+    if is_held:
+        rows = min(rows, BAND_BYTES // (OW * filled * x.itemsize))
+        rows = max(2, rows // 2 * 2) if pool else max(1, rows)
     panels = -(-filled // (WIDEST * L))
     groups = min(panels, -(-UNITS // (N * -(-OH // rows))))
     together = KH if KH * KW * C * WIDEST * L * x.itemsize <= KERNEL_BYTES else 1
     scratch = workspace("row windows", (get_num_threads(), ((rows - 1) * strides[0] + KH) * span), x.dtype)
-    held = workspace("row windows held", (get_num_threads(), rows * OW * filled if pool else 0), x.dtype)
+    held = workspace("row windows held", (get_num_threads(), rows * OW * filled if is_held else 0), x.dtype)
     limits = x.dtype.type(0 if relu else -np.inf), x.dtype.type(ceiling)
     _convolve(
         multiplier(x.dtype), x, kernel, bias, scale, y, winner, scratch, held, out, strides, corner, limits, rows,
         groups, together, L,
     )  # fmt: skip
-    return (cut(y, K), cut(winner, K)) if pool else cut(y, K)
+    return (cut(y, K), cut(winner, K)) if pool else y
 
 
 def backward_kernel(x: Array, dy: Array, kernel_shape: tuple, strides: tuple, padding: tuple) -> Array:
@@ -198,11 +201,11 @@ def _convolve(
     multiply, x, kernel, bias, scale, y, winner, scratch, held, out, strides, corner, limits, rows, groups, together,
     lanes,
 ):  # fmt: skip
-    N, PH, PW, K = y.shape
+    N, PH, PW, wanted = y.shape
     OH, OW = out
-    KH, KW, C, _ = kernel.shape
+    KH, KW, C, K = kernel.shape
     (SH, SW), (top, left), size = strides, corner, x.shape[1:]
-    pool = winner.size > 0
+    pool, is_held = winner.size > 0, held.shape[1] > 0
     x, kernel, y, winner = x.reshape(-1), kernel.reshape(-1), y.reshape(-1), winner.reshape(-1)
     width = (OW - 1) * SW + KW
     span, bands, none = width * C, (OH + rows - 1) // rows, y.dtype.type(-np.inf)
@@ -212,7 +215,7 @@ def _convolve(
         last = min(first + rows, OH)
         window = scratch[get_thread_id()]
         copy_rows(window, x, size, n, first * SH - top, (last - 1) * SH + KH - top, left, width)
-        results, band_at = (held[get_thread_id()], 0) if pool else (y, (n * OH + first) * OW * K)
+        results, band_at = (held[get_thread_id()], 0) if is_held else (y, (n * OH + first) * OW * K)
         k, end = group * WIDEST * lanes, 0
         while k < K:
             begin_k, end = k, min(k + WIDEST * lanes, K)
@@ -235,6 +238,11 @@ def _convolve(
                 for i in range(first // 2, last // 2):
                     at, to = (2 * i - first) * OW * K + begin_k, (n * PH + i) * PW * K + begin_k
                     pool_rows(results, at, OW * K, K, y, winner, to, K, PW, end - begin_k, lanes)
+            elif is_held:
+                for pixel in range((last - first) * OW):
+                    at, to = uintp(pixel * K), uintp(((n * OH + first) * OW + pixel) * wanted)
+                    for column in range(uintp(begin_k), uintp(min(end, wanted))):
+                        y[to + column] = results[at + column]
             k += (groups - 1) * WIDEST * lanes
 
 
