@@ -50,6 +50,7 @@ ENGINES = {
     "minitorch_cnn": Entry("engines.minitorch:Minitorch", "minitorch_cnn"),
     "pytorch channels_last": Entry("engines.pytorch:ChannelsLast", "PyTorch"),
     "pytorch contiguous": Entry("engines.pytorch:Contiguous", "PyTorch"),
+    "pytorch compiled": Entry("engines.pytorch_compiled:Compiled", "PyTorch"),
     "keras": Entry("engines.keras_tensorflow:Keras", "Keras"),
     "onnxruntime": Entry("engines.onnx_runtime:OnnxRuntime", "ONNX Runtime", trains=False),
     "openvino": Entry("engines.open_vino:OpenVino", "OpenVINO", trains=False),

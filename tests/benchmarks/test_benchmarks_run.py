@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 from xml.etree import ElementTree
 
 import numpy as np
@@ -145,12 +146,17 @@ def test_the_readme_names_every_script():
     assert scripts and all(name in text for name in scripts)
 
 
-def test_tricks(run, tmp_path):
-    """The first rows and the whole recipe, on ten random images to a file and with hardly any filters."""
+def cifar10_files(folder):
+    """Write the files of CIFAR-10 with ten random images in each."""
     rng = np.random.default_rng(0)
     for name in (*TRAIN_FILES, TEST_FILE):
         rows = [bytes([label]) + rng.integers(0, 256, 3072, np.uint8).tobytes() for label in range(10)]
-        (tmp_path / name).write_bytes(b"".join(rows))
+        (folder / name).write_bytes(b"".join(rows))
+
+
+def test_tricks(run, tmp_path):
+    """The first rows and the whole recipe, on ten random images to a file and with hardly any filters."""
+    cifar10_files(tmp_path)
     small = ("--quick", "--epochs", 1, "--widths", 4, 5, 6, "--validation", 10, "--rows", 1, 5, 9, 12)
     out, rows = run("tricks.py", "--data", tmp_path, *small)
     titles = [row["trick"] for row in rows]
@@ -160,3 +166,36 @@ def test_tricks(run, tmp_path):
     windows = 31 * 31 * 24 * 4 + 15 * 15 * (4 * 4 + 4 * 5) + 7 * 7 * (5 * 5 + 5 * 6) + 3 * 3 * 6 * 6
     by_hand = 31 * 31 * 12 * 24 + 9 * windows + 60
     assert {float(row["million_multiplications"]) for row in rows} == {round(by_hand / 1e6, 1)}
+
+
+def test_the_fast_recipe_with_our_step(tmp_path):
+    cifar10_files(tmp_path)
+    command = (sys.executable, FOLDER / "fast_in_pytorch.py", "--data", tmp_path, "--epochs", 2)
+    command = [str(word) for word in (*command, "--engine", "minitorch_cnn")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3 and lines[0].startswith("epoch 1: ") and "minitorch_cnn, mean over 6 views: " in lines[2]
+
+
+def test_the_fast_recipe_in_pytorch_takes_the_same_steps(monkeypatch):
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch to compare with it")
+    monkeypatch.syspath_prepend(FOLDER)
+    fast, rng = importlib.import_module("fast_in_pytorch"), np.random.default_rng(0)
+    x, y = rng.standard_normal((17, 32, 32, 3), dtype=np.float32), rng.integers(0, 10, 17)
+    model = fast.FAST.model(types.SimpleNamespace(train_images=x[:, ::-1] * 40, class_names=range(10)), 0)
+    ours, theirs = fast.Ours(model, x, 1000, 2), fast.pytorch(model, x, 1000, 2)
+    assert np.allclose(theirs.predict(x), ours.predict(x), atol=1e-6)
+    first = {name: weights(model, name).copy() for name in theirs.learned}
+    # PyTorch multiplies the old gradients in its momentum by the rate of now, which rises by 2 % a step here.
+    for limit in (1e-4, 3e-2, 3e-2, 3e-2):
+        ours.step(x, y)
+        theirs.step(x, y)
+        for name, before in first.items():
+            mine, parameter = weights(model, name), theirs._parameter(name).detach().numpy()
+            its = theirs.turned.turn_back(name, parameter.T if parameter.ndim == 2 else parameter)
+            assert abs(its - mine).max() <= limit * abs(mine - before).max() > 0, name
+
+
+def weights(model, name):
+    layer, parameter = name.split("/")
+    return model.get_layer(layer).parameters[parameter]

@@ -81,8 +81,8 @@ def test_what_was_repeated_is_summed():
 
 
 @pytest.mark.parametrize("make, shapes, words", [
-    (layers.Add, [(5, 4, 3), (5, 4, 2)], ("add: expected inputs of the same shape", "(5, 4, 2)")),
-    (layers.Add, [(5, 4, 3), (4, 3)], ("add: expected inputs of the same shape",)),
+    (layers.Add, [(5, 4, 3), (5, 4, 2)], ("add: expected inputs of one shape, apart from", "(5, 4, 2)")),
+    (layers.Add, [(5, 4, 3), (4, 3)], ("add: expected inputs of one shape, apart from",)),
     (layers.Add, [(5, 4, 3)], ("add: expected a list of at least two inputs",)),
     (layers.Subtract, [(3,)] * 3, ("subtract: expected a list of two inputs",)),
     (layers.Concatenate, [(5, 4, 3), (5, 3, 3)], ("concatenate: expected inputs that differ along axis -1 alone",)),

@@ -41,6 +41,7 @@ class Merge(Layer):
     """Base of them: `input_shape` is a tuple of shapes, x and dx are lists of arrays."""
 
     random = keeps_output = False
+    keeps_inputs = True  # False: the gradients do not depend on them
     most = 10_000  # inputs
 
     def build(self, input_shape: Any) -> None:
@@ -56,7 +57,8 @@ class Merge(Layer):
         except ValueError:
             shape = ()
         if len({len(each) for each in input_shape}) > 1 or not shape:
-            raise ShapeError(f"{self.name}: expected inputs of the same shape, got {', '.join(map(str, input_shape))}")
+            got = ", ".join(map(str, input_shape))
+            raise ShapeError(f"{self.name}: expected inputs of one shape, apart from axes of length 1, got {got}")
         return shape
 
     def check_input(self, x: Any) -> None:
@@ -69,7 +71,7 @@ class Merge(Layer):
 
     def forward_pass(self, x: Any, training: bool = False) -> Forward:
         self.check_input(x)
-        return self.merged(x), tuple(x)
+        return self.merged(x), tuple(x) if self.keeps_inputs else ()
 
     def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
         """[dx of each input]."""
@@ -82,7 +84,7 @@ class Merge(Layer):
         raise NotImplementedError(f"{type(self).__name__}: define merged and gradients_of")
 
     def gradients_of(self, dy: Array, x: Sequence[Array]) -> list[Array]:
-        """dL/dx of each input, in the shape of y or its own."""
+        """dL/dx of each input, in the shape of y or its own; without `keeps_inputs` x is empty."""
         raise NotImplementedError(f"{type(self).__name__}: define merged and gradients_of")
 
 
@@ -95,15 +97,13 @@ def sum_to(dx: Array, shape: tuple) -> Array:
 class Add(Merge):
     """y = x1 + x2 + ...: the sum of a residual connection (He et al. 2015)."""
 
+    keeps_inputs = False
+
     def merged(self, x: Sequence[Array]) -> Array:
         y = add(x[0], x[1])
         for other in x[2:]:
             y = add(y, other)
         return y
-
-    def forward_pass(self, x: Any, training: bool = False) -> Forward:
-        self.check_input(x)
-        return self.merged(x), ()
 
     def gradients_of(self, dy: Array, x: Sequence[Array]) -> list[Array]:
         return [dy] * len(self.input_shape)
@@ -112,7 +112,7 @@ class Add(Merge):
 class Subtract(Merge):
     """y = x1 - x2."""
 
-    most = 2
+    most, keeps_inputs = 2, False
 
     def merged(self, x: Sequence[Array]) -> Array:
         return x[0] - x[1]
@@ -146,12 +146,15 @@ class Multiply(Merge):
 class Average(Merge):
     """y = (x1 + x2 + ...) / their number."""
 
+    keeps_inputs = False
+
     def merged(self, x: Sequence[Array]) -> Array:
         check_floats(self.name, x[0], "inputs")  # 1 / 2 would be 0 in integers
         return sum(x[2:], x[0] + x[1]) * x[0].dtype.type(1 / len(x))
 
     def gradients_of(self, dy: Array, x: Sequence[Array]) -> list[Array]:
-        return [dy * dy.dtype.type(1 / len(x))] * len(x)
+        inputs = len(self.input_shape)
+        return [dy * dy.dtype.type(1 / inputs)] * inputs
 
 
 class Maximum(Merge):
@@ -175,6 +178,8 @@ class Maximum(Merge):
 
 class Concatenate(Merge):
     """y = the inputs side by side along `axis`, counted with the batch axis as 0; -1: the channels."""
+
+    keeps_inputs = False
 
     def __init__(self, axis: int = -1, name: str | None = None, trainable: bool = True) -> None:
         super().__init__(name, trainable)
@@ -209,14 +214,6 @@ class Concatenate(Merge):
             found.append(dy[(slice(None),) * axis + (slice(first, stop),)])
             first = stop
         return found
-
-    def backward_pass(self, dy: Array, kept: Sequence, need_dx: bool = True) -> Backward:
-        """[dx of each input]: its own part of dy."""
-        return self.gradients_of(dy, kept) if need_dx else None, {}
-
-    def forward_pass(self, x: Any, training: bool = False) -> Forward:
-        self.check_input(x)
-        return self.merged(x), ()
 
     def config(self) -> dict:
         return {"axis": self.axis, **super().config()}

@@ -36,58 +36,53 @@ def bent_relu_backward(dy: Array, x: Array, slope: float, largest: float, thresh
 
 def silu(x: Array) -> Array:
     """See `more_activations.silu`."""
-    check_reals(x)
-    y = empty_like(x)
-    _silu(contiguous(x).reshape(-1), y.reshape(-1))
-    return y
+    return _forward(_silu, x)
 
 
 def silu_backward(dy: Array, x: Array) -> Array:
     """See `more_activations.silu_backward`."""
-    check_alike(dy, x)
-    dx = empty_like(x)
-    _silu_backward(contiguous(dy).reshape(-1), contiguous(x).reshape(-1), dx.reshape(-1))
-    return dx
+    return _backward(_silu_backward, dy, x)
 
 
 def hard_silu(x: Array) -> Array:
     """See `more_activations.hard_silu`."""
-    check_reals(x)
-    y = empty_like(x)
-    _hard_silu(contiguous(x).reshape(-1), y.reshape(-1))
-    return y
+    return _forward(_hard_silu, x)
 
 
 def hard_silu_backward(dy: Array, x: Array) -> Array:
     """See `more_activations.hard_silu_backward`."""
-    check_alike(dy, x)
-    dx = empty_like(x)
-    _hard_silu_backward(contiguous(dy).reshape(-1), contiguous(x).reshape(-1), dx.reshape(-1))
-    return dx
+    return _backward(_hard_silu_backward, dy, x)
 
 
 def gelu(x: Array) -> Array:
     """See `more_activations.gelu`."""
-    check_reals(x)
-    y = empty_like(x)
-    _gelu(contiguous(x).reshape(-1), y.reshape(-1))
-    return y
+    return _forward(_gelu, x)
 
 
 def gelu_backward(dy: Array, x: Array) -> Array:
     """See `more_activations.gelu_backward`."""
-    check_alike(dy, x)
-    dx = empty_like(x)
-    _gelu_backward(contiguous(dy).reshape(-1), contiguous(x).reshape(-1), dx.reshape(-1))
-    return dx
+    return _backward(_gelu_backward, dy, x)
 
 
 def erf(x: Array) -> Array:
     """See `more_activations.erf`; the function of the C library."""
+    return _forward(_erf, x)
+
+
+def _forward(function, x):
+    """y, which the compiled `function` computes number by number."""
     check_reals(x)
     y = empty_like(x)
-    _erf(contiguous(x).reshape(-1), y.reshape(-1))
+    function(contiguous(x).reshape(-1), y.reshape(-1))
     return y
+
+
+def _backward(function, dy, x):
+    """dx, likewise."""
+    check_alike(dy, x)
+    dx = empty_like(x)
+    function(contiguous(dy).reshape(-1), contiguous(x).reshape(-1), dx.reshape(-1))
+    return dx
 
 
 def _bends(x, *bends):

@@ -13,7 +13,7 @@ from minitorch_cnn.engine.layers.merge import Add, Merge
 from minitorch_cnn.twins.stages.stage import RELU, Stage, is_relu, tried, untouched
 
 REPLACES: tuple = (
-    *RELU, (Add, "forward_pass"), (Merge, "backward_pass"), (Add, "merged"), (Add, "gradients_of"),
+    *RELU, (Merge, "forward_pass"), (Merge, "backward_pass"), (Add, "merged"), (Add, "gradients_of"),
 )  # fmt: skip
 GUARD = Guard("twins/stages/add_relu.py: AddReLU", *REPLACES)
 
