@@ -41,9 +41,12 @@ class Ours:
 
 def pytorch(model, x, steps, threads):
     """The same with PyTorch, in channels_last; all engines of `versus.py` get their network in this form."""
-    import torch
-    from engines.pytorch import ChannelsLast, images
-    from torch.nn import functional
+    try:
+        import torch
+        from engines.pytorch import ChannelsLast, images
+        from torch.nn import functional
+    except ImportError:
+        raise SystemExit("fast_in_pytorch.py: PyTorch is not installed: pip install torch==2.13.0") from None
 
     class PyTorch(ChannelsLast):
         def __init__(self, path):

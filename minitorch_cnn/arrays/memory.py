@@ -23,8 +23,8 @@ import numpy as np
 LINE = 64  # bytes of a cache line
 SMALLEST = 256 * 1024  # bytes; smaller arrays are left to NumPy
 LARGER = 1.25  # times the bytes of an array at most: a piece in which it may lie
-SLACK = 8 * 2**20  # bytes that all pieces together may take beyond the most that was in use,
-SHARE = 8  # and one part of so many of the most: the sizes that are needed at one time differ from those at another
+SLACK = 8 * 2**20  # bytes that all pieces together may take beyond the most that was in use
+SHARE = 8  # besides, an eighth of that most: the sizes that are needed at one time differ from those at another
 REMEMBERED = 4000  # arrays: a piece in which none of the last so many lay is the first to go
 
 
