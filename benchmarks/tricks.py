@@ -25,6 +25,7 @@ from tables import RESULTS, print_table, read_rows, replace_rows
 from minitorch_cnn import Sequential, datasets, losses, optimizers, schedules
 from minitorch_cnn.datasets import Augmentation, Mixup
 from minitorch_cnn.engine import layers
+from minitorch_cnn.errors import UserError
 from minitorch_cnn.models.fast_recipe import FAST, LONG, net
 from minitorch_cnn.models.recipes import RECIPES
 
@@ -141,7 +142,10 @@ def multiplications(model):
 
 def load(options):
     """The data set; with --validation the last training images in place of the test images."""
-    data = datasets.cifar10(options.data, progress=False)
+    try:
+        data = datasets.cifar10(options.data, progress=False)
+    except UserError as error:
+        raise SystemExit(str(error)) from None
     x, y, test_x, test_y = data.train_images, data.train_labels, data.test_images, data.test_labels
     if last := options.validation:
         x, y, test_x, test_y = x[:-last], y[:-last], x[-last:], y[-last:]
