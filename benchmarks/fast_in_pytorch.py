@@ -111,9 +111,9 @@ def main():
     parser.add_argument("--images", type=int, help="train with the first images only")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    options.quick = False
+    options.quick = options.jpeg = False
     data = tricks.load(options)
-    images, labels = (part[: options.images] for part in (data.train_images, data.train_labels))
+    images, labels = data.train_images, data.train_labels
     model = FAST.model(data, options.seed)
     batches = Batches(
         images, labels.astype(np.int64), FAST.batch_size, seed=options.seed, augment=Augmentation(**FAST.augment),

@@ -14,6 +14,7 @@ from minitorch_cnn.arguments import above_zero, at_least_zero, checked_multiplie
 from minitorch_cnn.arrays import Array, accelerated, moved, namespace
 from minitorch_cnn.engine.clipping import clip_to_norm
 from minitorch_cnn.engine.multipliers import excluded, factors
+from minitorch_cnn.engine.orthogonal import orthogonal
 from minitorch_cnn.engine.schedules import Constant, Schedule
 
 
@@ -147,6 +148,10 @@ class Optimizer:
         """The last arguments of `update`, for the learning rate of the step that was just counted."""
         return (rate,)
 
+    def matrix_shape(self, layer: Any, name: str) -> tuple[int, int] | None:
+        """The shape in which `update` gets this parameter alone; None: as part of a vector, with its neighbours."""
+        return None
+
     def update(self, w: Array, g: Array, state: dict[str, Array], rate: Any) -> None:
         """Update the vector `w` in place with its gradient `g`; `state` maps each slot to a vector like `w`."""
         raise NotImplementedError(f"{type(self).__name__}: define update")
@@ -159,6 +164,12 @@ class Optimizer:
         """
         factor_of = factors(self.multipliers, model.layers)
         spared = excluded(self.exclude_from_weight_decay, model.layers)
+        matrices = {
+            (layer.name, name): shape
+            for layer in model.layers
+            for name in layer.trained()
+            if (shape := self.matrix_shape(layer, name))
+        }
         layers = {layer.name: layer for layer in model.layers}
         before = {key: array for key, array in self.state().items() if self._layers[key[1]] is layers.get(key[1])}
         if self._layers and not any(self._layers.get(name) is layer for name, layer in layers.items()):
@@ -166,7 +177,11 @@ class Optimizer:
         self._layers = layers
         self._segments, self._pieces, self._decays = model.segments(), [], []
         for whole in self._segments:
-            for (factor, decays), segment in whole.split(lambda key: (factor_of[key], key not in spared)):
+            for (factor, decays, alone), segment in whole.split(
+                lambda key: (factor_of[key], key not in spared, key if key in matrices else None)
+            ):
+                if alone:
+                    segment = segment.reshaped(matrices[alone])
                 xp = namespace(segment.parameters)
                 state = {slot: xp.zeros_like(segment.parameters) for slot in self.slots}
                 self._pieces.append((segment, state, factor))
@@ -176,7 +191,7 @@ class Optimizer:
     def state(self) -> dict[tuple[str, ...], Array]:
         """{(slot, layer, parameter): array}, views of the state of each trained parameter."""
         return {
-            (slot, *key): state[slot][start:stop]
+            (slot, *key): state[slot].reshape(-1)[start:stop]
             for segment, state, _ in self._pieces
             for key, (start, stop) in segment.spans.items()
             for slot in state
@@ -262,4 +277,44 @@ class Adam(Optimizer):
         adam_update(w, g, m, v, rate, self.beta_1, self.beta_2, self.epsilon, self.weight_decay, corrected)
 
 
-OPTIMIZERS = {optimizer.__name__: optimizer for optimizer in (SGD, RMSprop, Adam)}
+class Muon(SGD):
+    """SGD with momentum in which the kernel of a convolution steps along an orthogonal matrix (Jordan 2024).
+
+    The step of a kernel has the length of the learning rate in every direction, however large the gradient is
+    (`orthogonal.py`). All other parameters take a step of SGD and usually need another rate:
+    `Muon(0.1, multipliers={"dense": 6, "beta": 400})`.
+    """
+
+    def __init__(
+        self, learning_rate: float | Schedule = 0.02, momentum: float = 0.95, nesterov: bool = True,
+        weight_decay: float = 0.0, clip_norm: float | None = None, multipliers: dict[str, float] | None = None,
+        exclude_from_weight_decay: Iterable[str] = (),
+    ) -> None:  # fmt: skip
+        super().__init__(
+            learning_rate, momentum, nesterov, weight_decay, clip_norm, multipliers, exclude_from_weight_decay
+        )
+
+    def matrix_shape(self, layer: Any, name: str) -> tuple[int, int] | None:
+        """Kernels from all input channels to all output channels; so neither depthwise nor grouped ones."""
+        shape = layer.parameter_shapes()[name]
+        channels = (layer.input_shape[-1], layer.output_shape[-1])
+        return (-1, shape[-1]) if len(shape) == 4 and shape[2:] == channels else None
+
+    def update(self, w: Array, g: Array, state: dict[str, Array], rate: Any) -> None:
+        """m = momentum m + g;  w = (1 - rate decay) w - rate scale orthogonal(m, or nesterov: momentum m + g).
+
+        For a matrix `w` (M, N), where scale is the root of N / M, at least 1. For a vector, the update of SGD.
+        """
+        if w.ndim == 1:
+            super().update(w, g, state, rate)
+            return
+        direction = g
+        if (m := state.get("momentum")) is not None:
+            m *= self.momentum
+            m += g
+            direction = self.momentum * m + g if self.nesterov else m
+        along = max(1, w.shape[1] / len(w)) ** 0.5 * orthogonal(direction)
+        sgd_update(w.reshape(-1), along.reshape(-1), None, rate, 0.0, False, self.weight_decay)
+
+
+OPTIMIZERS = {optimizer.__name__: optimizer for optimizer in (SGD, RMSprop, Adam, Muon)}

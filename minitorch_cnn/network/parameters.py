@@ -40,6 +40,10 @@ class Segment:
             pieces.append((value, Segment(self.parameters[first:last], self.gradients[first:last], moved)))
         return pieces
 
+    def reshaped(self, shape: tuple[int, ...]) -> Segment:
+        """The same parameters and gradients as arrays of this shape, views."""
+        return Segment(self.parameters.reshape(shape), self.gradients.reshape(shape), self.spans)
+
 
 class ParameterVector:
     """The vector behind `layers` (built, in order); layer i draws its initial values from `default_rng([seed, i])`.

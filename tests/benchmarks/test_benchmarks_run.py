@@ -168,6 +168,19 @@ def test_tricks(run, tmp_path):
     assert {float(row["million_multiplications"]) for row in rows} == {round(by_hand / 1e6, 1)}
 
 
+def test_images_sent_through_jpeg_once_more(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(FOLDER)
+    tricks, rng = importlib.import_module("tricks"), np.random.default_rng(0)
+    images = np.cumsum(rng.integers(0, 17, (3, 32, 32, 3)), axis=2).clip(0, 255).astype(np.uint8)
+    losses = [abs(tricks.compressed(images, quality).astype(int) - images).mean() for quality in (95, 75, 30)]
+    assert 0 < losses[0] < losses[1] < losses[2] < 50
+    cifar10_files(tmp_path)
+    options = types.SimpleNamespace(data=tmp_path, validation=5, images=30, jpeg=75, quick=False)
+    data = tricks.load(options)
+    assert len(data.train_images) == 30 and len(data.test_images) == 5
+    assert tricks.measured_on(options) == "validation, 30 training images, JPEG of quality 75"
+
+
 def test_the_fast_recipe_with_our_step(tmp_path):
     cifar10_files(tmp_path)
     command = (sys.executable, FOLDER / "fast_in_pytorch.py", "--data", tmp_path, "--epochs", 2)

@@ -19,6 +19,7 @@ OPTIMIZERS = {
     "sgd, nesterov, decay": lambda: optimizers.SGD(mtc.schedules.Cosine(0.01, 9), 0.9, True, weight_decay=0.1),
     "rmsprop": lambda: optimizers.RMSprop(0.01, weight_decay=0.1),
     "adam": lambda: optimizers.Adam(mtc.schedules.OneCycle(0.01, 9), weight_decay=0.1),
+    "muon": lambda: optimizers.Muon(0.01, weight_decay=0.1),
 }
 
 

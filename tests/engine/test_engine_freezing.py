@@ -12,6 +12,7 @@ OPTIMIZERS = {
     "sgd": lambda: optimizers.SGD(0.1, 0.9, nesterov=True, weight_decay=0.1),
     "rmsprop": lambda: optimizers.RMSprop(0.1, weight_decay=0.1),
     "adam": lambda: optimizers.Adam(0.1, weight_decay=0.1),
+    "muon": lambda: optimizers.Muon(0.1, weight_decay=0.1),
 }
 NAMES = ["conv1", "norm", "conv2", "pool", "flatten", "drop", "fc1", "fc2"]
 X, LABELS = normal((5, 6, 7, 2)), [0, 2, 1, 2, 2]

@@ -50,6 +50,7 @@ OPTIMIZERS = {
     "sgd, two rates": lambda: optimizers.SGD(schedules.OneCycle(0.1, 7), multipliers={"dense": 0.3}),
     "rmsprop": lambda: optimizers.RMSprop(schedules.Step(0.01, 2)),
     "adam": lambda: optimizers.Adam(schedules.OneCycle(0.01, 7), weight_decay=0.1),
+    "muon": lambda: optimizers.Muon(schedules.OneCycle(0.01, 7), weight_decay=0.1),
 }
 
 

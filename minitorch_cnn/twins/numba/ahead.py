@@ -86,7 +86,9 @@ def works_of(model: Any, optimizer: Any, batch_size: int) -> list[Work]:
     works: list[Work] = []
     for node in reversed(in_stages(model.nodes()[model.lowest_trainable() :])):
         works += _works_of(node.layer, batch_size)
-    update = {"SGD": "sgd_update", "RMSprop": "rmsprop_update", "Adam": "adam_update"}.get(type(optimizer).__name__)
+    update = {
+        "SGD": "sgd_update", "Muon": "sgd_update", "RMSprop": "rmsprop_update", "Adam": "adam_update",
+    }.get(type(optimizer).__name__)  # fmt: skip
     works += [(f"optimizers.{update}",)] if update else []
     return list(dict.fromkeys(works))
 
