@@ -1,13 +1,16 @@
 """`train cifar10 --recipe fast` in PyTorch, with the same batches, first weights, rates and views: how good, and when?
 
     python benchmarks/fast_in_pytorch.py --data DIR [--seed 0] [--epochs 12] [--validation 5000]
+    python benchmarks/fast_in_pytorch.py --data DIR --compare 30
 
 The batches are prepared by this package, as they are for its own training, so that only the step and the prediction
-differ. `versus.py --work cifar10-fast-step` measures the ratio of the steps; this script, which accuracy PyTorch ends
-at, and after how many minutes. With `--engine minitorch_cnn` our own step runs in its place.
+differ. The first command says which accuracy PyTorch ends at, and after how many minutes; with `--engine minitorch_cnn`
+our own step runs in its place. The second one times so many steps of both in turn, and says PyTorch's time divided by
+ours. (`versus.py --work cifar10-fast-step` does so with plain SGD, also beside `torch.compile`.)
 """
 
 import argparse
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -19,10 +22,20 @@ from engines.problem import Problem
 from minitorch_cnn import losses, schedules
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.datasets.batches import Batches
-from minitorch_cnn.models.fast_recipe import BETA_FACTOR, FAST
+from minitorch_cnn.models.fast_recipe import BETA_FACTOR, FAST, OTHERS
 from minitorch_cnn.network.views import views
 
+WARM_UP = 3  # steps that are not timed
 PREDICTED = 500  # images at a time
+
+
+def orthogonal(x):
+    """Muon's polynomial for a matrix that is wider than high, with PyTorch's products."""
+    x = x / (x.norm() + 1e-30)
+    for _ in range(5):
+        squares = x @ x.T
+        x = 3.4445 * x + (-4.775 * squares + 2.0315 * squares @ squares) @ x
+    return x
 
 
 class Ours:
@@ -53,9 +66,11 @@ def pytorch(model, x, steps, threads):
             super().__init__(path, threads)
             self.net.train()
             self.schedule, self.taken = schedules.Triangle(FAST.learning_rate, steps), 0
-            shifts = [self._parameter(name) for name in self.learned if name.endswith("/beta")]
-            self.kernels = [self._parameter(name) for name in self.learned if name.endswith("/kernel")]
-            groups = [{"params": self.kernels, "factor": 1.0}, {"params": shifts, "factor": BETA_FACTOR}]
+            learned = {name: self._parameter(name) for name in self.learned}
+            self.kernels = [(w, torch.zeros_like(w)) for w in learned.values() if w.ndim == 4]
+            shifts = [w for name, w in learned.items() if name.endswith("/beta")]
+            dense = [w for w in learned.values() if w.ndim == 2]
+            groups = [{"params": dense, "factor": OTHERS}, {"params": shifts, "factor": OTHERS * BETA_FACTOR}]
             self.optimizer = torch.optim.SGD(groups, FAST.learning_rate, FAST.momentum, nesterov=True)
 
         def _array(self, x):
@@ -65,12 +80,16 @@ def pytorch(model, x, steps, threads):
             rate, self.taken = self.schedule(self.taken), self.taken + 1
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
-            self.optimizer.zero_grad()
+            self.net.zero_grad()
             scores = self.net(self._array(x))
             functional.cross_entropy(scores, torch.from_numpy(y), label_smoothing=FAST.label_smoothing).backward()
-            with torch.no_grad():  # decay apart from the gradient, as in Keras
-                torch._foreach_mul_(self.kernels, 1 - rate * FAST.weight_decay)
             self.optimizer.step()
+            with torch.no_grad():
+                for w, moment in self.kernels:  # torch.optim.Muon takes matrices alone
+                    moment.mul_(FAST.momentum).add_(w.grad)
+                    along = (w.grad + FAST.momentum * moment).permute(0, 2, 3, 1)
+                    step = orthogonal(along.reshape(len(w), -1)).reshape(along.shape).permute(0, 3, 1, 2)
+                    w.mul_(1 - rate * FAST.weight_decay).sub_(step, alpha=rate)
 
         def predict(self, x):
             self.net.eval()
@@ -101,10 +120,30 @@ def accuracy(engine, model, data, average_over):
     return right / len(data.test_images)
 
 
+def compare(model, x, batches, count, threads):
+    """Print the median times of `count` steps of both engines, taken in turn, and the median of their ratios."""
+    both = [kind(model.copy(), x, 10 * count, threads) for kind in (Ours, pytorch)]
+    times: list = []
+    epochs = itertools.chain.from_iterable(map(batches.epoch, itertools.count()))
+    for images, labels in itertools.islice(epochs, count + WARM_UP):
+        times.append([])
+        for engine in both:
+            begin = time.perf_counter()
+            engine.step(images, labels)
+            times[-1].append(time.perf_counter() - begin)
+    ours, theirs = np.array(times[WARM_UP:]).T
+    ratios = theirs / ours
+    print(
+        f"{len(ours)} steps of {batches.batch_size} images: ours {np.median(ours):.3f} s, PyTorch"
+        f" {np.median(theirs):.3f} s, ratio {np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="the folder or archive with CIFAR-10 (default: downloaded once)")
     parser.add_argument("--engine", choices=list(ENGINES), default="pytorch")
+    parser.add_argument("--compare", type=int, metavar="STEPS", help="time so many steps of both engines instead")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=FAST.epochs)
     parser.add_argument("--validation", type=int, default=0, metavar="N", help="measure on so many training images")
@@ -119,6 +158,9 @@ def main():
         images, labels.astype(np.int64), FAST.batch_size, seed=options.seed, augment=Augmentation(**FAST.augment),
         transform=model.receive,
     )  # fmt: skip
+    if options.compare:
+        compare(model, model.receive(images[:2]), batches, options.compare, options.threads)
+        return
     engine = ENGINES[options.engine](model, model.receive(images[:2]), len(batches) * options.epochs, options.threads)
     seconds = 0.0
     for epoch in range(options.epochs):

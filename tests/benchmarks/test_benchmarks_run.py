@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import types
@@ -190,6 +191,14 @@ def test_the_fast_recipe_with_our_step(tmp_path):
     assert len(lines) == 3 and lines[0].startswith("epoch 1: ") and "minitorch_cnn, mean over 6 views: " in lines[2]
 
 
+def test_the_fast_recipe_beside_pytorch(tmp_path):
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch to compare with it")
+    cifar10_files(tmp_path)
+    command = (sys.executable, FOLDER / "fast_in_pytorch.py", "--data", tmp_path, "--compare", 1)
+    done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True, timeout=300)
+    assert re.fullmatch(r"1 steps of 512 images: ours [0-9.]+ s, PyTorch [0-9.]+ s, ratio .*", done.stdout.strip())
+
+
 def test_the_fast_recipe_in_pytorch_takes_the_same_steps(monkeypatch):
     pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch to compare with it")
     monkeypatch.syspath_prepend(FOLDER)
@@ -199,7 +208,7 @@ def test_the_fast_recipe_in_pytorch_takes_the_same_steps(monkeypatch):
     ours, theirs = fast.Ours(model, x, 1000, 2), fast.pytorch(model, x, 1000, 2)
     assert np.allclose(theirs.predict(x), ours.predict(x), atol=1e-6)
     first = {name: weights(model, name).copy() for name in theirs.learned}
-    # PyTorch multiplies the old gradients in its momentum by the rate of now, which rises by 2 % a step here.
+    # PyTorch's SGD multiplies the old gradients in its momentum by the rate of now, which rises by 2 % a step here.
     for limit in (1e-4, 3e-2, 3e-2, 3e-2):
         ours.step(x, y)
         theirs.step(x, y)
