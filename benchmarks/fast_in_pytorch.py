@@ -1,6 +1,6 @@
 """`train cifar10 --recipe fast` in PyTorch, with the same batches, first weights, rates and views: how good, and when?
 
-    python benchmarks/fast_in_pytorch.py --data DIR [--seed 0] [--epochs 12] [--validation 5000]
+    python benchmarks/fast_in_pytorch.py --data DIR [--seed 0] [--epochs 11] [--validation 5000]
     python benchmarks/fast_in_pytorch.py --data DIR --compare 30
 
 The batches are prepared by this package, as they are for its own training, so that only the step and the prediction

@@ -1,4 +1,4 @@
-"""Optimizers: how a gradient changes a parameter. Defaults and rules are Keras's.
+"""Optimizers: how a gradient changes a parameter. Defaults and rules are Keras's, those of Muon Jordan's.
 
 An optimizer knows the layers only by name. The model gives it all trainable parameters as a few long vectors
 (`network/parameters.py`), so a step is one pass over each. Frozen parameters are not among them, so they get no
@@ -164,24 +164,20 @@ class Optimizer:
         """
         factor_of = factors(self.multipliers, model.layers)
         spared = excluded(self.exclude_from_weight_decay, model.layers)
-        matrices = {
-            (layer.name, name): shape
-            for layer in model.layers
-            for name in layer.trained()
-            if (shape := self.matrix_shape(layer, name))
-        }
         layers = {layer.name: layer for layer in model.layers}
         before = {key: array for key, array in self.state().items() if self._layers[key[1]] is layers.get(key[1])}
         if self._layers and not any(self._layers.get(name) is layer for name, layer in layers.items()):
             self.steps = 0
         self._layers = layers
         self._segments, self._pieces, self._decays = model.segments(), [], []
+
+        def group(key):  # neighbours of the same group become one vector, a matrix stays alone
+            shape = self.matrix_shape(layers[key[0]], key[1])
+            return factor_of[key], key not in spared, shape or (-1,), key if shape else None
+
         for whole in self._segments:
-            for (factor, decays, alone), segment in whole.split(
-                lambda key: (factor_of[key], key not in spared, key if key in matrices else None)
-            ):
-                if alone:
-                    segment = segment.reshaped(matrices[alone])
+            for (factor, decays, shape, _), part in whole.split(group):
+                segment = part.reshaped(shape)
                 xp = namespace(segment.parameters)
                 state = {slot: xp.zeros_like(segment.parameters) for slot in self.slots}
                 self._pieces.append((segment, state, factor))

@@ -41,7 +41,7 @@ class Segment:
         return pieces
 
     def reshaped(self, shape: tuple[int, ...]) -> Segment:
-        """The same parameters and gradients as arrays of this shape, views."""
+        """The same parameters and gradients in this shape, as views."""
         return Segment(self.parameters.reshape(shape), self.gradients.reshape(shape), self.spans)
 
 

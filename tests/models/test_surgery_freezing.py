@@ -168,6 +168,7 @@ OPTIMIZERS = {
     "sgd": lambda **options: optimizers.SGD(0.1, 0.9, nesterov=True, weight_decay=0.1, **options),
     "rmsprop": lambda **options: optimizers.RMSprop(0.02, weight_decay=0.1, **options),
     "adam": lambda **options: optimizers.Adam(0.05, weight_decay=0.1, **options),
+    "muon": lambda **options: optimizers.Muon(0.05, weight_decay=0.1, **options),
 }
 
 

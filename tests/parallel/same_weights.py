@@ -108,6 +108,9 @@ EXACT = {
     "Adam, binary cross-entropy, a frozen layer between": (
         optimizers.Adam(0.003, **OPTIONS), losses.BinaryCrossEntropy(), 1, "sigmoid", ["conv2d_2"],
     ),
+    "Muon, mean squared error": (
+        optimizers.Muon(0.01, momentum=0.9, **OPTIONS), losses.MeanSquaredError(), 2, None, [],
+    ),
     "RMSprop, a frozen base whose features are kept": (
         optimizers.RMSprop(0.003, **OPTIONS), losses.MeanSquaredError(), 2, "sigmoid", ["conv2d_1", "batch_norm_1"],
     ),

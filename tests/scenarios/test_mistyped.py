@@ -29,7 +29,13 @@ def weights_after(x=X, labels=LABELS, **options):
 
 
 @pytest.mark.parametrize(
-    ("name", "made"), [("sgd", optimizers.SGD), ("Adam", optimizers.Adam), ("rmsprop", optimizers.RMSprop)]
+    ("name", "made"),
+    [
+        ("sgd", optimizers.SGD),
+        ("Adam", optimizers.Adam),
+        ("rmsprop", optimizers.RMSprop),
+        ("muon", optimizers.Muon),
+    ],
 )
 def test_keras_s_names_of_optimizers(name, made):
     np.testing.assert_array_equal(weights_after(optimizer=name), weights_after(optimizer=made()))

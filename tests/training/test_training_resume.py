@@ -64,7 +64,9 @@ def test_resume_anywhere_gives_the_same_bits(tmp_path, uninterrupted, place):
     assert same == {k: v for k, v in uninterrupted[1].items() if k != "seconds"}
 
 
-@pytest.mark.parametrize("make", [lambda: optimizers.Adam(0.01), lambda: optimizers.RMSprop(0.01, weight_decay=0.01)])
+@pytest.mark.parametrize("make", [
+    lambda: optimizers.Adam(0.01), lambda: optimizers.RMSprop(0.01, weight_decay=0.01), lambda: optimizers.Muon(0.01),
+])  # fmt: skip
 def test_every_optimizer_resumes(tmp_path, make):
     whole, _ = small_run.train(tmp_path / "whole", optimizer=make())
     with pytest.raises(PowerCut):
