@@ -150,6 +150,8 @@ def main():
     parser.add_argument("--images", type=int, help="train with the first images only")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    if options.compare is not None and options.compare < 1:
+        parser.error(f"--compare: expected at least 1 step, got {options.compare}")
     options.quick = options.jpeg = False
     data = tricks.load(options)
     images, labels = data.train_images, data.train_labels

@@ -1,7 +1,7 @@
 """What does each trick of `train cifar10 --recipe fast` bring? The slides' network first, then one trick more a row.
 
     python benchmarks/tricks.py --data DIR [--seeds 5] [--rows 0 11] [--validation 5000]
-    python benchmarks/tricks.py --data DIR --rows 9 --validation 5000 --images 10000 --jpeg 50
+    python benchmarks/tricks.py --data DIR --rows 10 --validation 5000 --images 10000 --jpeg 50
     python benchmarks/tricks.py --data DIR --quick
 
 Each row is trained with several seeds. The table has the mean accuracy with its standard deviation over them, the
@@ -236,6 +236,8 @@ def main():
     numbers = range(len(every)) if options.rows is None else options.rows
     if wrong := [number for number in numbers if not 0 <= number < len(every)]:
         parser.error(f"--rows: expected numbers from 0 to {len(every) - 1}, got {wrong[0]}")
+    if options.jpeg is not None and not 1 <= options.jpeg <= 95:
+        parser.error(f"--jpeg: expected a quality from 1 to 95, got {options.jpeg}")
     data, found, path = load(options), [], options.results / "tricks.csv"
     for number in numbers:
         found.append(measure(number, every[number], data, options))

@@ -61,7 +61,10 @@ def test_lists_are_arrays():
 
 RAGGED = [X[0], X[1, :4], X[2]]
 WRONG = [
-    (lambda: fit(net(), optimizer="sdg"), "optimizer: expected one of sgd, rmsprop, adam, muon, or an object, got 'sdg'"),
+    (
+        lambda: fit(net(), optimizer="sdg"),
+        "optimizer: expected one of sgd, rmsprop, adam, muon, or an object, got 'sdg'",
+    ),
     (lambda: fit(net(), loss="crossentropy"), "loss: expected one of categorical_crossentropy, "),
     (lambda: fit(net(), optimizer=None), "fit: optimizer: expected one such as optimizers.SGD"),
     (lambda: fit(net(), RAGGED, [0, 1, 2]), "fit: x: expected arrays of one shape, got a list of different ones"),
