@@ -2,58 +2,114 @@
 
 New memory is slow: the operating system has to find every page of it and fill it with zeros, which for the feature maps
 of a large network is a good part of a training step. But from one step to the next, arrays of the same sizes come
-and go. So a piece of memory is kept when its array is gone, and the next array of about that size lies in it. Python
-itself knows whether an array is gone: then nothing refers to the memory except its piece.
+and go. So arrays lie in large blocks of memory that stay. What lies between two arrays in use is a gap, and the next
+array takes the beginning of the smallest gap that is large enough. When an array is gone, its place becomes a gap,
+together with the gaps next to it. Python itself tells when an array is gone: then nothing refers to its memory.
 
-All pieces together are little larger than the most that was in use at one time: before there is a new one, free ones
-are given back. `release` gives back all that are free.
+Pages that were never written, or that were given back, cost no memory. All others together take little more than
+the most that was in use at one time: pages of gaps are given back before more are written. `release` gives all back.
 """
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import math
 import mmap
-import sys
-import threading
+import weakref
+from collections import deque
 from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.arrays.locks import ForkLock
+
 LINE = 64  # bytes of a cache line
 SMALLEST = 256 * 1024  # bytes; smaller arrays are left to NumPy
-LARGER = 1.25  # times the bytes of an array at most: a piece in which it may lie
-SLACK = 8 * 2**20  # bytes that all pieces together may take beyond the most that was in use
-SHARE = 8  # besides, an eighth of that most: the sizes that are needed at one time differ from those at another
-REMEMBERED = 4000  # arrays: a piece in which none of the last so many lay is the first to go
+BLOCK = 64 * 2**20  # bytes of a block, if its first array is not larger
+LARGE_PAGE = 2 * 2**20  # bytes of the pages that a system has for large blocks
+SLACK = 8 * 2**20  # bytes that may be written beyond the most that was in use
+SHARE = 8  # besides, an eighth of that most: gaps are rarely just as large as the next array
+# In memory of its own a process also gets large pages, and what a forked process writes does not appear in its parent.
+OWN = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_ANONYMOUS") else {}
 
 
-class Piece:
-    """Some memory, straight from the operating system and straight back to it; `used` numbers its last array."""
+class Gap:
+    """Bytes of a block from `first` to `end` that no array uses; pages outside of `low` to `high` take no memory."""
 
-    __slots__ = ("memory", "used")
+    __slots__ = ("end", "first", "high", "low")
+
+    def __init__(self, first: int, end: int, low: int, high: int) -> None:
+        self.first, self.end, self.low, self.high = first, end, low, high
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.end - self.first
+
+    @property
+    def written(self) -> int:
+        """Its bytes that take memory, at most."""
+        return self.high - self.low
+
+    def unwritten(self, size: int) -> int:
+        """How many of its first `size` bytes take no memory yet."""
+        return size - max(0, min(self.high, self.first + size) - self.low)
+
+
+class Block:
+    """Memory straight from the operating system, and its gaps in their order."""
 
     def __init__(self, size: int) -> None:
-        try:
-            pages = mmap.mmap(-1, size)
-        except OSError:
-            raise MemoryError(f"no memory for {size:,} bytes") from None
+        self.pages, self.size = mmap.mmap(-1, size, **OWN), size
         if hasattr(mmap, "MADV_HUGEPAGE"):
             with contextlib.suppress(OSError):  # where the system has no large pages
-                pages.madvise(mmap.MADV_HUGEPAGE)
-        self.memory = np.frombuffer(pages, np.uint8)
-        self.used = 0
+                self.pages.madvise(mmap.MADV_HUGEPAGE)
+        self.gaps = [Gap(0, size, 0, 0)]
 
-    def references(self) -> int:
-        """How many there are to the memory; `FREE` if no array lies in it."""
-        return sys.getrefcount(self.memory)
+    def take(self, gap: Gap, size: int) -> np.ndarray:
+        """The first `size` bytes of a gap."""
+        first = gap.first
+        if gap.size == size:
+            self.gaps.remove(gap)
+        else:
+            gap.first += size
+            gap.low, gap.high = max(gap.low, gap.first), max(gap.high, gap.first)
+        return np.frombuffer(self.pages, np.uint8, size, first)
+
+    def put_back(self, first: int, end: int) -> int:
+        """Make these bytes a gap, one with the gaps next to it; the bytes between that now count as written."""
+        at = bisect.bisect(self.gaps, first, key=lambda gap: gap.first)
+        low, high, counted = first, end, end - first
+        if at < len(self.gaps) and self.gaps[at].first == end:
+            after = self.gaps.pop(at)
+            end, high = after.end, after.high if after.written else high
+            counted += after.written
+        if at and self.gaps[at - 1].end == first:
+            before = self.gaps.pop(at := at - 1)
+            first, low = before.first, before.low if before.written else low
+            counted += before.written
+        self.gaps.insert(at, Gap(first, end, low, high))
+        return high - low - counted
+
+    def give_back(self, gap: Gap) -> None:
+        """Give the pages of a gap back to the system, which has to find and clear others when they are used again."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self.pages.madvise(mmap.MADV_DONTNEED, gap.low, gap.written)
+            gap.low = gap.high = gap.first
 
 
-FREE = Piece(mmap.PAGESIZE).references()
+class Use(weakref.ref):
+    """Which bytes of which block an array takes; called when it is gone."""
 
-_pieces: dict[int, list[Piece]] = {}  # bytes: the pieces of that many
-_change = threading.Lock()
-_count = {"arrays": 0, "most": 0}  # put into pieces so far; bytes of pieces that were in use at the same time
+    __slots__ = ("block", "end", "first")
+
+
+_blocks: list[Block] = []
+_uses: dict[int, Use] = {}  # by their identity, since a reference has the hash of what it refers to
+_gone: deque[Use] = deque()  # noted at any moment, in any thread; the gaps are made when somebody needs one
+_change = ForkLock()
+_bytes = {"in use": 0, "most": 0, "written": 0}
 
 
 def empty(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -71,48 +127,94 @@ def empty_like(array: np.ndarray) -> np.ndarray:
     return empty(array.shape, array.dtype)
 
 
+def written() -> int:
+    """The bytes that take memory, of arrays and of gaps, at most."""
+    with _change:
+        _make_gaps()
+        return _bytes["written"]
+
+
 def release() -> None:
     """Give back all memory in which no array lies any more."""
     with _change:
-        _count["most"] = 0
-        for pieces in _pieces.values():
-            pieces[:] = [piece for piece in pieces if piece.references() != FREE]
+        _make_gaps()
+        _bytes["most"] = _bytes["in use"]
+        _give_back(_bytes["written"])
 
 
 def _take(length: int) -> np.ndarray:
-    """`length` bytes of a piece that was free or is new."""
-    size = -(-length // mmap.PAGESIZE) * mmap.PAGESIZE
+    """`length` bytes of a gap."""
+    size = _whole(length, mmap.PAGESIZE)
     with _change:
-        piece = _free(size)
-        if piece is None:
-            _make_room(size)
-            piece = Piece(size)
-            _pieces.setdefault(size, []).append(piece)
-        _count["arrays"] += 1
-        piece.used = _count["arrays"]
-        return piece.memory[:length]  # refers to the memory before another thread can look
+        _make_gaps()
+        block, gap = _fitting(size) or _new(size)
+        _bytes["most"] = max(_bytes["most"], _bytes["in use"] + size)
+        more = gap.unwritten(size)
+        _give_back(_bytes["written"] + more - _bytes["most"] - _bytes["most"] // SHARE - SLACK, gap)
+        first, memory = gap.first, block.take(gap, size)
+        use = Use(memory, _gone.append)
+        use.block, use.first, use.end = block, first, first + size
+        _uses[id(use)] = use
+        _bytes["in use"] += size
+        _bytes["written"] += more
+    return memory[:length]
 
 
-def _free(size: int) -> Piece | None:
-    """A free piece of `size` bytes, or else one that is a little larger; None without one."""
-    for some in (size, *sorted(some for some in _pieces if size < some <= LARGER * size)):
-        for piece in _pieces.get(some, ()):
-            if piece.references() == FREE:
-                return piece
-    return None
+def _whole(length: int, unit: int) -> int:
+    """`length`, rounded up to whole units."""
+    return -(-length // unit) * unit
 
 
-def _make_room(size: int) -> None:
-    """Give back free pieces, until with a new one of `size` bytes all are little larger than the most in use.
+def _make_gaps() -> None:
+    """Turn the places of arrays that are gone into gaps."""
+    while _gone:
+        use = _gone.popleft()
+        if _uses.pop(id(use), None) is use:
+            _bytes["in use"] -= use.end - use.first
+            _bytes["written"] += use.block.put_back(use.first, use.end)
 
-    What comes again comes step by step, so that the piece that was used last will be needed last.
+
+def _fitting(size: int) -> tuple[Block, Gap] | None:
+    """A gap of `size` bytes or more: the one with the most of them written, and of those the smallest."""
+    fit = [(gap.unwritten(size), gap.size, at, gap.first, gap) for at, block in enumerate(_blocks)
+           for gap in block.gaps if gap.size >= size]  # fmt: skip
+    if not fit:
+        return None
+    _, _, at, _, gap = min(fit)
+    return _blocks[at], gap
+
+
+def _new(size: int) -> tuple[Block, Gap]:
+    """A new block with one gap."""
+    for length in (max(BLOCK, _whole(size, LARGE_PAGE)), size):  # in a process with a limit, just what is needed
+        try:
+            block = Block(length)
+        except OSError:
+            continue
+        _blocks.append(block)
+        return block, block.gaps[0]
+    raise MemoryError(f"no memory for {size:,} bytes")
+
+
+def _give_back(excess: int, needed: Gap | None = None) -> None:
+    """Give back pages of gaps, but not of the `needed` one, until `excess` bytes less are written, as far as possible.
+
+    The smallest gaps go first; a block without any array goes whole.
     """
-    total = sum(some * len(pieces) for some, pieces in _pieces.items())
-    free = [(piece.used, some, piece) for some, pieces in _pieces.items() for piece in pieces]
-    free = sorted((item for item in free if item[2].references() == FREE), key=lambda item: item[0])
-    _count["most"] = max(_count["most"], total - sum(some for _, some, _ in free) + size)
-    while free and total + size > _count["most"] + _count["most"] // SHARE + SLACK:
-        forgotten = free[0][0] < _count["arrays"] - REMEMBERED
-        _, some, piece = free.pop(0 if forgotten else -1)
-        _pieces[some].remove(piece)
-        total -= some
+    if excess <= 0:
+        return
+    gaps = [(gap.written, at, gap.first, gap) for at, block in enumerate(_blocks)
+            for gap in block.gaps if gap.written and gap is not needed]  # fmt: skip
+    empty_blocks = []
+    for count, at, _, gap in sorted(gaps):
+        if excess <= 0:
+            break
+        block = _blocks[at]
+        if gap.size == block.size:
+            empty_blocks.append(block)
+        else:
+            block.give_back(gap)
+            count -= gap.written
+        excess -= count
+        _bytes["written"] -= count
+    _blocks[:] = [block for block in _blocks if block not in empty_blocks]
