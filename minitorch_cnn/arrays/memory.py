@@ -29,7 +29,7 @@ SMALLEST = 256 * 1024  # bytes; smaller arrays are left to NumPy
 BLOCK = 64 * 2**20  # bytes of a block, if its first array is not larger
 LARGE_PAGE = 2 * 2**20  # bytes of the pages that a system has for large blocks
 SLACK = 8 * 2**20  # bytes that may be written beyond the most that was in use
-SHARE = 8  # besides, an eighth of that most: gaps are rarely just as large as the next array
+SHARE = 2  # besides, half of that most: gaps are rarely just as large as the next array
 # In memory of its own a process also gets large pages, and what a forked process writes does not appear in its parent.
 OWN = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_ANONYMOUS") else {}
 
@@ -148,15 +148,15 @@ def _take(length: int) -> np.ndarray:
     with _change:
         _make_gaps()
         block, gap = _fitting(size) or _new(size)
-        _bytes["most"] = max(_bytes["most"], _bytes["in use"] + size)
-        more = gap.unwritten(size)
-        _give_back(_bytes["written"] + more - _bytes["most"] - _bytes["most"] // SHARE - SLACK, gap)
-        first, memory = gap.first, block.take(gap, size)
+        first, more = gap.first, gap.unwritten(size)
+        memory = block.take(gap, size)
         use = Use(memory, _gone.append)
         use.block, use.first, use.end = block, first, first + size
         _uses[id(use)] = use
         _bytes["in use"] += size
+        _bytes["most"] = max(_bytes["most"], _bytes["in use"])
         _bytes["written"] += more
+        _give_back(_bytes["written"] - _bytes["most"] - _bytes["most"] // SHARE - SLACK)
     return memory[:length]
 
 
@@ -196,15 +196,15 @@ def _new(size: int) -> tuple[Block, Gap]:
     raise MemoryError(f"no memory for {size:,} bytes")
 
 
-def _give_back(excess: int, needed: Gap | None = None) -> None:
-    """Give back pages of gaps, but not of the `needed` one, until `excess` bytes less are written, as far as possible.
+def _give_back(excess: int) -> None:
+    """Give back pages of gaps until `excess` bytes less are written, as far as possible.
 
     The smallest gaps go first; a block without any array goes whole.
     """
     if excess <= 0:
         return
     gaps = [(gap.written, at, gap.first, gap) for at, block in enumerate(_blocks)
-            for gap in block.gaps if gap.written and gap is not needed]  # fmt: skip
+            for gap in block.gaps if gap.written]  # fmt: skip
     empty_blocks = []
     for count, at, _, gap in sorted(gaps):
         if excess <= 0:
