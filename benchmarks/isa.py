@@ -4,6 +4,9 @@ Most laptops have AVX2: 16 registers of 8 float32 numbers. A server with AVX-512
 is asked to, and each has an environment variable of its own for that.
 """
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 from llvmlite.binding import get_host_cpu_features
 
@@ -35,4 +38,6 @@ def environment(isa):
         "ATEN_CPU_CAPABILITY": "avx2",  # PyTorch's own kernels
         "MKL_ENABLE_INSTRUCTIONS": "AVX2",  # of PyTorch
         "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",  # of TensorFlow
+        # What torch.compile made for newer instructions gives wrong numbers here, so it must not find it again.
+        "TORCHINDUCTOR_CACHE_DIR": str(Path(tempfile.gettempdir()) / f"torchinductor_{isa}"),
     }
