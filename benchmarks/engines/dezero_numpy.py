@@ -32,7 +32,7 @@ class DeZero:
             setattr(self.model, name, layer)  # so that the optimizer finds its parameters
         self.last = problem.layers[-1].get("activation")
         self.x = images(problem.x)
-        self.loss = problem.loss
+        self.loss, self.has_dropout = problem.loss, problem.has_dropout
         if self.loss is not None:
             self.target = images(problem.target)
             self.optimizer = dezero.optimizers.MomentumSGD(problem.learning_rate, MOMENTUM).setup(self.model)
@@ -85,6 +85,8 @@ class DeZero:
         for name, layer in self.layers.items():
             found[f"gradient of {name}/kernel"] = self.turned.turn_back(f"{name}/kernel", layer.W.grad.data)
             found[f"gradient of {name}/bias"] = layer.b.grad.data
+        if not self.has_dropout:
+            found["loss in training"] = np.asarray(self._backward()[1].data)
         return found
 
     def run(self):

@@ -103,6 +103,9 @@ class Use(weakref.ref):
     """Which bytes of which block an array takes; called when it is gone."""
 
     __slots__ = ("block", "end", "first")
+    block: Block
+    first: int
+    end: int
 
 
 _blocks: list[Block] = []

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.losses import Loss
-from minitorch_cnn.engine.optimizers import Optimizer
+from minitorch_cnn.engine.optimizer import Optimizer
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.network.sequential import Sequential
 
