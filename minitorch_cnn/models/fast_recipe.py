@@ -67,7 +67,7 @@ FAST = FastRecipe(
     label_smoothing=0.2,
     average_over=("flip", "shift"),
 )
-LONG = replace(FAST, title="CIFAR-10, long", model=net((64, 256, 256)))
+LONG = replace(FAST, title="CIFAR-10, long", model=net((64, 256, 256)), epochs=15)
 VARIANTS: dict[str, dict[str, Recipe]] = {"cifar10": {"fast": FAST, "long": LONG}}
 
 
