@@ -17,6 +17,7 @@ import argparse
 import io
 import statistics
 import sys
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -211,10 +212,12 @@ def show(found):
 
 
 def draw(found):
-    """The chart of all rows in the CSV file."""
+    """The chart of the CSV file's rows that were measured on the same images, those of which there are most."""
+    count = Counter(row["measured_on"] for row in found)
+    images = max(count, key=count.get)
     entries = [(row["trick"], [{"accuracy": (100 * float(row["accuracy"]), f"{100 * float(row['accuracy']):.2f}")}])
-               for row in sorted(found, key=lambda row: int(row["row"]))]  # fmt: skip
-    return charts.dots("Accuracy in %, one trick more a row", entries, names=330)
+               for row in sorted(found, key=lambda row: int(row["row"])) if row["measured_on"] == images]  # fmt: skip
+    return charts.dots(f"Accuracy in %, one trick more a row ({images})", entries, names=330)
 
 
 def main():
@@ -244,8 +247,7 @@ def main():
         show(found[-1:])
         replace_rows(path, found[-1:], ("row", "measured_on"))
     show(found)
-    charts.save(draw([row for row in read_rows(path) if row["measured_on"] == found[-1]["measured_on"]]),
-                path.with_suffix(".svg"))  # fmt: skip
+    charts.save(draw(read_rows(path)), path.with_suffix(".svg"))
 
 
 if __name__ == "__main__":
