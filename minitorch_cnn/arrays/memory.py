@@ -6,8 +6,9 @@ and go. So arrays lie in large blocks of memory that stay. What lies between two
 array takes the beginning of the smallest gap that is large enough. When an array is gone, its place becomes a gap,
 together with the gaps next to it. Python itself tells when an array is gone: then nothing refers to its memory.
 
-Pages that were never written, or that were given back, cost no memory. All others together take little more than
-the most that was in use at one time: pages of gaps are given back before more are written. `release` gives all back.
+Pages that were never written, or that were given back, cost no memory. All others together take at most about one and
+a half times what was in use at one time: pages of gaps are given back before more are written. `release` gives back
+those of all gaps.
 """
 
 from __future__ import annotations
