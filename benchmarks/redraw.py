@@ -11,7 +11,8 @@ import charts
 from tables import RESULTS, read_rows
 
 SCRIPTS = (
-    "conv_algorithms", "input_pipeline", "parallel_scaling", "performance_steps", "scaling", "tricks", "tried", "versus"
+    "conv_algorithms", "input_pipeline", "parallel_scaling", "performance_steps", "scaling", "step_by_layer", "tricks",
+    "tried", "versus",
 )  # fmt: skip
 
 

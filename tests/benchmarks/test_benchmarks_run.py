@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from llvmlite.binding import get_host_cpu_features
 
+from minitorch_cnn import models
 from minitorch_cnn.datasets.cifar10 import TEST_FILE, TRAIN_FILES
 
 FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
@@ -115,6 +116,21 @@ def test_performance_steps(run):
     stages = ["the definition, in loops", "im2col, plain NumPy", "im2col in blocks", "row windows in registers"]
     assert [row["stage"] for row in rows] == [*stages, "Winograd", "the whole step", "pools fused"]
     assert all(row["stage"] in out for row in rows)
+
+
+def test_step_by_layer(run, monkeypatch):
+    """A part for each stage; together the parts take no longer than the passes in which they are clocked."""
+    out, rows = run("step_by_layer.py", "--work", "tiny", "--rounds", 1)
+    parts = [row["part"] for row in rows]
+    pooled = ["Conv2D 3x3 + MaxPool2D on 12x12x3", "Conv2D 3x3 + MaxPool2D on 6x6x8"]
+    assert parts[:3] == [*pooled, "Dropout on 2x2x16"] and parts[-2:] == ["loss and the rest", "update"]
+    assert all(part in out for part in parts)
+    assert all(float(rows[-2][f"{way}_ms"]) >= 0 for way in ("definitions", "twins", "fused"))
+    monkeypatch.syspath_prepend(FOLDER)
+    module, model = importlib.import_module("step_by_layer"), models.resnet20()
+    found = module.rows_of(model)
+    assert [number for _, numbers in found for number in numbers] == [node.output for node in model.nodes()]
+    assert found[0][0] == "Conv2D 3x3 + BatchNorm + ReLU on 32x32x3" and found[3][0] == "Add + ReLU on 32x32x16"
 
 
 def test_input_pipeline(run):
