@@ -78,6 +78,10 @@ class Process:
         """The most memory that the process took, in bytes, less what it took after its imports."""
         return self._ask(do="peak")["bytes"]
 
+    def imports(self):
+        """The memory that the process took after its imports, in bytes."""
+        return self._ask(do="imports")["bytes"]
+
     def close(self):
         """End the process."""
         self.process.stdin.close()
@@ -124,6 +128,8 @@ def serve(target, arguments):
         elif request["do"] == "forget_peak":
             forget_peak()
             reply()
+        elif request["do"] == "imports":
+            reply(bytes=before)
         else:
             reply(bytes=memory("VmHWM") - before)
 

@@ -136,6 +136,8 @@ def compare(work_name, batch_size, names, rounds, threads, backend="numpy", held
                 name: process.peak() if backend == "numpy" else process.call("peak_bytes")
                 for name, process in processes.items()
             }
+            imports = [f"{name} {process.imports() / 1e6:.0f} MB" for name, process in processes.items()]
+            print(f"imports take {', '.join(imports)}; the peaks below come on top")
         finally:
             for process in processes.values():
                 process.close()
