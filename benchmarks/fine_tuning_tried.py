@@ -27,6 +27,7 @@ from minitorch_cnn.runs.phases import CHANGES
 from minitorch_cnn.training.callback import Callback
 
 PARTS, BATCH = 5, 32
+TWELVE = tuple(f"copy{number}" for number in range(12))
 CONVOLUTIONS = [f"block5_conv{number}" for number in (1, 2, 3)]
 
 
@@ -55,6 +56,7 @@ class Second:
     lower: float = 1.0  # the factor of the rate of block 5
     decay: float = 0.99  # of the moving average of the weights
     mixed: bool = True  # whether an epoch shows different copies of different photos, or the same copy of all
+    smoothing: float = 0.0  # the share of each label that is given to both classes alike
     alone: int = 0  # epochs on all copies in which only the top learns, before block 5 does, at the top's rate
 
 
@@ -129,6 +131,18 @@ def rows():
                 photos,
             )
             for photos, times in ((250, 6), (500, 3), (1000, 2))
+        ),
+        *(  # longer, on three times as many copies, each of which is seen once
+            Row(
+                f"the same, on twelve copies{words}",
+                replace(usual, epochs=4),
+                replace(second, rate=1e-4, lower=lower, epochs=12, cosine=True, copies=TWELVE, smoothing=smoothing),
+            )
+            for words, lower, smoothing in (
+                ("", 0.1, 0.0),
+                (", block 5 2e-5", 0.2, 0.0),
+                (", block 5 2e-5, labels smoothed by 0.05", 0.2, 0.05),
+            )
         ),
     ]
 
@@ -330,8 +344,9 @@ def train_second(features, row, trained, fold):
     steps = second.epochs * -(-len(chosen) // BATCH)
     multipliers = {"block5": second.lower} if second.lower != 1 else None
     optimizer = adam(second.rate, second.cosine, steps, multipliers=multipliers)
+    labels = (1 - second.smoothing) * features.labels[chosen] + second.smoothing / 2
     model.fit(
-        passes, features.labels[chosen], optimizer=optimizer, epochs=second.epochs, batch_size=BATCH,
+        passes, labels.astype(np.float32), optimizer=optimizer, epochs=second.epochs, batch_size=BATCH,
         callbacks=[answers, passes, EMA(second.decay)], progress=False,
     )  # fmt: skip
     return before | answers.found
