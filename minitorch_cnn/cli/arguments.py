@@ -1,44 +1,9 @@
-"""Command-line arguments that several commands share: numbers within bounds, and networks by name."""
+"""Command-line arguments that several commands share, such as numbers within bounds."""
 
 from __future__ import annotations
 
 import argparse
 import warnings
-from pathlib import Path
-from typing import Any
-
-# Name of a network on the command line: (function of `models`, its arguments).
-NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
-    "cifar10": ("cifar10", {}),
-    "cats-vs-dogs": ("cats_vs_dogs", {}),
-    "vgg16": ("vgg16", {}),
-    "vgg16-no-top": ("vgg16", {"include_top": False}),
-    "transfer-net": ("transfer_net", {}),
-    "tiny-vgg": ("tiny_vgg", {}),
-    "resnet50": ("resnet50", {}),
-    "mobilenet-v2": ("mobilenet_v2", {}),
-    "efficientnet-b0": ("efficientnet_b0", {}),
-}
-
-
-def named_model(name: str) -> Any:
-    """The network that `name` stands for: one of NETWORKS, or the model in a run folder or in a Keras file.
-
-    Raises ArgumentError if it is neither, and CheckpointError or WeightsError if it cannot be read.
-    """
-    from minitorch_cnn import models
-    from minitorch_cnn.errors import ArgumentError
-    from minitorch_cnn.runs import RunFolder
-    from minitorch_cnn.runs.keras_file import is_keras_file, model_in_file
-
-    if name.replace("_", "-") in NETWORKS:
-        function, arguments = NETWORKS[name.replace("_", "-")]
-        return getattr(models, function)(**arguments)
-    if Path(name).is_dir():
-        return RunFolder(name).load_model()[0]
-    if is_keras_file(name):
-        return model_in_file(name)
-    raise ArgumentError(f"{name}: expected a run folder, a .keras or .h5 file, or one of {', '.join(NETWORKS)}")
 
 
 def positive_integer(text: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from minitorch_cnn.cli.arguments import named_model
 from minitorch_cnn.files.printable import printable
 
 
@@ -27,6 +26,7 @@ def _export(options):
 
     from minitorch_cnn.errors import ArgumentError
     from minitorch_cnn.lessons import cnn_explainer
+    from minitorch_cnn.runs.networks import named_model
 
     model = named_model(options.model)
     if options.weights is not None:

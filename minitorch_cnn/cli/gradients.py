@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from minitorch_cnn.arrays.dispatch import DEFINITIONS_ONLY, what_runs
-from minitorch_cnn.cli.arguments import add_definitions, named_model, positive_integer
+from minitorch_cnn.cli.arguments import add_definitions, positive_integer
 from minitorch_cnn.files.printable import printable
 
 WIDE, NAME = 58, 16  # columns of the table, which is at most 100 wide
@@ -110,6 +110,7 @@ def _reports(options):
     from minitorch_cnn.gradients.check import failed, gradient_check
     from minitorch_cnn.gradients.gallery import every_layer, random_layer
     from minitorch_cnn.network.cost import images_at_once
+    from minitorch_cnn.runs.networks import named_model
 
     settings = {"most": options.most, "curves": bool(options.verbose or options.page) and not options.brief}
     reports = []

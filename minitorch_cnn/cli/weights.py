@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from minitorch_cnn.cli.arguments import named_model
 from minitorch_cnn.files.printable import printable
 
 
@@ -47,6 +46,7 @@ def _fetch_weights(options):
 
 def _inspect_weights(options):
     from minitorch_cnn import keras_h5
+    from minitorch_cnn.runs.networks import named_model
 
     report = keras_h5.inspect(options.file, None if options.model is None else named_model(options.model))
     print(report)

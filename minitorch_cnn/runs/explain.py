@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_cnn import datasets, models
+from minitorch_cnn import datasets
 from minitorch_cnn.datasets.preprocessing import Standardize
 from minitorch_cnn.engine import optimizers
 from minitorch_cnn.engine.layers import BatchNorm
@@ -21,19 +21,8 @@ from minitorch_cnn.runs import RunFolder
 from minitorch_cnn.runs.answers import require_answer
 from minitorch_cnn.runs.input_images import grey, image_shape, input_images
 from minitorch_cnn.runs.keras_file import is_keras_file, model_in_file
+from minitorch_cnn.runs.networks import NETWORKS, known_name
 
-# name on the command line: (function of `models`, its arguments, learning rate of the step)
-NETWORKS: dict[str, tuple] = {
-    "cifar10": (models.cifar10, {}, 0.03),
-    "cats-vs-dogs": (models.cats_vs_dogs, {}, 0.02),
-    "vgg16": (models.vgg16, {}, 1e-4),
-    "vgg16-no-top": (models.vgg16, {"include_top": False}, 1e-4),
-    "transfer-net": (models.transfer_net, {}, 1e-4),
-    "tiny-vgg": (models.tiny_vgg, {}, 0.01),
-    "resnet50": (models.resnet50, {}, 1e-4),
-    "mobilenet-v2": (models.mobilenet_v2, {}, 1e-4),
-    "efficientnet-b0": (models.efficientnet_b0, {}, 1e-4),
-}
 DIGITS = 32  # images in the step of the digits network
 SCALED = 2  # digits that another network sees if no image is given
 UNKNOWN = (
@@ -75,7 +64,7 @@ def explain(
     """
     if preprocessing is not None and not is_keras_file(name):
         raise ArgumentError(f"--preprocessing: {name} has its own, got {preprocessing:.60} too")
-    known = name.replace("_", "-") if name.replace("_", "-") in NETWORKS else name
+    known = known_name(name)
     subject = _subject(known, image_files, preprocessing)
     if weights is not None:
         subject.notes.append(_load(subject.model, weights))

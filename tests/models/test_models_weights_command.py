@@ -74,6 +74,8 @@ def test_a_wrong_argument_is_exit_code_2(capsys, arguments):
         ("cats-vs-dogs", ("17x17x64", "1,212,513 parameters")),
         ("cats_vs_dogs", ("17x17x64", "1,212,513 parameters")),
         ("transfer_net", ("4x4x512", "2,097,665 trained, 14,714,688 not", "not visited")),
+        ("cifar10-fast", ("3x3x128", "568,704 trained, 1,568 not trained")),
+        ("resnet20", ("8x8x64", "272,474 trained, 1,568 not trained")),
     ],
 )
 def test_summary_knows_every_network(capsys, name, words):
