@@ -134,14 +134,14 @@ def rows():
         ),
         *(  # longer, on three times as many copies, each of which is seen once
             Row(
-                f"the same, on twelve copies{words}",
+                f"block 5 {block5}, top 1e-4, cosine, on twelve copies{words}",
                 replace(usual, epochs=4),
                 replace(second, rate=1e-4, lower=lower, epochs=12, cosine=True, copies=TWELVE, smoothing=smoothing),
             )
-            for words, lower, smoothing in (
-                ("", 0.1, 0.0),
-                (", block 5 2e-5", 0.2, 0.0),
-                (", block 5 2e-5, labels smoothed by 0.05", 0.2, 0.05),
+            for block5, lower, words, smoothing in (
+                ("1e-5", 0.1, "", 0.0),
+                ("2e-5", 0.2, "", 0.0),
+                ("2e-5", 0.2, ", labels smoothed by 0.05", 0.05),
             )
         ),
     ]

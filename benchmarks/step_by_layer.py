@@ -147,11 +147,14 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     options = parser.parse_args()
+    for name in ("rounds", "batch_size"):
+        if (given := getattr(options, name)) is not None and given < 1:
+            parser.error(f"--{name.replace('_', '-')}: expected at least 1, got {given}")
     numba.set_num_threads(min(options.threads, numba.config.NUMBA_NUM_THREADS))
     work = WORKS[options.work]
-    count = options.batch_size or work.batch_size
-    table = measure(Network(make_problem(work, count)), options.rounds)
-    show(f"{work.title}, {count} images", table)
+    images = options.batch_size or work.batch_size
+    table = measure(Network(make_problem(work, images)), options.rounds)
+    show(f"{work.title}, {images} images", table)
     write_rows(options.results / "step_by_layer.csv", table)
     charts.save(draw(table), options.results / "step_by_layer.svg")
 

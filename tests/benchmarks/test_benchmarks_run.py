@@ -42,6 +42,7 @@ def test_versus_plain_numpy(run):
     assert [row["engine"] for row in rows] == ["minitorch_cnn", "numpy im2col"]
     assert all(f"\n{row['engine']}" in out for row in rows)
     assert "times our time: we are" in out
+    assert re.search(r"imports take minitorch_cnn [1-9]\d* MB, numpy im2col [1-9]\d* MB; the peaks", out)
     assert float(rows[0]["ratio"]) == 1
     differences = [float(rows[1][f"{kind}_difference"]) for kind in ("loss", "output", "gradient")]
     assert max(differences) < 1e-5  # found equal before anything was timed
