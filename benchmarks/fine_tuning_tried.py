@@ -23,6 +23,7 @@ from tables import RESULTS, print_table, replace_rows
 
 from minitorch_cnn import Sequential, datasets, layers, models, optimizers, schedules
 from minitorch_cnn.datasets import Augmentation, Copies
+from minitorch_cnn.errors import UserError
 from minitorch_cnn.runs.phases import CHANGES
 from minitorch_cnn.training.callback import Callback
 
@@ -401,8 +402,17 @@ def main():
     parser.add_argument("--rows", type=int, nargs="+", help="the numbers of rows, from 0 (all)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file goes")
     options = parser.parse_args()
-    features, every, tops = Features(options), rows(), {}
-    for number in range(len(every)) if options.rows is None else options.rows:
+    every, tops = rows(), {}
+    numbers = range(len(every)) if options.rows is None else options.rows
+    if wrong := [number for number in numbers if not 0 <= number < len(every)]:
+        parser.error(f"--rows: expected numbers from 0 to {len(every) - 1}, got {wrong[0]}")
+    if not 1 <= options.folds <= PARTS:
+        parser.error(f"--folds: expected 1 to {PARTS}, got {options.folds}")
+    try:
+        features = Features(options)
+    except UserError as error:
+        raise SystemExit(str(error)) from None
+    for number in numbers:
         entries = list(measure(number, every[number], features, options, tops))
         replace_rows(options.results / "fine_tuning_tried.csv", entries, ("row", "size", "weights"))
         print_table(tuple(entries[0]), [tuple(entry.values()) for entry in entries])

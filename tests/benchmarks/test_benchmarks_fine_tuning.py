@@ -98,3 +98,15 @@ def test_seeds_are_counted_from_what_their_runs_left(inputs, tmp_path):
         assert wrong[0] - wrong[1] == int(row["put_right"]) - int(row["made_wrong"])
     again, same = run("fine_tuning_seeds.py", tmp_path, *words)
     assert same == rows and "frozen_accuracy: " in again and "put right" in again
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--rows", "2", "26"], "--rows: expected numbers from 0 to 25, got 26"),
+    (["--folds", "6"], "--folds: expected 1 to 5, got 6"),
+    (["--weights", "missing.h5"], "missing.h5: no such file"),
+    (["--data", "missing"], "missing: expected a folder"),
+])  # fmt: skip
+def test_what_cannot_be_tried_ends_in_one_line(words, message, inputs, tmp_path):
+    command = [sys.executable, str(FOLDER / "fine_tuning_tried.py"), *inputs, "--cache", "cache", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode and message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
