@@ -20,6 +20,7 @@ import tricks
 from engines.problem import Problem
 
 from minitorch_cnn import losses, schedules
+from minitorch_cnn.cli.arguments import positive_integer
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.models.fast_recipe import BETA_FACTOR, FAST, OTHERS
@@ -145,7 +146,7 @@ def main():
     parser.add_argument("--engine", choices=list(ENGINES), default="pytorch")
     parser.add_argument("--compare", type=int, metavar="STEPS", help="time so many steps of both engines instead")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=FAST.epochs)
+    parser.add_argument("--epochs", type=positive_integer, default=FAST.epochs)
     parser.add_argument("--validation", type=int, default=0, metavar="N", help="measure on so many training images")
     parser.add_argument("--images", type=int, help="train with the first images only")
     parser.add_argument("--threads", type=int, default=2)

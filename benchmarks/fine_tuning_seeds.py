@@ -23,6 +23,7 @@ import numpy as np
 from tables import RESULTS, print_table, replace_rows
 
 from minitorch_cnn.cli import main as minitorch_cnn
+from minitorch_cnn.cli.arguments import positive_integer
 from minitorch_cnn.report.changed import mcnemar
 from minitorch_cnn.training import features
 
@@ -53,7 +54,8 @@ def run(folder, seed, words, share):
         if code := minitorch_cnn(command):
             raise SystemExit(code)
     else:
-        subprocess.run([sys.executable, "-m", "minitorch_cnn.cli", *command], check=True)
+        if code := subprocess.run([sys.executable, "-m", "minitorch_cnn.cli", *command]).returncode:
+            raise SystemExit(code)
     minutes = (time.perf_counter() - began) / 60
     if not own:
         return None  # a part of it was done before
@@ -101,7 +103,7 @@ def show(entries):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="where the run folders go")
-    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0")
+    parser.add_argument("--seeds", type=positive_integer, default=5, help="how many, from 0")
     parser.add_argument("--share", action="store_true", help="compute the features of the photos once for all seeds")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file goes")
     parser.add_argument("words", nargs="+", help="the options of `minitorch-cnn fine-tune`, after --")

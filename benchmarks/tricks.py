@@ -28,6 +28,7 @@ from PIL import Image
 from tables import RESULTS, print_table, read_rows, replace_rows
 
 from minitorch_cnn import Sequential, datasets, losses, optimizers, schedules
+from minitorch_cnn.cli.arguments import positive_integer
 from minitorch_cnn.datasets import Augmentation, Mixup
 from minitorch_cnn.engine import layers
 from minitorch_cnn.errors import UserError
@@ -223,8 +224,10 @@ def draw(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="the folder or archive with CIFAR-10 (default: downloaded once)")
-    parser.add_argument("--seeds", type=int, default=5, help="trainings of each row, with the seeds 0, 1, ...")
-    parser.add_argument("--epochs", type=int, help="passes over the training images (each recipe's own)")
+    parser.add_argument(
+        "--seeds", type=positive_integer, default=5, help="trainings of each row, with the seeds 0, 1, ..."
+    )
+    parser.add_argument("--epochs", type=positive_integer, help="passes over the training images (each recipe's own)")
     parser.add_argument("--rows", type=int, nargs="+", help="the numbers of rows, from 0 (all)")
     parser.add_argument("--validation", type=int, default=0, metavar="N", help="measure on so many training images")
     parser.add_argument("--images", type=int, metavar="N", help="train on the first N training images")

@@ -110,3 +110,15 @@ def test_what_cannot_be_tried_ends_in_one_line(words, message, inputs, tmp_path)
     command = [sys.executable, str(FOLDER / "fine_tuning_tried.py"), *inputs, "--cache", "cache", *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode and message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words, message", [
+    (["fine_tuning_seeds.py", "--out", "runs", "--seeds", "0", "--", "--data", "missing"], "of at least 1, got '0'"),
+    (["fine_tuning_seeds.py", "--out", "runs", "--", "--weights", "a", "--data", "missing"], "missing: expected a"),
+    (["tricks.py", "--seeds", "0"], "argument --seeds: expected a whole number of at least 1, got '0'"),
+    (["tricks.py", "--epochs", "0"], "argument --epochs: expected a whole number of at least 1, got '0'"),
+])  # fmt: skip
+def test_a_measurement_that_cannot_begin_ends_in_one_line(words, message, tmp_path):
+    command = [sys.executable, str(FOLDER / words[0]), *words[1:]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
