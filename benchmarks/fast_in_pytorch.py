@@ -20,7 +20,7 @@ import tricks
 from engines.problem import Problem
 
 from minitorch_cnn import losses, schedules
-from minitorch_cnn.cli.arguments import positive_integer
+from minitorch_cnn.cli.arguments import positive_integer, seed, whole
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.models.fast_recipe import BETA_FACTOR, FAST, OTHERS
@@ -144,15 +144,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="the folder or archive with CIFAR-10 (default: downloaded once)")
     parser.add_argument("--engine", choices=list(ENGINES), default="pytorch")
-    parser.add_argument("--compare", type=int, metavar="STEPS", help="time so many steps of both engines instead")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--compare", type=positive_integer, metavar="STEPS", help="time so many steps of both engines instead"
+    )
+    parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument("--epochs", type=positive_integer, default=FAST.epochs)
-    parser.add_argument("--validation", type=int, default=0, metavar="N", help="measure on so many training images")
-    parser.add_argument("--images", type=int, help="train with the first images only")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--validation", type=whole, default=0, metavar="N", help="measure on so many training images")
+    parser.add_argument("--images", type=positive_integer, help="train with the first images only")
+    parser.add_argument("--threads", type=positive_integer, default=2)
     options = parser.parse_args()
-    if options.compare is not None and options.compare < 1:
-        parser.error(f"--compare: expected at least 1 step, got {options.compare}")
     options.quick = options.jpeg = False
     data = tricks.load(options)
     images, labels = data.train_images, data.train_labels

@@ -22,6 +22,7 @@ from minitorch_cnn.callbacks import EMA
 from tables import RESULTS, print_table, replace_rows
 
 from minitorch_cnn import Sequential, datasets, layers, models, optimizers, schedules
+from minitorch_cnn.cli.arguments import positive_integer, whole
 from minitorch_cnn.datasets import Augmentation, Copies
 from minitorch_cnn.errors import UserError
 from minitorch_cnn.runs.phases import CHANGES
@@ -397,9 +398,9 @@ def main():
     parser.add_argument("--weights", required=True, help="VGG16's weights without the top")
     parser.add_argument("--data", required=True, help="the folder with the photos")
     parser.add_argument("--cache", type=Path, required=True, help="where the features are kept")
-    parser.add_argument("--size", type=int, default=224, help="photos are scaled to so many pixels")
-    parser.add_argument("--folds", type=int, default=PARTS, help="how many of the five parts are answered")
-    parser.add_argument("--rows", type=int, nargs="+", help="the numbers of rows, from 0 (all)")
+    parser.add_argument("--size", type=positive_integer, default=224, help="photos are scaled to so many pixels")
+    parser.add_argument("--folds", type=positive_integer, default=PARTS, help="how many of the five parts are answered")
+    parser.add_argument("--rows", type=whole, nargs="+", help="the numbers of rows, from 0 (all)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file goes")
     options = parser.parse_args()
     every, tops = rows(), {}

@@ -49,6 +49,8 @@ from measure import in_turn, timed
 from tables import RESULTS, figures, print_table, write_rows
 from works import cats_vs_dogs, cifar10, tiny, vgg16
 
+from minitorch_cnn.cli.arguments import positive_integer
+
 NETWORKS = {  # name: (title, network, batch sizes)
     "cifar10": ("CIFAR-10 ConvNet", cifar10, (1, 8, 32, 128)),
     "cats-vs-dogs": ("Cats vs Dogs ConvNet", cats_vs_dogs, (1, 8, 32)),
@@ -224,10 +226,12 @@ def first_of(rows, names):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=["cifar10", "cats-vs-dogs", "vgg16"])
-    parser.add_argument("--batch-sizes", nargs="+", type=int, help="numbers of images (what suits the network)")
+    parser.add_argument(
+        "--batch-sizes", nargs="+", type=positive_integer, help="numbers of images (what suits the network)"
+    )
     parser.add_argument("--layers", nargs="+", default=[""], help="only layers whose names begin like this")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=positive_integer, default=5)
+    parser.add_argument("--threads", type=positive_integer, default=os.cpu_count())
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     options = parser.parse_args()
     numba.set_num_threads(min(options.threads, numba.config.NUMBA_NUM_THREADS))

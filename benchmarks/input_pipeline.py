@@ -26,6 +26,7 @@ from PIL import Image
 from tables import RESULTS, figures, print_table, write_rows
 from works import WORKS
 
+from minitorch_cnn.cli.arguments import positive_integer
 from minitorch_cnn.datasets import Augmentation, Batches, ImageFolder
 from minitorch_cnn.models.recipes import RECIPES
 
@@ -113,9 +114,9 @@ def draw(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", choices=list(IMAGES), default=list(IMAGES))
-    parser.add_argument("--images", type=int, default=256, help="photos; eight times as many small images")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=2, help="threads that prepare batches")
+    parser.add_argument("--images", type=positive_integer, default=256, help="photos; eight times as many small images")
+    parser.add_argument("--rounds", type=positive_integer, default=5)
+    parser.add_argument("--workers", type=positive_integer, default=2, help="threads that prepare batches")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

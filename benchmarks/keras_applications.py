@@ -26,6 +26,7 @@ import keras
 import numpy as np
 
 import minitorch_cnn as mtc
+from minitorch_cnn.cli.arguments import positive_integer
 
 FIRST = [
     "MobileNet", "MobileNetV2", "ResNet50", "DenseNet121", "InceptionV3", "Xception", "EfficientNetB0", "ConvNeXtTiny",
@@ -111,7 +112,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="networks of keras.applications (default: all)")
     parser.add_argument("--dtype", choices=MOST_ERROR, default="float32", help="the precision of both libraries")
-    parser.add_argument("--size", type=int, help="pixels of the image's sides (default: the network's usual size)")
+    parser.add_argument(
+        "--size", type=positive_integer, help="pixels of the image's sides (default: the network's usual size)"
+    )
     options = parser.parse_args()
     names, dtype = options.names or all_names(), options.dtype
     columns = ["ours-Keras", *(["Keras 32-64", "ours 32-64"] if dtype == "float32" else [])]

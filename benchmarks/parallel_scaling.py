@@ -32,6 +32,8 @@ from pathlib import Path
 import charts
 from tables import RESULTS, figures, markdown_table, print_table, write_in_page, write_rows
 
+from minitorch_cnn.cli.arguments import positive_integer
+
 BATCHES = {"cifar10": 64, "cats-vs-dogs": 16, "vgg16": 2, "tiny": 4}
 TITLES = {"cifar10": "CIFAR-10", "cats-vs-dogs": "Cats vs Dogs", "vgg16": "VGG16", "tiny": "tiny"}
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -175,9 +177,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     networks = [name for name in BATCHES if name != "tiny"]
     parser.add_argument("--networks", nargs="+", choices=list(BATCHES), default=networks)
-    parser.add_argument("--steps", type=int, default=5, help="number of timed steps (5)")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each number of ranks (3)")
-    parser.add_argument("--measured", nargs="+", type=int, default=[1, 2], help="numbers of ranks to measure (1 2)")
+    parser.add_argument("--steps", type=positive_integer, default=5, help="number of timed steps (5)")
+    parser.add_argument("--rounds", type=positive_integer, default=3, help="turns of each number of ranks (3)")
+    parser.add_argument(
+        "--measured", nargs="+", type=positive_integer, default=[1, 2], help="numbers of ranks to measure (1 2)"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     parser.add_argument("--docs", action="store_true", help="put the tables into docs/parallel.md as well")
     options = parser.parse_args()

@@ -39,6 +39,7 @@ from works import WORKS, Work, make_problem, vgg16
 
 import minitorch_cnn as mtc
 from minitorch_cnn import convolution
+from minitorch_cnn.cli.arguments import positive_integer
 from minitorch_cnn.engine.layers import Conv2D
 from minitorch_cnn.twins.stages import ConvPool
 
@@ -189,10 +190,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES[:3])
     parser.add_argument("--layer", default="block3_conv2", help="the convolution of VGG16")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=positive_integer, default=7)
+    parser.add_argument("--threads", type=positive_integer, default=os.cpu_count())
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     options = parser.parse_args()
+    names = [layer.name for layer in vgg16().layers if isinstance(layer, Conv2D)]
+    if options.layer not in names:
+        parser.error(f"--layer: expected one of {', '.join(names)}, got {options.layer!r}")
     numba.set_num_threads(min(options.threads, numba.config.NUMBA_NUM_THREADS))
 
     cases = []

@@ -21,6 +21,8 @@ from measure import in_turn, timed
 from tables import RESULTS, figures, print_table, write_rows
 from works import WORKS, Work, make_problem
 
+from minitorch_cnn.cli.arguments import positive_integer
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -129,10 +131,14 @@ def main():
     )
     parser.add_argument("--works", nargs="+", choices=("forward", "step"), default=("forward", "step"))
     parser.add_argument("--sweeps", nargs="+", choices=list(SWEEPS), default=list(SWEEPS))
-    parser.add_argument("--batch-sizes", nargs="+", type=int, help="numbers of images (what suits the network)")
-    parser.add_argument("--threads", nargs="+", type=int, default=list(range(1, min(cores, os.cpu_count()) + 1)))
-    parser.add_argument("--sizes", nargs="+", type=int, help="widths of the images in pixels")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--batch-sizes", nargs="+", type=positive_integer, help="numbers of images (what suits the network)"
+    )
+    parser.add_argument(
+        "--threads", nargs="+", type=positive_integer, default=list(range(1, min(cores, os.cpu_count()) + 1))
+    )
+    parser.add_argument("--sizes", nargs="+", type=positive_integer, help="widths of the images in pixels")
+    parser.add_argument("--rounds", type=positive_integer, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     options = parser.parse_args()
     if max(options.threads) > cores:

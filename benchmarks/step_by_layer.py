@@ -26,6 +26,7 @@ from tables import RESULTS, figures, print_table, write_rows
 from works import WORKS, make_problem
 
 import minitorch_cnn as mtc
+from minitorch_cnn.cli.arguments import positive_integer
 from minitorch_cnn.engine.passes import Observer
 
 WAYS = ("definitions", "twins", "fused")
@@ -142,14 +143,11 @@ def draw(table):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", choices=STEPS, default="cifar10-fast-step")
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--batch-size", type=positive_integer)
+    parser.add_argument("--rounds", type=positive_integer, default=5)
+    parser.add_argument("--threads", type=positive_integer, default=os.cpu_count())
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     options = parser.parse_args()
-    for name in ("rounds", "batch_size"):
-        if (given := getattr(options, name)) is not None and given < 1:
-            parser.error(f"--{name.replace('_', '-')}: expected at least 1, got {given}")
     numba.set_num_threads(min(options.threads, numba.config.NUMBA_NUM_THREADS))
     work = WORKS[options.work]
     images = options.batch_size or work.batch_size

@@ -28,7 +28,7 @@ from PIL import Image
 from tables import RESULTS, print_table, read_rows, replace_rows
 
 from minitorch_cnn import Sequential, datasets, losses, optimizers, schedules
-from minitorch_cnn.cli.arguments import positive_integer
+from minitorch_cnn.cli.arguments import positive_integer, whole
 from minitorch_cnn.datasets import Augmentation, Mixup
 from minitorch_cnn.engine import layers
 from minitorch_cnn.errors import UserError
@@ -228,11 +228,13 @@ def main():
         "--seeds", type=positive_integer, default=5, help="trainings of each row, with the seeds 0, 1, ..."
     )
     parser.add_argument("--epochs", type=positive_integer, help="passes over the training images (each recipe's own)")
-    parser.add_argument("--rows", type=int, nargs="+", help="the numbers of rows, from 0 (all)")
-    parser.add_argument("--validation", type=int, default=0, metavar="N", help="measure on so many training images")
-    parser.add_argument("--images", type=int, metavar="N", help="train on the first N training images")
-    parser.add_argument("--jpeg", type=int, metavar="QUALITY", help="send all images through JPEG first")
-    parser.add_argument("--widths", type=int, nargs="+", default=[64, 128, 128], help="filters of the network's blocks")
+    parser.add_argument("--rows", type=whole, nargs="+", help="the numbers of rows, from 0 (all)")
+    parser.add_argument("--validation", type=whole, default=0, metavar="N", help="measure on so many training images")
+    parser.add_argument("--images", type=positive_integer, metavar="N", help="train on the first N training images")
+    parser.add_argument("--jpeg", type=positive_integer, metavar="QUALITY", help="send all images through JPEG first")
+    parser.add_argument(
+        "--widths", type=positive_integer, nargs="+", default=[64, 128, 128], help="filters of the network's blocks"
+    )
     parser.add_argument("--quick", action="store_true", help="two epochs of a part of the images, one seed")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     options = parser.parse_args()

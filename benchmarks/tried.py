@@ -23,6 +23,7 @@ from measure import timed
 from tables import RESULTS, figures, print_table, write_rows
 from works import WORKS, make_problem
 
+from minitorch_cnn.cli.arguments import positive, positive_integer
 from minitorch_cnn.engine.layers import Conv2D
 from minitorch_cnn.engine.passes import Node
 from minitorch_cnn.twins.stages import in_stages
@@ -157,8 +158,10 @@ def draw(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--works", nargs="+", choices=list(WORKS), default=["cifar10", "cats-vs-dogs"])
-    parser.add_argument("--slice-mb", nargs="+", type=float, default=SLICE_MB, help="of a slice's largest feature map")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--slice-mb", nargs="+", type=positive, default=SLICE_MB, help="of a slice's largest feature map"
+    )
+    parser.add_argument("--rounds", type=positive_integer, default=7)
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
     options = parser.parse_args()
     rows = [row for name in options.works for row in measure(name, options.slice_mb, options.rounds)]

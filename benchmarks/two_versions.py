@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from minitorch_cnn.cli.arguments import positive_integer
+
 HERE = Path(__file__).resolve().parents[1]
 WORKS = {
     "tiny": "models.tiny_vgg(), (4, 64, 64, 3), losses.CrossEntropy()",
@@ -92,7 +94,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("other", type=Path, metavar="FOLDER", help="the checkout to compare this one with")
     parser.add_argument("--work", choices=[*WORKS, "all"], default="cifar10", help="which steps (cifar10)")
-    parser.add_argument("--rounds", type=int, default=25, metavar="N", help="steps of each version (25)")
+    parser.add_argument("--rounds", type=positive_integer, default=25, metavar="N", help="steps of each version (25)")
     options = parser.parse_args()
     if not (options.other / "minitorch_cnn" / "__init__.py").exists():
         sys.exit(f"two_versions: {options.other}: expected a checkout with a folder minitorch_cnn, found none")

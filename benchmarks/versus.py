@@ -37,6 +37,7 @@ from tables import RESULTS, figures, print_table, read_rows, replace_rows
 from works import WORKS, save_problem
 
 from minitorch_cnn.arrays import library as array_library
+from minitorch_cnn.cli.arguments import positive, positive_integer
 from minitorch_cnn.errors import BackendError
 
 STEPS_A_ROUND = 3
@@ -223,14 +224,16 @@ def draw(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", choices=[*WORKS, "all"], default="cifar10")
-    parser.add_argument("--batch-size", type=int, help="number of images (what suits the work)")
+    parser.add_argument("--batch-size", type=positive_integer, help="number of images (what suits the work)")
     parser.add_argument("--engines", nargs="+", help="names, or how they begin: " + ", ".join(ENGINES))
     parser.add_argument("--backend", choices=list(OURS), default="numpy", help="the processor, or an NVIDIA GPU")
     parser.add_argument("--isa", choices=isa.names(), help="use no newer instructions than these, on the processor")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=positive_integer, default=15)
+    parser.add_argument("--threads", type=positive_integer, default=os.cpu_count())
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the CSV file and the chart go")
-    parser.add_argument("--at-most", type=float, help="exit with 1 if we take more than so many times PyTorch's time")
+    parser.add_argument(
+        "--at-most", type=positive, help="exit with 1 if we take more than so many times PyTorch's time"
+    )
     options = parser.parse_args()
     here = [name for name, entry in ENGINES.items() if entry.backend == options.backend]
     wanted = options.engines or here

@@ -1,5 +1,6 @@
 """The benchmarks run in their smallest form, without other engines; what they measure is not judged here."""
 
+import ast
 import csv
 import importlib.util
 import os
@@ -63,6 +64,42 @@ def test_versus_with_the_instructions_of_a_laptop(run):
     path = os.pathsep.join([str(FOLDER), *filter(None, sys.path)])
     held = subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": path}, capture_output=True)
     assert held.stdout.split() == [b"32", b"16"], held.stderr
+
+
+def options_with_numbers():
+    """(script, option, the name of what reads the number) for every such option of the benchmarks."""
+    for path in sorted(FOLDER.glob("*.py")):
+        for call in filter(is_option, ast.walk(ast.parse(path.read_text()))):
+            kinds = [keyword.value.id for keyword in call.keywords if keyword.arg == "type"]
+            if kinds and kinds != ["Path"]:
+                yield path.name, call.args[0].value, kinds[0]
+
+
+def is_option(node):
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument"
+
+
+NUMBERS = list(options_with_numbers())
+
+
+def test_the_options_of_the_benchmarks_are_checked_numbers():
+    assert len(NUMBERS) > 40
+    assert {kind for _, _, kind in NUMBERS} == {"positive", "positive_integer", "seed", "whole"}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("script, option, kind", NUMBERS)
+def test_a_number_that_makes_no_sense_is_refused_before_anything_is_measured(script, option, kind, tmp_path):
+    needed = {"two_versions.py": [FOLDER.parent], "fine_tuning_tried.py": ["--cache", tmp_path, "--data", tmp_path],
+              "fine_tuning_seeds.py": ["--out", tmp_path]}  # fmt: skip
+    if script == "keras_applications.py":
+        pytest.importorskip("keras")
+    if script == "fast_in_pytorch.py":
+        pytest.importorskip("torch")
+    command = [sys.executable, FOLDER / script, *needed.get(script, []), option, "0" if "pos" in kind else "some"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert f"argument {option}: expected a" in done.stderr.splitlines()[-1]
 
 
 def test_a_work_that_is_run_again_replaces_its_own_rows_only(tmp_path):
