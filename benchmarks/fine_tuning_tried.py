@@ -7,9 +7,10 @@ fifth, so after five trainings every photo has been answered once by a network t
 accuracy and the loss of these answers, first with the base frozen, then after block 5 has learned too. The validation
 photos are not looked at. `--folds 2` answers two parts only.
 
-Blocks 1 to 4 stay frozen, so what they make of the photos, of their mirror images and of `copies` changed copies is
-computed once and kept in FOLDER, in half precision: half a gigabyte for each copy at 224 pixels. The changed copies are
-those of `minitorch-cnn fine-tune`. The table is printed and stored in `results/fine_tuning_tried.csv`.
+The blocks below stay frozen, so what they make of the photos, of their mirror images and of changed copies is computed
+once and kept in FOLDER, in half precision: at 224 pixels 0.4 gigabytes for each copy, and 0.8 where block 4 learns too.
+The changed copies are those of `minitorch-cnn fine-tune`. The table is printed and stored in
+`results/fine_tuning_tried.csv`.
 """
 
 import argparse
@@ -23,14 +24,14 @@ from tables import RESULTS, print_table, replace_rows
 
 from minitorch_cnn import Sequential, datasets, layers, models, optimizers, schedules
 from minitorch_cnn.cli.arguments import positive_integer, whole
-from minitorch_cnn.datasets import Augmentation, Copies
+from minitorch_cnn.datasets import Augmentation, Copies, Mixup
 from minitorch_cnn.errors import UserError
 from minitorch_cnn.runs.phases import CHANGES
 from minitorch_cnn.training.callback import Callback
 
 PARTS, BATCH = 5, 32
 TWELVE = tuple(f"copy{number}" for number in range(12))
-CONVOLUTIONS = [f"block5_conv{number}" for number in (1, 2, 3)]
+CONVOLUTIONS = {block: [f"block{block}_conv{number}" for number in (1, 2, 3)] for block in (4, 5)}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Top:
     epochs: int = 6
     rate: float = 1e-4
     cosine: bool = False
+    smoothing: float = 0.0  # the share of each label that is spread over both classes
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,12 @@ class Second:
     rate: float = 1e-5
     cosine: bool = False
     copies: tuple = ("copy0", "copy1", "copy2", "copy3")
-    lower: float = 1.0  # the factor of the rate of block 5
+    lower: float = 1.0  # the factor of the rate of the blocks
+    lowest: int = 5  # the lowest block that learns
+    mixup: float = 0.0  # the alpha with which features and labels are mixed
     decay: float = 0.99  # of the moving average of the weights
     mixed: bool = True  # whether an epoch shows different copies of different photos, or the same copy of all
-    alone: int = 0  # epochs on all copies in which only the top learns, before block 5 does, at the top's rate
+    alone: int = 0  # epochs on all copies in which only the top learns, before the blocks do, at the top's rate
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,18 @@ def rows():
             )
             for block5, lower in (("3e-6", 0.03), ("not at all", 0.0))
         ),
+        *(
+            Row(f"features x 0.02, labels smoothed by {share}", replace(usual, smoothing=share))
+            for share in (0.01, 0.03)
+        ),
+        *(
+            Row(
+                f"{how}, top 1e-4, cosine, after 4 epochs of the top",
+                replace(usual, epochs=4),
+                replace(second, rate=1e-4, lower=0.1, epochs=4, cosine=True, **settings),
+            )
+            for how, settings in (("block 5 1e-5, mixup 0.2", {"mixup": 0.2}), ("blocks 4 and 5 1e-5", {"lowest": 4}))
+        ),
     ]
 
 
@@ -185,24 +201,30 @@ class Features:
         self.data = datasets.cats_vs_dogs(options.data, *shape[:2])
         self.labels = np.asarray(self.data.train_labels)
         self.vgg16 = models.vgg16(include_top=False, input_shape=shape, seed=0, weights=options.weights)
-        self.lower = self.vgg16.copy().cut(after="block4_pool")
+        self.frozen = {block: self.vgg16.copy().cut(after=f"block{block - 1}_pool") for block in (4, 5)}
         self.block5 = self.model([])
 
-    def model(self, top, seed=0):
-        """Block 5 with VGG16's weights, and a top."""
-        stack = [layers.Conv2D(512, 3, padding="same", activation="relu", name=name) for name in CONVOLUTIONS]
-        model = Sequential([*stack, layers.MaxPool2D(2, name="block5_pool"), *top], self.lower.output_shape, seed=seed)
-        for name in CONVOLUTIONS:
-            model.get_layer(name).load(dict(self.vgg16.get_layer(name).parameters))
+    def model(self, top, seed=0, lowest=5):
+        """The blocks from the lowest one that learns on, with VGG16's weights, and a top."""
+        stack = []
+        for block in range(lowest, 6):
+            names = CONVOLUTIONS[block]
+            stack += [layers.Conv2D(512, 3, padding="same", activation="relu", name=name) for name in names]
+            stack.append(layers.MaxPool2D(2, name=f"block{block}_pool"))
+        model = Sequential([*stack, *top], self.frozen[lowest].output_shape, seed=seed)
+        for block in range(lowest, 6):
+            for name in CONVOLUTIONS[block]:
+                model.get_layer(name).load(dict(self.vgg16.get_layer(name).parameters))
         return model
 
-    def at_block4(self, name):
-        """(N, h, w, 512) in half precision, on disk: of the "photo", its "mirror" image, or "copy" number n."""
-        return self._kept(f"block4-{name}", self._copies(name), self.lower)
+    def below(self, block, name):
+        """(N, h, w, C) in half precision, on disk, the features that the block is given: of the "photo", its "mirror"
+        image, or "copy" number n."""
+        return self._kept(f"block{block - 1}-{name}", self._copies(name), self.frozen[block])
 
     def at_block5(self, name):
         """(N, h/2, w/2, 512) in half precision, above block 5 with VGG16's weights."""
-        return self._kept(f"block5-{name}", self.at_block4(name), self.block5)
+        return self._kept(f"block5-{name}", self.below(5, name), self.block5)
 
     def _copies(self, name):
         photos = self.data.train_images
@@ -320,6 +342,8 @@ def train_top(features, top, fold, photos=0, trained=None):
     if trained:
         load(model.layers, trained)
     optimizer = adam(top.rate, top.cosine, top.epochs * -(-len(x) // BATCH))
+    if top.smoothing:
+        y = y * (1 - top.smoothing) + top.smoothing / 2
     model.fit(x, y, optimizer=optimizer, epochs=top.epochs, batch_size=BATCH, callbacks=[answers], progress=False)
     return model, answers.found
 
@@ -332,23 +356,25 @@ def load(above, trained):
 
 
 def train_second(features, row, trained, fold):
-    """Train block 5 and a trained top on the changed copies of the other parts; returns the answers for this part."""
-    second, model = row.second, features.model(top_layers(row.top), fold)
+    """Train blocks and a trained top on the changed copies of the other parts; returns the answers for this part."""
+    second = row.second
+    model = features.model(top_layers(row.top), fold, second.lowest)
     before = {}
     if second.alone:
         alone = replace(row.top, copies=second.copies, epochs=second.alone)
         trained, found = train_top(features, alone, fold, row.photos, trained)
         before["top alone"] = found[""]
-    load(model.layers[len(CONVOLUTIONS) + 1 :], trained)
+    load(model.layers[-len(trained.layers) :], trained)
     chosen, own = learners(features.labels, fold, row.photos), np.flatnonzero(parts(features.labels) == fold)
-    answers = Answers(features.at_block4("photo"), own)
-    passes = Passes([features.at_block4(name) for name in second.copies], chosen, second.mixed)
+    answers = Answers(features.below(second.lowest, "photo"), own)
+    passes = Passes([features.below(second.lowest, name) for name in second.copies], chosen, second.mixed)
     steps = second.epochs * -(-len(chosen) // BATCH)
-    multipliers = {"block5": second.lower} if second.lower != 1 else None
+    multipliers = {f"block{block}": second.lower for block in range(second.lowest, 6)} if second.lower != 1 else None
     optimizer = adam(second.rate, second.cosine, steps, multipliers=multipliers)
     model.fit(
         passes, features.labels[chosen], optimizer=optimizer, epochs=second.epochs, batch_size=BATCH,
-        callbacks=[answers, passes, EMA(second.decay)], progress=False,
+        callbacks=[answers, passes, EMA(second.decay)], augment=Mixup(second.mixup) if second.mixup else None,
+        progress=False,
     )  # fmt: skip
     return before | answers.found
 

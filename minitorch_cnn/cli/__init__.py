@@ -137,6 +137,8 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, *arguments: Any, **settings: Any) -> Any:  # type: ignore[override]
         options = super().parse_args(*arguments, **settings)
         for name, value in vars(options).items():
+            if value == "" or (isinstance(value, list) and "" in value):  # pathlib would read it as this folder
+                self.error(f"argument {name.replace('_', '-')}: expected a name, got an empty one")
             setattr(options, name, _at_home(value))
         return options
 

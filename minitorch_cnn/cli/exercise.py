@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import shlex
 
 from minitorch_cnn.cli.arguments import positive
-from minitorch_cnn.files.printable import counted, printable
+from minitorch_cnn.files.printable import counted, printable, word
 
 COMMANDS = ("start", "all", "train", "export")
 
@@ -251,4 +250,4 @@ def _check_all(mine, seconds):
 def _in_folder(mine):
     from minitorch_cnn.exercises.progress import default_folder
 
-    return "" if str(mine.folder) == default_folder() else f" {shlex.quote(printable(mine.folder))}"
+    return "" if str(mine.folder) == default_folder() else f" {word(printable(mine.folder))}"

@@ -1,9 +1,8 @@
 """`minitorch-cnn exercise train`: a network that consists of the learner's own functions, and its certificate."""
 
-import shlex
 from typing import Any
 
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import printable, word
 
 MAPS = ("the digit", "after the first convolution", "after the second")
 
@@ -68,7 +67,7 @@ def _certificate(mine, epochs, end):
         maps=dict(zip(MAPS, end["maps"].values())),
         curves={"loss": [epoch["loss"] for epoch in epochs], "accuracy": [epoch["accuracy"] for epoch in epochs]},
         axis="Loss and accuracy",
-        commands=[("Train again", f"minitorch-cnn exercise train {shlex.quote(printable(mine.folder))}")],
+        commands=[("Train again", f"minitorch-cnn exercise train {word(printable(mine.folder))}")],
     )
     try:
         print(f"certificate: {printable(write_course_page(page, mine.folder / 'certificate.html'))}")

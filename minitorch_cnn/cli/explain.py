@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from minitorch_cnn.cli.arguments import add_definitions, add_preprocessing, positive, without_image_warnings
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.outputs import file_to_write
+from minitorch_cnn.files.printable import printable, word
 
 
 def add_explain(commands: argparse._SubParsersAction) -> None:
@@ -35,14 +37,16 @@ def _explain(options):
     from minitorch_cnn.runs.explain import explain, label_words
 
     without_image_warnings()
+    read = [options.model, *options.images, *filter(None, [options.weights])]
+    page_file = file_to_write("--page", options.page, read) if options.page else None
     subject, step = explain(
         options.model, options.images, options.weights, options.label, options.rate, options.preprocessing,
-        gradients=bool(options.page),
+        gradients=page_file is not None,
     )  # fmt: skip
     print(trace_text(step))
     for words in subject.notes:
         print(f"* {printable(words)}")
-    if options.page:
+    if page_file:
         from minitorch_cnn.datasets.preprocessing import Caffe
         from minitorch_cnn.report import StepPage, write_step_page
 
@@ -52,7 +56,7 @@ def _explain(options):
             subject.class_names, [("Run it again", _explained_by(options))], subject.notes,
             bgr=isinstance(subject.model.preprocessing, Caffe),
         )  # fmt: skip
-        print(f"page: {printable(write_step_page(page, options.page))}")
+        print(f"page: {printable(write_step_page(page, page_file))}")
     return 0
 
 
@@ -63,10 +67,8 @@ def _in_words(step):
 
 
 def _explained_by(options):
-    import shlex
-
-    words = ["minitorch-cnn", "explain", options.model, *options.images]
+    words = ["minitorch-cnn explain", *map(word, [options.model, *options.images])]
     for name in ("weights", "preprocessing", "label", "rate", "page"):
-        if getattr(options, name) is not None:
-            words += [f"--{name}", str(getattr(options, name))]
-    return printable(shlex.join(words))
+        if (value := getattr(options, name)) is not None:
+            words.append(f"--{name}={shlex.quote(value)}" if name == "label" else f"--{name} {word(value)}")
+    return printable(" ".join(words))

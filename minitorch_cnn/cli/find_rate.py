@@ -12,6 +12,7 @@ from minitorch_cnn.cli.arguments import (
     without_image_warnings,
 )
 from minitorch_cnn.cli.train import DATASET, add_recipe, dataset_or_folder, fine_tune_settings, train_settings
+from minitorch_cnn.files.outputs import file_to_write
 from minitorch_cnn.files.printable import printable
 
 
@@ -47,6 +48,7 @@ def _find_rate(options):
     from minitorch_cnn.training.learning_rates import checked_search
 
     without_image_warnings()
+    page_file = file_to_write("--page", options.page, filter(None, [options.base, options.weights]))
     search = {name: getattr(options, name) for name in ("lowest", "highest", "steps")}
     checked_search(*search.values(), owner="--")  # before anything is loaded
     shared = ("data", "size", "batch_size", "seed")
@@ -63,4 +65,4 @@ def _find_rate(options):
             raise ArgumentError(f"--base: expected the photos with --data, got {options.dataset} too")
         settings = fine_tune_settings(options, (*shared, "weights", "preprocessing", "base"))
         page = find_rate.for_fine_tuning(settings, not options.quiet, **search)
-    print(f"page: {printable(write_rates_page(page, options.page))}")
+    print(f"page: {printable(write_rates_page(page, page_file))}")

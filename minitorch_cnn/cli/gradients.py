@@ -7,6 +7,7 @@ from typing import Any
 
 from minitorch_cnn.arrays.dispatch import DEFINITIONS_ONLY, what_runs
 from minitorch_cnn.cli.arguments import add_definitions, positive_integer
+from minitorch_cnn.files.outputs import file_to_write
 from minitorch_cnn.files.printable import printable
 
 WIDE, NAME = 58, 16  # columns of the table, which is at most 100 wide
@@ -44,8 +45,9 @@ def _check_gradients(options):
 
     if options.model is not None and (options.random is not None or options.planted):
         raise ArgumentError("check-gradients: expected MODEL alone, or --random and --planted, got both")
+    page_file = file_to_write("--page", options.page) if options.page else None
     if options.planted and options.random is not None:
-        return _survey(options)
+        return _survey(options, page_file)
     reports = [] if options.planted else _reports(options)
     bugs = _planted(options) if options.planted or options.page else []
     wrong = [report.subject for report in reports if not report.passed]
@@ -64,17 +66,17 @@ def _check_gradients(options):
     if bugs:
         end = f"; missed: {', '.join(missed)}" if missed else ""
         print(f"{len(bugs) - len(missed)} of {len(bugs)} planted bugs found{end}")
-    if options.page:
+    if page_file:
         from minitorch_cnn.report import GradientChecks, write_gradients_page
 
         again = [("The same again", _again(options))]
         subtitle = "Backward passes beside the definition of the derivative"
         checks = GradientChecks("Are the gradients right?", subtitle, reports, bugs, again)
-        print(f"page: {printable(write_gradients_page(checks, options.page))}")
+        print(f"page: {printable(write_gradients_page(checks, page_file))}")
     return 1 if wrong or missed else 0
 
 
-def _survey(options):
+def _survey(options, page_file):
     """A table of how the check does with every bug on many shapes, and with layers that have none."""
     from minitorch_cnn.gradients.check import gradient_check
     from minitorch_cnn.gradients.gallery import random_layer
@@ -90,7 +92,7 @@ def _survey(options):
     )
     accused = [report.subject for report in reports if not report.passed]
     print("\n".join(survey.ending(surveys, options.random, accused)))
-    if options.page:
+    if page_file:
         from minitorch_cnn.report import GradientChecks, write_gradients_page
 
         subtitle = "Bugs put in on purpose, on shapes drawn at random"
@@ -101,7 +103,7 @@ def _survey(options):
             bugs=_planted(options),
             commands=[("The same again", _again(options))],
         )
-        print(f"page: {printable(write_gradients_page(checks, options.page))}")
+        print(f"page: {printable(write_gradients_page(checks, page_file))}")
     return 0 if all(row.passed for row in surveys) and not accused else 1
 
 

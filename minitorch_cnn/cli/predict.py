@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from minitorch_cnn.cli.arguments import add_preprocessing, positive_integer, without_image_warnings
+from minitorch_cnn.files.outputs import file_to_write
 from minitorch_cnn.files.printable import printable
 
 
@@ -38,7 +39,7 @@ def _predict(options):
 
     without_image_warnings()
     if options.csv is not None:
-        predictions.check_table(options.csv)
+        options.csv = file_to_write("--csv", options.csv, [options.run_folder, *options.images])
     model, names = _network(options)
     image_shape(options.run_folder, model)
     files, lines = predictions.image_files(options.images)

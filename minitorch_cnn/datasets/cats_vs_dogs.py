@@ -9,7 +9,14 @@ import os
 import re
 from pathlib import Path
 
-from minitorch_cnn.datasets.class_folders import HIDDEN, classes, existing_folder, followed, labelled_parts
+from minitorch_cnn.datasets.class_folders import (
+    HIDDEN,
+    classes,
+    existing_folder,
+    followed,
+    labelled_parts,
+    training_part,
+)
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.image_folder import WORKERS, lazy_dataset
 from minitorch_cnn.datasets.images import is_file, is_folder
@@ -54,7 +61,7 @@ def cats_vs_dogs(
     skipped: list[str] = []
     if is_folder(folder / FOLDER) and not leads_outside(folder / FOLDER, folder):
         folder = folder / FOLDER
-    train = _flat_files(folder / "train", folder, skipped) or _flat_files(folder, folder, skipped)
+    train = _flat_files(training_part(folder) or folder, folder, skipped) or _flat_files(folder, folder, skipped)
     test = None
     if not train:
         train, test = (_cats_and_dogs(folder, part) for part in labelled_parts("cats_vs_dogs", folder, skipped))
@@ -67,9 +74,11 @@ def cats_vs_dogs(
 def is_cats_vs_dogs(folder: str | Path) -> bool:
     """Whether a folder has one of the layouts that `cats_vs_dogs` reads; False if it is none, or has other classes."""
     folder = Path(os.path.expanduser(folder))
-    if is_folder(folder / FOLDER) or any(_flat_files(place, folder, []) for place in (folder / "train", folder)):
+    if not is_folder(folder):
+        return False
+    place = training_part(folder) or folder
+    if is_folder(folder / FOLDER) or any(_flat_files(part, folder, []) for part in (place, folder)):
         return True
-    place = folder / "train" if is_folder(folder / "train") else folder
     names = {path.name.lower().rstrip("s") for path in followed(place, folder, []) if is_folder(path)}
     return {name for name in names if not name.startswith(HIDDEN)} == set(CLASS_NAMES)
 

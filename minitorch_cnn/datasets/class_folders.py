@@ -9,6 +9,7 @@ from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.regular import leads_outside
 
 HIDDEN = (".", "__MACOSX")  # folders whose names begin so are not classes; macOS archives contain the second
+TRAIN, TEST = ("train", "training"), ("validation", "val", "valid", "test", "testing")  # in capitals or not
 
 
 def existing_folder(name: str, folder: str | Path) -> Path:
@@ -25,16 +26,26 @@ def labelled_parts(
 ) -> tuple[dict[str, list[Path]], dict[str, list[Path]] | None]:
     """The files for training and for testing, each as {class name: paths}; appends to `skipped` as `classes` does.
 
-    The second is None if `folder` has no part for testing. Raises DataError for fewer than two classes, or when the two
-    parts differ in their classes.
+    The second is None if `folder` has no part for testing. Folders beside the parts are appended to `skipped`, too.
+    Raises DataError for fewer than two classes, or when the two parts differ in their classes.
     """
-    if is_folder(folder / "train") and not leads_outside(folder / "train", folder):
-        train = classes(folder / "train", folder, skipped)
-        inside = {path.name: path for path in followed(folder, folder, skipped)}
-        parts = [inside[part] for part in ("validation", "val", "valid", "test") if part in inside]
+    beside: list[Path] = []
+    if (place := training_part(folder)) is not None:
+        train = classes(place, folder, skipped)
+        inside = [path for path in followed(folder, folder, skipped) if is_folder(path) and path != place]
+        parts = [path for name in TEST for path in inside if path.name.lower() == name]
         test = next((found for part in parts if (found := classes(part, folder, skipped))), None)
+        beside = [path for path in inside if path not in parts and not path.name.startswith(HIDDEN)]
+        skipped += [f"{printable(path)}: a folder beside {place.name}" for path in beside]
     else:
         train, test = classes(folder, folder, skipped), None
+    if len(train) < 2 and beside and place is not None:
+        others = ", ".join(printable(path.name) for path in beside)[:300]
+        raise DataError(
+            f"{name}: {folder}: expected a folder for each class in {place.name}, found"
+            f" {f'only {next(iter(train))}' if train else 'none'}; beside it: {others}; if {place.name} is a class like"
+            " these, give it another name"
+        )
     if len(train) < 2:
         also = f" ({len(skipped)} skipped, the first: {skipped[0]})" if skipped else ""
         only = "".join(train)
@@ -49,6 +60,12 @@ def labelled_parts(
             f"got {', '.join(strange)[:300]}"
         )
     return train, test
+
+
+def training_part(folder: Path) -> Path | None:
+    """The folder in `folder` that holds the images to train on, or None if it is not divided into parts."""
+    inside = [path for path in followed(folder, folder, []) if path.name.lower() in TRAIN and is_folder(path)]
+    return min(inside, key=lambda path: TRAIN.index(path.name.lower()), default=None)
 
 
 def classes(folder: Path, root: Path, skipped: list[str]) -> dict[str, list[Path]]:

@@ -53,6 +53,7 @@ class ImageFolder:
         self.color_mode, self.channels = color_mode, channels_of(color_mode)
         self.workers = max(1, workers)
         self.skipped = [] if skipped is None else skipped
+        self.checked: set[int] = set()  # the numbers of the files that were decoded, or found to be damaged
         self._damaged: set[Path] = set()
         self._kept: dict[int, np.ndarray] = {}  # index: decoded image
         self._room = kept_bytes // (self.channels * height * width)  # the most images that are kept
@@ -100,6 +101,29 @@ class ImageFolder:
         size = self.height, self.width
         return ImageFolder(paths, labels, *size, self.workers, self.skipped, color_mode=self.color_mode)
 
+    def check(self, indices: Iterable[int]) -> None:
+        """Decode these images, so that all damaged files among them are in `skipped`; they stay in memory if they fit.
+
+        Raises DataError if all images of a class are damaged.
+        """
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="images") as pool:
+            for _ in pool.map(self._image, indices):
+                pass
+
+    def whole(self) -> "ImageFolder":
+        """An ImageFolder of those images that are not damaged: all are decoded now, and stay in memory if they fit."""
+        self.check(range(len(self)))
+        good = [i for i, path in enumerate(self.paths) if path not in self._damaged]
+        if len(good) == len(self):
+            return self
+        labels = None if self.labels is None else self.labels[good]
+        paths = [self.paths[i] for i in good]
+        size = self.height, self.width
+        images = ImageFolder(paths, labels, *size, self.workers, self.skipped, color_mode=self.color_mode)
+        images._kept = {place: self._kept[i] for place, i in enumerate(good) if i in self._kept}
+        images._room = self._room
+        return images
+
     def _image(self, index):
         """Image `index`, from memory if it has been kept."""
         image = self._kept.get(index)
@@ -118,6 +142,7 @@ class ImageFolder:
             path = self.paths[candidate]
             if path in self._damaged:
                 continue
+            self.checked.add(int(candidate))
             try:
                 return load_image(path, self.height, self.width, self.color_mode)
             except DataError:
@@ -167,11 +192,13 @@ def lazy_dataset(
     name: str, train: dict[str, list[Path]], test: dict[str, list[Path]] | None, height: int, width: int, *,
     skipped: list[str], test_fraction: float, seed: int, workers: int, color_mode: str = "rgb",
 ) -> Dataset:  # fmt: skip
-    """A Dataset of image files that are decoded on demand; only their headers are checked now.
+    """A Dataset of image files. Those to train on are decoded on demand, and now only their headers are checked.
+
+    Those for testing are decoded now and left out if they are damaged, so that each counts once in an accuracy.
 
     Arguments: `train` and `test` {class name: paths}; if `test` is None, `train` is split; `skipped` what was left
     out so far, to which further files are appended; the others as for `image_folder`. Raises DataError when a class
-    has no images.
+    has no images, or none that is whole for testing.
     """
     if not 0 < test_fraction < 1:
         raise ArgumentError(f"{name}: test_fraction: expected a number between 0 and 1, got {test_fraction!r}")
@@ -186,6 +213,7 @@ def lazy_dataset(
     training, testing = (
         ImageFolder(paths, labels, height, width, workers, skipped, color_mode=color_mode) for paths, labels in parts
     )
+    testing = testing.whole()
     return Dataset(name, training, training.labels, testing, testing.labels, names, skipped)
 
 

@@ -1,5 +1,7 @@
 """Texts for a terminal or a page: names from files, made safe to print, and counts with their nouns."""
 
+import shlex
+
 # Characters that are not printable in Python's sense but harmless on a page: ends of lines, and spaces of some width.
 PAGE = "\n\t\xa0\u2009\u202f"
 
@@ -19,6 +21,12 @@ def printable(text: object, keep: str = "") -> str:
         raw = text.encode("utf-8", "backslashreplace")
     text = raw.decode("utf-8", "backslashreplace")
     return "".join(letter if letter.isprintable() or letter in keep else ascii(letter)[1:-1] for letter in text)
+
+
+def word(name: object) -> str:
+    """The name of a file as a word of a command: quoted where a shell needs it, and never read as an option."""
+    text = str(name)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def counted(count: float, noun: str, plural: str = "") -> str:

@@ -15,6 +15,16 @@ def size_of(path: str | Path) -> int:
     return status.st_size
 
 
+def require_replaceable(path: str | Path) -> None:
+    """Raise OSError, with a readable reason, if at `path` there is a device or a pipe, which no file should replace."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is a device or a pipe")
+
+
 def leads_outside(path: Path, root: Path) -> bool:
     """Whether `path` is a link to something outside the folder `root`, or to nothing."""
     if not os.path.islink(path):

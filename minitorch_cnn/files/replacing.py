@@ -9,6 +9,7 @@ from typing import BinaryIO
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.abandoned import temporary_file
 from minitorch_cnn.files.lock import require_unmoved
+from minitorch_cnn.files.regular import require_replaceable
 
 
 @contextlib.contextmanager
@@ -17,10 +18,12 @@ def replacing(path: str | Path, keep: str | Path | None = None) -> Iterator[Bina
 
     If `keep` is given, the replaced file is kept under that name. A `~` at the beginning of `path` is the home folder.
     Missing folders are created, but not a folder that this process holds locked (`lock.py`): if that is missing, it was
-    moved away. Raises CheckpointError when the file cannot be written.
+    moved away. A link at `path` is itself replaced, not what it leads to, because a run folder may come from a
+    stranger; a device is not. Raises CheckpointError when the file cannot be written.
     """
     path = Path(os.path.expanduser(path))
     try:
+        require_replaceable(path)
         if not require_unmoved(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_file(path) as (file, name):
@@ -37,9 +40,8 @@ def replacing(path: str | Path, keep: str | Path | None = None) -> Iterator[Bina
         raise
     except OSError as error:
         require_unmoved(path.parent)
-        raise CheckpointError(
-            f"{path}: cannot be written ({error.strerror or error}); the older file is unchanged"
-        ) from None
+        older = "; the older file is unchanged" if path.exists() else ""
+        raise CheckpointError(f"{path}: cannot be written ({error.strerror or error}){older}") from None
 
 
 def _give_second_name(path: Path, keep: str | Path) -> None:

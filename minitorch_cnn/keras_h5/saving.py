@@ -22,6 +22,7 @@ import numpy as np
 
 from minitorch_cnn.errors import ArgumentError, ShapeError, WeightsError, require
 from minitorch_cnn.files.abandoned import temporary_file
+from minitorch_cnn.files.regular import require_replaceable
 from minitorch_cnn.keras_h5.container import CONFIG_MEMBER, METADATA_MEMBER, WEIGHTS_MEMBER
 from minitorch_cnn.keras_h5.target import WEIGHT_ORDER, Target, TargetLayer, shape_text
 
@@ -196,6 +197,7 @@ def _replacing(path: str) -> Iterator[str]:
     """
     final = os.path.realpath(os.path.expanduser(path))  # if `path` is a link, the file that it points to is replaced
     try:
+        require_replaceable(final)
         with temporary_file(Path(final)) as (empty, draft):
             empty.close()
             yield str(draft)

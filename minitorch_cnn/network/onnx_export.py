@@ -7,6 +7,7 @@ and its outputs have our order, (N, H, W, C).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class OnnxExport:
         """
         onnx = require("onnx", "exporting to ONNX")
         graph = Graph(onnx, self, self.preprocessing is not None if pixels is None else pixels)
-        with replacing(path) as file:
+        with replacing(os.path.realpath(os.path.expanduser(path))) as file:
             file.write(graph.model().SerializeToString())
 
 

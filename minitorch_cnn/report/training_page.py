@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from minitorch_cnn.arrays import Array, on_host
 from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.engine.metrics import confusion_matrix
 from minitorch_cnn.engine.passes import need_gradients
+from minitorch_cnn.files.printable import word
 from minitorch_cnn.models.recipes import RECIPES, Recipe
 from minitorch_cnn.network.sequential import Sequential
 from minitorch_cnn.report.run import History, LayerRow, Run, Sample
@@ -48,7 +48,7 @@ def write_training_report(
         subtitle=str(dataset),
         commands=[
             *repeat(path, settings),
-            ("Classify an image", f"minitorch-cnn predict {shlex.quote(str(path.parent))} IMAGE"),
+            ("Classify an image", f"minitorch-cnn predict {word(path.parent)} IMAGE"),
         ],
         facts=[
             ("test accuracy", f"{accuracy:.2%}"),
@@ -84,10 +84,10 @@ def repeat(path: Path, settings: Any) -> list[tuple[str, str]]:
         "keep": settings.keep if own or settings.keep != "last" else None, "class-weights": settings.class_weights,
         "color-mode": settings.color_mode if own else None, "recipe": settings.recipe or None,
     }  # fmt: skip
-    words = [shlex.quote(name)] if name else []
-    words += [f"--{option} {shlex.quote(str(value))}" for option, value in given.items() if value is not None]
+    words = [word(name)] if name else []
+    words += [f"--{option} {word(value)}" for option, value in given.items() if value is not None]
     words += ["--no-flip"] if own and not settings.flip else []
-    run = shlex.quote(str(path.parent))
+    run = word(path.parent)
     return [
         ("Repeat this run from the start", " ".join(["minitorch-cnn train", *words])),
         *(("Then train it further", f"minitorch-cnn train --resume {run} --epochs {epochs}") for epochs in later),

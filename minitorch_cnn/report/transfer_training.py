@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from minitorch_cnn.datasets.dataset import Dataset
 from minitorch_cnn.datasets.preprocessing import Caffe
 from minitorch_cnn.engine.metrics import confusion_matrix
 from minitorch_cnn.errors import CheckpointError
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import printable, word
 from minitorch_cnn.files.regular import read_small
 from minitorch_cnn.gradients.grad_cam import grad_cam
 from minitorch_cnn.report.calibration import reliability
@@ -179,7 +178,9 @@ def _explanation(model, image, truth, probabilities, names, layer):
 
 
 def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
-    """The commands that repeat the run and that classify a photo with its model."""
+    """The commands that repeat the run, with one for each time it was continued, and that classify a photo."""
+    first, *later = [*filter(None, settings.earlier.split(",")), str(settings.all_epochs)]
+    run = word(path.parent)
     given = {
         "base": None if settings.base == "vgg16" else settings.base,
         "preprocessing": settings.preprocessing,
@@ -187,7 +188,7 @@ def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
         "data": settings.data,
         "size": settings.size or None,
         "top-epochs": settings.top_epochs,
-        "all-epochs": settings.all_epochs,
+        "all-epochs": first,
         "batch-size": settings.batch_size,
         "top-rate": f"{settings.top_rate:g}",
         "all-rate": f"{settings.all_rate:g}",
@@ -197,11 +198,12 @@ def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
         "unfreeze": settings.unfreeze,
         "copies": settings.copies if settings.unfreeze != "all" else None,
     }
-    options = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in given.items() if value is not None)
+    options = " ".join(f"--{name} {word(value)}" for name, value in given.items() if value is not None)
     options += "" if settings.flip else " --no-flip"
     return [
         ("Repeat this run from the start", f"minitorch-cnn fine-tune {options}"),
-        ("Classify photos", f"minitorch-cnn predict {shlex.quote(str(path.parent))} PHOTO..."),
+        *(("Then train it further", f"minitorch-cnn fine-tune --resume {run} --epochs {epochs}") for epochs in later),
+        ("Classify photos", f"minitorch-cnn predict {run} PHOTO..."),
     ]
 
 

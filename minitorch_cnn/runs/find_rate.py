@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 from minitorch_cnn.datasets import Augmentation
+from minitorch_cnn.files.printable import word
 from minitorch_cnn.report.rate_chart import RatesPage
 from minitorch_cnn.runs.base import check_base, recipe_of, start_of
 from minitorch_cnn.runs.fine_tune import FineTuneSettings, load_photos, own_classes
@@ -24,10 +24,12 @@ def for_training(settings: Settings, progress: bool, **options: Any) -> RatesPag
         augment=Augmentation(**recipe.augment), loss=recipe.loss, seed=settings.seed, progress=progress, **options,
     )  # fmt: skip
     given = settings.data if settings.dataset == OWN else settings.dataset
-    data = ["--data", settings.data] if settings.dataset != OWN and settings.data else []
-    data += ["--recipe", settings.recipe] if settings.recipe else []
-    command = ["minitorch-cnn", "train", *([given] if given != "digits" else []), *data]
-    return _page(recipe.title, dataset, found, [*command, "--batch-size", str(settings.batch_size)], "--learning-rate")
+    options = {
+        "data": settings.data if settings.dataset != OWN else None, "recipe": settings.recipe, "size": settings.size,
+        "batch-size": settings.batch_size, "seed": settings.seed,
+    }  # fmt: skip
+    command = f"minitorch-cnn train{f' {word(given)}' if given and given != 'digits' else ''}{_words(options)}"
+    return _page(recipe.title, dataset, found, f"{command} --learning-rate")
 
 
 def for_fine_tuning(settings: FineTuneSettings, progress: bool, **options: Any) -> RatesPage:
@@ -40,19 +42,22 @@ def for_fine_tuning(settings: FineTuneSettings, progress: bool, **options: Any) 
         begun.model, dataset.train_images, dataset.train_labels, recipe_of(settings.base).optimizer(1.0),
         batch_size=settings.batch_size, seed=settings.seed, progress=progress, **options,
     )  # fmt: skip
-    command = ["minitorch-cnn", "fine-tune", "--base", settings.base]
-    for name in ("weights", "preprocessing", "data"):
-        command += [f"--{name}", getattr(settings, name)] if getattr(settings, name) else []
-    command += ["--batch-size", str(settings.batch_size)]
-    return _page(f"{dataset.name} on {begun.title}", dataset, found, command, "--top-rate")
+    names = ("base", "weights", "preprocessing", "data", "size", "batch_size", "seed")
+    command = f"minitorch-cnn fine-tune{_words({name: getattr(settings, name) for name in names})} --top-rate"
+    return _page(f"{dataset.name} on {begun.title}", dataset, found, command)
 
 
-def _page(title, dataset, found, command, option):
-    """The page; and say what was found."""
+def _words(options: dict[str, Any]) -> str:
+    """The options that have a value, as they are typed."""
+    return "".join(f" --{name.replace('_', '-')} {word(value)}" for name, value in options.items() if value)
+
+
+def _page(title, dataset, found, command):
+    """The page; and say what was found. The rate is appended to the `command`."""
     best, lowest = found.suggestion, found.rates[found.lowest]
     if best is None:
         say(f"the loss did not fall at any learning rate up to {found.rates[-1]:.2g}; try another range or more steps")
         return RatesPage(f"Learning rates for {title}", found, str(dataset))
     say(f"learning rate {best:.2g}: the loss falls fast there, and is lowest at {lowest:.2g}")
-    words = shlex.join([*command, option, f"{best:.2g}"])
+    words = f"{command} {best:.2g}"
     return RatesPage(f"Learning rates for {title}", found, str(dataset), [("Train with the suggested rate", words)])

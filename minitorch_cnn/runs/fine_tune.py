@@ -11,7 +11,6 @@ the features of these are computed once, too.
 Each phase has its own checkpoint in the run folder, so `--resume` continues the phase that was interrupted.
 """
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from minitorch_cnn.arrays import library
 from minitorch_cnn.datasets.cats_vs_dogs import is_cats_vs_dogs
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import CheckpointError
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import printable, word
 from minitorch_cnn.report.training_page import first_filters
 from minitorch_cnn.report.transfer_training import Frozen, read_history, write_transfer_training_report
 from minitorch_cnn.runs.base import check_base, check_lowest, recipe_of, start_of
@@ -131,7 +130,7 @@ def load_photos(
 
 
 def _run(folder, settings, progress, ranks, fresh):
-    command = command_line(ranks, f"minitorch-cnn fine-tune --resume {shlex.quote(str(folder.path))}")
+    command = command_line(ranks, f"minitorch-cnn fine-tune --resume {word(folder.path)}")
     names = [f"checkpoint-{phase}.npz" for phase in ("all", "top")]
     with folder.training(ranks, command, fresh, names):
         return _run_inside(folder, settings, progress and ranks.reports, ranks, fresh, command)

@@ -20,7 +20,7 @@ from typing import Any, TypeVar, get_type_hints
 from minitorch_cnn import parallel
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.lock import only_one
-from minitorch_cnn.files.printable import printable
+from minitorch_cnn.files.printable import printable, word
 from minitorch_cnn.files.regular import read_small
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.network.model import Model
@@ -54,7 +54,8 @@ class RunFolder:
         folder = cls(path)
         if folder.config.exists():
             raise CheckpointError(
-                f"{folder.path}: already holds a run; continue it with --resume {folder.path}, or choose another --out"
+                f"{folder.path}: already holds a run; continue it with --resume {word(folder.path)},"
+                " or choose another --out"
             )
         return folder
 
@@ -95,7 +96,9 @@ class RunFolder:
     def load_model(self) -> tuple[Model, list[str]]:
         """(model, class names) of a finished run; CheckpointError if it is not finished."""
         if self.config.exists() and not self.model.exists():
-            raise CheckpointError(f"{self.path}: the training is not finished; continue it with --resume {self.path}")
+            raise CheckpointError(
+                f"{self.path}: the training is not finished; continue it with --resume {word(self.path)}"
+            )
         if not self.model.exists():
             found = f"no {self.model.name} in it" if self.path.is_dir() else "no such folder"
             raise CheckpointError(f"{self.path}: expected the folder of a finished run, found {found}")
@@ -121,7 +124,7 @@ class RunFolder:
         with contextlib.ExitStack() as around:
             around.enter_context(only_one(self.path))
             if fresh and self.config.exists():  # another process began a run there in the meantime
-                raise CheckpointError(f"{self.path}: already holds a run; continue it with --resume {self.path}")
+                raise CheckpointError(f"{self.path}: already holds a run; continue it with --resume {word(self.path)}")
             if ranks.size > 1:
                 killed = "minitorch-cnn: a process was killed", f"; continue with: {command}", self.config
                 around.enter_context(parallel.message_if_killed(*killed))

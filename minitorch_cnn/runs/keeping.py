@@ -72,10 +72,9 @@ def write_predictions(path: Path, dataset: Dataset, probabilities: np.ndarray) -
     images, names = dataset.test_images, dataset.class_names
     if not isinstance(images, ImageFolder):
         return
-    skipped, predicted = set(dataset.skipped), probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
     rows = [
         [printable(path), names[truth], names[answer], f"{row[answer]:.6f}"]
         for path, truth, answer, row in zip(images.paths, dataset.test_labels, predicted, probabilities)
-        if printable(path) not in skipped
     ]
     write_table(path, ["image", "class", "predicted", "probability"], rows)

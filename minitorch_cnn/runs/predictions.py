@@ -16,7 +16,7 @@ from minitorch_cnn.datasets.class_folders import existing_folder, files_below
 from minitorch_cnn.datasets.image_folder import WORKERS
 from minitorch_cnn.datasets.images import is_folder
 from minitorch_cnn.engine.metrics import class_probabilities
-from minitorch_cnn.errors import ArgumentError, DataError
+from minitorch_cnn.errors import DataError
 from minitorch_cnn.files.printable import counted, printable
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.network.cost import images_at_once
@@ -97,9 +97,3 @@ def write_table(path: str | Path, header: Sequence[str], rows: Iterable[Sequence
     writer.writerows(rows)
     with replacing(path) as file:
         file.write(text.getvalue().encode())
-
-
-def check_table(path: str | Path) -> None:
-    """Raise ArgumentError if `path` cannot be the name of a file to write."""
-    if not Path(path).name or is_folder(Path(path)):
-        raise ArgumentError(f"--csv: expected the name of a file to write, got the folder {path}")

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minitorch_cnn.datasets.dataset import Dataset
+from minitorch_cnn.datasets.image_folder import ImageFolder
 from minitorch_cnn.errors import CheckpointError, MissingPackage
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.parallel.ranks import Alone
@@ -21,6 +24,7 @@ from minitorch_cnn.training.callbacks import Checkpoint, CSVLog
 from minitorch_cnn.training.progress import say
 
 CHECKPOINT_SECONDS = 20.0
+MOST_LINES = 5  # about what was left out
 
 
 @dataclass
@@ -90,14 +94,26 @@ def stored_settings(folder: RunFolder, kind: Any, *checks: Callable[[Any], Any])
 
 
 def describe(dataset: Dataset, settings: Any, tell: Callable[[object], None]) -> None:
-    """Tell what the data are, and how uneven the classes are, unless they are weighted."""
+    """Tell what the data are, which folders were left out, and how uneven the classes are, unless they are weighted."""
     tell(dataset)
+    for what in [what for what in dataset.skipped if ": a " in what][:MOST_LINES]:
+        tell(f"left out: {what}")
+    counts = np.bincount(dataset.test_labels, minlength=len(dataset.class_names))
+    if untested := [name for name, count in zip(dataset.class_names, counts) if not count]:
+        tell(f"no images to test: {', '.join(untested)[:300]}")
     if not settings.class_weights and (line := uneven(dataset.train_labels, dataset.class_names)):
         tell(line)
 
 
 def gather_skipped(dataset: Dataset, ranks: Alone) -> Dataset:
-    """`dataset` with the damaged files that any rank has found; each rank reads only its share of the images."""
+    """`dataset` with the damaged files that any rank has found; each rank reads only its share of the images.
+
+    What a resumed run has not read, because other processes did before, is read for that, so its report names the same.
+    """
+    images = dataset.train_images
+    if isinstance(images, ImageFolder):
+        checked = set().union(*ranks.gather(images.checked))
+        images.check([i for i in range(len(images)) if i not in checked][ranks.rank :: ranks.size])
     found = [path for paths in ranks.gather(list(dataset.skipped)) for path in paths]
     return replace(dataset, skipped=list(dict.fromkeys(found)))
 

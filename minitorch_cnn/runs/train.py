@@ -1,7 +1,6 @@
 """`minitorch-cnn train`: start or resume a training in its run folder."""
 
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from minitorch_cnn.arrays import library
 from minitorch_cnn.datasets import Augmentation
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import ArgumentError, CheckpointError
-from minitorch_cnn.files.printable import counted, printable
+from minitorch_cnn.files.printable import counted, printable, word
 from minitorch_cnn.models.fast_recipe import recipe_named
 from minitorch_cnn.models.recipes import RECIPES, Recipe, of_folder
 from minitorch_cnn.report.training_page import write_training_report
@@ -124,7 +123,7 @@ def _if_finished(folder, settings):
 
 
 def _train(folder, settings, progress, ranks, fresh):
-    command = command_line(ranks, f"minitorch-cnn train --resume {shlex.quote(str(folder.path))}")
+    command = command_line(ranks, f"minitorch-cnn train --resume {word(folder.path)}")
     with folder.training(ranks, command, fresh):
         return _train_inside(folder, settings, progress and ranks.reports, ranks, fresh, command)
 

@@ -90,7 +90,7 @@ def test_the_command_writes_a_page(tmp_path, monkeypatch, capsys):
     assert {path.name for path in tmp_path.iterdir()} == {"photos", "lr-find.html"}
     if said.startswith("learning rate "):
         rate = said.split()[2].rstrip(":")
-        assert f"minitorch-cnn train photos --batch-size 8 --learning-rate {rate}" in page and rate in page
+        assert f"minitorch-cnn train photos --size 9 --batch-size 8 --learning-rate {rate}" in page and rate in page
     assert "Loss over the learning rate" in page and "<svg" in page
 
 

@@ -251,6 +251,6 @@ def test_importing_the_package_loads_no_template_engine():
 
 def test_skipped_files_are_counted_and_named(make_run, read_page):
     page = read_page(run_page(make_run(skipped=["<b>666.jpg", *(f"{i}.jpg" for i in range(30))])))
-    assert "31 files are not images or are damaged" in page.text
+    assert "31 files or folders were left out" in page.text
     assert "<b>666.jpg" in page.text and "and 11 more" in page.text
     assert "Skipped files" not in read_page(run_page(make_run())).text

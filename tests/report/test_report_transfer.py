@@ -90,7 +90,7 @@ def test_the_page_shows_the_given_numbers(read_page):
         "changed them by 6.25%",
         "block2_conv1 3.12%",
         "block2_conv2 6.25%",
-        "3 files are not images or are damaged. broken 0.jpg broken 1.jpg broken 2.jpg",
+        "or a link that leads elsewhere. broken 0.jpg broken 1.jpg broken 2.jpg",
         "minitorch-cnn fine-tune --seed 7",
         "The weights are under CC BY 4.0.",
     ]:
@@ -128,7 +128,7 @@ def test_items_that_do_not_fit_are_counted(read_page):
         )
     )
     assert "24 of 30 mistakes" in page.text
-    assert "2,033 files are not images" in page.text
+    assert "2,033 files or folders were left out" in page.text
     assert "<19>.jpg and 2,013 more" in page.text
     assert "<20>.jpg" not in page.text
     assert len([image for image in page.all("img") if "heat map" in image["alt"]]) == 12
