@@ -57,7 +57,7 @@ def load_image(path: str | Path, height: int, width: int, color_mode: str = "rgb
             image.load()
         orientation = _orientation(image)
         if image.mode.startswith("I;16"):
-            image = image.convert("I")
+            image = _with_alpha(image) if "transparency" in image.info else image.convert("I")
         elif image.mode not in RESIZABLE_MODES or "transparency" in image.info:  # one colour means transparent
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
         turned = orientation in (5, 6, 7, 8)  # rows become columns
@@ -168,6 +168,14 @@ def _orientation(image):
     with contextlib.suppress(Exception):  # the pixels are decoded already; unreadable EXIF data can be ignored
         return image.getexif().get(ORIENTATION, 1)
     return 1
+
+
+def _with_alpha(image):
+    """A 16-bit grey image of which one value means transparent, as RGBA with 8 bits."""
+    Image = require("PIL.Image", PURPOSE)
+    values = np.asarray(image.convert("I"))
+    alpha = np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)
+    return Image.fromarray(np.dstack([(np.clip(values, 0, 65535) // 256).astype(np.uint8)] * 3 + [alpha]))
 
 
 def _rgb(image):

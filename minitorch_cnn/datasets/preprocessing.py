@@ -5,10 +5,12 @@ A model applies its preprocessing to images of integers, which are pixels, and u
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
+import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +24,8 @@ AT_ONCE = 1 << 16  # pixels
 DARKEST = 16  # preprocessed images hardly ever hold larger numbers, and photos hardly ever none
 LARGEST = 1e30  # of the numbers that pixels are multiplied by and shifted by; float32 ends at 3e38
 
+_thread = threading.local()
+
 
 def are_pixels(images: Array) -> bool:
     """Whether images (N, ...) hold pixels: numbers of any integer type."""
@@ -30,12 +34,25 @@ def are_pixels(images: Array) -> bool:
 
 def warn_of_pixels(images: Array) -> None:
     """Warn if floats (N, ...), which a model with a preprocessing takes as they are, look like pixels up to 255."""
+    if getattr(_thread, "received", False):
+        return
     if images.dtype.kind == "f" and images.size and images.min() >= 0 and DARKEST < images.max() <= 255:
         warnings.warn(
             "expected pixels as integers, or floats that are preprocessed already, got floats that look like pixels of"
             " 0 to 255; they are used as they are, without the model's preprocessing",
             stacklevel=2,
         )
+
+
+@contextlib.contextmanager
+def received_already() -> Iterator[None]:
+    """Context in which this thread gives models what `receive` has made: bright photos still look like pixels then."""
+    before = getattr(_thread, "received", False)
+    _thread.received = True
+    try:
+        yield
+    finally:
+        _thread.received = before
 
 
 @accelerated

@@ -5,6 +5,7 @@ started, is another error that says so only in its text. The compiler of the twi
 should not be started with too little memory at all.
 """
 
+import contextlib
 import errno
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from minitorch_cnn.errors import TooLittleMemory
 
 COMPILER = 1200 << 20  # bytes of addresses that compiling and running the twins may take; up to 1,000 MiB were measured
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container
 WORDS = (
     "can't start new thread", "failed to map segment", "cannot allocate memory", "could not find/load shared object",
 )  # fmt: skip
@@ -28,6 +30,20 @@ def room() -> int | None:
     except (ImportError, OSError, ValueError):
         return None
     return None if limit == resource.RLIM_INFINITY else max(limit - taken, 0)
+
+
+def machine_memory() -> int | None:
+    """How many bytes this machine has, swap included, or fewer if it is a container's; None where it cannot be read."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        sizes = {name: int(size.split()[0]) << 10 for name, _, size in (line.partition(":") for line in lines)}
+        total = sizes["MemTotal"] + sizes["SwapTotal"]
+    except (OSError, ValueError, KeyError, IndexError):
+        return None
+    for path in LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # there is no limit, or it is the word "max"
+            total = min(total, int(Path(path).read_text()))
+    return total
 
 
 def scarce() -> bool:

@@ -40,7 +40,7 @@ def replacing(path: str | Path, keep: str | Path | None = None) -> Iterator[Bina
         raise
     except OSError as error:
         require_unmoved(path.parent)
-        older = "; the older file is unchanged" if path.exists() else ""
+        older = "; the older file is unchanged" if path.is_file() else ""
         raise CheckpointError(f"{path}: cannot be written ({error.strerror or error}){older}") from None
 
 

@@ -85,7 +85,7 @@ def _compute(model, batches, features, bar):
     """Fill `features` with the fixed layers' output; returns how many rows there are before one is not finite."""
     base, done = in_stages(model.nodes()[: fixed_depth(model)]), 0
     for x, _ in batches if model.backend == "numpy" else sent_ahead(batches, model.xp):
-        x, _ = passes.forward(base, [model.receive(x)])
+        x, _ = passes.forward(base, [x if model.backend == "numpy" else model.receive(x)])
         if not diagnosis.finite(x):
             break
         features[done : done + len(x)] = on_host(x)

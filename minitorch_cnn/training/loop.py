@@ -23,6 +23,7 @@ import numpy as np
 from minitorch_cnn.arguments import whole
 from minitorch_cnn.arrays import memory
 from minitorch_cnn.datasets.batches import Batches
+from minitorch_cnn.datasets.preprocessing import received_already
 from minitorch_cnn.datasets.weighted_labels import WeightedLabels
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.files.memory import scarce
@@ -40,6 +41,7 @@ from minitorch_cnn.training.fit_arguments import (
     fresh_callbacks,
 )
 from minitorch_cnn.training.gpu_memory import out_of_memory
+from minitorch_cnn.training.host_memory import require_room
 from minitorch_cnn.training.interrupts import Interrupted, Interrupts
 from minitorch_cnn.training.label_check import check_labels
 from minitorch_cnn.training.learner import Learner
@@ -149,6 +151,8 @@ class Trainer(Learner, TrainingState, Progress):
             rows=lambda images, ranks=self.ranks: ranks.share(images).rows,  # type: ignore[misc]
         )  # fmt: skip
         self.validation = checked_validation(validation, self.loss, model)
+        if model.backend == "numpy":
+            require_room(model, min(batch_size, len(x)) // self.ranks.size)
         check_monitors(self)
         self.cache_features = cache_features
         self.base: list = []  # the frozen layers whose output is cached
@@ -249,7 +253,8 @@ class Trainer(Learner, TrainingState, Progress):
     def _begin_batch(self, x, labels):
         """Start a step: (mean loss, number of correct predictions), on a GPU as arrays still being computed."""
         try:
-            return self.step(x, labels)
+            with received_already():  # by the batches, on the host
+                return self.step(x, labels)
         except diagnosis.NotFinite as wrong:
             raise self._diverged(wrong.loss, x, labels) from None
         except MemoryError:

@@ -353,6 +353,45 @@ def test_an_image_that_is_damaged_is_left_out_of_the_table(ten, tmp_path, capsys
     assert "001.png" in (tmp_path / "run" / "report.html").read_text()
 
 
+def broken(path):
+    path.write_bytes(path.read_bytes()[:300])
+    return str(path)
+
+
+def test_a_damaged_test_image_counts_nowhere_and_a_damaged_training_image_is_named_by_every_report(tmp_path, capsys):
+    folder = write_classes(tmp_path / "data" / "train", {"a": 6, "b": 6}, size=30).parent
+    write_classes(folder / "test", {"a": 3, "b": 4}, size=30)
+    names = [broken(folder / "test" / "b" / "001.png"), broken(folder / "train" / "a" / "003.png")]
+    os.rename(folder / "test" / "b" / "002.png", folder / "test" / "b" / "0\n.png")  # a name that is escaped
+    (folder / "test" / "b" / "0\\n.png").write_bytes((folder / "test" / "b" / "001.png").read_bytes())  # and like it
+    assert main(["train", str(folder), "--out", str(tmp_path / "run"), "--size", "9", "--epochs", "3"]) == 0
+    rows = rows_of(tmp_path / "run" / "predictions.csv")
+    right = sum(row["class"] == row["predicted"] for row in rows)
+    assert len(rows) == 6 and f"test accuracy {right / 6:.4f} on 6 images" in capsys.readouterr().out
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert f"{right / 6:.2%}" in report and f"{right} of 6" in report and "3 files or folders were left out" in report
+    history = rows_of(tmp_path / "run" / "history.csv")
+    assert any(float(row["val_accuracy"]) == pytest.approx(right / 6) for row in history)
+    assert main(["train", "--resume", str(tmp_path / "run"), "--quiet"]) == 0  # which reads no training image
+    again = (tmp_path / "run" / "report.html").read_text()
+    assert rows_of(tmp_path / "run" / "predictions.csv") == rows and "3 files or folders were left out" in again
+    assert all(os.path.basename(name) in again for name in names)
+
+
+def test_what_is_not_read_is_said(tmp_path, capsys):
+    folder = write_classes(tmp_path / "data" / "Train", {"a": 6, "b": 6, "c": 6}).parent
+    write_classes(folder / "VALIDATION", {"a": 3, "b": 3})
+    write_classes(folder / "more", {"d": 2})
+    write_classes(tmp_path / "elsewhere", {"e": 2})
+    (folder / "Train" / "e").symlink_to(tmp_path / "elsewhere" / "e")
+    assert main(["train", str(folder), "--out", str(tmp_path / "run"), "--size", "9", "--epochs", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "18 training and 6 test images of 9x9x3 in 3 classes" in said
+    assert f"left out: {folder / 'more'}: a folder beside Train" in said
+    assert f"left out: {folder / 'Train' / 'e'}: a link that leads out of the folder" in said
+    assert "no images to test: c" in said
+
+
 def test_large_images_get_the_network_for_photos(tmp_path):
     write_classes(tmp_path / "data", {"a": 3, "b": 3, "c": 3}, size=99)
     settings = runs.settings_for_folder(str(tmp_path / "data"), epochs=1)

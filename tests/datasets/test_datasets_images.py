@@ -40,10 +40,13 @@ def one_colour_for_none(mode, left, right):
     return image
 
 
-def sixteen_bits():
+def sixteen_bits(transparent=False):
     values = np.full((20, 40), 128 * 256 + 77, np.uint16)
     values[:, :20] = 65535
-    return Image.fromarray(values)
+    image = Image.fromarray(values)
+    if transparent:
+        image.info["transparency"] = 128 * 256 + 77
+    return image
 
 
 # name, image, what is left and right of the result, how far off the format may be
@@ -58,6 +61,7 @@ KINDS = [
     ("grey.jpg", halves("L", 255, 128), WHITE, GREY, 3),
     ("one_bit.png", halves("1", 1, 0), WHITE, (0, 0, 0), 0),
     ("sixteen_bits.png", sixteen_bits(), WHITE, GREY, 0),
+    ("sixteen_bits_for_none.png", sixteen_bits(transparent=True), WHITE, WHITE, 0),
     ("palette.gif", palette(), RED, GREEN, 0),
     ("palette.png", palette(), RED, GREEN, 0),
     ("transparent_palette.png", palette(True), RED, WHITE, 0),

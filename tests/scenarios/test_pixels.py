@@ -9,6 +9,7 @@ from minitorch_cnn.preprocessing import Caffe, Standardize, Unit
 import minitorch_cnn as mtc
 from minitorch_cnn import datasets, layers, optimizers
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.training.learning_rates import find_learning_rate
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (12, 8, 6, 3), dtype=np.uint8)
 LABELS = np.arange(12) % 2
@@ -46,6 +47,20 @@ def test_floats_up_to_255_get_a_warning_and_preprocessed_ones_none():
         model.predict(PHOTOS.astype(np.float32))
     with pytest.warns(UserWarning, match="look like pixels"):
         model.fit(PHOTOS.astype(float), LABELS, optimizer=optimizers.SGD(1e-6), progress=False)
+
+
+def test_bright_photos_are_not_taken_for_pixels_once_they_are_preprocessed():
+    """Above the means of the preprocessing by up to 141, in every step, and in the features of a frozen layer."""
+    bright = np.full_like(PHOTOS, 240)
+    for frozen in (False, True):
+        model = net(Caffe())
+        if frozen:
+            model.freeze(through=next(layer.name for layer in model.layers if layer.parameters))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model.fit(bright, LABELS, optimizer=optimizers.SGD(1e-6), progress=False)
+            model.unfreeze()
+            find_learning_rate(model, bright, LABELS, optimizers.SGD(1.0), steps=10, batch_size=2, progress=False)
 
 
 @pytest.mark.parametrize("augment", [datasets.Augmentation(flip=True, shift=0.2), datasets.Augmentation(rotate=20)])
