@@ -166,17 +166,19 @@ def image_folder(
 ) -> Dataset:  # fmt: skip
     """A Dataset of the images (N, height, width, C) in a folder that has one subfolder for each class.
 
-    Arguments: `folder` with train/<class>/... and validation/<class>/... (or val, valid, test), or with <class>/...
-    alone, from which the share `test_fraction` is then set aside for testing, chosen by `seed`, at least one image of
-    each class; `height` and `width` in pixels, to which every image is resized regardless of its proportions; `workers`
-    threads decode the images of a batch; `color_mode` "rgb" (C is 3) or "grayscale" (C is 1), as in Keras.
+    Arguments: `folder` with train/<class>/... and validation/<class>/... (or training; val, valid, test, testing; in
+    capitals or not), or with <class>/... alone, from which the share `test_fraction` is then set aside for testing,
+    chosen by `seed`, at least one image of each class; `height` and `width` in pixels, to which every image is resized
+    regardless of its proportions; `workers` threads decode the images of a batch; `color_mode` "rgb" (C is 3) or
+    "grayscale" (C is 1), as in Keras.
 
     Classes are numbered in the order of their folders' names, capital letters first as in ASCII, and folders inside
     these are searched too. Files that are not images, or that `load_image` refuses as too large, are skipped and listed
-    in `dataset.skipped`. So are links to a file or folder outside `folder`, because such a folder could show any of
-    your images to others; `folder` itself may be a link, and links inside it are followed, but not those to a folder
-    inside a class. Raises DataError when there are no such folders, when a class has no images, or when it has one only
-    and part of them has to be set aside.
+    in `dataset.skipped`. So are damaged images: those for testing now, those to train on when they are read, where
+    others of their class stand in for them. So are folders beside train, and links to a file or folder outside
+    `folder`, because such a folder could show any of your images to others; `folder` itself may be a link, and links
+    inside it are followed, but not those to a folder inside a class. Raises DataError when there are no such folders,
+    when a class has no images, or when it has one only and part of them has to be set aside.
     """
     folder = existing_folder("image_folder", folder)
     skipped: list[str] = []
