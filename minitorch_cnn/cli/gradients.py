@@ -45,7 +45,7 @@ def _check_gradients(options):
 
     if options.model is not None and (options.random is not None or options.planted):
         raise ArgumentError("check-gradients: expected MODEL alone, or --random and --planted, got both")
-    page_file = file_to_write("--page", options.page) if options.page else None
+    page_file = file_to_write("--page", options.page, filter(None, [options.model])) if options.page else None
     if options.planted and options.random is not None:
         return _survey(options, page_file)
     reports = [] if options.planted else _reports(options)

@@ -9,7 +9,7 @@ from minitorch_cnn.files.printable import printable
 from minitorch_cnn.files.regular import leads_outside
 
 HIDDEN = (".", "__MACOSX")  # folders whose names begin so are not classes; macOS archives contain the second
-TRAIN, TEST = ("train", "training"), ("validation", "val", "valid", "test", "testing")  # in capitals or not
+TRAIN, TEST = ("train", "training"), ("validation", "val", "valid", "test", "testing")  # or train_set, Train, ...
 
 
 def existing_folder(name: str, folder: str | Path) -> Path:
@@ -33,7 +33,7 @@ def labelled_parts(
     if (place := training_part(folder)) is not None:
         train = classes(place, folder, skipped)
         inside = [path for path in followed(folder, folder, skipped) if is_folder(path) and path != place]
-        parts = [path for name in TEST for path in inside if path.name.lower() == name]
+        parts = [path for name in TEST for path in inside if _part(path) == name]
         test = next((found for part in parts if (found := classes(part, folder, skipped))), None)
         beside = [path for path in inside if path not in parts and not path.name.startswith(HIDDEN)]
         skipped += [f"{printable(path)}: a folder beside {place.name}" for path in beside]
@@ -63,9 +63,17 @@ def labelled_parts(
 
 
 def training_part(folder: Path) -> Path | None:
-    """The folder in `folder` that holds the images to train on, or None if it is not divided into parts."""
-    inside = [path for path in followed(folder, folder, []) if path.name.lower() in TRAIN and is_folder(path)]
-    return min(inside, key=lambda path: TRAIN.index(path.name.lower()), default=None)
+    """The folder in `folder` that holds the images to train on, or None if it is not divided into parts.
+
+    Of several, it is one that is not empty, and rather `train` than `Train` or `training`.
+    """
+    inside = [path for path in followed(folder, folder, []) if _part(path) in TRAIN and is_folder(path)]
+    usual = sorted(inside, key=lambda path: (TRAIN.index(_part(path)), path.name != _part(path)))
+    return next((path for path in usual if followed(path, folder, [])), usual[0] if usual else None)
+
+
+def _part(path: Path) -> str:
+    return path.name.lower().replace("-", "_").removesuffix("_set")
 
 
 def classes(folder: Path, root: Path, skipped: list[str]) -> dict[str, list[Path]]:

@@ -111,46 +111,65 @@ class ImageFolder:
                 pass
 
     def whole(self) -> "ImageFolder":
-        """An ImageFolder of those images that are not damaged: all are decoded now, and stay in memory if they fit."""
-        self.check(range(len(self)))
-        good = [i for i, path in enumerate(self.paths) if path not in self._damaged]
+        """An ImageFolder of those images that are not damaged: all are decoded now, and stay in memory if they fit.
+
+        Raises DataError if all are damaged.
+        """
+        with ThreadPoolExecutor(self.workers, thread_name_prefix="images") as pool:
+            good = np.flatnonzero(list(pool.map(self._is_whole, range(len(self)))))
         if len(good) == len(self):
             return self
+        if not len(good):
+            raise DataError(f"{self.paths[0]}: expected a whole image, but it and all others for testing are damaged")
         labels = None if self.labels is None else self.labels[good]
         paths = [self.paths[i] for i in good]
         size = self.height, self.width
         images = ImageFolder(paths, labels, *size, self.workers, self.skipped, color_mode=self.color_mode)
-        images._kept = {place: self._kept[i] for place, i in enumerate(good) if i in self._kept}
+        images._kept = {place: self._kept[i] for place, i in enumerate(good.tolist()) if i in self._kept}
         images._room = self._room
         return images
 
     def _image(self, index):
         """Image `index`, from memory if it has been kept."""
         image = self._kept.get(index)
-        if image is None:
-            image = self._decoded(index)
-            with self._lock:
-                if len(self._kept) < self._room:
-                    self._kept[index] = image
+        return self._keep(index, self._decoded(index)) if image is None else image
+
+    def _keep(self, index, image):
+        """Keep the image in memory, if there is room; returns it."""
+        with self._lock:
+            if len(self._kept) < self._room:
+                self._kept[index] = image
         return image
+
+    def _is_whole(self, index):
+        """Whether image `index` can be decoded; if so, it is kept."""
+        image = self._attempt(index)
+        return image is not None and self._keep(index, image) is not None
 
     def _decoded(self, index):
         """Image `index`, or the next image with the same label that can be decoded."""
         if self.labels is None:
             return load_image(self.paths[index], self.height, self.width, self.color_mode)
         for candidate in self._same_label(index):
-            path = self.paths[candidate]
-            if path in self._damaged:
-                continue
-            self.checked.add(int(candidate))
-            try:
-                return load_image(path, self.height, self.width, self.color_mode)
-            except DataError:
-                with self._lock:
-                    if path not in self._damaged:
-                        self._damaged.add(path)
-                        self.skipped.append(printable(path))
+            image = self._attempt(candidate)
+            if image is not None:
+                return image
         raise DataError(f"{self.paths[index]}: expected a whole image, but it and all others of its class are damaged")
+
+    def _attempt(self, index):
+        """Image `index`, or None if it is damaged, which is then in `skipped`."""
+        path = self.paths[index]
+        if path in self._damaged:
+            return None
+        self.checked.add(int(index))
+        try:
+            return load_image(path, self.height, self.width, self.color_mode)
+        except DataError:
+            with self._lock:
+                if path not in self._damaged:
+                    self._damaged.add(path)
+                    self.skipped.append(printable(path))
+            return None
 
     def _same_label(self, index):
         """Yield `index`, then the other indices with its label: first those after it, then those before it."""

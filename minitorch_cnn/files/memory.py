@@ -37,13 +37,13 @@ def machine_memory() -> int | None:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         sizes = {name: int(size.split()[0]) << 10 for name, _, size in (line.partition(":") for line in lines)}
-        total = sizes["MemTotal"] + sizes["SwapTotal"]
+        total, swap = sizes["MemTotal"], sizes["SwapTotal"]
     except (OSError, ValueError, KeyError, IndexError):
         return None
     for path in LIMITS:
         with contextlib.suppress(OSError, ValueError):  # there is no limit, or it is the word "max"
             total = min(total, int(Path(path).read_text()))
-    return total
+    return total + swap
 
 
 def scarce() -> bool:

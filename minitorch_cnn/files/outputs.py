@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,7 +20,8 @@ OTHERS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
     ".npz", ".npy", ".h5", ".hdf5", ".keras", ".onnx", ".json", ".tar", ".zip", ".gz", ".bin",
 )  # fmt: skip
-RUN = ("config.json", "history", "predictions", "report")  # how the files of a run folder begin
+RUN = ("config.json", "report.html")  # files of a run folder, besides its tables with or without a phase's name
+TABLE = re.compile(r"(history|predictions)(-top|-all)?\.csv")
 
 
 def file_to_write(option: str, name: str | Path, inputs: Iterable[str | Path] = ()) -> Path:
@@ -36,6 +39,8 @@ def file_to_write(option: str, name: str | Path, inputs: Iterable[str | Path] = 
     if path.suffix.lower() in OTHERS:
         raise ArgumentError(f"{expected}, got {name}, whose name is that of another kind of file")
     try:
+        if path.is_symlink():  # still, so links lead in a circle
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         require_replaceable(path)
         if any(_belongs_to(path, Path(read)) for read in inputs if path.exists()):
             raise ArgumentError(f"{expected}, got {name}, which belongs to what is read")
@@ -53,5 +58,6 @@ def file_to_write(option: str, name: str | Path, inputs: Iterable[str | Path] = 
 def _belongs_to(path: Path, read: Path) -> bool:
     """Whether an existing `path` is the file that is read, or one of the files of that run folder."""
     if read.is_dir():
-        return (read / RUN[0]).exists() and path.name.startswith(RUN) and path.parent.samefile(read)
+        own = path.name in RUN or TABLE.fullmatch(path.name)
+        return bool(own) and (read / RUN[0]).exists() and path.parent.samefile(read)
     return read.exists() and path.samefile(read)

@@ -80,17 +80,18 @@ def repeat(path: Path, settings: Any) -> list[tuple[str, str]]:
     first, *later = [*filter(None, settings.earlier.split(",")), str(settings.epochs)]
     given = {
         "data": None if own else settings.data, "epochs": first, "batch-size": settings.batch_size,
-        "learning-rate": f"{settings.learning_rate:g}", "seed": settings.seed, "size": settings.size or None,
+        "learning-rate": repr(settings.learning_rate), "seed": settings.seed, "size": settings.size or None,
         "keep": settings.keep if own or settings.keep != "last" else None, "class-weights": settings.class_weights,
         "color-mode": settings.color_mode if own else None, "recipe": settings.recipe or None,
     }  # fmt: skip
     words = [word(name)] if name else []
     words += [f"--{option} {word(value)}" for option, value in given.items() if value is not None]
     words += ["--no-flip"] if own and not settings.flip else []
-    run = word(path.parent)
+    again = word(f"{path.parent}-again")
+    words += [f"--out {again}"] if later else []
     return [
         ("Repeat this run from the start", " ".join(["minitorch-cnn train", *words])),
-        *(("Then train it further", f"minitorch-cnn train --resume {run} --epochs {epochs}") for epochs in later),
+        *(("Then train it further", f"minitorch-cnn train --resume {again} --epochs {epochs}") for epochs in later),
     ]
 
 

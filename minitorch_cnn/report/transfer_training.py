@@ -180,7 +180,7 @@ def _explanation(model, image, truth, probabilities, names, layer):
 def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
     """The commands that repeat the run, with one for each time it was continued, and that classify a photo."""
     first, *later = [*filter(None, settings.earlier.split(",")), str(settings.all_epochs)]
-    run = word(path.parent)
+    run, again = word(path.parent), word(f"{path.parent}-again")
     given = {
         "base": None if settings.base == "vgg16" else settings.base,
         "preprocessing": settings.preprocessing,
@@ -190,8 +190,8 @@ def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
         "top-epochs": settings.top_epochs,
         "all-epochs": first,
         "batch-size": settings.batch_size,
-        "top-rate": f"{settings.top_rate:g}",
-        "all-rate": f"{settings.all_rate:g}",
+        "top-rate": repr(settings.top_rate),
+        "all-rate": repr(settings.all_rate),
         "seed": settings.seed,
         "keep": settings.keep,
         "class-weights": settings.class_weights,
@@ -199,10 +199,10 @@ def commands(path: Path, settings: Any) -> list[tuple[str, str]]:
         "copies": settings.copies if settings.unfreeze != "all" else None,
     }
     options = " ".join(f"--{name} {word(value)}" for name, value in given.items() if value is not None)
-    options += "" if settings.flip else " --no-flip"
+    options += ("" if settings.flip else " --no-flip") + (f" --out {again}" if later else "")
     return [
         ("Repeat this run from the start", f"minitorch-cnn fine-tune {options}"),
-        *(("Then train it further", f"minitorch-cnn fine-tune --resume {run} --epochs {epochs}") for epochs in later),
+        *(("Then train it further", f"minitorch-cnn fine-tune --resume {again} --epochs {epochs}") for epochs in later),
         ("Classify photos", f"minitorch-cnn predict {run} PHOTO..."),
     ]
 

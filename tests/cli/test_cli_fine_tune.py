@@ -128,7 +128,9 @@ def test_a_finished_run_gets_more_epochs_with_another_fall_of_the_rate(tuned, tm
     assert [float(epoch["learning_rate"]) for epoch in more] == pytest.approx([1e-4, 5e-5])
     assert RunFolder(tmp_path / "run").read_settings(FineTuneSettings).earlier == "1"
     report = (tmp_path / "run" / "report.html").read_text()
-    assert "--all-epochs 1 " in report and f"minitorch-cnn fine-tune --resume {tmp_path / 'run'} --epochs 2" in report
+    again = tmp_path / "run-again"
+    assert "--all-epochs 1 " in report and f" --out {again}<" in report
+    assert f"minitorch-cnn fine-tune --resume {again} --epochs 2" in report
     assert main(["fine-tune", "--resume", str(tmp_path / "run"), "--epochs", "1", "--quiet"]) == 2
     assert "expected more than the 2 epochs of this run, got 1" in capsys.readouterr().err
 

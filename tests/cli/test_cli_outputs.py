@@ -35,8 +35,10 @@ def test_the_table_goes_where_a_link_leads(here):
     for _ in range(2):  # a second table replaces the first
         assert main(["predict", "net.keras", "photos", "--csv", "link.csv"]) == 0
         assert os.path.islink("link.csv") and len((here / "real.csv").read_text().splitlines()) == 9
-    assert main(["predict", "net.keras", "photos", "--csv", "photos/table.csv"]) == 0
-    assert main(["predict", "net.keras", "photos", "--csv", "photos/table.csv"]) == 0
+    assert main(["train", "photos", "--out", "run", "--size", "9", "--epochs", "1", "--quiet"]) == 0
+    for name in ("photos/table.csv", "run/predictions-new.csv") * 2:
+        assert main(["predict", "run", "photos", "--csv", name]) == 0
+        assert len((here / name).read_text().splitlines()) == 9
 
 
 NO_FILES = {
@@ -45,6 +47,7 @@ NO_FILES = {
     "--csv photos": "got the folder photos",
     "--csv one.png/table.csv": "got one.png/table.csv: Not a directory",
     "--csv run/predictions.csv": "got run/predictions.csv, which belongs to what is read",
+    "--csv loop": "got loop: Too many levels of symbolic links",
     "--csv words": "got words, which belongs to what is read",
 }
 
@@ -52,6 +55,7 @@ NO_FILES = {
 @pytest.mark.parametrize("words, message", NO_FILES.items(), ids=list(NO_FILES))
 def test_what_is_read_is_not_written_over(here, capsys, words, message):
     assert main(["train", "photos", "--out", "run", "--size", "9", "--epochs", "1", "--quiet"]) == 0
+    (here / "loop").symlink_to("loop")
     (here / "words").write_bytes((here / "one.png").read_bytes())  # an image without an ending
     before = {path: path.read_bytes() for path in here.rglob("*") if path.is_file()}
     capsys.readouterr()
@@ -60,6 +64,16 @@ def test_what_is_read_is_not_written_over(here, capsys, words, message):
     assert not said.out and len(said.err.splitlines()) == 1
     assert "--csv: expected the name of a file to write" in said.err and message in said.err
     assert {path: path.read_bytes() for path in here.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("command", ["check-gradients run", "explain run", "lr-find --data photos --base run"])
+def test_a_page_does_not_replace_that_of_the_run_which_is_read(here, capsys, command):
+    assert main(["train", "photos", "--out", "run", "--size", "9", "--epochs", "1", "--quiet"]) == 0
+    before = (here / "run" / "report.html").read_bytes()
+    capsys.readouterr()
+    assert main([*command.split(), "--page", "run/report.html"]) == 2
+    assert "got run/report.html, which belongs to what is read" in capsys.readouterr().err
+    assert (here / "run" / "report.html").read_bytes() == before
 
 
 @has_pipes

@@ -2,8 +2,11 @@
 
 import csv
 import dataclasses
+import html
 import json
 import os
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -106,7 +109,14 @@ def test_more_epochs_on_a_finished_run(ten, tmp_path, capsys):
     assert main(["train", "--resume", str(folder), "--quiet"]) == 0  # nothing left to do
     assert rows_of(folder / "history.csv") == after
     page = (folder / "report.html").read_text()
-    assert "--epochs 2 " in page and f"--resume {folder} --epochs 5" in page
+    commands = [
+        shlex.split(html.unescape(found)) for found in re.findall(r"<code>(minitorch-cnn train [^<]*)</code>", page)
+    ]
+    assert len(commands) == 2 and "--epochs 2 --" in page and f"--resume {folder}-again --epochs 5" in page
+    for words in commands:  # as they stand there, they give the same bits
+        assert main([*words[1:], "--quiet"]) == 0
+    one, other = (checkpoint.load(run / "model.npz")[0] for run in (folder, tmp_path / "run-again"))
+    assert all(np.array_equal(one[key], other[key]) for key in one)
     assert "before training" in page and all(f"after epoch {epoch}, changed by" in page for epoch in range(1, 6))
     assert "The images behind the cells: " in page
     capsys.readouterr()
@@ -293,7 +303,7 @@ BAD = {
     "a class of one photo": (lambda folder: write_classes(folder, {"a": 1, "b": 5}), "class a: expected at least 2 i"),
     "no photos": (empty_classes, "class a: expected images, got none"),
     "all corrupt": (corrupt, "class a: expected images, got none (6 files skipped)"),
-    "all truncated": (truncated, "expected a whole image, but it and all others of its class are damaged"),
+    "all truncated": (truncated, "expected a whole image, but it and all others for testing are damaged"),
     "line breaks": (line_breaks, r"class a\nb\x1b[2J: expected at least 2 images"),
     "10,000 classes": (ten_thousand, "expected at most 1,000 folders, one for each class, found 10,000"),
     "a folder around it": (lambda folder: write_classes(folder / "in", {"a": 3, "b": 3}), "classes are in in, name"),
@@ -376,6 +386,22 @@ def test_a_damaged_test_image_counts_nowhere_and_a_damaged_training_image_is_nam
     again = (tmp_path / "run" / "report.html").read_text()
     assert rows_of(tmp_path / "run" / "predictions.csv") == rows and "3 files or folders were left out" in again
     assert all(os.path.basename(name) in again for name in names)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_damaged_image_of_two_stops_nothing(tmp_path, capsys, number):
+    """One of b's two images is set aside for testing: it is then missing there, or stood in for where it is learned."""
+    folder = write_classes(tmp_path / "data", {"a": 12, "b": 2, "c": 5}, size=30)
+    tested = [path.name for path in datasets.image_folder(folder, 9, 9).test_images.paths if path.parent.name == "b"]
+    broken(folder / "b" / f"00{number}.png")
+    code = train(folder, tmp_path / "run", "--epochs", 1)
+    said = capsys.readouterr()
+    if tested == [f"00{number}.png"]:
+        assert code == 0 and "b" not in {row["class"] for row in rows_of(tmp_path / "run" / "predictions.csv")}
+        assert main(["train", str(folder), "--out", str(tmp_path / "2"), "--size", "9", "--epochs", "1"]) == 0
+        assert "no images to test: b" in capsys.readouterr().out
+    else:
+        assert code == 2 and "it and all others of its class are damaged" in said.err
 
 
 def test_what_is_not_read_is_said(tmp_path, capsys):

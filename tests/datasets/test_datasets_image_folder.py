@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import os
+import shutil
 import tarfile
 import threading
 import zipfile
@@ -166,6 +167,24 @@ def test_setting_aside(tmp_path, part):
     assert len(train | test) == 30
     assert set(image_folder(tmp_path, 6, 8, test_fraction=0.3, seed=1).test_images.paths) == test
     assert set(image_folder(tmp_path, 6, 8, test_fraction=0.3, seed=2).test_images.paths) != test
+
+
+def test_of_several_parts_the_usual_one_that_holds_something(tmp_path):
+    """`train` before `Train` before `training`; an empty folder is none of them."""
+    expected = {"training-set": 1, "Train": 2, "train": 3}
+    for name, count in expected.items():
+        for kind in ("ant", "bee"):
+            (tmp_path / name / kind).mkdir(parents=True)
+            for number in range(count):
+                Image.new("RGB", (5, 5)).save(tmp_path / name / kind / f"{number}.png")
+            (tmp_path / "Test_Set" / kind).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (5, 5)).save(tmp_path / "Test_Set" / kind / "0.png")
+        data = image_folder(tmp_path, 4, 4)
+        assert (len(data.train_images), len(data.test_images)) == (2 * count, 2)
+        assert [name for name in data.skipped if "a folder beside" not in name] == []
+    shutil.rmtree(tmp_path / "train")
+    (tmp_path / "train").mkdir()
+    assert len(image_folder(tmp_path, 4, 4).train_images) == 4
 
 
 def test_files_that_are_no_images_are_skipped(tmp_path):
