@@ -65,9 +65,11 @@ def labelled_parts(
 def training_part(folder: Path) -> Path | None:
     """The folder in `folder` that holds the images to train on, or None if it is not divided into parts.
 
-    Of several, it is one that is not empty, and rather `train` than `Train` or `training`.
+    Of several, it is one that is not empty, and rather `train` than `Train` or `training`. Those two are a part only if
+    there are folders in them: a class may be called so.
     """
     inside = [path for path in followed(folder, folder, []) if _part(path) in TRAIN and is_folder(path)]
+    inside = [path for path in inside if path.name == "train" or any(map(is_folder, followed(path, folder, [])))]
     usual = sorted(inside, key=lambda path: (TRAIN.index(_part(path)), path.name != _part(path)))
     return next((path for path in usual if followed(path, folder, [])), usual[0] if usual else None)
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.files.regular import require_replaceable
 
-# What a table or a page would hardly be called, and what is read: images, weights, archives.
-OTHERS = (
+IMAGES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
-    ".npz", ".npy", ".h5", ".hdf5", ".keras", ".onnx", ".json", ".tar", ".zip", ".gz", ".bin",
 )  # fmt: skip
+# What a table or a page would hardly be called, and what is read: images, weights, archives.
+OTHERS = (*IMAGES, ".npz", ".npy", ".h5", ".hdf5", ".keras", ".onnx", ".json", ".tar", ".zip", ".gz", ".bin")
 RUN = ("config.json", "report.html")  # files of a run folder, besides its tables with or without a phase's name
 TABLE = re.compile(r"(history|predictions)(-top|-all)?\.csv")
 

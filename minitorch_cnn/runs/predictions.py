@@ -17,6 +17,7 @@ from minitorch_cnn.datasets.image_folder import WORKERS
 from minitorch_cnn.datasets.images import is_folder
 from minitorch_cnn.engine.metrics import class_probabilities
 from minitorch_cnn.errors import DataError
+from minitorch_cnn.files.outputs import IMAGES
 from minitorch_cnn.files.printable import counted, printable
 from minitorch_cnn.files.replacing import replacing
 from minitorch_cnn.network.cost import images_at_once
@@ -24,9 +25,6 @@ from minitorch_cnn.runs.answers import gives_probabilities
 from minitorch_cnn.runs.input_images import image_shape
 
 MOST_AT_ONCE = 128  # images in a batch
-ENDINGS = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
-)  # fmt: skip
 
 
 def image_files(names: Sequence[str | Path]) -> tuple[list[Path], list[str]]:
@@ -43,7 +41,7 @@ def image_files(names: Sequence[str | Path]) -> tuple[list[Path], list[str]]:
             continue
         folder = existing_folder("predict", name)
         found = files_below(folder, folder, lines)
-        images = [path for path in found if path.name.lower().endswith(ENDINGS)]
+        images = [path for path in found if path.name.lower().endswith(IMAGES)]
         if not images:
             raise DataError(f"{folder}: expected image files, found none among {counted(len(found), 'file')}")
         if others := len(found) - len(images):

@@ -151,8 +151,7 @@ class Trainer(Learner, TrainingState, Progress):
             rows=lambda images, ranks=self.ranks: ranks.share(images).rows,  # type: ignore[misc]
         )  # fmt: skip
         self.validation = checked_validation(validation, self.loss, model)
-        if model.backend == "numpy":
-            require_room(model, min(batch_size, len(x)) // self.ranks.size)
+        require_room(model, min(batch_size, len(x)) // self.ranks.size)
         check_monitors(self)
         self.cache_features = cache_features
         self.base: list = []  # the frozen layers whose output is cached

@@ -187,6 +187,14 @@ def test_of_several_parts_the_usual_one_that_holds_something(tmp_path):
     assert len(image_folder(tmp_path, 4, 4).train_images) == 4
 
 
+def test_a_class_may_be_called_training(tmp_path):
+    for name in ("resting", "training"):
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            Image.new("RGB", (5, 5)).save(tmp_path / name / f"{number}.png")
+    assert image_folder(tmp_path, 4, 4).class_names == ("resting", "training")
+
+
 def test_files_that_are_no_images_are_skipped(tmp_path):
     fill(tmp_path, "train", {"ant": 3, "bee": 3})
     fill(tmp_path, "validation", {"ant": 1, "bee": 1})
