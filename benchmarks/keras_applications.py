@@ -22,11 +22,15 @@ from pathlib import Path
 
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow", CUDA_VISIBLE_DEVICES="")
 
-import keras
 import numpy as np
 
 import minitorch_cnn as mtc
 from minitorch_cnn.cli.arguments import positive_integer
+
+try:
+    import keras
+except ImportError as problem:
+    keras, MISSING = None, problem.name  # `--help` and the checks of the options need neither library
 
 FIRST = [
     "MobileNet", "MobileNetV2", "ResNet50", "DenseNet121", "InceptionV3", "Xception", "EfficientNetB0", "ConvNeXtTiny",
@@ -116,6 +120,10 @@ def main():
         "--size", type=positive_integer, help="pixels of the image's sides (default: the network's usual size)"
     )
     options = parser.parse_args()
+    if keras is None:
+        parser.error(f"{MISSING} is not installed: pip install tensorflow keras")
+    if unknown := sorted(set(options.names) - set(all_names())):
+        parser.error(f"no network of keras.applications is called {', '.join(unknown)}")
     names, dtype = options.names or all_names(), options.dtype
     columns = ["ours-Keras", *(["Keras 32-64", "ours 32-64"] if dtype == "float32" else [])]
     print(f"keras {keras.__version__}, {dtype}; opened, Keras, ours: seconds")

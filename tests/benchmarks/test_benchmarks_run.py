@@ -92,10 +92,6 @@ def test_the_options_of_the_benchmarks_are_checked_numbers():
 def test_a_number_that_makes_no_sense_is_refused_before_anything_is_measured(script, option, kind, tmp_path):
     needed = {"two_versions.py": [FOLDER.parent], "fine_tuning_tried.py": ["--cache", tmp_path, "--data", tmp_path],
               "fine_tuning_seeds.py": ["--out", tmp_path]}  # fmt: skip
-    if script == "keras_applications.py":
-        pytest.importorskip("keras")
-    if script == "fast_in_pytorch.py":
-        pytest.importorskip("torch")
     command = [sys.executable, FOLDER / script, *needed.get(script, []), option, "0" if "pos" in kind else "some"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2 and "Traceback" not in done.stderr
