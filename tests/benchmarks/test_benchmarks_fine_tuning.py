@@ -56,6 +56,7 @@ def test_settings_are_tried_on_parts_of_the_training_photos(inputs, tmp_path):
         26,
         28,
         29,
+        30,
     ]
     out, rows = run("fine_tuning_tried.py", tmp_path, *words)
     kinds = ["last step", "averaged", "half"]
@@ -64,7 +65,7 @@ def test_settings_are_tried_on_parts_of_the_training_photos(inputs, tmp_path):
         *(("17", kind) for kind in ("top alone", *kinds)),
         *(("18", kind) for kind in kinds),
         ("26", "last step"),
-        *((row, kind) for row in ("28", "29") for kind in kinds),
+        *((row, kind) for row in ("28", "29", "30") for kind in kinds),
     ]
     assert all(row["photos"] == "8" and 0 <= float(row["accuracy"]) <= 1 < float(row["last_epoch"]) + 1 for row in rows)
     assert len({row["last_loss"] for row in rows}) == len(rows) and "frozen_loss" in out
@@ -76,6 +77,7 @@ def test_settings_are_tried_on_parts_of_the_training_photos(inputs, tmp_path):
     kept = {path.name: np.load(path) for path in (tmp_path / "cache" / "32").iterdir()}
     assert kept["block3-copy1.npy"].shape == (20, 4, 4, 256)
     assert kept["block4-photo.npy"].shape == (20, 2, 2, 512) and kept["block5-mirror.npy"].shape == (20, 1, 1, 512)
+    assert kept["block0-copy3.npy"].shape == (20, 32, 32, 3)
     assert (kept["block4-copy0.npy"] != kept["block4-copy1.npy"]).any()
 
 
@@ -108,7 +110,7 @@ def test_seeds_are_counted_from_what_their_runs_left(inputs, tmp_path):
 
 
 @pytest.mark.parametrize("words, message", [
-    (["--rows", "2", "30"], "--rows: expected numbers from 0 to 29, got 30"),
+    (["--rows", "2", "31"], "--rows: expected numbers from 0 to 30, got 31"),
     (["--folds", "6"], "--folds: expected 1 to 5, got 6"),
     (["--weights", "missing.h5"], "missing.h5: no such file"),
     (["--data", "missing"], "missing: expected a folder"),
