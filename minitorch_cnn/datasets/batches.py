@@ -6,6 +6,7 @@ prepares a batch, and training that was stopped after batch 17 of epoch 3 resume
 """
 
 import collections
+import contextvars
 import functools
 import itertools
 import operator
@@ -140,7 +141,8 @@ class Batches:
 
         def prepare(count):
             for number in itertools.islice(numbers, count):
-                pending.append((number, pool.submit(self._batch, order, epoch, number)))
+                run = contextvars.copy_context().run  # in the threads, too, `definitions_only` holds
+                pending.append((number, pool.submit(run, self._batch, order, epoch, number)))
 
         try:
             prepare(self.prefetch)

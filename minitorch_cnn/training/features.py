@@ -7,6 +7,7 @@ If several processes train, each computes a part of the features, and then they 
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import tempfile
@@ -18,6 +19,7 @@ from minitorch_cnn.arrays import on_host
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import sent_ahead
 from minitorch_cnn.engine import passes
+from minitorch_cnn.engine.layers.by_hand import replaced
 from minitorch_cnn.errors import DataError, TrainingError
 from minitorch_cnn.files.printable import counted
 from minitorch_cnn.files.progress_bar import progress_bar
@@ -25,24 +27,42 @@ from minitorch_cnn.parallel import Alone, part
 from minitorch_cnn.training import diagnosis
 from minitorch_cnn.twins.stages import in_stages
 
+PACKAGE = __name__.partition(".")[0]
+SHAPES = ("__init__", "config", "describe", "kind", "output_shape_for", "parameter_shapes")  # these compute no output
 IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
 
 
 def fixed_depth(model: Any) -> int:
     """How many of the first nodes are fixed and end in the one value that the others read; 0 if there are none.
 
-    A fixed layer is frozen, and known to be without randomness. In the middle of a block with branches several values
+    A fixed layer is frozen, and known to repeat itself. In the middle of a block with branches several values
     are still to be read, so there the features are those before the block.
     """
     nodes = model.nodes()
     frozen = nodes[: model.lowest_trainable()]
-    depth = next((depth for depth, node in enumerate(frozen) if node.layer.random is not False), len(frozen))
+    depth = next((depth for depth, node in enumerate(frozen) if not repeats(node.layer)), len(frozen))
     oldest = min((number for node in nodes[depth:] for number in node.inputs), default=model.ends[0])
     oldest = min(oldest, *model.ends)
     while depth and (model.inputs > 1 or nodes[depth - 1].output > oldest):
         depth -= 1
         oldest = min(oldest, *nodes[depth].inputs)
     return depth
+
+
+def repeats(layer: Any) -> bool:
+    """Whether equal inputs are known to give equal outputs, in training too.
+
+    What a class of this package says of itself does not hold for a subclass from elsewhere that computes something
+    else, nor for a layer of which a method was replaced, until that class or that layer says so too (`random = False`).
+    """
+    if "random" in vars(layer):
+        return layer.random is False
+    for kind in type(layer).__mro__:
+        if kind.__module__.partition(".")[0] == PACKAGE or "random" in vars(kind):
+            break
+        if any(inspect.isroutine(each) and name not in SHAPES for name, each in vars(kind).items()):
+            return False
+    return layer.random is False and not replaced(layer)
 
 
 def worth_caching(model: Any, augment: Any) -> bool:

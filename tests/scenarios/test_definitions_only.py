@@ -11,6 +11,7 @@ from scenario_models import LABELS, X, small_net
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, losses, optimizers
+from minitorch_cnn.datasets import Augmentation, affine
 
 PACKAGE = Path(mtc.__file__).parent
 
@@ -117,3 +118,18 @@ def test_the_option_and_the_variable_run_definitions_only(command, tmp_path):
 def test_train_with_definitions_only(tmp_path):
     lines, error = run("train", tmp_path, options=["--definitions"])
     assert lines[-1] == "0 False" and "test accuracy" in "".join(lines), error
+
+
+def test_the_threads_that_prepare_batches_run_definitions_too(monkeypatch):
+    ran = []
+    twin = affine.resample.find("numba")
+    monkeypatch.setitem(affine.resample.twins, "numba", lambda *a, **k: (ran.append(1), twin(*a, **k))[1])
+    x, labels = np.random.default_rng(0).random((12, 9, 8, 3), dtype=np.float32), np.arange(12) % 3
+    model = mtc.Sequential([layers.Flatten(), layers.Dense(3, activation="softmax")], x.shape[1:], seed=0)
+    settings = {"optimizer": optimizers.SGD(0.1), "epochs": 1, "batch_size": 4, "augment": Augmentation(rotate=10)}
+    settings |= {"progress": False, "workers": 2}
+    with mtc.definitions_only():
+        model.fit(x, labels, **settings)
+    assert not ran
+    model.fit(x, labels, **settings)
+    assert ran

@@ -7,6 +7,7 @@ from minitorch_cnn.callbacks import Checkpoint
 
 from minitorch_cnn import Sequential, datasets, features, layers, optimizers
 from minitorch_cnn.errors import DataError
+from minitorch_cnn.training import features as training_features
 
 
 def frozen_model(with_dropout_below=False):
@@ -42,6 +43,7 @@ def count_forward(monkeypatch, layer):
     seen = []
     forward = layer.forward
     monkeypatch.setattr(layer, "forward", lambda x, training=False: seen.append(len(x)) or forward(x, training))
+    monkeypatch.setattr(layer, "random", False, raising=False)  # else a layer with a method of its own is not cached
     return seen
 
 
@@ -113,3 +115,46 @@ def test_a_cached_training_resumes(tmp_path):
     resumed, resumed_history = fit(frozen_model(), True, callbacks=[Checkpoint(path)], resume=path)
     assert np.array_equal(whole, resumed)
     assert history == resumed_history
+
+
+class Noisy(layers.Conv2D):
+    """Says nothing of randomness, and has it."""
+
+    rng = np.random.default_rng(0)
+
+    def forward_pass(self, x, training=False):
+        y, kept = super().forward_pass(x, training)
+        return y + training * self.rng.standard_normal(y.shape).astype(y.dtype), kept
+
+
+class Louder(layers.Conv2D):
+    def scores(self, x, training=False):
+        y, kept = super().scores(x, training)
+        return 2 * y, kept
+
+
+class Named(layers.Conv2D):
+    """Computes what its base class does."""
+
+    def describe(self):
+        return "named"
+
+
+@pytest.mark.parametrize("kind, says, cached", [
+    (layers.Conv2D, None, True), (Named, None, True), (Noisy, None, False), (Noisy, True, False),
+    (Louder, None, False), (Louder, False, True),
+])  # fmt: skip
+def test_what_a_subclass_changes_is_cached_only_once_it_says_that_it_repeats_itself(kind, says, cached):
+    own = kind if says is None else type("Own", (kind,), {"random": says})
+    model = Sequential([own(3, 3, trainable=False), layers.Flatten(), layers.Dense(2)], (6, 5, 2), seed=0)
+    assert training_features.fixed_depth(model) == (2 if cached else 0)
+
+
+def test_a_layer_with_a_method_of_its_own_is_not_cached():
+    model = frozen_model()
+    depth, first = training_features.fixed_depth(model), model.layers[0]
+    right = first.forward_pass
+    first.forward_pass = lambda x, training=False: right(x, training)
+    assert training_features.fixed_depth(model) == 0 < depth
+    first.random = False
+    assert training_features.fixed_depth(model) == depth
