@@ -110,7 +110,7 @@ def _survey(options, page_file):
 def _reports(options):
     from minitorch_cnn.errors import ArgumentError, UserError
     from minitorch_cnn.gradients.check import failed, gradient_check
-    from minitorch_cnn.gradients.gallery import every_layer, random_layer
+    from minitorch_cnn.gradients.gallery import every_layer, networks, random_layer
     from minitorch_cnn.network.cost import images_at_once
     from minitorch_cnn.runs.networks import named_model
 
@@ -125,14 +125,14 @@ def _reports(options):
         reports.append(gradient_check(model, **settings))
         _print(reports[-1], options.verbose, arrays=True)
         return reports
-    cases = every_layer() if options.random is None else map(random_layer, range(options.random))
-    for layer, x, training in cases:
+    cases = [*every_layer(), *networks()] if options.random is None else map(random_layer, range(options.random))
+    for subject, x, training in cases:
         try:
-            reports.append(gradient_check(layer, x, training=training, **settings))
+            reports.append(gradient_check(subject, x, training=training, **settings))
         except UserError:
             raise
         except Exception as error:  # an edit that cannot run is wrong as well, and the others are still to be checked
-            reports.append(failed(repr(layer), error))
+            reports.append(failed(repr(subject), error))
         if options.random is None or options.verbose or not reports[-1].passed:
             _print(reports[-1], options.verbose)
     return reports

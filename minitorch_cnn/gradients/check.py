@@ -209,6 +209,8 @@ def _check(
             compare(report, problem, name, array, gradient, step, most, rng)
         if name in report.worst and not report.worst[name].error <= tolerance:
             wrong[name] = array, gradient
+    if names := problem.without_dx():
+        report.verdict = f"backward with need_dx=False gives another gradient for {', '.join(names)}"
     for name in _first_wrong(model, wrong):
         report.symptoms[name] = _in_words(problem, name, *wrong[name], step, rng)
     if wrong and len(model.layers) > 1:

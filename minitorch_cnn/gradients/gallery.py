@@ -1,4 +1,4 @@
-"""Layers to check: one of every kind, and layers of random kinds, options and shapes.
+"""Layers to check: one of every kind, layers of random kinds, options and shapes, and a network with branches.
 
 The shapes are chosen so that they hide no mistake: images that are not square, strides with a remainder, pools that
 overlap.
@@ -12,6 +12,8 @@ import numpy as np
 
 from minitorch_cnn.engine import layers
 from minitorch_cnn.engine.convolution import algorithms
+from minitorch_cnn.engine.values import Input
+from minitorch_cnn.network.model import Model
 
 Subject: TypeAlias = "tuple[Any, Any, bool]"  # a layer, its input (N, ...) or a list of them, whether it is training
 
@@ -34,6 +36,7 @@ def every_layer() -> list[Subject]:
         (layers.Dropout(0.4), image, True),
         (layers.BatchNorm(), image, True),
         (layers.BatchNorm(), image, False),
+        (layers.BatchNorm(trainable=False), image, True),
         (layers.ReLU(), image, False),
         (layers.Sigmoid(), image, False),
         (layers.Tanh(), image, False),
@@ -69,6 +72,16 @@ def every_layer() -> list[Subject]:
         (layers.Concatenate(), (image, (2, 7, 5, 2)), False),
     ]
     return [(layer, _inputs(shape), training) for layer, shape, training in cases]
+
+
+def networks() -> list[Subject]:
+    """(model, input, training) for what no layer has alone: values that are read twice, a layer that stands twice."""
+    x = Input((7, 5, 3))
+    conv = layers.Conv2D(3, 3, padding="same", activation="tanh", name="twice")
+    y = conv(x)
+    y = layers.Add(name="sum")([conv(y), y, x])
+    outputs = [layers.Dense(4, name="top")(layers.GlobalAveragePool2D(name="means")(y)), y]
+    return [(Model(x, outputs, seed=1), distinct((2, 7, 5, 3)), False)]
 
 
 def _inputs(shape: tuple) -> Any:

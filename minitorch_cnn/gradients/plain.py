@@ -5,6 +5,7 @@ Derivatives are held to central differences of that version, so a change to the 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.arrays import definitions_only
-from minitorch_cnn.engine import activations, losses, optimizers
+from minitorch_cnn.engine import activations, layers, losses, optimizers
 from minitorch_cnn.engine.clipping import clip_to_norm
 from minitorch_cnn.engine.convolution import naive
-from minitorch_cnn.engine.layers import BatchNorm
 from minitorch_cnn.gradients.comparison import Comparison, difference, outcome
+from minitorch_cnn.gradients.plain_steps import steps
 from minitorch_cnn.gradients.twins import CONVOLUTIONS, convolution_cases
 
 STEP = 1e-6
@@ -28,7 +29,7 @@ Row = tuple[str, Callable[[], Any], list, float]  # title, what the package comp
 def compare_plain() -> Iterator[Comparison]:
     """A Comparison for each definition without a twin that computes numbers."""
     rng = np.random.default_rng(0)
-    tables = (_naive(rng), _activations(rng), _losses(rng), _others(rng))
+    tables = (_naive(rng), _activations(rng), _losses(rng), steps(rng), _others(rng))
     for title, work, wanted, tolerance in (row for table in tables for row in table):
         with definitions_only():
             got = outcome(work, (), "numpy")
@@ -67,33 +68,44 @@ def _softmax(x: np.ndarray) -> np.ndarray:
 
 def _losses(rng: np.random.Generator) -> Iterator[Row]:
     scores, classes, targets = rng.standard_normal((4, 5)), np.array([0, 3, 3, 1]), rng.random((4, 5))
-    one_hot = np.eye(5)[classes]
-
-    def cross_entropy(p: np.ndarray) -> float:
-        return -math.fsum(w * math.log(v) for v, w in zip(p.ravel(), one_hot.ravel()) if w) / len(p)
-
-    def binary(p: np.ndarray) -> float:
-        pairs = zip(p.ravel(), targets.ravel())
-        return -math.fsum(t * math.log(v) + (1 - t) * math.log(1 - v) for v, t in pairs) / p.size
-
-    def squares(p: np.ndarray) -> float:
-        return math.fsum((v - t) ** 2 for v, t in zip(p.ravel(), targets.ravel())) / p.size
-
+    one_hot, weights = np.eye(5)[classes], np.array([0.5, 2.0, 0.0, 3.0])
     sigmoid = np.vectorize(lambda v: 1 / (1 + math.exp(-v)))
+    smoothed = 0.8 * one_hot + 0.2 / 5
     cases: tuple = (
-        (losses.CrossEntropy(), classes, cross_entropy, _softmax),
-        (losses.BinaryCrossEntropy(), targets, binary, sigmoid),
-        (losses.MeanSquaredError(), targets, squares, None),
+        ("", losses.CrossEntropy(), classes, one_hot, _cross_entropy, _softmax),
+        (", smoothed", losses.CrossEntropy(0.2), classes, smoothed, _cross_entropy, _softmax),
+        ("", losses.BinaryCrossEntropy(), targets, targets, _binary_cross_entropy, sigmoid),
+        ("", losses.MeanSquaredError(), targets, targets, _squares, lambda v: v),
     )
-    for loss, labels, function, activation in cases:
+    for (how, loss, labels, wanted, function, activation), counts in itertools.product(cases, (None, weights)):
+        end = how + (", weighted" if counts is not None else "")
         title = f"losses.py: {type(loss).__name__}"
-        p = activation(scores) if activation else scores
-        work = partial(_both, loss.value_and_gradient, p, labels)
-        yield f"{title}.value_and_gradient", work, [function(p), _slopes(function, p)], DERIVATIVE
-        if activation:
-            composed = partial(_composed, function, activation)
-            work = partial(_both, loss.from_scores, scores, labels)
-            yield f"{title}.from_scores", work, [composed(scores), _slopes(composed, scores)], DERIVATIVE
+        given = () if counts is None else (counts,)
+        p, of_p = activation(scores), partial(_mean, function, wanted, counts)
+        work = partial(_both, loss.value_and_gradient, p, labels, *given)
+        yield f"{title}.value_and_gradient{end}", work, [of_p(p), _slopes(of_p, p)], DERIVATIVE
+        if loss.follows:
+            of_scores = partial(_composed, of_p, activation)
+            work = partial(_both, loss.from_scores, scores, labels, *given)
+            yield f"{title}.from_scores{end}", work, [of_scores(scores), _slopes(of_scores, scores)], DERIVATIVE
+
+
+def _mean(function: Callable, wanted: np.ndarray, weights: np.ndarray | None, p: np.ndarray) -> float:
+    """The mean over the rows of their losses, each times its weight."""
+    counts = np.ones(len(p)) if weights is None else weights
+    return math.fsum(count * function(row, goal) for count, row, goal in zip(counts, p, wanted)) / len(p)
+
+
+def _cross_entropy(p: np.ndarray, wanted: np.ndarray) -> float:
+    return -math.fsum(w * math.log(v) for v, w in zip(p, wanted) if w)
+
+
+def _binary_cross_entropy(p: np.ndarray, wanted: np.ndarray) -> float:
+    return -math.fsum(w * math.log(v) + (1 - w) * math.log(1 - v) for v, w in zip(p, wanted)) / len(p)
+
+
+def _squares(p: np.ndarray, wanted: np.ndarray) -> float:
+    return math.fsum((v - w) ** 2 for v, w in zip(p, wanted)) / len(p)
 
 
 def _both(work: Callable, *arguments: Any) -> tuple:
@@ -128,9 +140,9 @@ def _others(rng: np.random.Generator) -> Iterator[Row]:
     variances = [math.fsum((v - m) ** 2 for v in c) / len(c) for c, m in zip(columns, means)]
 
     def batch_norm() -> tuple:
-        layer = BatchNorm(momentum=0.75, epsilon=0.5)
+        layer = layers.BatchNorm(momentum=0.75, epsilon=0.5)
         y = layer.forward(x, training=True)
-        frozen = BatchNorm(momentum=0.75, epsilon=0.5, trainable=False)
+        frozen = layers.BatchNorm(momentum=0.75, epsilon=0.5, trainable=False)
         return y, *(layer.parameters[name].copy() for name in layer.statistics), frozen.forward(x, training=True)
 
     normalised = (x - means) / np.sqrt(np.array(variances) + 0.5)

@@ -6,6 +6,7 @@ The numbers are the parameters of a model and its input. L is the loss, or, with
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array, moved, namespace, on_host
 from minitorch_cnn.engine import passes
+from minitorch_cnn.engine.layers.by_hand import replaced
 from minitorch_cnn.engine.values import Input
 from minitorch_cnn.network.model import Model
 
@@ -20,9 +22,12 @@ ROUNDING = 2e-15  # of L in float64, relative to the numbers that add up to it
 
 
 def model_of(layer: Any, input_shape: tuple) -> Model:
-    """A float64 model that consists of a copy of `layer`, with the same parameters."""
-    twin = type(layer)(**layer.config())
-    twin.draws = layer.draws
+    """A float64 model that consists of a copy of `layer`, as it is now, with its parameters and methods."""
+    if layer.input_shape is None and replaced(layer):
+        # The method that was put there may ask for this layer's own parameters.
+        layer.take_shapes(input_shape)
+        layer.initialize(np.random.default_rng(0), "float64")
+    twin = copy.deepcopy(layer)
     twin.named_by_user = True
     several = isinstance(input_shape[0], tuple)
     inputs = [Input(shape) for shape in (input_shape if several else [input_shape])]
@@ -103,6 +108,18 @@ class Problem:
         inputs = zip(self.names_of_inputs(), self.inputs(), dx)
         return [*found, *((name, x, np.array(on_host(each))) for name, x, each in inputs)]
 
+    def without_dx(self) -> list[str]:
+        """Names of the parameters whose gradient is another one if no gradient of the input is asked for."""
+        if self.loss is not None:
+            return []
+        found = {name: gradient for name, _, gradient in self.arrays() if "/" in name}
+        self._rewind()
+        self.forward()
+        self.model.backward(self.upstream if self.model.outputs > 1 else self.upstream[0], input_gradient=False)
+        alone = {f"{layer.name}/{name}": np.array(on_host(layer.gradients[name]))
+                 for layer in self.model.layers for name in layer.gradients}  # fmt: skip
+        return [name for name, gradient in found.items() if not _equal(gradient, alone[name])]
+
     def outcome(self) -> dict[str, np.ndarray]:
         """All that one forward and one backward pass compute, by name, on the host."""
         found = {name: gradient for name, _, gradient in self.arrays()}
@@ -139,6 +156,14 @@ class Problem:
                     layer.parameters[name] = self.state[layer.name, name]
             if layer.random:
                 layer.draws = int(self.state[layer.name, "draws"])
+
+
+def _equal(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two gradients in float64 are equal but for rounding."""
+    if one.shape != other.shape:
+        return False
+    largest = float(np.nanmax(abs(one), initial=0))
+    return bool(np.allclose(one, other, rtol=0, atol=1e-10 * largest, equal_nan=True))
 
 
 def slope(problem: Problem, array: Array, index: tuple, ahead: float, behind: float) -> float:

@@ -10,11 +10,11 @@ import numpy as np
 from minitorch_cnn.arrays import on_host
 from minitorch_cnn.engine import activations, layers, passes
 from minitorch_cnn.engine.layers import Layer
-from minitorch_cnn.engine.passes import joint
 from minitorch_cnn.gradients import mistakes as m
 from minitorch_cnn.gradients.differences import close, difference
 from minitorch_cnn.gradients.mistakes import Case, Mistake
 from minitorch_cnn.gradients.problem import Problem
+from minitorch_cnn.network.joint import joint
 
 ACTIVATION = (
     Mistake(
