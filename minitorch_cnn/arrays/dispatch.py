@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from minitorch_cnn.arrays.fingerprints import PACKAGE, Part, Watched, parts
+from minitorch_cnn.arrays.fingerprints import PACKAGE, Part, Watched, join, parts
 from minitorch_cnn.errors import ShapeError
 
 VARIABLE = "MINITORCH_CNN_DEFINITIONS"  # of the environment: set to 1, only definitions run
@@ -122,7 +122,7 @@ class Guard:
         watched: list[Part] = []
         for place in self.places:
             some, found = parts(*place)
-            prints.update(some)
+            join(prints, some)
             watched += found
         record = recorded()
         expected = {name: record["definitions"].get(name) for name in record["twins"].get(self.title, [])}

@@ -4,19 +4,21 @@
 
 The parts of a definition are the definition itself, the functions of this package that it calls, those that they call,
 and the constants that they use. The fingerprint of a part is computed from its syntax tree, without docstring, comments
-and type annotations. A function that replaced one of ours, for example in a notebook, is a part like any other.
+and type annotations. A function that replaced one of ours, for example in a notebook, is a part like any other, and so
+are the original, if the new one calls it, and any other object that can be called.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import linecache
 import operator
 import sys
 from collections.abc import Iterator
 from itertools import repeat
-from types import CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 PACKAGE = __name__.partition(".")[0]
@@ -53,12 +55,15 @@ class Watched:
 
 
 _code = operator.attrgetter("__code__")
+_Cached = type(functools.cache(lambda: None))
 
 
 def plain(function: Any) -> Any:
-    """The function itself: the definition behind a dispatcher, the function behind a property."""
+    """The function itself: the definition behind a dispatcher, the function behind a property or a cache."""
     if isinstance(function, property):
         return function.fget
+    if isinstance(function, _Cached):
+        return function.__wrapped__
     return function if isinstance(function, FunctionType) else getattr(function, "definition", function)
 
 
@@ -77,7 +82,9 @@ def parts(holder: Any, attribute: str) -> tuple[dict[str, str], list[Part]]:
             found[id(holder), attribute] = Part(holder, attribute, value, function, function.__code__)
             tree = _tree(function)
             text = repr(function.__code__.co_code) if tree is None else _text(tree)
-            prints[_name(holder, attribute, function)] = _hash(text)
+            join(prints, {_name(holder, attribute, function): _hash(text)})
+            if value is not function and hasattr(value, "definition"):  # a reload puts another one there
+                found[id(value), "definition"] = Part(value, "definition", function)
             waiting += _references(tree, function) if tree is not None else []
         else:
             found[id(holder), attribute] = Part(holder, attribute, value)
@@ -85,11 +92,17 @@ def parts(holder: Any, attribute: str) -> tuple[dict[str, str], list[Part]]:
     return prints, list(found.values())
 
 
+def join(prints: dict[str, str], more: dict[str, str]) -> None:
+    """Add `more` to `prints`. A function and the one that it replaced, and still calls, have one name."""
+    for name, letters in more.items():
+        prints[name] = letters if prints.get(name, letters) == letters else _hash(prints[name] + letters)
+
+
 def _name(holder: Any, attribute: str, function: FunctionType) -> str:
     """The part's name: where the function is written or, for one that is not this package's, where it was put."""
     if hasattr(holder, "title"):  # a dispatcher
         return holder.title
-    if function.__module__.partition(".")[0] == PACKAGE:
+    if (function.__module__ or "").partition(".")[0] == PACKAGE:
         return f"{_path(function.__module__)}: {function.__qualname__}"
     if isinstance(holder, type):
         return f"{_path(holder.__module__)}: {holder.__name__}.{attribute}"
@@ -232,7 +245,13 @@ def _counts(value: Any) -> bool:
         if root == PACKAGE:
             return not module.startswith(NOT_PARTS)
         return root not in sys.stdlib_module_names and root not in ("numpy", "cupy")
-    return _is_constant(value)
+    return _is_constant(value) or _is_callable_object(value)
+
+
+def _is_callable_object(value: Any) -> bool:
+    """Whether this is called like a function without being one, such as a functools.partial; classes do not count."""
+    library = type(value).__module__.partition(".")[0] in ("numpy", "cupy", "typing")
+    return callable(value) and not isinstance(value, (type, BuiltinFunctionType)) and not library
 
 
 def _is_constant(value: Any) -> bool:

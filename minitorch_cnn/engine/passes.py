@@ -12,9 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from minitorch_cnn.arguments import check_floats
-from minitorch_cnn.arrays import Array, Guard
-from minitorch_cnn.engine.activations import Sigmoid, Softmax
-from minitorch_cnn.engine.layers.activated import Activated
+from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine.layers.by_hand import passes_of
 from minitorch_cnn.engine.layers.merge import add
 from minitorch_cnn.engine.values import Value, order
@@ -185,25 +183,3 @@ def backward(
                 waiting[number] = add(waiting[number], gradient) if number in waiting else gradient
         del dy, dx, step, gradients
     return waiting
-
-
-def joint(loss: Any, layer: Any) -> bool:
-    """Whether `loss` is differentiated together with the activation that `layer` ends in.
-
-    That is exact for scores of any size. It is the derivative of the activation and the loss as they are written here,
-    so where somebody has changed that activation, the two are differentiated one after the other.
-    """
-    if loss.follows is None or getattr(layer.activation, "name", None) != loss.follows:
-        return False
-    kind = type(layer)
-    plain = kind.forward_pass is Activated.forward_pass and kind.backward_pass is Activated.backward_pass
-    own = vars(layer).keys() & {"forward_pass", "backward_pass"} or vars(layer.activation)
-    return plain and not own and passes_of(layer) is layer and JOINT.holds()
-
-
-JOINT = Guard(
-    "passes.py: joint",
-    (Softmax, "forward"), (Softmax, "backward"), (Sigmoid, "forward"), (Sigmoid, "backward"),
-    (Activated, "forward_pass"), (Activated, "backward_pass"),
-    words="was changed; your version runs, and the loss is differentiated after it instead of together with it",
-)  # fmt: skip

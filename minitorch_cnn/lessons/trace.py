@@ -21,9 +21,9 @@ from minitorch_cnn.engine import passes
 from minitorch_cnn.engine.convolution import winograd
 from minitorch_cnn.engine.layers import Conv2D, Dense
 from minitorch_cnn.engine.losses import MeanSquaredError
-from minitorch_cnn.engine.passes import joint
 from minitorch_cnn.lessons.image_gradients import image_gradients
 from minitorch_cnn.lessons.step import LayerTrace, Move, Statistics, StepTrace
+from minitorch_cnn.network.joint import joint
 from minitorch_cnn.network.sequential import Sequential
 
 

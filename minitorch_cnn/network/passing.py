@@ -7,8 +7,9 @@ from typing import Any
 
 from minitorch_cnn.arrays import Array
 from minitorch_cnn.engine import passes
-from minitorch_cnn.engine.passes import Observer, joint, need_gradients
+from minitorch_cnn.engine.passes import Observer, need_gradients
 from minitorch_cnn.errors import ArgumentError, LabelError, ShapeError
+from minitorch_cnn.network.joint import joint
 from minitorch_cnn.twins.stages import in_stages
 
 

@@ -13,6 +13,8 @@ That is the shortest way to write a layer, and so is changing one method of a la
 only one pass, a model puts into it what this pass needs and takes it out again, one thread at a time.
 """
 
+import functools
+import inspect
 import threading
 from typing import Any
 
@@ -61,3 +63,14 @@ def passes_of(layer: Any) -> Any:
     kind = type(layer)
     plain = kind.forward is _FORWARD and kind.backward is _BACKWARD and not layer.__dict__.keys() & _METHODS
     return layer if plain else ByHand(layer)
+
+
+def replaced(layer: Any) -> bool:
+    """Whether a method was replaced on this one layer: `layer.backward = mine`."""
+    kind: Any = type(layer)
+    return not vars(layer).keys().isdisjoint(_methods(kind))
+
+
+@functools.cache
+def _methods(kind: Any) -> frozenset[str]:
+    return frozenset(name for name in dir(kind) if inspect.isroutine(getattr(kind, name, None)))

@@ -9,7 +9,8 @@
 
 In the passes of `engine/passes.py` a stage takes the place of its layers and gives the same bits; where a batch norm
 is folded, the numbers agree up to rounding. It has no parameters or gradients of its own; these are its layers'. Like
-every twin, it is used only as long as the methods that it replaces have not been changed since it was made.
+every twin, it is used only as long as the methods that it replaces have not been changed since it was made. Where the
+walk over the layers itself was changed, there are no stages, so that it visits every single layer.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from minitorch_cnn.arrays.dispatch import DEFINITIONS_ONLY, what_runs
-from minitorch_cnn.engine.passes import Node
+from minitorch_cnn.arrays.dispatch import DEFINITIONS_ONLY, Guard, what_runs
+from minitorch_cnn.engine import passes
+from minitorch_cnn.engine.passes import Node, Step
 from minitorch_cnn.twins.stages.add_relu import AddReLU
 from minitorch_cnn.twins.stages.conv_norm import ConvNorm
 from minitorch_cnn.twins.stages.conv_pool import ConvPool
@@ -29,10 +31,16 @@ from minitorch_cnn.twins.stages.padded_conv import PaddedConv
 
 __all__ = ["AddReLU", "ConvNorm", "ConvPool", "ConvReLU", "NormReLU", "PaddedConv", "in_stages"]
 
+WALK = Guard(
+    "twins/stages/__init__.py: in_stages",
+    (passes, "forward"), (passes, "backward"), (Node, "read"), (Step, "run"),
+    words="was changed; your version runs, and visits each layer by itself, which is slower",
+)  # fmt: skip
+
 
 def in_stages(nodes: Sequence[Node], ends: Sequence[int] = ()) -> list[Node]:
     """`nodes` with a stage in place of every group of nodes that a stage can run; the values `ends` are wanted."""
-    if what_runs() == DEFINITIONS_ONLY:
+    if what_runs() == DEFINITIONS_ONLY or not WALK.holds():
         return list(nodes)
     readers = Counter(number for node in nodes for number in node.inputs)
     readers.update(ends)

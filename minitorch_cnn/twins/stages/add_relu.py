@@ -9,11 +9,11 @@ from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.dispatch import Guard, twin
 from minitorch_cnn.engine.activations import relu_backward
 from minitorch_cnn.engine.layers.layer import Backward, Forward
-from minitorch_cnn.engine.layers.merge import Add, Merge
+from minitorch_cnn.engine.layers.merge import Add
 from minitorch_cnn.twins.stages.stage import RELU, Stage, is_relu, tried, untouched
 
 REPLACES: tuple = (
-    *RELU, (Merge, "forward_pass"), (Merge, "backward_pass"), (Add, "merged"), (Add, "gradients_of"),
+    *RELU, *((Add, name) for name in ("forward_pass", "backward_pass", "merged", "gradients_of")),
 )  # fmt: skip
 GUARD = Guard("twins/stages/add_relu.py: AddReLU", *REPLACES)
 

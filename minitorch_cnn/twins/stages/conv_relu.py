@@ -10,9 +10,9 @@ from minitorch_cnn.arrays.dispatch import Guard, twin
 from minitorch_cnn.engine.activations import ReLU
 from minitorch_cnn.engine.layers.conv2d import Conv2D
 from minitorch_cnn.engine.layers.layer import Backward, Forward
-from minitorch_cnn.twins.stages.stage import Stage, tried, untouched
+from minitorch_cnn.twins.stages.stage import PASSES, Stage, tried, untouched
 
-CONV: tuple = tuple((Conv2D, name) for name in ("forward_pass", "backward_pass", "scores", "backward_scores"))
+CONV: tuple = tuple((Conv2D, name) for name in PASSES)
 REPLACES: tuple = (*CONV, (ReLU, "forward"), (ReLU, "backward"))
 GUARD = Guard("twins/stages/conv_relu.py: ConvReLU", *REPLACES)
 

@@ -18,10 +18,10 @@ from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.engine.layers.zero_pad2d import ZeroPad2D
 from minitorch_cnn.engine.reductions import channel_sum
 from minitorch_cnn.twins.stages.conv_relu import CONV
-from minitorch_cnn.twins.stages.stage import Stage, untouched
+from minitorch_cnn.twins.stages.stage import PASSES, Stage, untouched
 
 KINDS = Conv2D, DepthwiseConv2D
-METHODS = ("forward_pass", "backward_pass", "scores", "backward_scores", "backward_convolution", "arguments", "pixels")
+METHODS = (*PASSES, "backward_convolution", "arguments", "pixels")
 REPLACES: tuple = (
     *CONV, *((kind, name) for kind in KINDS for name in METHODS),
     (ZeroPad2D, "forward_pass"), (ZeroPad2D, "backward_pass"), (Linear, "forward"), (Linear, "backward"),

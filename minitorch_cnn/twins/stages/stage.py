@@ -10,16 +10,13 @@ from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.dispatch import TWINS_ONLY, Unfit, what_runs
 from minitorch_cnn.engine import activations, layers
 from minitorch_cnn.engine.activations import relu_backward
-from minitorch_cnn.engine.layers.activated import Activated
-from minitorch_cnn.engine.layers.activation_layers import ActivationLayer
-from minitorch_cnn.engine.layers.by_hand import passes_of
+from minitorch_cnn.engine.layers.by_hand import passes_of, replaced
 from minitorch_cnn.engine.more_activations import BentReLU, bent_relu, bent_relu_backward
 
-METHODS = {"forward_pass", "backward_pass", "scores", "backward_scores", "merged", "gradients_of"}
-RELU: tuple = (  # what a stage replaces that runs a ReLU which is a layer of its own
-    (Activated, "forward_pass"), (Activated, "backward_pass"), (ActivationLayer, "scores"),
-    (ActivationLayer, "backward_scores"), (activations.ReLU, "forward"), (activations.ReLU, "backward"),
-    (BentReLU, "forward"), (BentReLU, "backward"),
+PASSES = ("forward_pass", "backward_pass", "scores", "backward_scores")
+RELU: tuple = (  # what a stage replaces that runs a ReLU which is a layer of its own; the classes may inherit it
+    *((kind, name) for kind in (layers.ReLU, layers.Activation) for name in PASSES),
+    *((kind, name) for kind in (activations.ReLU, BentReLU) for name in ("forward", "backward")),
 )  # fmt: skip
 
 
@@ -49,7 +46,7 @@ class Stage:
 
 def untouched(layer: Any) -> bool:
     """Whether no method of this one layer was replaced, nor `forward` or `backward` of its class."""
-    return passes_of(layer) is layer and not vars(layer).keys() & METHODS
+    return passes_of(layer) is layer and not replaced(layer)
 
 
 def is_relu(layer: Any) -> bool:
