@@ -6,7 +6,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from minitorch_cnn.errors import DataError
 from minitorch_cnn.exercises.exercise import Exercise
 from minitorch_cnn.exercises.timing import Times
 from minitorch_cnn.files.printable import counted
+from minitorch_cnn.parallel.child import command_of
 
 SECONDS = 20.0
 START = 60.0  # time to start Python and import the package
@@ -114,10 +114,8 @@ def _new_facts(file: BinaryIO) -> list[dict[str, Any]]:
 
 
 def _start(module: str, *arguments: str, prints: int | None = None) -> subprocess.Popen:
-    command = [sys.executable, "-m", f"minitorch_cnn.exercises.{module}", *arguments]
-    packages = str(Path(__file__).parents[2])
-    search = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": search, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = command_of(f"minitorch_cnn.exercises.{module}", *arguments)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=prints, env=environment, start_new_session=True)
 
 

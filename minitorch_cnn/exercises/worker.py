@@ -1,4 +1,4 @@
-"""Checks one file in a separate process: `python -m minitorch_cnn.exercises.worker NAME FILE RESULT`.
+"""Checks one file in a separate process, which the runner starts with NAME FILE RESULT.
 
 A learner's code may loop forever, call exit or crash the interpreter, so it runs in this process. The results are
 written to RESULT line by line as JSON: {"at": function} before each check, then {"state": ..., "lines": [...]}, then
@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,8 +32,10 @@ WATCH = 0.5  # seconds between looks at the parent process
 def end_with_parent() -> None:
     """End this process and its children when the process that started it has ended, however it ended.
 
-    Otherwise an endless loop in a learner's code would go on after a grader was stopped by SIGTERM or SIGKILL.
+    Otherwise an endless loop in a learner's code would go on after a grader was stopped by SIGTERM or SIGKILL. Ctrl-C
+    is ignored here, because the parent stops this process then.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
 
     def watch() -> None:
@@ -51,13 +53,25 @@ def load(path: Path) -> ModuleType:
 
     Raises Wrong if the import fails.
     """
-    sys.path.insert(0, str(path.parent))
-    with guarded(path.name, path):
+    with _its_folder_first(str(path.parent)), guarded(path.name, path):
         specification = importlib.util.spec_from_file_location(path.stem, path)
         assert specification is not None and specification.loader is not None  # the name ends in .py
         module = importlib.util.module_from_spec(specification)
         specification.loader.exec_module(module)
     return module
+
+
+@contextlib.contextmanager
+def _its_folder_first(folder: str) -> Iterator[None]:
+    """While a learner's file is imported, its folder is the first place where modules are looked for.
+
+    Afterwards it is the last, so that a file in it called numba.py does not hide Numba from the package.
+    """
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path[:] = [*(place for place in sys.path if place != folder), folder]
 
 
 def function_of(module: ModuleType, name: str, path: Path) -> Callable:
@@ -99,14 +113,14 @@ def check_file(exercise: Exercise, path: Path, tell: Tell) -> None:
     solutions, large = load(exercise.solution), {}
     for task in exercise.tasks:
         if task.large is not None:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(BaseException):
                 large[task.function] = in_float32(task.large())
                 _tell_time(task.function, getattr(solutions, task.function), large[task.function], "ours", tell)
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(BaseException):
         learners = {task.function: getattr(module, task.function) for task in exercise.tasks}
         tell({"milestone": milestones.of(exercise.name, learners)})
     for name, arguments in large.items():
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(BaseException):
             _tell_time(name, getattr(module, name), arguments, "yours", tell)
             if name in PACKAGE:
                 package = PACKAGE[name](**arguments)

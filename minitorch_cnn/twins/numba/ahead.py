@@ -22,6 +22,7 @@ import numpy as np
 from minitorch_cnn.arrays.dispatch import BOTH, what_runs
 from minitorch_cnn.engine import layers
 from minitorch_cnn.engine.convolution import row_windows, winograd
+from minitorch_cnn.parallel.child import command_of
 from minitorch_cnn.twins.numba import threads
 from minitorch_cnn.twins.stages import ConvPool, ConvReLU, in_stages
 
@@ -38,7 +39,7 @@ class Helper:
     def __init__(self, works: list[Work]) -> None:
         self.open = {work[0] for work in works}
         self.news = threading.Condition()
-        command = [sys.executable, "-m", __name__, json.dumps(works)]
+        command = command_of(__name__, json.dumps(works))
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
         self.process = subprocess.Popen(command, env=environment, stdin=nothing, stdout=pipe, stderr=nothing, text=True)
