@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import signal
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -51,12 +52,9 @@ def check(task: Task, function: Callable, path: Path | None = None) -> None:
     for arguments in task.cases():
         got = results_of(task, function, arguments, path)
         _compare(task, arguments, got, task.truth(**copy.deepcopy(arguments)))
-    for name, value in results_of(task, function, in_float32(task.cases()[0]), path).items():
-        if getattr(value, "dtype", None) == np.float64:
-            raise Wrong(
-                f"{task.function}: the numbers of {name} are right, but they are float64 for float32 input",
-                "np.zeros, np.ones and np.eye create float64: np.zeros_like(x) or dtype=x.dtype keep the input's type",
-            )
+        _check_precision(task, got, "float64")
+    for arguments in in_float32(task.cases()):
+        _check_precision(task, results_of(task, function, arguments, path), "float32")
 
 
 def results_of(task: Task, function: Callable, arguments: dict[str, Any], path: Path | None) -> dict[str, Any]:
@@ -101,7 +99,9 @@ def guarded(name: str, path: Path | None, arguments: dict[str, Any] | None = Non
         raise
     except NotImplementedError as error:
         raise NotBegun(name) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            raise  # Ctrl-C; a process that ignores it, like the worker, can have this only from the learner's code
         raise Wrong(f"{name}: {in_one_line(error, path)}", _hint_for_error(error, arguments)) from error
 
 
@@ -153,6 +153,8 @@ def _check_kind(task, arguments, name, value, right):
     shape = np.shape(right)
     if value is None:
         raise Wrong(f"{task.function}: {name} is None")
+    if not shape and not isinstance(value, (np.ndarray, np.generic, int, float, complex)):
+        raise Wrong(f"{task.function}: {name}: expected a number, got {type(value).__name__}")
     if shape and not isinstance(value, (np.ndarray, np.generic)):
         hint = "np.array(...) makes an array from a list" if isinstance(value, (list, tuple)) else None
         raise Wrong(f"{task.function}: {name}: expected an array of shape {shape}, got {type(value).__name__}", hint)
@@ -167,6 +169,16 @@ def _check_kind(task, arguments, name, value, right):
             f"{task.function}: {name}: expected floating-point numbers, got integers ({np.asarray(value).dtype})",
             "an integer array cuts off everything after the decimal point: give it the dtype of the input",
         )
+
+
+def _check_precision(task, results, wanted):
+    """Raise Wrong if an array of the results has another precision than the input; of a single number any will do."""
+    for name, value in results.items():
+        if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind == "f" and value.dtype != wanted:
+            words = f"the numbers of {name} are right, but they are {value.dtype} for {wanted} input"
+            made = "np.zeros, np.ones and np.eye create float64: " if value.dtype == np.float64 else ""
+            hint = f"{made}np.zeros_like(x) or dtype=x.dtype keep the input's type"
+            raise Wrong(f"{task.function}: {words}", hint)
 
 
 def _recognised(task, arguments, name, value):
@@ -242,7 +254,9 @@ def same(got: Any, wanted: Any) -> bool:
 
 
 def in_float32(value: Any) -> Any:
-    """The value with all float64 arrays, also those in dictionaries, as float32, the precision of training."""
+    """The value with all float64 arrays, also in lists and dictionaries, as float32, the precision of training."""
+    if isinstance(value, list):
+        return [in_float32(item) for item in value]
     if isinstance(value, np.ndarray) and value.dtype == np.float64:
         return value.astype(np.float32)
     if isinstance(value, dict):

@@ -160,6 +160,13 @@ MISBEHAVING = {
     "raises": ("def dense_backward(dy, x, kernel):\n    return dy @ x[1:]", "raised ValueError: "),
     "many lines": ("def dense_backward(*a):\n    raise ValueError('one\\ntwo')", "raised ValueError: one two"
     " (01_dense.py, line 2)"),
+    "raises Ctrl-C": ("def dense_backward(*a):\n    raise KeyboardInterrupt", "dense_backward: raised KeyboardInterrupt"
+    " (01_dense.py, line 2)"),
+    "raises Ctrl-C on import": ("raise KeyboardInterrupt", "01_dense.py: raised KeyboardInterrupt (01_dense.py, line"
+    " 1)"),
+    "leaves a generator": ("def dense_backward(*a):\n    raise GeneratorExit", "raised GeneratorExit"),
+    "raises no Exception": ("class Mine(BaseException):\n    pass\ndef dense_backward(*a):\n    raise Mine('words')",
+    "dense_backward: raised Mine: words (01_dense.py, line 4)"),
     "null bytes": ("def dense_backward(*a):\n    return '\x00'", "source code string cannot contain null bytes"),
 }  # fmt: skip
 
@@ -173,6 +180,14 @@ def test_code_that_misbehaves_gives_one_line(mine, capfd, name):
     lines = [line for line in out.splitlines() if line.startswith("wrong")]
     assert len(lines) == 1 and words in lines[0] and lines[0].count(", line ") <= 1, out
     assert "Traceback" not in out + error
+
+
+def test_what_is_raised_only_while_it_is_timed_leaves_a_right_answer_right(mine, capfd):
+    write(mine, "dense", "def dense_backward(dy, x, kernel):\n    if len(x) > 9: raise KeyboardInterrupt\n"
+          "    return dy @ kernel.T, x.T @ dy, dy.sum(0)")  # fmt: skip
+    assert exercise(mine, "dense") == 0
+    out, error = capfd.readouterr()
+    assert "right  dense_backward" in out and "Traceback" not in out + error
 
 
 def test_output_of_the_learners_code_is_shown(mine, capfd):
