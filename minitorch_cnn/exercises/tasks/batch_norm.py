@@ -5,17 +5,17 @@ import numpy as np
 from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients, whole_numbers
 from minitorch_cnn.gradients import mistakes as m
 
-EPSILON = 1e-3
 
-
-def _case(seed, *shape):
-    x, gamma = numbers(seed, *shape), numbers(seed + 1, shape[-1]) + 2
-    return {"dy": numbers(seed + 2, *shape), "x": x, "gamma": gamma, "epsilon": EPSILON}
+def _case(seed, epsilon, *shape):
+    """The means of the channels are not close to 0, and one gamma is negative."""
+    x, gamma = numbers(seed, *shape) + np.arange(shape[-1]), numbers(seed + 1, shape[-1])
+    return {"dy": numbers(seed + 2, *shape), "x": x, "gamma": gamma, "epsilon": epsilon}
 
 
 def _small():
     return [
-        {"dy": whole_numbers(N, C), "x": whole_numbers(N, C), "gamma": np.arange(2.0, 2.0 + C), "epsilon": EPSILON}
+        {"dy": whole_numbers(N, C), "x": whole_numbers(N, C), "gamma": np.arange(2.0, 2.0 + C), "epsilon": epsilon}
+        for epsilon in (1e-3, 0.5)
         for N, C in ((1, 1), (2, 1), (3, 1), (2, 2), (4, 1))
     ]
 
@@ -65,7 +65,7 @@ TASKS = (
     Task(
         "batch_norm_backward",
         ("dx", "dgamma", "dbeta"),
-        lambda: [_case(0, 5, 3), _case(3, 2, 3, 4, 2), _case(6, 3, 2, 1, 4)],
+        lambda: [_case(0, 1e-3, 5, 3), _case(3, 0.1, 2, 3, 5, 4), _case(6, 0.02, 3, 2, 1, 5)],
         _truth,
         (
             Mistake(
@@ -111,7 +111,7 @@ TASKS = (
             ),
             Mistake("epsilon belongs under the root: sqrt(variance + epsilon)", _epsilon_outside),
         ),
-        lambda: _case(0, 32, 32, 32, 32),
+        lambda: _case(0, 1e-3, 32, 32, 32, 32),
         look="each y depends on each x of its channel in three ways: directly, and through two numbers that all values"
         " of the channel share. Which two? What do you get through each of them?",
         small=_small,

@@ -15,22 +15,27 @@ def _case(shape, window, strides, x=None):
 
 
 def _cases():
+    negative = numbers(2, 3, 4, 5, 2) - 2  # so 0 is larger than every number
     ties = np.round(numbers(3, 2, 5, 4, 2))  # integers, so many windows contain their maximum twice
     return [
         _case((2, 4, 6, 2), (2, 2), (2, 2)),
-        _case((2, 6, 5, 3), (3, 2), (2, 2)),
-        _case((2, 5, 4, 3), (3, 2), (1, 1)),
-        _case((1, 7, 6, 2), (3, 3), (2, 2)),
+        _case((2, 6, 5, 3), (3, 2), (1, 2)),
+        _case((1, 5, 7, 5), (2, 3), (2, 1)),
+        _case((2, 5, 7, 1), (2, 1), (3, 2)),
+        _case(None, (3, 2), (1, 1), negative),
         _case(None, (2, 2), (1, 1), ties),
     ]
 
 
 def _small():
-    """Windows of two and four pixels, apart and overlapping, with ties, and with two channels or images."""
+    """Windows of two and four pixels, apart and overlapping, with ties, and with several channels or images."""
     cases = []
-    for shape in ((1, 1, 2, 1), (1, 2, 1, 1), (1, 1, 3, 1), (1, 2, 2, 1), (1, 2, 3, 1), (1, 1, 2, 2), (2, 1, 2, 1)):
-        for x in (whole_numbers(*shape), -whole_numbers(*shape), np.ones(shape)):
-            for window, strides in (((1, 2), (1, 1)), ((2, 1), (1, 1)), ((2, 2), (1, 1)), ((2, 2), (2, 2))):
+    shapes = [(1, 1, 2, 1), (1, 2, 1, 1), (1, 1, 3, 1), (1, 2, 2, 1), (1, 2, 3, 1), (1, 1, 2, 2), (2, 1, 2, 1)]
+    places = [((1, 2), (1, 1)), ((2, 1), (1, 1)), ((2, 2), (1, 1)), ((2, 2), (2, 2))]
+    places += [((1, 2), (1, 2)), ((2, 1), (2, 1))]
+    for shape in (*shapes, (1, 1, 4, 1), (1, 4, 1, 1), (1, 1, 2, 4)):
+        for x in (whole_numbers(*shape), -whole_numbers(*shape), np.ones(shape), -abs(whole_numbers(*shape))):
+            for window, strides in places:
                 if shape[1] >= window[0] and shape[2] >= window[1]:
                     dy = whole_numbers(*_case(shape, window, strides, x)["dy"].shape)
                     cases.append({"dy": dy, "x": x, "window": window, "strides": strides})

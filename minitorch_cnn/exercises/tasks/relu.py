@@ -4,14 +4,16 @@ import numpy as np
 
 from minitorch_cnn.exercises.exercise import Mistake, Task, numbers, numerical_gradients, whole_numbers
 
+FAR = 8  # the numbers of some cases reach so many times further, because a ReLU has no upper limit
 
-def _backward_case(seed, *shape):
-    return {"dy": numbers(seed, *shape), "y": np.maximum(numbers(seed + 1, *shape), 0)}
+
+def _backward_case(seed, *shape, times=1):
+    return {"dy": numbers(seed, *shape), "y": np.maximum(times * numbers(seed + 1, *shape), 0)}
 
 
 def _small_backward():
-    """One unit that is on or off, with a positive or a negative dy."""
-    return [{"dy": np.array([dy]), "y": np.array([y])} for y in (0.0, 2.0) for dy in (3.0, -3.0)]
+    """One unit that is off, on or far above 0, with a positive or a negative dy."""
+    return [{"dy": np.array([dy]), "y": np.array([y])} for y in (0.0, 2.0, 10.0) for dy in (3.0, -3.0)]
 
 
 def _backward_truth(dy, y):
@@ -24,7 +26,7 @@ TASKS = (
     Task(
         "relu_forward",
         ("y",),
-        lambda: [{"x": numbers(0, 3, 5)}, {"x": numbers(1, 2, 3, 4, 2)}],
+        lambda: [{"x": numbers(0, 3, 5)}, {"x": FAR * numbers(1, 2, 3, 4, 2)}],
         lambda x: {"y": np.where(x < 0, 0, x)},
         (
             Mistake(
@@ -48,12 +50,12 @@ TASKS = (
         ),
         lambda: {"x": numbers(0, 64, 32, 32, 32)},
         look="what becomes of 3, of -3 and of 0? Try your function on these three numbers",
-        small=lambda: [{"x": np.array([x])} for x in (3.0, -3.0)] + [{"x": whole_numbers(1, 2)}],
+        small=lambda: [{"x": np.array([x])} for x in (3.0, -3.0, 10.0)] + [{"x": whole_numbers(1, 2)}],
     ),
     Task(
         "relu_backward",
         ("dx",),
-        lambda: [_backward_case(0, 3, 5), _backward_case(4, 2, 3, 4, 2)],
+        lambda: [_backward_case(0, 3, 5), _backward_case(4, 2, 3, 4, 2, times=FAR)],
         _backward_truth,
         (
             Mistake(

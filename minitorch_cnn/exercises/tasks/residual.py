@@ -28,18 +28,21 @@ def _smooth(arrays):
     return min(np.abs(before).min(), np.abs(total).min()) > KINK
 
 
-def _case(N, D, U, seed):
-    """Arrays whose sums before the ReLUs are not close to 0; the seed is raised until that is so."""
+def _case(N, D, U, seed, times=1):
+    """Arrays whose sums before the ReLUs are not close to 0; the seed is raised until that is so.
+
+    `times` the numbers give sums that are far above 0.
+    """
     while True:
         shapes = {"x": (N, D), "kernel1": (D, U), "kernel2": (U, D)}
-        arrays = {name: numbers(seed + i, *shape) for i, (name, shape) in enumerate(shapes.items())}
+        arrays = {name: times * numbers(seed + i, *shape) for i, (name, shape) in enumerate(shapes.items())}
         if _smooth(arrays):
             return arrays
         seed += 3
 
 
-def _backward_case(N, D, U, seed):
-    arrays = _case(N, D, U, seed)
+def _backward_case(N, D, U, seed, times=1):
+    arrays = _case(N, D, U, seed, times)
     return _with_dy(arrays, numbers(seed + 3, N, D))
 
 
@@ -74,7 +77,7 @@ TASKS = (
     Task(
         "residual_forward",
         ("hidden", "y"),
-        lambda: [_case(4, 3, 3, 0), _case(3, 4, 2, 1), _case(2, 2, 5, 2)],
+        lambda: [_case(4, 3, 3, 0), _case(7, 4, 2, 1), _case(2, 3, 5, 2, times=3)],
         lambda **arrays: _forward(**arrays),
         (
             Mistake(
@@ -107,7 +110,7 @@ TASKS = (
     Task(
         "residual_backward",
         ("dx", "dkernel1", "dkernel2"),
-        lambda: [_backward_case(4, 3, 3, 0), _backward_case(3, 4, 2, 1), _backward_case(2, 2, 5, 2)],
+        lambda: [_backward_case(4, 3, 3, 0), _backward_case(7, 4, 2, 1), _backward_case(2, 3, 5, 2, times=3)],
         _truth,
         (
             Mistake(

@@ -8,31 +8,49 @@ from minitorch_cnn.exercises.exercise import Mistake, Task, numbers
 STEPS = 3
 
 
-def _case(frozen=(), seed=0, moving=(), gradients_of_frozen=True):
-    """Three parameters; frozen ones may still have a gradient, and a velocity from before they were frozen."""
+def _case(rate, momentum, frozen=(), seed=0, moving=(), level=(), gradients_of_frozen=True):
+    """Three parameters; frozen ones may still have a gradient, and a velocity from before they were frozen.
+
+    The gradients of those in `level` are 0. The gradients stand in the order in which a backward pass finds them.
+    """
     shapes = {"conv/kernel": (2, 2, 1, 3), "conv/bias": (3,), "dense/kernel": (4, 2)}
     parameters = {name: numbers(seed + i, *shape) for i, (name, shape) in enumerate(shapes.items())}
-    gradients = {name: numbers(seed + 10 + i, *shape) for i, (name, shape) in enumerate(shapes.items())}
-    if not gradients_of_frozen:
-        gradients = {name: array for name, array in gradients.items() if name not in frozen}
+    gradients = {
+        name: numbers(seed + 10 + i, *shape) * (name not in level)
+        for i, (name, shape) in reversed([*enumerate(shapes.items())])
+        if gradients_of_frozen or name not in frozen
+    }
     velocity = {name: numbers(seed + 20, *shape) * (name in moving) for name, shape in shapes.items()}
     trainable = {name: name not in frozen for name in shapes}
     return {"parameters": parameters, "gradients": gradients, "velocity": velocity, "trainable": trainable,
-            "rate": 0.1, "momentum": 0.9}  # fmt: skip
+            "rate": rate, "momentum": momentum}  # fmt: skip
+
+
+def _cases():
+    moving = ("conv/kernel", "dense/kernel")
+    return [
+        _case(0.1, 0.9),
+        _case(0.02, 0.7, frozen=("conv/kernel", "conv/bias")),
+        _case(0.3, 0.8, frozen=("conv/kernel",), seed=3, moving=moving),
+        _case(0.2, 0.5, frozen=("dense/kernel",), seed=5, gradients_of_frozen=False),
+        _case(0.05, 0.6, seed=7, moving=moving, level=("conv/kernel",)),
+        _case(0.4, 0.0, seed=9, moving=moving),
+    ]
 
 
 def _small():
     """A single number, moving or at rest, and one beside it that is frozen and may lack its gradient."""
     cases = []
-    for moving in (0.0, 2.0):
-        for frozen, lacking in ((False, False), (True, False), (True, True)):
-            names = ["w", "frozen"] if frozen else ["w"]
-            cases.append({
-                "parameters": {name: np.array([5.0]) for name in names},
-                "gradients": {name: np.array([1.0]) for name in names if name == "w" or not lacking},
-                "velocity": {name: np.array([moving]) for name in names},
-                "trainable": {name: name == "w" for name in names}, "rate": 0.1, "momentum": 0.5,
-            })  # fmt: skip
+    for rate, momentum in ((0.1, 0.5), (0.2, 0.9)):
+        for moving, gradient in ((0.0, 1.0), (2.0, 1.0), (2.0, 0.0)):
+            for frozen, lacking in ((False, False), (True, False), (True, True)):
+                names = ["w", "frozen"] if frozen else ["w"]
+                cases.append({
+                    "parameters": {name: np.array([5.0]) for name in names},
+                    "gradients": {name: np.array([gradient]) for name in names if name == "w" or not lacking},
+                    "velocity": {name: np.array([moving]) for name in names},
+                    "trainable": {name: name == "w" for name in names}, "rate": rate, "momentum": momentum,
+                })  # fmt: skip
     return cases
 
 
@@ -129,12 +147,7 @@ TASKS = (
     Task(
         "sgd_step",
         (),
-        lambda: [
-            _case(),
-            _case(frozen=("conv/kernel", "conv/bias")),
-            _case(frozen=("conv/kernel",), seed=3, moving=("conv/kernel", "dense/kernel")),
-            _case(frozen=("dense/kernel",), seed=5, gradients_of_frozen=False),
-        ],
+        _cases,
         _steps(_right),
         (
             _mistake(

@@ -11,11 +11,25 @@ def _case(N, K, seed, scale=1.0, shift=0.0):
 
 
 def _small():
-    """One or two images with two or three classes, and scores so large that their exponentials overflow."""
+    """One or two images with two or three classes, and scores far above 0, far below it or far apart."""
     cases = [
         {"scores": whole_numbers(N, K), "labels": np.arange(N) % K} for N, K in ((1, 2), (2, 2), (1, 3), (2, 3), (3, 2))
     ]
-    return [*cases, {"scores": np.array([[800.0, 0.0]]), "labels": np.array([1])}]
+    for scores in ([[800.0, 0.0]], [[-800.0, -801.0]], [[1000.0, 999.0], [1.0, 0.0]]):
+        cases.append({"scores": np.array(scores), "labels": np.ones(len(scores), int)})
+    return cases
+
+
+def _cases():
+    """The labels of some images are equal, and one batch is a single image."""
+    far_apart = np.array([[0.0], [-2000.0], [2000.0]])  # of the rows; within a row the scores are close
+    return [
+        _case(3, 3, 12),
+        _case(4, 3, 0),
+        _case(1, 5, 1),
+        _case(3, 4, 2, scale=800.0, shift=800.0),
+        _case(3, 4, 5, shift=far_apart),
+    ]
 
 
 def _loss(scores, labels):
@@ -54,6 +68,11 @@ def _unshifted(scores, labels):
 def _unshifted_log(scores, labels):
     loss = (np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(scores)), labels]).mean()
     return {**_unshifted(scores, labels), "loss": loss}
+
+
+def _less_the_largest_of_all(scores, labels):
+    e = np.exp(scores - scores.max())
+    return {"dscores": (e / e.sum(axis=1, keepdims=True) - _one_hot(scores, labels)) / len(scores)}
 
 
 def _over_the_images(shift: int | None, picked_from_sums: bool):
@@ -106,7 +125,7 @@ TASKS = (
     Task(
         "softmax_cross_entropy",
         ("loss", "dscores"),
-        lambda: [_case(3, 3, 12), _case(4, 3, 0), _case(2, 5, 1), _case(3, 4, 2, scale=800.0, shift=800.0)],
+        _cases,
         _truth,
         (
             Mistake(
@@ -118,6 +137,11 @@ TASKS = (
                 "exp of a large score overflows: first subtract the largest score of each row; it cancels in the ratio",
                 _unshifted_log,
                 joint=True,
+            ),
+            Mistake(
+                "the largest score of all images was subtracted, so the exponentials of another image may all be"
+                " rounded to 0: each row needs its own maximum, axis=1, keepdims=True",
+                _less_the_largest_of_all,
             ),
             Mistake(
                 "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s[label] needs no"

@@ -4,31 +4,48 @@ import numpy as np
 
 from minitorch_cnn.exercises.exercise import Task, numbers
 
+CASES = (
+    # the layers, the last one that is kept, the new ones, and the old ones that are frozen before
+    (("conv1", "conv2", "pool2", "fc1", "fc2"), "pool2", ("dense", "output"), ()),
+    (("conv10", "conv1", "fc1", "fc2", "fc3"), "conv1", ("output",), ("conv10", "fc3")),
+    (("conv1", "pool1"), "pool1", ("fc1", "fc2", "fc3"), ()),
+    (("conv1", "pool1", "fc1"), "conv1", ("fc2", "fc3"), ("conv1", "pool1", "fc1")),
+)
 
-def _layers(names, trainable=True):
+
+def _layers(names, first=0, frozen=()):
+    """Layers with these names; their weights begin with the number `first`."""
     return [
-        {"name": name, "kernel": numbers(i, 3, 2), "bias": numbers(i + 9, 2), "trainable": trainable}
-        for i, name in enumerate(names)
+        {"name": name, "kernel": numbers(i, 3, 2), "bias": numbers(i + 50, 2), "trainable": name not in frozen}
+        for i, name in enumerate(names, first)
     ]
 
 
 def _judge_transplant(transplant):
-    base, new = _layers(["conv1", "conv2", "pool2", "fc1", "fc2"]), _layers(["dense", "output"])
+    for case in CASES:
+        if complaint := _judge_case(transplant, *case):
+            return complaint
+    return _judge_unknown(transplant)
+
+
+def _judge_case(transplant, names, after, new_names, frozen):
+    base, new = _layers(names, frozen=frozen), _layers(new_names, first=20)
     before = [dict(layer) for layer in base]
-    after = "pool2"
     result = transplant(base, after, new)
+    kept = before[: names.index(after) + 1]
+    sources = [*_layers(names)[: len(kept)], *_layers(new_names, first=20)]
     return (
-        _judge_list(result, base)
-        or _judge_order([layer["name"] for layer in result])
-        or _judge_weights(result, before, new)
-        or _judge_shared(result, before)
-        or _judge_frozen(result)
+        _judge_list(result)
+        or _judge_order([layer["name"] for layer in result], names, after, new_names)
+        or _judge_weights(result, sources)
+        or _judge_shared(result, kept)
+        or _judge_frozen(result, len(kept))
         or _judge_left_alone(base, before)
-        or _judge_unknown(transplant)
+        or _judge_new_left_alone(new, new_names)
     )
 
 
-def _judge_list(result, base):
+def _judge_list(result):
     if result is None:
         return "returns None; hint: is the `return` missing? list.append and list.extend return None, + does not"
     if not isinstance(result, list) or not all(isinstance(layer, dict) for layer in result):
@@ -39,24 +56,27 @@ def _judge_list(result, base):
     return None
 
 
-def _judge_order(names):
-    wanted = ["conv1", "conv2", "pool2", "dense", "output"]
-    if names == wanted:
+def _judge_order(found, names, after, new):
+    kept, removed = [*names[: names.index(after) + 1]], {*names[names.index(after) + 1 :]}
+    if found == [*kept, *new]:
         return None
-    found = f"expected the layers {', '.join(wanted)}, got {', '.join(names) or 'none'}"
-    if names == ["conv1", "conv2", "dense", "output"]:
-        return f"{found}; hint: keep the layer `after` itself: slice up to its index + 1"
-    if "fc1" in names:
-        return f"{found}; hint: remove the layers behind `after`; list.pop on a copy does not change the original list"
-    if names == ["dense", "output", "conv1", "conv2", "pool2"]:
-        return f"{found}; hint: the new layers go on top, after the old ones"
-    if names == wanted[:3]:
-        return f"{found}; hint: the new layers are missing"
-    return found
+    words = (
+        f"of {', '.join(names)}, kept up to {after}, with {', '.join(new)} on top: expected the layers"
+        f" {', '.join([*kept, *new])}, got {', '.join(found) or 'none'}"
+    )
+    if found == [*kept[:-1], *new]:
+        return f"{words}; hint: keep the layer `after` itself: slice up to its index + 1"
+    if removed & {*found}:
+        return f"{words}; hint: remove the layers behind `after`; list.pop on a copy does not change the original list"
+    if found == [*new, *kept]:
+        return f"{words}; hint: the new layers go on top, after the old ones"
+    if found == kept:
+        return f"{words}; hint: the new layers are missing"
+    return words
 
 
-def _judge_weights(result, before, new):
-    for layer, source in zip(result, [*before[:3], *new]):
+def _judge_weights(result, sources):
+    for layer, source in zip(result, sources):
         for name in ("kernel", "bias"):
             if np.shape(layer[name]) != source[name].shape or not np.array_equal(layer[name], source[name]):
                 return (
@@ -66,8 +86,8 @@ def _judge_weights(result, before, new):
     return None
 
 
-def _judge_shared(result, before):
-    for layer, source in zip(result, before[:3]):
+def _judge_shared(result, kept):
+    for layer, source in zip(result, kept):
         if any(layer[name] is not source[name] for name in ("kernel", "bias")):
             return (
                 f"the arrays of {layer['name']} are copies; hint: a copy of VGG16 takes half a gigabyte; dict(layer)"
@@ -76,9 +96,9 @@ def _judge_shared(result, before):
     return None
 
 
-def _judge_frozen(result):
+def _judge_frozen(result, kept):
     flags = [bool(layer["trainable"]) for layer in result]
-    if flags == [False] * 3 + [True] * 2:
+    if flags == [False] * kept + [True] * (len(result) - kept):
         return None
     states = ", ".join(
         f"{layer['name']} {'is trainable' if flag else 'is frozen'}" for layer, flag in zip(result, flags)
@@ -87,7 +107,11 @@ def _judge_frozen(result):
         return f"{states}; hint: the new layers have learned nothing yet, so freeze only the old ones"
     if all(flags):
         return f"{states}; hint: freeze the old layers (trainable False), or the first large gradients will ruin them"
-    return f"{states}; hint: conv1, conv2 and pool2 should be frozen, dense and output trainable"
+    names = [layer["name"] for layer in result]
+    return (
+        f"{states}; hint: the old layers should be frozen ({', '.join(names[:kept])}) and the new ones trainable"
+        f" ({', '.join(names[kept:])})"
+    )
 
 
 def _judge_left_alone(base, before):
@@ -101,12 +125,25 @@ def _judge_left_alone(base, before):
     return None
 
 
+def _judge_new_left_alone(new, names):
+    if [layer["name"] for layer in new] != [*names]:
+        return "changes the list `new`; hint: kept + new makes another list"
+    return None
+
+
 def _judge_unknown(transplant):
-    words = "for an unknown name it should raise a ValueError that contains the name"
+    for names, unknown in ((["conv1"], "block9_pool"), (["conv1", "conv2"], "conv"), (["conv1"], "conv10")):
+        if complaint := _judge_unknown_name(transplant, names, unknown):
+            return complaint
+    return None
+
+
+def _judge_unknown_name(transplant, names, unknown):
+    words = f"for {unknown}, which is not in {', '.join(names)}, it should raise a ValueError that contains the name"
     try:
-        transplant(_layers(["conv1"]), "block9_pool", [])
+        transplant(_layers(names), unknown, [])
     except ValueError as error:
-        return None if "block9_pool" in str(error) else f"{words}; its message is only: {error}"
+        return None if unknown in str(error) else f"{words}; its message is only: {error}"
     except Exception as error:
         return f"{words}; it raised {type(error).__name__}"
     return f"{words}; it returned a result, so a mistyped name would lead to training the wrong network"

@@ -41,7 +41,7 @@ TASKS = (
     Task(
         "transform_patch",
         ("V",),
-        lambda: [{"patch": numbers(seed, 4, 4, C)} for seed, C in ((0, 1), (1, 3))],
+        lambda: [{"patch": numbers(seed, 4, 4, C)} for seed, C in ((0, 1), (1, 4))],
         lambda patch: {"V": _both_sides(BT, patch, BT.T)},
         (
             Mistake(TRANSPOSE, lambda patch: {"V": _both_sides(BT, patch, BT)}),
@@ -59,7 +59,7 @@ TASKS = (
     Task(
         "transform_kernel",
         ("U",),
-        lambda: [{"kernel": numbers(seed, 3, 3, C, K)} for seed, C, K in ((0, 1, 1), (1, 2, 3))],
+        lambda: [{"kernel": numbers(seed, 3, 3, C, K)} for seed, C, K in ((0, 1, 1), (1, 2, 3), (2, 4, 1))],
         lambda kernel: {"U": _both_sides(G, kernel, G.T)},
         (
             Mistake("the kernel is rotated by 180 degrees: convolution in deep learning does not flip it",
@@ -74,7 +74,7 @@ TASKS = (
     Task(
         "winograd_tile",
         ("y",),
-        lambda: [_case(1, 1, 0), _case(3, 2, 4)],
+        lambda: [_case(1, 1, 0), _case(3, 2, 4), _case(4, 5, 6)],
         lambda patch, kernel: {"y": _direct(patch, kernel)},
         (
             Mistake("V and U are multiplied as matrices: multiply element by element, V * U",
