@@ -121,6 +121,9 @@ HINTS = [
     ("softmax", changed(SOFTMAX, "d[np.arange(N), labels] -= 1", "pass"), "one-hot label is not subtracted"),
     ("softmax", changed(SOFTMAX, "d / N", "-d / N"), "the wrong sign"),
     ("softmax", changed(SOFTMAX, "scores - scores.max(axis=1, keepdims=True)", "scores"), "overflows"),
+    ("softmax", changed(SOFTMAX, "scores.max(axis=1, keepdims=True)", "scores.max()"),
+     "each row needs its own maximum"),
+    ("softmax", changed(SOFTMAX, "scores.max(axis=1", "abs(scores).max(axis=1"), "the largest absolute value"),
     ("softmax", changed(SOFTMAX, "(np.log(e.sum(axis=1)) - s[np.arange(N), labels])",
      "-np.log(p[np.arange(N), labels])"),
      "rounded to 0"),
@@ -257,6 +260,8 @@ HINTS = [
      "changes the gradient of"),
     ("sgd", changed(SGD, "if not trainable[name]:", "if not trainable[name] and gradients[name].any():"),
      "gradients may lack a name"),
+    ("sgd", changed(SGD, "if not trainable[name]:", "if not (trainable[name] and gradients[name].any()):"),
+     "only frozen ones are skipped"),
     ("sgd", changed(SGD, "momentum * v - rate", "momentum * v + rate").replace("+= v", "-= v"), "the opposite sign"),
     # surgery
     ("surgery", changed(TRANSPLANT, "trainable=False)", "trainable=False, kernel=layer['kernel'] * 1)"), "are copies"),
@@ -278,6 +283,8 @@ HINTS = [
     ("surgery", "def transplant(layers, after, new):\n    layers.pop()\n    layers.pop()\n"
      "    for l in layers: l['trainable'] = False\n    layers += new\n    return layers",
      "changes the list that was passed in"),
+    ("surgery", changed(TRANSPLANT, "return kept + new", "new[:0] = kept\n                return new"),
+     "kept + new makes another list"),
     ("surgery", "def transplant(layers, after, new):\n    return layers + new", "remove the layers behind"),
     ("surgery", "def lowest_trainable(layers):\n    return [l['trainable'] for l in layers].index(True)",
      "raised ValueError"),

@@ -67,7 +67,8 @@ def add_up(
 
 def small_geometries() -> list[tuple]:
     """Tiny (x, window, strides, padding): one idea more at a time, from a single pixel on."""
-    shapes = [(1, H, W, 1) for H in (1, 2, 3) for W in (1, 2, 3)] + [(2, 2, 2, 1), (1, 2, 2, 2), (1, 2, 3, 2)]
+    shapes = [(1, H, W, 1) for H in (1, 2, 3) for W in (1, 2, 3)]
+    shapes += [(2, 2, 2, 1), (1, 2, 2, 2), (1, 2, 3, 2), (1, 1, 1, 4)]
     paddings = [
         ((0, 0), (0, 0)),
         ((1, 1), (1, 1)),

@@ -33,7 +33,7 @@ def _cases():
         _case(0.02, 0.7, frozen=("conv/kernel", "conv/bias")),
         _case(0.3, 0.8, frozen=("conv/kernel",), seed=3, moving=moving),
         _case(0.2, 0.5, frozen=("dense/kernel",), seed=5, gradients_of_frozen=False),
-        _case(0.05, 0.6, seed=7, moving=moving, level=("conv/kernel",)),
+        _case(0.05, 0.6, seed=7, moving=moving, level=("dense/kernel",)),
         _case(0.4, 0.0, seed=9, moving=moving),
     ]
 
@@ -41,7 +41,7 @@ def _cases():
 def _small():
     """A single number, moving or at rest, and one beside it that is frozen and may lack its gradient."""
     cases = []
-    for rate, momentum in ((0.1, 0.5), (0.2, 0.9)):
+    for rate, momentum in ((0.1, 0.5), (0.2, 0.9), (0.2, 0.0)):
         for moving, gradient in ((0.0, 1.0), (2.0, 1.0), (2.0, 0.0)):
             for frozen, lacking in ((False, False), (True, False), (True, True)):
                 names = ["w", "frozen"] if frozen else ["w"]
@@ -180,6 +180,10 @@ TASKS = (
             _mistake(
                 "the velocity is not stored: v[...] = momentum * v - rate * g keeps it for the next step",
                 _only(lambda w, g, v, rate, momentum: (w + momentum * v - rate * g, v)),
+            ),
+            _mistake(
+                "a parameter whose gradient is 0 stopped: only frozen ones are skipped, this one still has a velocity",
+                lambda w, g, v, rate, momentum, trained: _right(w, g, v, rate, momentum, trained and g.any()),
             ),
             _mistake(
                 "the momentum is missing: this is plain SGD",

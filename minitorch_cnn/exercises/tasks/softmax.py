@@ -70,9 +70,14 @@ def _unshifted_log(scores, labels):
     return {**_unshifted(scores, labels), "loss": loss}
 
 
-def _less_the_largest_of_all(scores, labels):
-    e = np.exp(scores - scores.max())
-    return {"dscores": (e / e.sum(axis=1, keepdims=True) - _one_hot(scores, labels)) / len(scores)}
+def _less(subtracted):
+    """dscores if `subtracted` (scores) is subtracted from the scores."""
+
+    def wrong(scores, labels):
+        e = np.exp(scores - subtracted(scores))
+        return {"dscores": (e / e.sum(axis=1, keepdims=True) - _one_hot(scores, labels)) / len(scores)}
+
+    return wrong
 
 
 def _over_the_images(shift: int | None, picked_from_sums: bool):
@@ -141,7 +146,12 @@ TASKS = (
             Mistake(
                 "the largest score of all images was subtracted, so the exponentials of another image may all be"
                 " rounded to 0: each row needs its own maximum, axis=1, keepdims=True",
-                _less_the_largest_of_all,
+                _less(np.max),
+            ),
+            Mistake(
+                "the largest absolute value was subtracted: if all scores of a row are far below 0, its exponentials are"
+                " then all rounded to 0. The largest score itself makes one of them 1",
+                _less(lambda scores: np.abs(scores).max(axis=1, keepdims=True)),
             ),
             Mistake(
                 "the probability was rounded to 0 before its logarithm was taken: log(sum(exp(s))) - s[label] needs no"
