@@ -1,10 +1,9 @@
 """Trains a network on the digits with nothing but the learner's functions: the end of the course.
 
-    python -m minitorch_cnn.exercises.training FOLDER RESULT
-
 Two convolutions, each with a ReLU and a max pool, and a dense layer. What no exercise asks for is written out here: the
-forward pass of the pool and of the dense layer. Like the checks it runs in a process of its own and writes its results
-to RESULT line by line as JSON: {"at": function} before each call, one line for each epoch, and one at the end.
+forward pass of the pool and of the dense layer. Like the checks it runs in a process of its own, which the runner
+starts with FOLDER RESULT. It writes its results to RESULT line by line as JSON: {"at": function} before each call, one
+line for each epoch, and one at the end.
 """
 
 import functools

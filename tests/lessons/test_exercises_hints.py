@@ -97,6 +97,8 @@ HINTS = [
     ("dense", DENSE.format("dy[:1] @ kernel.T @ x[1:], x.T @ dy, dy.sum(0)"),
      "the function was called with dy (4, 4), x (4, 4), kernel (4, 4)"),
     ("dense", DENSE.format("(dy @ kernel.T).astype('float16'), x.T @ dy, dy.sum(0)"), "float16 for float64 input"),
+    ("dense", DENSE.format("(dy @ kernel.T).astype('float32'), x.T @ dy, dy.sum(0)"),
+     "the numbers of dx are right, but they are float32 for float64 input"),
     ("dense", DENSE.format("numpy.dot(dy, kernel.T), x.T @ dy, dy.sum(0)"), "raised NameError: name 'numpy'"),
     ("dense", "def dense_backward(dy, x):\n    return dy", "the function is called with dy, x, kernel"),
     # relu

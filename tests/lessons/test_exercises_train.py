@@ -70,14 +70,15 @@ def test_a_missing_file_is_named(solved, capsys):
     assert "04_im2col.py: expected the file of exercise im2col" in capsys.readouterr().err
 
 
-def test_code_that_fails_only_in_training_gives_one_line(solved, capfd):
+@pytest.mark.parametrize("raised", ["RuntimeError", "KeyboardInterrupt"])
+def test_code_that_fails_only_in_training_gives_one_line(solved, capfd, raised):
     path = solved.file_of(course.get("dense"))
     path.write_text(path.read_text() + "\n_right = dense_backward\ndef dense_backward(*arrays):\n"
-                    "    if len(arrays[0]) == 32: raise RuntimeError('no')\n    return _right(*arrays)")  # fmt: skip
+                    f"    if len(arrays[0]) == 32: raise {raised}('no')\n    return _right(*arrays)")  # fmt: skip
     solved.remember(course.get("dense"), runner.Outcome("done"))
     assert main(["exercise", "train", str(solved.folder)]) == 1
     out, error = capfd.readouterr()
-    assert out.splitlines()[-1] == "wrong  exercise train: raised RuntimeError: no" and "Traceback" not in error
+    assert out.splitlines()[-1] == f"wrong  exercise train: raised {raised}: no" and "Traceback" not in error
 
 
 @pytest.mark.parametrize("name, code, where", [

@@ -3,7 +3,7 @@
 A change is the old text and the new ones, each of which makes a wrong answer of its own.
 """
 
-from right_answers import POOL, SGD, TRANSPLANT
+from right_answers import IM2COL, POOL, SGD, TRANSPLANT
 
 SHAPE = "    KH, KW, C, K = kernel.shape\n"  # the first line of the solution of conv2d
 MASK = "dy * (maximum == position)"
@@ -321,6 +321,7 @@ OF_THE_SOLUTIONS = {
 
 # (exercise, a right answer, the old text, the new one)
 OF_OTHERS = [
+    ("im2col", IM2COL, "np.array(rows)", "np.array(rows, float if padding[0][0] else x.dtype)"),
     ("max_pool", POOL, "seen.argmax()", "np.maximum(seen, 0).argmax()"),
     ("max_pool", POOL, "in np.ndindex(dy.shape)", "in np.ndindex(*dy.shape[:3], min(dy.shape[3], 3))"),
     ("max_pool", POOL, "in np.ndindex(dy.shape)", "in np.ndindex(1, *dy.shape[1:])"),

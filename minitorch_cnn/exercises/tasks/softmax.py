@@ -149,8 +149,8 @@ TASKS = (
                 _less(np.max),
             ),
             Mistake(
-                "the largest absolute value was subtracted: if all scores of a row are far below 0, its exponentials are"
-                " then all rounded to 0. The largest score itself makes one of them 1",
+                "the largest absolute value was subtracted: if all scores of a row are far below 0, its exponentials"
+                " are then all rounded to 0. The largest score itself makes one of them 1",
                 _less(lambda scores: np.abs(scores).max(axis=1, keepdims=True)),
             ),
             Mistake(
