@@ -1,17 +1,8 @@
 """Reads the network that a whole-model file describes, as data only: layers, settings, and what each layer reads.
 
 Nothing here is ever executed or imported: class names stay texts, and `models/keras_layers.py` decides which of them
-have a counterpart here. Keras has written the graph in three ways; each is read into the same `Call`s.
-
-========  =====================================================================================================
-Keras 1   `"inbound_nodes": [[["conv", 0, 0], ["pool", 0, 0]]]`: a list of calls, each a list of values
-Keras 2   the same with keyword arguments, `["conv", 0, 0, {}]`
-Keras 3   `[{"args": [[tensor, tensor]], "kwargs": {}}]`, where a tensor is a dict of class `__keras_tensor__` that
-          holds `"keras_history": ["conv", 0, 0]`
-========  =====================================================================================================
-
-A value is named by its layer, the number of the call (a layer that is used twice has two) and the number of the output.
-A `Sequential` has no graph: each layer reads the one before it.
+have a counterpart here. `calls.py` reads what each layer reads. A `Sequential` has no graph: each layer reads the one
+before it.
 """
 
 from __future__ import annotations
@@ -21,6 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from minitorch_cnn.errors import WeightsError
+from minitorch_cnn.keras_h5.call_numbers import numbered_from_zero
+from minitorch_cnn.keras_h5.calls import is_of_keras_3, read_call, references
 from minitorch_cnn.keras_h5.container import opened
 from minitorch_cnn.keras_h5.described import CHAIN_INPUT, Call, LayerDescription, Network, Reference
 from minitorch_cnn.keras_h5.hdf5.text import shown
@@ -33,10 +26,6 @@ from minitorch_cnn.keras_h5.model_config import (
 )
 
 MOST_CALLS = 50_000  # in one file
-MOST_INPUTS = 10_000  # of one call
-DEEPEST_ARGUMENTS = 8
-OPERAND = "y"  # what tf.keras calls the second operand of an operation
-HARMLESS_ARGUMENTS = ("approximate", "mask", "training")
 
 
 def read_architecture(path: str | os.PathLike) -> Network:
@@ -110,8 +99,12 @@ def _network(entry: Any, depth: int, allowance: _Allowance) -> Network:
     build_shape = settings.get("build_input_shape") or _build_shape(entry)
     if class_name == "Sequential":
         return _chain(name, layers, build_shape)
-    inputs, outputs = (_references(settings.get(key), key) for key in ("input_layers", "output_layers"))
-    return Network(class_name, name, layers, inputs, outputs, build_shape)
+    inputs, outputs = (references(settings.get(key), key) for key in ("input_layers", "output_layers"))
+    keras_3 = any(is_of_keras_3(each.get("inbound_nodes")) for each in entries)
+    layers, outputs = numbered_from_zero(layers, outputs, keras_3)
+    given = settings["input_layers"]
+    keys = tuple(sorted(given)) if isinstance(given, dict) else tuple(each.layer for each in inputs)
+    return Network(class_name, name, layers, inputs, outputs, build_shape, input_keys=keys)
 
 
 def _chain(name: str, layers: tuple[LayerDescription, ...], build_shape: Any) -> Network:
@@ -146,89 +139,22 @@ def _layer(entry: Any, depth: int, allowance: _Allowance) -> LayerDescription:
     if not isinstance(nodes, list):
         raise NotAConfig(f"{shown(name)}: inbound_nodes is not a list")
     allowance.take("calls", len(nodes))
-    calls = tuple(_call(node, name) for node in nodes)
+    calls = tuple(_by_key(read_call(node, name), network, name) for node in nodes)
     module, registered = _own_text(entry, "module"), _own_text(entry, "registered_name")
     return LayerDescription(class_name, name, module, registered, settings, calls, network, _build_shape(entry))
 
 
-def _call(node: Any, name: str) -> Call:
-    """One call in any of the three ways of writing it."""
-    inputs: list[Reference] = []
-    arguments: list[str] = []
-    numbers: list[tuple[int, float]] = []
-    if isinstance(node, dict):  # Keras 3
-        given, named = node.get("args"), node.get("kwargs")
-        if not isinstance(given, list) or not isinstance(named, dict):
-            raise NotAConfig(f"{shown(name)}: a call without arguments")
-        for place, value in enumerate(given):
-            if _is_number(value):
-                numbers.append((place, value))
-            elif not _collect(value, inputs, 0):
-                arguments.append(f"argument {place + 1}")
-        arguments += [key for key, value in named.items() if not _is_harmless(key, value)]
-    elif isinstance(node, list):
-        for value in [node] if _is_reference(node) else node:
-            if not _is_reference(value):
-                raise NotAConfig(f"{shown(name)}: expected the values that it reads")
-            inputs.append(Reference(*value[:3]))
-            named = dict(value[3]) if len(value) > 3 and isinstance(value[3], dict) else {}
-            operand = named.pop(OPERAND, None)
-            if _is_number(operand):
-                numbers.append((1, operand))
-            elif _is_reference(operand):
-                inputs.append(Reference(*operand[:3]))
-            elif operand is not None:
-                arguments.append(OPERAND)
-            arguments += [key for key, each in named.items() if not _is_harmless(key, each)]
-    else:
-        raise NotAConfig(f"{shown(name)}: expected the values that it reads")
-    if len(inputs) > MOST_INPUTS:
-        raise NotAConfig(f"{shown(name)}: it reads too many values")
-    if len(numbers) > 1:
-        raise NotAConfig(f"{shown(name)}: a call with {len(numbers)} numbers")
-    place, number = numbers[0] if numbers else (1, None)
-    return Call(tuple(inputs), tuple(dict.fromkeys(arguments)), number, place == 0)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_harmless(key: str, value: Any) -> bool:
-    """Whether an argument leaves the prediction as it is: no mask, not the training mode, gelu without tanh."""
-    return value is None or (key in HARMLESS_ARGUMENTS and value is False)
-
-
-def _collect(value: Any, inputs: list[Reference], depth: int) -> bool:
-    """Append the tensors in an argument, a tensor or lists of them; False if something else is in it."""
-    if isinstance(value, list) and value and depth < DEEPEST_ARGUMENTS:
-        return all([_collect(each, inputs, depth + 1) for each in value])
-    if not isinstance(value, dict) or value.get("class_name") != "__keras_tensor__":
-        return False
-    config = value.get("config")
-    history: Any = config.get("keras_history") if isinstance(config, dict) else None
-    if not _is_reference(history):
-        raise NotAConfig("a value without its history")
-    inputs.append(Reference(*history[:3]))
-    return True
-
-
-def _is_reference(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) in (3, 4)
-        and isinstance(value[0], str)
-        and all(isinstance(number, int) and not isinstance(number, bool) and number >= 0 for number in value[1:3])
-    )
-
-
-def _references(value: Any, what: str) -> tuple[Reference, ...]:
-    """The inputs or outputs of a model: one value, a list of them, or a dict of them (in its order)."""
-    values = [*value.values()] if isinstance(value, dict) else value
-    values = [values] if _is_reference(values) else values
-    if not isinstance(values, list) or not values or not all(_is_reference(each) for each in values):
-        raise NotAConfig(f"{what}: expected a list of values")
-    return tuple(Reference(*each[:3]) for each in values)
+def _by_key(call: Call, network: Network | None, name: str) -> Call:
+    """The call of a layer; if it is a model that is called with a dict, with the values in the order of its inputs."""
+    if not call.keys:
+        return call
+    if network is None or not network.input_keys:
+        return replace(call, arguments=(*call.arguments, "a dict"))
+    given = dict(zip(call.keys, call.inputs))
+    missing = [key for key in network.input_keys if key not in given]
+    if missing:
+        raise NotAConfig(f"{shown(name)}: a call without its input {shown(missing[0])}")
+    return replace(call, inputs=tuple(given[key] for key in network.input_keys))
 
 
 def _input_shape(settings: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ CHAIN_INPUT = ""  # the name of a Sequential's input, which no layer has
 
 @dataclass(frozen=True)
 class Reference:
-    """A value in the network: output `output` of call `call` of the layer called `layer`."""
+    """A value in the network: output `output` of call `call` of the layer called `layer`, both counted from 0."""
 
     layer: str
     call: int = 0
@@ -23,12 +23,14 @@ class Call:
     """One use of a layer: the values that it reads, and the names of other arguments that change its result.
 
     `number` is the other operand of an operation such as x + 3, and `number_first` whether it stands first: 3 - x.
+    `keys` are the keys of the inputs if the layer is called with a dict.
     """
 
     inputs: tuple[Reference, ...]
     arguments: tuple[str, ...] = ()
     number: float | None = None
     number_first: bool = False
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class LayerDescription:
 class Network:
     """A model: its layers in the file's order, and which values are its inputs and outputs.
 
-    `keras` is the major version that wrote the file, as far as it says; only the outermost model has one.
+    `keras` is the major version that wrote the file, as far as it says; only the outermost model has one. `input_keys`
+    are the keys of its inputs in a call with a dict.
     """
 
     class_name: str
@@ -63,6 +66,14 @@ class Network:
     outputs: tuple[Reference, ...]
     build_shape: Any = None
     keras: int | None = None
+    input_keys: tuple[str, ...] = ()
+
+    def nested(self, path: str = "") -> Iterator[tuple[str, LayerDescription]]:
+        """Yield (path, layer) of every layer that is itself a model; the path names the models around it."""
+        for layer in self.layers:
+            if layer.network is not None:
+                yield f"{path}{layer.name}", layer
+                yield from layer.network.nested(f"{path}{layer.name}/")
 
     def flat(self, path: str = "") -> Iterator[tuple[str, LayerDescription]]:
         """Yield (path, layer) of every layer that is not itself a model; the path names the models around it."""

@@ -72,6 +72,9 @@ class _Builder:
         self.nodes = 0
         self.built: dict[Any, None] = {}  # the layers that have been connected
         obstacles: dict[str, list[str]] = {}  # what is not supported: the layers that need it
+        for path, described in network.nested():
+            for reason in obstacles_in_calls(described):
+                obstacles.setdefault(reason, []).append(path)
         for path, described in network.flat():
             if described.class_name == "InputLayer":
                 continue
@@ -98,11 +101,10 @@ class _Builder:
         made: dict[tuple[str, int], list[Value]] = {
             (reference.layer, reference.call): [value] for reference, value in zip(network.inputs, inputs)
         }
-        first = _first_calls(network)
-        for layer, number, call in _in_order(network, first):
-            values = [self._value(made, reference, first) for reference in call.inputs]
+        for layer, number, call in _in_order(network):
+            values = [self._value(made, reference) for reference in call.inputs]
             made[layer.name, number] = self._call(layer, f"{path}{layer.name}", values)
-        return [self._value(made, reference, first) for reference in network.outputs]
+        return [self._value(made, reference) for reference in network.outputs]
 
     def _call(self, layer: LayerDescription, path: str, values: list[Value]) -> list[Value]:
         self.nodes += 1
@@ -116,31 +118,21 @@ class _Builder:
         self.built[value.layer] = None
         return [value]
 
-    def _value(self, made: dict, reference: Reference, first: dict[str, int]) -> Value:
-        values = made[reference.layer, reference.call - first.get(reference.layer, 0)]
+    def _value(self, made: dict, reference: Reference) -> Value:
+        values = made[reference.layer, reference.call]
         if reference.output >= len(values):
             raise WeightsError(f"{_shown(reference.layer)}: it has no output number {reference.output}")
         return values[reference.output]
 
 
-def _first_calls(network: Network) -> dict[str, int]:
-    """{layer: number of its first call}: some versions count the making of an inner model as its call 0."""
-    counts = {layer.name: len(layer.calls) for layer in network.layers if layer.network is not None}
-    highest: dict[str, int] = {}
-    calls = (call for layer in network.layers for call in layer.calls)
-    for reference in (*(each for call in calls for each in call.inputs), *network.outputs):
-        highest[reference.layer] = max(highest.get(reference.layer, 0), reference.call)
-    return {name: 1 for name, count in counts.items() if highest.get(name) == count}
-
-
-def _in_order(network: Network, first: dict[str, int]) -> list[tuple[LayerDescription, int, Call]]:
+def _in_order(network: Network) -> list[tuple[LayerDescription, int, Call]]:
     """(layer, number of the call, call) of every call, each after those that it reads, otherwise in the file's order.
 
     WeightsError for a value that no layer makes, and for a layer that reads, over others, its own result.
     """
     calls = {(layer.name, number): (layer, call) for layer in network.layers for number, call in enumerate(layer.calls)}
     done = {(reference.layer, reference.call) for reference in network.inputs}
-    wanted = [*calls, *((each.layer, each.call - first.get(each.layer, 0)) for each in network.outputs)]
+    wanted = [*calls, *((each.layer, each.call) for each in network.outputs)]
     found: list[tuple[LayerDescription, int, Call]] = []
     for start in wanted:
         waiting, entered = [start], set()
@@ -152,7 +144,7 @@ def _in_order(network: Network, first: dict[str, int]) -> list[tuple[LayerDescri
             if key not in calls:
                 raise WeightsError(f"{_shown(key[0])}: it is read, but nothing in the file makes it")
             layer, call = calls[key]
-            before = [(each.layer, each.call - first.get(each.layer, 0)) for each in call.inputs]
+            before = [(each.layer, each.call) for each in call.inputs]
             missing = [each for each in before if each not in done]
             if not missing:
                 done.add(key)

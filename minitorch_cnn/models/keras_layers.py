@@ -169,7 +169,8 @@ def _with_number(class_name: str, described: LayerDescription, name: str) -> Any
 
 def obstacles_in_calls(described: LayerDescription) -> list[str]:
     """The arguments of the layer's calls that would have to change what it computes, and have no counterpart here."""
-    matters = described.class_name in RANDOM or described.network is not None
+    inside = described.network.flat() if described.network is not None else [("", described)]
+    matters = any(layer.class_name in RANDOM for _, layer in inside)
     found = dict.fromkeys(argument for call in described.calls for argument in call.arguments)
     if described.settings.get("function") == "nn.gelu":  # where it says which activation it is
         found.pop("approximate", None)
