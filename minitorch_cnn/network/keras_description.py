@@ -1,22 +1,33 @@
 """A model as Keras describes it, for the files that `Model.save` writes.
 
 Each of our layers is written as the Keras layer that computes the same (`keras_kinds.py`). Where Keras has no such
-setting, a layer of its own does the work: a convolution with padding in pixels is a ZeroPadding2D and a convolution.
-
-Keras pairs a file's weights with its layers in its own order: by how many layers lie between a layer and the output,
-the most distant first. So the layers are listed in that order.
+setting, a layer of its own does the work (`keras_steps.py`): a convolution with padding in pixels is a ZeroPadding2D
+and a convolution. Keras pairs a file's weights with its layers in its own order (`keras_order.py`), so the layers are
+listed in that order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from minitorch_cnn.arguments import check_name
 from minitorch_cnn.arrays import on_host
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.network.keras_kinds import KINDS, Kind, described_initializer
+from minitorch_cnn.network.keras_order import in_keras_order
+from minitorch_cnn.network.keras_steps import (
+    LAYERS,
+    Described,
+    added_without_padding,
+    ends_in_gelu_tanh,
+    free_name,
+    gelu_tanh,
+    is_transposed,
+    pixel_padding,
+    with_steps_around,
+)
 
 OURS = {kind.ours: (class_name, kind) for class_name, kind in KINDS.items() if class_name != "LayerScale"}
 ACTIVATIONS = ("Sigmoid", "Tanh")  # our layers that are an Activation in Keras
@@ -24,27 +35,11 @@ KERAS_2_ACTIVATIONS = (  # its hard_sigmoid is another function
     "elu", "exponential", "gelu", "linear", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign",
     "swish", "tanh",
 )  # fmt: skip
-LAYERS, OPERATIONS = "keras.layers", "keras.src.ops.nn"
+NOT_BOTH: dict[int, tuple[str, ...]] = {  # what a version of Keras refuses with strides as well as dilation
+    2: ("Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"),
+    3: ("Conv2D", "Conv2DTranspose"),
+}
 LEFT_OUT = ("name", "trainable", "algorithm")  # arguments of ours that say nothing about the result
-
-
-@dataclass
-class Described:
-    """A layer of the file: `calls` are the values that it reads each time, as numbers of values."""
-
-    class_name: str
-    settings: dict[str, Any]
-    calls: list[tuple[int, ...]] = field(default_factory=list)
-    module: str = LAYERS  # where Keras 3 has the class
-
-    @property
-    def name(self) -> str:
-        """The layer's name."""
-        return self.settings["name"]
-
-    def weights_of(self, weights: Mapping[str, tuple]) -> dict[str, tuple]:
-        """Those of the layer's weights that Keras stores as weights, not among the settings."""
-        return {name: shape for name, shape in weights.items() if name not in self.settings}
 
 
 @dataclass
@@ -67,38 +62,30 @@ def describe(model: Any, keras: int) -> Description:
     for number, shape in shapes.items():
         name = "input" if model.inputs == 1 else f"input_{number + 1}"
         key = "batch_shape" if keras == 3 else "batch_input_shape"
-        made[number] = Described("InputLayer", {"name": _free(name, names), "dtype": "float32", key: _batch(shape)}), 0
-    layers: dict[Any, Described] = {}
+        settings = {"name": free_name(name, names), "dtype": "float32", key: _batch(shape)}
+        made[number] = Described("InputLayer", settings), 0
     extra = max((node.output for node in model.nodes()), default=0)
+    steps: dict[Any, list[tuple[Described, tuple]]] = {}
     for node in model.nodes():
+        if node.layer not in steps:
+            own = _layer(node.layer, names[node.layer.name], keras)
+            steps[node.layer] = with_steps_around(node.layer, own, names)
         inputs = node.inputs
-        if node.layer not in layers:
-            layers[node.layer] = _layer(node.layer, names[node.layer.name], keras)
-        if pad := _padding(node.layer):
-            around = layers.setdefault((node.layer, "pad"), _pad(names[node.layer.name], pad, names))
+        for described, shape in steps[node.layer]:
             extra += 1
-            made[extra] = around, len(around.calls)
-            (H, W, C), (rows, columns) = node.layer.input_shape, pad
-            shapes[extra] = (H + sum(rows), W + sum(columns), C)
-            around.calls.append(inputs)
-            inputs = (extra,)
-        described = layers[node.layer]
-        if _ends_in_gelu_tanh(node.layer) and described.module == LAYERS:
-            operation = layers.setdefault((node.layer, "gelu"), _gelu_tanh(_free(f"{described.name}_gelu", names)))
-            extra += 1
-            made[extra] = described, len(described.calls)
+            last = described is steps[node.layer][-1][0]
+            value = node.output if last else extra
+            made[value], shapes[value] = (described, len(described.calls)), shape
             described.calls.append(inputs)
-            shapes[extra] = node.layer.output_shape
-            described, inputs = operation, (extra,)
-        made[node.output] = described, len(described.calls)
-        described.calls.append(inputs)
-        shapes[node.output] = node.layer.output_shape
+            inputs = (value,)
     chain = all(node.inputs == (place,) for place, node in enumerate(model.nodes())) and len(model.ends) == 1
-    chain = chain and all(len(layer.calls) == 1 for layer in layers.values()) and model.inputs == 1
-    chain = chain and all(layer.module == LAYERS for layer in layers.values())  # a Sequential holds layers alone
+    layers = [described for each in steps.values() for described, _ in each]
+    chain = chain and all(len(layer.calls) == 1 for layer in layers) and model.inputs == 1
+    chain = chain and all(layer.module == LAYERS for layer in layers)  # a Sequential holds layers alone
     for layer in (layer for layer, _ in made.values()):
         check_name(layer.name, "a layer of the file")
-    return Description(_in_keras_order(made, model.ends), list(range(model.inputs)), model.ends, made, shapes, chain)
+    reads = {value: (layer, layer.calls[call] if layer.calls else ()) for value, (layer, call) in made.items()}
+    return Description(in_keras_order(reads, model.ends), list(range(model.inputs)), model.ends, made, shapes, chain)
 
 
 def settings_of(layer: Any) -> dict[str, Any]:
@@ -121,13 +108,18 @@ def _layer(layer: Any, name: str, keras: int) -> Described:
     class_name, kind = OURS[own]
     if keras == 2 and config.get("activation", "linear") not in KERAS_2_ACTIVATIONS:
         raise ArgumentError(f"{layer.name}: Keras 2 has no such {config['activation']}; save as .keras, for Keras 3")
-    if _ends_in_gelu_tanh(layer):
+    if ends_in_gelu_tanh(layer):
         if own == "Activation":
-            return _gelu_tanh(name)
+            return gelu_tanh(name)
         config["activation"] = "linear"
+    if own in NOT_BOTH[keras] and max(layer.strides) > 1 and max(layer.dilation_rate) > 1:
+        both = f"both strides {layer.strides} and dilation_rate {layer.dilation_rate}"
+        raise ArgumentError(f"{layer.name}: Keras {keras} has no {class_name} with {both}")
+    if is_transposed(layer) and pixel_padding(layer):
+        config["output_padding"] = added_without_padding(layer)
     for key, value in config.items():
         if key == "padding" and own != "ZeroPad2D" and not isinstance(value, str):
-            if _padding(layer) is None:
+            if pixel_padding(layer) is None:
                 raise ArgumentError(f"{layer.name}: padding: Keras pools only with 'valid' or 'same', got {value}")
             value = "valid"
         if key.endswith("_initializer"):
@@ -138,30 +130,10 @@ def _layer(layer: Any, name: str, keras: int) -> Described:
     return Described(class_name, settings)
 
 
-def _ends_in_gelu_tanh(layer: Any) -> bool:
-    """Whether the layer ends in an activation that Keras has no name for, only an operation."""
-    return getattr(layer.activation, "name", None) == "gelu_tanh"
-
-
-def _gelu_tanh(name: str) -> Described:
-    return Described("Gelu", {"name": name, "approximate": True}, module=OPERATIONS)
-
-
 def _keras_name(key: str, kind: Kind, keras: int) -> str:
     """Keras's name of a setting: that of Keras 3, or the older one if Keras 2 had another."""
     older = {ours: theirs for theirs, ours in kind.renamed.items()}
     return older.get(key, key) if keras == 2 else key
-
-
-def _padding(layer: Any) -> Any:
-    """The padding in pixels of a convolution, ((top, bottom), (left, right)); None if Keras can say it itself."""
-    padding = getattr(layer, "padding", None)
-    return padding if hasattr(layer, "use_bias") and isinstance(padding, tuple) else None
-
-
-def _pad(name: str, padding: tuple, names: Mapping[str, str]) -> Described:
-    settings = {"name": _free(f"{name}_pad", names), "dtype": "float32", "padding": padding}
-    return Described("ZeroPadding2D", settings)
 
 
 def keras_names(model: Any) -> dict[str, str]:
@@ -169,54 +141,12 @@ def keras_names(model: Any) -> dict[str, str]:
     names = {layer.name: layer.name for layer in model.layers if "/" not in layer.name}
     for layer in model.layers:
         if "/" in layer.name:
-            names[layer.name] = _free(layer.name.replace("/", "_"), names)
+            names[layer.name] = free_name(layer.name.replace("/", "_"), names)
     return names
-
-
-def _free(name: str, names: Mapping[str, str]) -> str:
-    """A name that no layer of the file has; `names` as `keras_names` returns them."""
-    taken = set(names.values())
-    while name in taken:
-        name += "_"
-    return name
 
 
 def _batch(shape: tuple) -> list:
     return [None, *shape]
-
-
-def _in_keras_order(made: dict[int, tuple[Described, int]], ends: list[int]) -> list[Described]:
-    """The layers by depth, that of the layer's own deepest place, and then as a walk from the outputs meets them."""
-    finished, met = list[int](), dict[int, int]()  # values, each after those that it reads; id of layer: when met
-    done: set[int] = set()
-    for end in ends:
-        waiting = [(end, False)]
-        while waiting:
-            value, entered = waiting.pop()
-            if value in done:
-                continue
-            if entered:
-                done.add(value)
-                finished.append(value)
-                continue
-            layer, _ = made[value]
-            met.setdefault(id(layer), len(met))
-            waiting += [(value, True), *((each, False) for each in reversed(_reads(made, value)))]
-    depth_of_value: dict[int, int] = {}
-    depths: dict[int, int] = {}
-    for value in reversed(finished):
-        layer, _ = made[value]
-        depth = max(depth_of_value.setdefault(value, 0), depths.get(id(layer), 0))
-        depths[id(layer)] = depth_of_value[value] = depth
-        for each in _reads(made, value):
-            depth_of_value[each] = max(depth + 1, depth_of_value.get(each, 0))
-    layers = {id(layer): layer for layer, _ in made.values()}
-    return [layers[key] for key in sorted(met, key=lambda key: (-depths[key], met[key]))]
-
-
-def _reads(made: dict[int, tuple[Described, int]], value: int) -> tuple[int, ...]:
-    layer, call = made[value]
-    return layer.calls[call] if layer.calls else ()
 
 
 def keras_3(description: Description, name: str) -> dict[str, Any]:

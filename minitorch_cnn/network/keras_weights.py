@@ -19,8 +19,10 @@ from minitorch_cnn.arguments import check_path
 from minitorch_cnn.arrays import on_host
 from minitorch_cnn.engine.layers import Dense, Flatten
 from minitorch_cnn.errors import ArgumentError
-from minitorch_cnn.network.keras_description import LAYERS, describe, keras_2, keras_3, keras_names, settings_of
+from minitorch_cnn.network.keras_description import describe, keras_2, keras_3, keras_names, settings_of
 from minitorch_cnn.network.keras_kinds import KINDS
+from minitorch_cnn.network.keras_order import in_keras_order
+from minitorch_cnn.network.keras_steps import LAYERS
 from minitorch_cnn.network.own_file import is_own_file, load_own_weights, require_own_kinds, write_own_file
 
 # Keras's names for our layer classes.
@@ -142,11 +144,11 @@ class KerasWeights:
 
 
 def target_of(model: Any) -> keras_h5.Target:
-    """A `keras_h5.Target` with the model's layer names, classes and shapes; the weights are not read."""
+    """A `keras_h5.Target` with the model's layer names, classes and shapes in Keras's order; no weights are read."""
     model._require_built()
     layers = []
     flattened = _flattened(model)
-    for layer in model.layers:
+    for layer in _in_order(model):
         kind = KERAS_CLASSES.get(type(layer).__name__, type(layer).__name__)
         layers.append(
             keras_h5.TargetLayer(
@@ -161,6 +163,13 @@ def target_of(model: Any) -> keras_h5.Target:
             )
         )
     return keras_h5.Target(tuple(layers), model.input_shape if model.inputs == 1 else None)
+
+
+def _in_order(model: Any) -> list[Any]:
+    """The model's layers as Keras would list them."""
+    inputs = {number: (f"input {number}", ()) for number in range(model.inputs)}
+    made = {node.output: (node.layer, node.inputs) for node in model.nodes()}
+    return [layer for layer in in_keras_order({**inputs, **made}, model.ends) if not isinstance(layer, str)]
 
 
 def _flattened(model: Any) -> dict[Any, tuple]:
