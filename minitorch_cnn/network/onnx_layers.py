@@ -119,7 +119,11 @@ def _batch_norm(graph: Graph, layer: Any, x: str) -> str:
     gamma = graph.weight(layer, "gamma") if layer.scale else graph.constant(f"{layer.name}/gamma", np.ones(C))
     beta = graph.weight(layer, "beta") if layer.center else graph.constant(f"{layer.name}/beta", np.zeros(C))
     moving = [graph.weight(layer, name) for name in ("moving_mean", "moving_variance")]
-    return graph.add("BatchNormalization", x, gamma, beta, *moving, name=layer.name, epsilon=layer.epsilon)
+    axes = len(layer.input_shape) + 1
+    apart = axes not in (2, 4)  # ONNX takes axis 1 for the channels, which are last in all but vectors and feature maps
+    x = graph.add("Transpose", x, name=layer.name, perm=[0, axes - 1, *range(1, axes - 1)]) if apart else x
+    y = graph.add("BatchNormalization", x, gamma, beta, *moving, name=layer.name, epsilon=layer.epsilon)
+    return graph.add("Transpose", y, name=layer.name, perm=[0, *range(2, axes), 1]) if apart else y
 
 
 def _flatten(graph: Graph, layer: Any, x: str) -> str:

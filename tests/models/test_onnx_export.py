@@ -96,6 +96,27 @@ CHAINS = {
             "gelu_tanh",
         )
     },
+    "batch norm of rows": lambda: chain(layers.Reshape((33, 9)), layers.BatchNorm()),
+    "batch norm of as many rows as channels": lambda: chain(layers.BatchNorm(), shape=(6, 6)),
+    "batch norm of four axes": lambda: chain(layers.Reshape((11, 3, 3, 3)), layers.BatchNorm(center=False)),
+    "layers over rows": lambda: chain(
+        layers.Reshape((33, 9)),
+        layers.LayerNorm(),
+        layers.LayerScale(0.3),
+        layers.PReLU(),
+        layers.PReLU((1,)),
+        layers.Softmax(),
+        layers.Normalization(),
+        layers.Rescaling(list(range(1, 10)), 0.5),
+    ),
+    "layers over four axes": lambda: chain(
+        layers.Reshape((11, 3, 3, 3)),
+        layers.LayerNorm(),
+        layers.PReLU((2,)),
+        layers.Softmax(),
+        layers.Rescaling([1, 2, 3], 0.5),
+        layers.Flatten(),
+    ),
     "a vector as input": lambda: chain(layers.Dense(5, "sigmoid"), layers.Dense(2, use_bias=False), shape=(7,)),
 }
 
