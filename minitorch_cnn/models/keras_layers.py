@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from minitorch_cnn.engine import activations, layers
+from minitorch_cnn.engine import layers
 from minitorch_cnn.engine.values import Value
 from minitorch_cnn.errors import ArgumentError, ShapeError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.keras_h5.described import LayerDescription
+from minitorch_cnn.models.keras_activations import activation_name
 from minitorch_cnn.models.keras_classes import class_of, quoted
 from minitorch_cnn.network.keras_kinds import KINDS, Kind
 
@@ -49,13 +50,12 @@ IGNORED = {
     "adjustment", "autocast", "batch_input_shape", "batch_shape", "cache_enable", "create_scale", "data_format",
     "dtype", "fill_mode", "fill_value", "fused", "init", "init_values", "input_dim", "input_dtype", "input_length",
     "input_shape", "name", "projection_dim", "quantization_config", "renorm_clipping", "renorm_momentum", "seed",
-    "shape", "sparse", "synchronized", "trainable", "weights", "dropout_seed", "compute_dtype", "lora_rank",
+    "shape", "sparse", "synchronized", "trainable", "weights", "dropout_seed", "compute_dtype", "lora_alpha",
+    "lora_rank",
 }  # fmt: skip
 IGNORED_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
 DTYPES = ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
-SAME_ACTIVATIONS = {"swish": "silu", "silu": "swish", "hard_swish": "hard_silu", "hard_silu": "hard_swish"}
-ACTIVATION_LAYERS = ("ReLU", "Sigmoid", "Softmax", "Tanh")
 RANDOM = ("BatchNormalization", "Dropout")  # classes that predict differently when called with training=True
 
 
@@ -125,14 +125,14 @@ def make_layer(described: LayerDescription, name: str, keras: int | None = 3) ->
     numbers = [call.number for call in described.calls if call.number is not None]
     if numbers:
         return Made(_with_number(class_name, described, name))
-    if keras is not None and keras < 3 and settings.get("activation") == "hard_sigmoid":
-        if class_name != "Activation":
-            raise ArgumentError("activation hard_sigmoid of Keras 2 inside a layer")
-        return Made(HardSigmoidOfKeras2(name))
     if class_name == "CustomScaleLayer" and isinstance(settings.get("scale"), (int, float)):
         return Made(ScaledSum(settings["scale"], name))
     if class_name not in KINDS:
         raise ArgumentError(f"layer {quoted(described)}")
+    if keras is not None and keras < 3 and activation_name(settings.get("activation")) == "hard_sigmoid":
+        if class_name != "Activation":
+            raise ArgumentError("activation hard_sigmoid of Keras 2 inside a layer")
+        return Made(HardSigmoidOfKeras2(name))
     kind = KINDS[class_name]
     if not hasattr(layers, kind.ours):
         raise ArgumentError(f"layer {class_name}")
@@ -196,27 +196,6 @@ def _arguments(ours: Any, kind: Kind, settings: dict[str, Any]) -> dict[str, Any
         elif key not in IGNORED and not key.endswith(IGNORED_ENDINGS) and value is not None:
             raise ArgumentError(f"{printable(key)[:40]}={printable(value)[:40]}")
     return arguments
-
-
-def activation_name(value: Any) -> str:
-    """Our name of an activation that is written as a text, as None, or as an object of Keras 3."""
-    if value is None:
-        return "linear"
-    if isinstance(value, dict):
-        own, inner = value.get("class_name"), value.get("config")
-        if own == "function" and isinstance(inner, str):
-            value = inner
-        elif isinstance(own, str) and own in ACTIVATION_LAYERS and value.get("registered_name") is None:
-            plain = isinstance(inner, dict) and not {"max_value", "negative_slope", "threshold"} & {
-                key for key, setting in inner.items() if setting
-            }
-            value = own.lower() if plain else own
-    if not isinstance(value, str):
-        raise ArgumentError(f"activation {printable(value)[:40]}")
-    for name in (value, SAME_ACTIVATIONS.get(value, value)):
-        if name in activations.ACTIVATIONS:
-            return name
-    raise ArgumentError(f"activation {printable(value)[:40]}")
 
 
 def _check_dtype(value: Any) -> None:
