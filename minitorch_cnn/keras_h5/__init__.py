@@ -11,8 +11,10 @@ The modules, in the order in which a file passes through them:
 `dialects`, `dialect_*`                the ways in which Keras has arranged groups and names over the years
 `windows_names`                        files written on Windows, whose names hold backslashes
 `model_config`, `architecture`         the description of the network in a whole-model file, as data
+`calls`, `call_numbers`                which values each of its layers reads
 `differences`                          where the model computes something else than the one described
 `stored`, `weight_names`               the common form of all dialects: layers, weights, shapes
+`given_numbers`                        weights that stand among the settings of the description
 `pairing`, `conventions`, `mapping`    which weight goes where in the model, and whether it fits
 `layouts`, `reading`                   the arrays themselves, converted to our layout
 `loading`, `inspection`, `saving`      the functions that users call; the first two return a `report`

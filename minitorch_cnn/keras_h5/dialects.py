@@ -16,6 +16,7 @@ from __future__ import annotations
 from minitorch_cnn.errors import WeightsError
 from minitorch_cnn.keras_h5 import dialect_layer_names, dialect_nb_layers, dialect_weights_h5
 from minitorch_cnn.keras_h5.container import Container
+from minitorch_cnn.keras_h5.given_numbers import add_given_numbers
 from minitorch_cnn.keras_h5.hdf5 import Group
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.stored import StoredFile
@@ -24,6 +25,12 @@ from minitorch_cnn.keras_h5.windows_names import split_names
 
 def read_stored(container: Container) -> StoredFile:
     """Everything the file says about its weights, without reading any; raises WeightsError if it has none."""
+    stored = _read_dialect(container)
+    add_given_numbers(stored)
+    return stored
+
+
+def _read_dialect(container: Container) -> StoredFile:
     root = split_names(container.hdf5.root, dialect_weights_h5.CONTAINERS)
     if root.has_attribute("nb_layers"):
         return dialect_nb_layers.read(root)

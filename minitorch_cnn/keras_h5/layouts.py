@@ -29,7 +29,8 @@ class Layout:
     """The steps that convert one stored array; by default none.
 
     `rows_channels_first` is the shape (H, W, C) of the feature map that a dense kernel's rows belong to, if the feature
-    map was flattened as (C, H, W); `one_by_one` is whether a dense kernel becomes that of a 1x1 convolution.
+    map was flattened as (C, H, W); `one_by_one` is whether a dense kernel becomes that of a 1x1 convolution; `channels`
+    is how many channels a single number stands for.
     """
 
     filters_first: bool = False
@@ -37,12 +38,15 @@ class Layout:
     rows_channels_first: tuple[int, int, int] | None = None
     standard_deviation: bool = False
     one_by_one: bool = False
+    channels: int | None = None
 
     def shape(self, stored: Shape) -> Shape:
         """The shape in our layout of an array of shape `stored`."""
         if self.filters_first:
             filters, channels, rows, columns = stored
             return (rows, columns, channels, filters)
+        if self.channels is not None:
+            return (self.channels,)
         return (1, 1, *stored) if self.one_by_one else stored
 
     def apply(self, stored: np.ndarray) -> np.ndarray:
@@ -59,6 +63,8 @@ class Layout:
             array = np.square(array)
         if self.one_by_one:
             array = array[None, None]
+        if self.channels is not None:
+            array = np.repeat(array, self.channels)
         return np.asarray(array, order="C")
 
     def __str__(self) -> str:
@@ -73,4 +79,6 @@ class Layout:
             steps.append("dense kernel as that of a 1x1 convolution")
         if self.standard_deviation:
             steps.append("standard deviation squared")
+        if self.channels is not None:
+            steps.append(f"one number for {self.channels} channels")
         return ", ".join(steps)

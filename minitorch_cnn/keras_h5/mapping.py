@@ -12,6 +12,7 @@ from math import isqrt
 
 from minitorch_cnn.keras_h5.conventions import Choices, Conventions, find_conventions
 from minitorch_cnn.keras_h5.differences import differences
+from minitorch_cnn.keras_h5.given_numbers import GivenNumbers
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.layouts import Layout
 from minitorch_cnn.keras_h5.pairing import pair_layers
@@ -92,9 +93,18 @@ def weight_layout(weight: StoredWeight, conventions: Conventions, layer: TargetL
         filters_first=axes == 4 and conventions.filters_first,
         rotated=axes == 4 and conventions.rotated,
         rows_channels_first=rows,
-        one_by_one=layer is not None and layer.path is not None and axes == 2 and layer.kind == "Conv2D",
+        one_by_one=axes == 2 and layer is not None and layer.is_one_by_one,
         standard_deviation=axes == 1 and conventions.standard_deviation and weight.role == "moving_variance",
+        channels=_channels(weight, layer),
     )
+
+
+def _channels(weight: StoredWeight, layer: TargetLayer | None) -> int | None:
+    """The number of channels of a layer to which a single number of the description applies."""
+    if layer is None or not isinstance(weight.dataset, GivenNumbers) or weight.shape != (1,):
+        return None
+    shape = layer.weights.get(weight.role or "", ())
+    return shape[0] if len(shape) == 1 else None
 
 
 def sources_alone(layer: StoredLayer, conventions: Conventions) -> dict[str, Source]:

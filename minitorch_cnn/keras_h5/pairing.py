@@ -179,11 +179,21 @@ def _by_kind(
     if stored.in_order:
         return [(None, list(files), list(models))]
     kinds: dict[str | None, tuple[list[StoredLayer], list[TargetLayer]]] = {}
+    dense = _dense_in_file(files, models)
     for model_layer in models:
-        kinds.setdefault(model_layer.group_name, ([], []))[1].append(model_layer)
+        kind = "dense" if model_layer.name in dense else model_layer.group_name
+        kinds.setdefault(kind, ([], []))[1].append(model_layer)
     for file_layer in files:
         kinds.setdefault(file_layer.kind, ([], []))[0].append(file_layer)
     return [(kind, *layers) for kind, layers in kinds.items()]
+
+
+def _dense_in_file(files: Sequence[StoredLayer], models: Sequence[TargetLayer]) -> set[str]:
+    """The names of 1x1 convolutions that are Dense layers in the file: all of them, if just so many are too many."""
+    convolutions = [layer for layer in models if layer.group_name == "conv2d"]
+    pixels = {layer.name for layer in convolutions if layer.is_one_by_one}
+    stored = sum(layer.kind == "conv2d" for layer in files)
+    return pixels if len(convolutions) - stored == len(pixels) else set()
 
 
 def _names(layers: Sequence[StoredLayer] | Sequence[TargetLayer]) -> str:

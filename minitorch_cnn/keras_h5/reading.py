@@ -9,10 +9,9 @@ from numpy.typing import DTypeLike
 
 from minitorch_cnn.errors import ArgumentError, WeightsError
 from minitorch_cnn.keras_h5.conventions import Choices
-from minitorch_cnn.keras_h5.hdf5 import DatasetNode
 from minitorch_cnn.keras_h5.hdf5.text import shown
 from minitorch_cnn.keras_h5.mapping import LayerPlan, Source
-from minitorch_cnn.keras_h5.stored import StoredLayer
+from minitorch_cnn.keras_h5.stored import Numbers, StoredLayer
 
 CHOICES = {
     "kernels": (None, "theano", "tensorflow"),
@@ -83,7 +82,7 @@ def is_finite(array: np.ndarray) -> bool:
     return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
 
 
-def check_decompressed_size(datasets: Iterable[DatasetNode], file_size: int) -> None:
+def check_decompressed_size(datasets: Iterable[Numbers], file_size: int) -> None:
     """Raise WeightsError if the arrays would be far larger than their file."""
     size = sum(dataset.declared_bytes() for dataset in datasets)
     if size > MOST_DECOMPRESSED + MOST_DECOMPRESSED_RATIO * file_size:

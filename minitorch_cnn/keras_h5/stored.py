@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
 
 from minitorch_cnn.errors import WeightsError
 from minitorch_cnn.keras_h5.hdf5 import DatasetNode, Group
+from minitorch_cnn.keras_h5.hdf5.datatypes import Datatype
 from minitorch_cnn.keras_h5.model_config import ModelConfig
 from minitorch_cnn.keras_h5.target import BATCH_NORMALIZATION, KERNEL_AND_BIAS, Shape
 from minitorch_cnn.keras_h5.weight_names import weight_role
+
+
+class Numbers(Protocol):
+    """Where the numbers of a weight are: a dataset of the file, or its description."""
+
+    shape: Shape | None
+    datatype: Datatype
+
+    def read(self) -> np.ndarray:
+        """The array."""
+        ...
+
+    def declared_bytes(self) -> int:
+        """Its size in memory."""
+        ...
 
 
 @dataclass
@@ -22,7 +41,7 @@ class StoredWeight:
 
     name: str
     role: str | None
-    dataset: DatasetNode | None = None
+    dataset: Numbers | None = None
     problem: str | None = None
 
     @property
@@ -95,10 +114,10 @@ def stored_weight(group: Group, path: str, name: str, keras: int | None = None) 
     group.file.window.charge(len(name))
     weight = StoredWeight(name, weight_role(name))
     try:
-        weight.dataset = group.dataset(path)
-        if _is_bfloat16(weight.dataset, keras):
-            weight.dataset.use_bfloat16()
-        weight.dataset.check()
+        weight.dataset = dataset = group.dataset(path)
+        if _is_bfloat16(dataset, keras):
+            dataset.use_bfloat16()
+        dataset.check()
         if 0 in weight.shape:  # no layer has such a weight
             raise WeightsError(f"it is empty: its shape is {'x'.join(map(str, weight.shape))}")
     except WeightsError as error:
@@ -121,10 +140,13 @@ def name_by_shape(weights: list[StoredWeight], absent: tuple[str, ...] = (), kin
     """Set the roles of numbered weights: by their class, or if their shapes are unambiguous.
 
     These are kernel and bias, or a batch normalization's four. A normalization with fewer arrays has no gamma or no
-    beta; only the model's description tells which is `absent`.
+    beta; only the model's description tells which is `absent`, so without it they keep no role.
     """
     if kind in ROLES:
-        for role, weight in zip([role for role in ROLES[kind] if role not in absent], weights):
+        named = [role for role in ROLES[kind] if role not in absent]
+        if kind == "layer_normalization" and len(weights) < len(named):
+            return
+        for role, weight in zip(named, weights):
             weight.role = role
         return
     axes = [len(weight.shape) for weight in weights]

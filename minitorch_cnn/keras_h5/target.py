@@ -51,6 +51,11 @@ class TargetLayer:
         """The kind as newer files spell it, in snake case: "max_pooling2d"."""
         return snake_case(self.kind)
 
+    @property
+    def is_one_by_one(self) -> bool:
+        """Whether this is a convolution with a 1x1 kernel, which is what a Dense layer does to the pixels of images."""
+        return self.kind == "Conv2D" and tuple(self.weights.get("kernel", ()))[:2] == (1, 1)
+
 
 @dataclass(frozen=True)
 class Target:

@@ -35,7 +35,6 @@ class Flattened:
 
     model: Any
     paths: dict[str, str] = field(repr=False)
-    constants: dict[str, dict[str, Any]] = field(repr=False)  # weights that are given in the description, by layer
 
 
 def model_of_architecture(
@@ -59,8 +58,7 @@ def model_of_architecture(
         nodes, ends = graph(inputs, outputs)
         check(nodes, [value.shape for value in inputs], ends, dtype)
     model = Model(inputs, outputs, seed=seed, dtype=dtype)
-    constants = {builder.names[path]: made.constants for path, made in builder.layers.items() if made.constants}
-    return Flattened(_as_chain(model), paths, constants)
+    return Flattened(_as_chain(model), paths)
 
 
 class _Builder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from minitorch_cnn.engine import layers
@@ -17,6 +17,7 @@ from minitorch_cnn.engine.values import Value
 from minitorch_cnn.errors import ArgumentError, ShapeError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.keras_h5.described import LayerDescription
+from minitorch_cnn.keras_h5.given_numbers import GIVEN, numbers_of
 from minitorch_cnn.models.keras_activations import activation_name
 from minitorch_cnn.models.keras_classes import class_of, quoted
 from minitorch_cnn.network.keras_kinds import KINDS, Kind
@@ -75,13 +76,11 @@ class ScaledSum:
 class Made:
     """A layer of ours for a described one: `connect` is called with the values that it reads.
 
-    `axis` has to be the channels', in Keras's counting (None: it needs no check); `constants` are weights that the
-    description gives among the settings.
+    `axis` has to be the channels', in Keras's counting (None: it needs no check).
     """
 
     connect: Callable[[Any], Value]
     axis: Any = None
-    constants: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, values: list[Value], name: str) -> Value:
         """The Value that the layer makes; ShapeError where it does not fit, or its axis is not the channels'."""
@@ -137,16 +136,17 @@ def make_layer(described: LayerDescription, name: str, keras: int | None = 3) ->
     if not hasattr(layers, kind.ours):
         raise ArgumentError(f"layer {class_name}")
     ours = getattr(layers, kind.ours)
-    constants = {}
-    if class_name == "Normalization" and settings.get("mean") is not None:
-        constants = {name: _numbers(settings.get(name), name) for name in ("mean", "variance")}
-        settings = {key: value for key, value in settings.items() if key not in constants}
+    if class_name == "Normalization" and settings.get("mean") is not None:  # weights, which `keras_h5` reads
+        for key in GIVEN[class_name]:
+            if numbers_of(settings.get(key)) is None:
+                raise ArgumentError(f"{key}={printable(settings.get(key))[:40]}")
+        settings = {key: value for key, value in settings.items() if key not in GIVEN[class_name]}
     arguments = _arguments(ours, kind, settings)
     layer = ours(**arguments, name=name)
     layer.trainable = settings.get("trainable", True) is not False
     if class_name == "Dense":
         return Made(DenseAnywhere(layer))
-    return Made(layer, _axis(settings.get("axis", -1)) if kind.axis else None, constants)
+    return Made(layer, _axis(settings.get("axis", -1)) if kind.axis else None)
 
 
 def _with_number(class_name: str, described: LayerDescription, name: str) -> Any:
@@ -205,17 +205,6 @@ def _check_dtype(value: Any) -> None:
         value = config.get("name") if isinstance(config, dict) else value.get("class_name")
     if value is not None and value not in DTYPES:
         raise ArgumentError(f"dtype {printable(value)[:40]}")
-
-
-def _numbers(value: Any, name: str) -> list[float]:
-    """A number or a list of numbers, in lists of one at most, as a list."""
-    value = _plain(value)
-    while isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], tuple):
-        value = value[0]
-    numbers = list(value) if isinstance(value, tuple) else [value]
-    if not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in numbers):
-        raise ArgumentError(f"{name}={printable(value)[:40]}")
-    return numbers
 
 
 def _axis(value: Any) -> Any:

@@ -6,12 +6,10 @@ import os
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from minitorch_cnn import keras_h5
 from minitorch_cnn.arguments import check_path, float_type, sizes, whole
 from minitorch_cnn.datasets.preprocessing import from_words
-from minitorch_cnn.errors import ArgumentError, ShapeError, UserError, WeightsError
+from minitorch_cnn.errors import ArgumentError, UserError, WeightsError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.keras_h5.architecture import read_architecture
 from minitorch_cnn.models.keras_architecture import Flattened, OpenShape, model_of_architecture
@@ -100,21 +98,10 @@ def _load(path, input_shape, seed, dtype, options, check):
 def _with_weights(flattened: Flattened, path: str | os.PathLike, options: dict[str, Any]) -> Any:
     model, paths = flattened.model, flattened.paths
     target = model.keras_target()
-    given = flattened.constants
-    layers = [
-        replace(layer, path=paths.get(layer.name, layer.name), weights={} if layer.name in given else layer.weights)
-        for layer in target.layers
-    ]
+    layers = [replace(layer, path=paths.get(layer.name, layer.name)) for layer in target.layers]
     loaded = keras_h5.load(path, replace(target, layers=tuple(layers)), dtype=model.dtype, **options)
     for name, arrays in loaded.weights.items():
         model.get_layer(name).load(arrays)
-    for name, numbers in given.items():
-        layer = model.get_layer(name)
-        shapes = layer.parameter_shapes()
-        for weight, shape in shapes.items():
-            if len(numbers[weight]) not in (1, *shape):
-                raise ShapeError(f"{name}: {weight}: expected {shape[0]} numbers, got {len(numbers[weight])}")
-        layer.load({weight: np.broadcast_to(numbers[weight], shape) for weight, shape in shapes.items()})
     unread = [layer.name for layer in layers if layer.weights and layer.name not in loaded.weights]
     if unread:
         raise WeightsError(f"{os.fsdecode(path)}: it has no weights for {', '.join(unread[:8])}")
