@@ -61,7 +61,11 @@ class KerasWeights:
         return replace(loaded, weights={name: dict(self.get_layer(name).parameters) for name in loaded.weights})
 
     def save_weights(self: Any, path: str | Path) -> None:
-        """Write the weights to a file that Keras can load, in float32.
+        """Write the weights to a file that Keras can load into the same layers, in float32.
+
+        These are the layers that `save` writes. A model that was opened from a file of models inside models is flat
+        here, so Keras loads its weights into that flat network; and a Dense layer that Keras applied to images is a
+        Conv2D with a 1x1 kernel.
 
         A name ending in .weights.h5 gives the format of Keras 3, any other .h5 the format that all versions read.
         Raises WeightsError if the file cannot be written, and then leaves an older file unchanged.
