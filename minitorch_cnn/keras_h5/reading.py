@@ -62,7 +62,7 @@ def not_finite_message(layer: StoredLayer, name: str) -> str:
     """The error message for NaN and infinities."""
     return (
         f"the file's {shown(layer.label)} has NaN or infinite values in its {shown(name)};"
-        " allow_nonfinite=True loads them anyway"
+        " in Python, allow_nonfinite=True loads them anyway"
     )
 
 

@@ -39,10 +39,9 @@ PACKAGES = ("Keras", "keras", "keras.src.applications.convnext", "keras.src.appl
 def class_of(described: LayerDescription) -> tuple[str, dict[str, Any]]:
     """(class, settings) in the words of Keras 2 and 3; ArgumentError for a class that is not Keras's own."""
     class_name, settings = described.class_name, described.settings
-    module, registered = described.module, described.registered
-    foreign = module is not None and module.split(".")[0] not in MODULES
-    if foreign or registered not in (None, class_name, *(f"{package}>{class_name}" for package in PACKAGES)):
-        raise ArgumentError(f"layer {quoted(described)}")
+    module = described.module
+    if _is_foreign(described):
+        raise ArgumentError(quoted(described))
     if module is not None and ".ops" in module:
         if class_name == "Gelu" and isinstance(settings.get("approximate"), bool):
             name = "gelu_tanh" if settings["approximate"] else "gelu"
@@ -50,7 +49,7 @@ def class_of(described: LayerDescription) -> tuple[str, dict[str, Any]]:
         if class_name in ACTIVATION_OPERATIONS:
             return "Activation", {**settings, "activation": ACTIVATION_OPERATIONS[class_name]}
         if class_name not in OPERATIONS:
-            raise ArgumentError(f"operation {printable(class_name)[:40]}")
+            raise ArgumentError(quoted(described))
         return OPERATIONS[class_name], settings
     if class_name == "TFOpLambda":
         function = settings.get("function")
@@ -61,7 +60,7 @@ def class_of(described: LayerDescription) -> tuple[str, dict[str, Any]]:
             name = "gelu_tanh" if True in approximate else "gelu"
             return "Activation", {"name": settings.get("name"), "activation": name}
         if not isinstance(function, str) or function not in FUNCTIONS:
-            raise ArgumentError(f"operation {printable(function)[:40]}")
+            raise ArgumentError(quoted(described))
         return FUNCTIONS[function], {"name": settings.get("name")}
     settings = {KERAS_1_SETTINGS.get(key, key): value for key, value in settings.items()}
     if class_name == "Merge":
@@ -76,8 +75,21 @@ def class_of(described: LayerDescription) -> tuple[str, dict[str, Any]]:
     return KERAS_1_CLASSES.get(class_name, class_name), settings
 
 
+def _is_foreign(described: LayerDescription) -> bool:
+    """Whether the class is not one of Keras's own, or hides another behind its name."""
+    own, module = described.class_name, described.module
+    if module is not None and module.split(".")[0] not in MODULES:
+        return True
+    return described.registered not in (None, own, *(f"{package}>{own}" for package in PACKAGES))
+
+
 def quoted(described: LayerDescription) -> str:
-    """The class as a message names it, with its module if it is not one of Keras's layers."""
+    """The layer or operation as a message names it, with its module if it is not one of Keras's layers."""
+    if not _is_foreign(described):
+        if described.class_name == "TFOpLambda":
+            return f"operation {printable(described.settings.get('function'))[:40]}"
+        if described.module is not None and ".ops" in described.module:
+            return f"operation {printable(described.class_name)[:40]}"
     own = described.registered or described.class_name
     module = f" of {printable(described.module)[:40]}" if described.module and described.class_name not in KINDS else ""
-    return f"{printable(own)[:60]}{module}"
+    return f"layer {printable(own)[:60]}{module}"

@@ -127,7 +127,7 @@ def make_layer(described: LayerDescription, name: str, keras: int | None = 3) ->
     if class_name == "CustomScaleLayer" and isinstance(settings.get("scale"), (int, float)):
         return Made(ScaledSum(settings["scale"], name))
     if class_name not in KINDS:
-        raise ArgumentError(f"layer {quoted(described)}")
+        raise ArgumentError(quoted(described))
     if keras is not None and keras < 3 and activation_name(settings.get("activation")) == "hard_sigmoid":
         if class_name != "Activation":
             raise ArgumentError("activation hard_sigmoid of Keras 2 inside a layer")

@@ -209,3 +209,15 @@ def test_an_array_that_stands_first_in_tf_keras(tmp_path):
     whole = functional(inlet("x"), layer("TFOpLambda", "y", [node], function="math.multiply"))
     with pytest.raises(WeightsError, match=r"not supported: a call with argument 1 \(y\)"):
         opened(whole, tmp_path)
+
+
+@pytest.mark.parametrize("operation, words", [
+    (layer("TFOpLambda", "y", [["x", 0, 0, {"y": ["x", 0, 0]}]], function="math.truediv"), "operation math.truediv"),
+    (layer("TFOpLambda", "y", [["x", 0, 0, {}]], function="math.erf"), "operation math.erf"),
+    ({**layer("Divide", "y", called(tensor("x"), tensor("x"))), "module": "keras.src.ops.numpy"}, "operation Divide"),
+    ({**layer("Erf", "y", called(tensor("x"))), "module": "keras.src.ops.math"}, "operation Erf"),
+    ({**layer("Erf", "y", called(tensor("x"))), "module": "mine.ops"}, "layer Erf of mine.ops"),
+])  # fmt: skip
+def test_an_operation_that_is_not_supported_is_named(operation, words, tmp_path):
+    with pytest.raises(WeightsError, match=rf"not supported: {words} \(y\)$"):
+        opened(functional(inlet("x"), operation), tmp_path)
