@@ -99,6 +99,8 @@ def check_path(path: Any, name: str) -> Any:
     """`path`, of a file, with a `~` at its beginning replaced by the home folder."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise ArgumentError(f"{name}: expected the path of a file, got {shown(path)}")
+    if "\0" in os.fsdecode(path):
+        raise ArgumentError(f"{name}: expected the path of a file, got {shown(path)}, which holds a null character")
     return os.path.expanduser(path)
 
 

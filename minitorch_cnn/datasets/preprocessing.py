@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minitorch_cnn.arguments import as_array
+from minitorch_cnn.arguments import as_array, shown
 from minitorch_cnn.arrays import Array, accelerated, namespace, on_host
 from minitorch_cnn.errors import ArgumentError, ShapeError
 from minitorch_cnn.files.printable import counted
@@ -181,6 +181,14 @@ IMAGENET = [255 * each for each in (0.485, 0.456, 0.406)], [255 * each for each 
 
 Preprocessing: TypeAlias = Standardize | Unit | Caffe
 KINDS: dict[str, type] = {"standardize": Standardize, "unit": Unit, "caffe": Caffe}
+
+
+def checked(preprocessing: Any) -> Any:
+    """`preprocessing`, an object that is called with images, or None; ArgumentError for anything else."""
+    if preprocessing is not None and (isinstance(preprocessing, type) or not callable(preprocessing)):
+        expected = "expected an object such as datasets.Standardize(...)"
+        raise ArgumentError(f"preprocessing: {expected}, got {shown(preprocessing)}")
+    return preprocessing
 
 
 def from_config(config: dict[str, Any] | None) -> Preprocessing | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from minitorch_cnn import keras_h5
 from minitorch_cnn.arguments import check_path, float_type, sizes, whole
-from minitorch_cnn.datasets.preprocessing import from_words
+from minitorch_cnn.datasets.preprocessing import checked, from_words
 from minitorch_cnn.errors import ArgumentError, UserError, WeightsError
 from minitorch_cnn.files.printable import printable
 from minitorch_cnn.keras_h5.architecture import read_architecture
@@ -20,6 +20,7 @@ from minitorch_cnn.network.stored_model import stored_model
 __all__ = ["OpenShape", "load_model", "load_within_limits"]
 
 RUN = "model.npz"  # the model in the folder of a run
+OPTIONS = {"allow_nonfinite", "dim_ordering", "flatten_order", "kernels", "running_std"}  # of `keras_h5.load`
 UNPACKED, SMALL = 4, 64 << 20  # the weights of a file take at most so many times its size, or so many bytes
 
 
@@ -31,13 +32,14 @@ def load_model(
 
     A `.npz` file that `model.save` wrote gives the model back with all its bits, preprocessing, seed and dtype.
     Nothing in the file is executed. The network computes what Keras computed; initializers, regularizers, the loss and
-    the optimizer that the file may name are ignored.
+    the optimizer that the file may name are ignored. Inputs and outputs that Keras holds in a dict are in the order of
+    its sorted keys.
 
     Arguments: `input_shape` (H, W, C), if the file leaves sizes open; `seed` and `dtype` as for `Model` (left out: for
     a `.npz` file its own, otherwise float32);
     `preprocessing` of uint8 images, if the network does not begin with it: Keras's files do not say it, so give one of
-    `datasets.preprocessing`, or words such as "tf" or "127/128" (`from_words`); the other options are those of
-    `keras_h5.load`, for old files.
+    `datasets.preprocessing`, or words such as "tf" or "127/128" (`from_words`); the other options are `kernels`,
+    `dim_ordering`, `flatten_order`, `running_std` and `allow_nonfinite` of `keras_h5.load`, for old files.
 
     Raises WeightsError, one line with the path, if the file is damaged, holds only weights, or has layers or settings
     that have no counterpart here, all of which are listed; ArgumentError if `input_shape` is needed.
@@ -45,6 +47,7 @@ def load_model(
     path = check_path(path, "load_model")
     if input_shape is not None:
         input_shape = sizes(input_shape, "load_model: input_shape")
+    preprocessing = from_words(preprocessing) if isinstance(preprocessing, str) else checked(preprocessing)
     if os.path.isfile(run := os.path.join(name := os.fsdecode(path), RUN)):
         raise WeightsError(printable(f"{name}: it is the folder of a run, whose model is {run}"))
     if is_own_file(path):
@@ -52,8 +55,10 @@ def load_model(
         if preprocessing is None:
             return model
     else:
+        for option in options.keys() - OPTIONS:
+            raise ArgumentError(f"load_model: expected one of the options {', '.join(sorted(OPTIONS))}, got {option}")
         model = _load(path, input_shape, seed, "float32" if dtype is None else dtype, options, None)
-    model.preprocessing = from_words(preprocessing) if isinstance(preprocessing, str) else preprocessing
+    model.preprocessing = preprocessing
     return model
 
 

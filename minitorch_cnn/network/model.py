@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch_cnn.arguments import float_type, shown, whole
+from minitorch_cnn.arguments import float_type, whole
 from minitorch_cnn.datasets import preprocessing as preprocessings
 from minitorch_cnn.engine.passes import Node, graph
 from minitorch_cnn.engine.values import Value
@@ -74,11 +74,7 @@ class Model(Passing, Learning, Receiving, Surgery, KerasWeights, OnnxExport, Mod
         """Everything but the network itself."""
         self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else whole(seed, "seed", 0)
         self.dtype = float_type("float32" if dtype is None else dtype)
-        if preprocessing is not None and (isinstance(preprocessing, type) or not callable(preprocessing)):
-            raise ArgumentError(
-                f"preprocessing: expected an object such as datasets.Standardize(...), got {shown(preprocessing)}"
-            )
-        self.preprocessing: Any = preprocessing
+        self.preprocessing: Any = preprocessings.checked(preprocessing)
         self.prediction: Any = None  # for the last batch that `loss_and_gradients` computed
         self.backend = "numpy"
         self.input_shape: Any = None

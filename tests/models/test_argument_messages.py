@@ -52,6 +52,16 @@ MISTAKES = {
     "save_weights": (lambda _: two_inputs().save_weights(None), ArgumentError, "save_weights: expected the path"),
     "load_weights": (lambda _: two_inputs().load_weights(7), ArgumentError, "load_weights: expected the path"),
     "load_model": (lambda _: mtc.load_model(None), ArgumentError, "load_model: expected the path of a file, got None"),
+    "export_onnx": (lambda _: two_inputs().export_onnx(None), ArgumentError, "export_onnx: expected the path"),
+    "a null character": (lambda _: two_inputs().save("a\0.npz"), ArgumentError,
+                         "save: expected the path of a file, got 'a\\x00.npz', which holds a null character"),
+    "a null character in a file to read": (lambda _: mtc.load_model("a\0.h5"), ArgumentError, "a null character"),
+    "by_name of load_model": (lambda folder: mtc.load_model(stored(folder), by_name=True), ArgumentError,
+                              "load_model: expected one of the options allow_nonfinite, dim_ordering"),
+    "skip_mismatch of load_model": (lambda folder: mtc.load_model(stored(folder), skip_mismatch=True), ArgumentError,
+                                    "running_std, got skip_mismatch"),
+    "preprocessing of load_model": (lambda folder: mtc.load_model(stored(folder), preprocessing=3), ArgumentError,
+                                    "preprocessing: expected an object such as datasets.Standardize(...), got 3"),
     "a number that is True": (lambda _: mtc.Input((True, 3)), ArgumentError, "Input: expected a shape"),
 }  # fmt: skip
 
