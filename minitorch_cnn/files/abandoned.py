@@ -13,6 +13,7 @@ import platform
 import re
 import secrets
 import shutil
+import stat
 import time
 import zlib
 from collections.abc import Iterator
@@ -30,7 +31,8 @@ STEM = 40  # characters of the final name that a temporary name repeats; no syst
 def temporary_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """Yield (binary file, its path): a new file beside `path`, deleted at the end unless it has been renamed.
 
-    Its permissions are those of any new file. Abandoned files of the same `path` are deleted first.
+    Its permissions are those of the file at `path`, which it may replace, or those of any new file. Abandoned files of
+    the same `path` are deleted first.
     """
     remove_abandoned(path.parent, path.name)
     while True:
@@ -42,6 +44,7 @@ def temporary_file(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
         os.close(lock)  # another process took the file for an abandoned one before it was locked
         os.close(handle)
     try:
+        _take_permissions(path, name)
         with os.fdopen(handle, "wb") as file:
             yield file, name
     finally:
@@ -92,6 +95,14 @@ def lock_now(handle: int) -> bool | None:
         return lock_descriptor(handle, blocking=False)
     except (ImportError, OSError):
         return None
+
+
+def _take_permissions(path: Path, name: Path) -> None:
+    """Give the new file the permissions of a regular file at `path`; the owner may write it in any case."""
+    with contextlib.suppress(OSError):  # there is none, or the disk knows no permissions
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            os.chmod(name, mode & 0o777 | 0o600)
 
 
 def _new_name(path: Path) -> Path:

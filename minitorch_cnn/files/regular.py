@@ -25,6 +25,23 @@ def require_replaceable(path: str | Path) -> None:
         raise OSError(errno.EINVAL, "it is a device or a pipe")
 
 
+def place_to_write(path: str | Path) -> Path:
+    """Where a file that the user named is written: at that path, or if that is a link, at what it leads to.
+
+    Raises OSError, with a readable reason, for links in a circle, a folder that is missing, and a folder, a device or a
+    pipe in the file's place.
+    """
+    place = Path(os.path.realpath(os.path.expanduser(path)))
+    if os.path.islink(place):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if not place.parent.is_dir():
+        raise OSError(errno.ENOENT, f"there is no folder {place.parent}")
+    if place.is_dir():
+        raise OSError(errno.EISDIR, "it is a folder")
+    require_replaceable(place)
+    return place
+
+
 def leads_outside(path: Path, root: Path) -> bool:
     """Whether `path` is a link to something outside the folder `root`, or to nothing."""
     if not os.path.islink(path):

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from minitorch_cnn.errors import CheckpointError
 from minitorch_cnn.files.abandoned import temporary_file
 from minitorch_cnn.files.lock import require_unmoved
-from minitorch_cnn.files.regular import require_replaceable
+from minitorch_cnn.files.regular import place_to_write, require_replaceable
 
 
 @contextlib.contextmanager
@@ -42,6 +42,14 @@ def replacing(path: str | Path, keep: str | Path | None = None) -> Iterator[Bina
         require_unmoved(path.parent)
         older = "; the older file is unchanged" if path.is_file() else ""
         raise CheckpointError(f"{path}: cannot be written ({error.strerror or error}){older}") from None
+
+
+def named_place(path: str | Path) -> Path:
+    """`place_to_write` for a file that the user named; CheckpointError where none can be written."""
+    try:
+        return place_to_write(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def _give_second_name(path: Path, keep: str | Path) -> None:

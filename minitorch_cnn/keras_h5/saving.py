@@ -15,14 +15,13 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minitorch_cnn.errors import ArgumentError, ShapeError, WeightsError, require
 from minitorch_cnn.files.abandoned import temporary_file
-from minitorch_cnn.files.regular import require_replaceable
+from minitorch_cnn.files.regular import place_to_write
 from minitorch_cnn.keras_h5.container import CONFIG_MEMBER, METADATA_MEMBER, WEIGHTS_MEMBER
 from minitorch_cnn.keras_h5.target import WEIGHT_ORDER, Target, TargetLayer, shape_text
 
@@ -193,12 +192,11 @@ def _hdf5(draft: str) -> Iterator[h5py.File]:
 def _replacing(path: str) -> Iterator[str]:
     """Yield the name of a file to write, which replaces `path` when the block ends without an error.
 
-    Otherwise it is deleted.
+    Otherwise it is deleted. If `path` is a link, the file that it leads to is replaced.
     """
-    final = os.path.realpath(os.path.expanduser(path))  # if `path` is a link, the file that it points to is replaced
     try:
-        require_replaceable(final)
-        with temporary_file(Path(final)) as (empty, draft):
+        final = place_to_write(path)
+        with temporary_file(final) as (empty, draft):
             empty.close()
             yield str(draft)
             with open(draft, "rb+") as written:
@@ -206,18 +204,13 @@ def _replacing(path: str) -> Iterator[str]:
             os.replace(draft, final)
     # h5py raises RuntimeError when the disk is full on closing, ValueError or TypeError when two names collide.
     except (OSError, RuntimeError, ValueError, TypeError) as error:
-        raise WeightsError(f"{path}: not saved: {_reason(error, final)}") from None
+        raise WeightsError(f"{path}: not saved: {_reason(error)}") from None
 
 
-def _reason(error: Exception, path: str) -> str:
+def _reason(error: Exception) -> str:
     """One line for HDF5's error message of several lines."""
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        return f"there is no folder {folder}"
-    if os.path.isdir(path):
-        return "it is a folder"
     number = getattr(error, "errno", None)
     for candidate in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM):
         if number == candidate or f"errno = {candidate}," in str(error):
             return os.strerror(candidate)
-    return " ".join(str(error).split())[:200]
+    return " ".join(str(getattr(error, "strerror", None) or error).split())[:200]

@@ -19,6 +19,7 @@ from minitorch_cnn.arguments import check_path
 from minitorch_cnn.arrays import on_host
 from minitorch_cnn.engine.layers import Dense, Flatten
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.files.replacing import named_place
 from minitorch_cnn.network.keras_description import describe, keras_2, keras_3, keras_names, settings_of
 from minitorch_cnn.network.keras_kinds import KINDS
 from minitorch_cnn.network.keras_order import in_keras_order
@@ -80,13 +81,15 @@ class KerasWeights:
         `x.keras` is for Keras 3, `x.h5` for tf.keras and Keras 2. Keras has no place for the model's `preprocessing` of
         images, so it is not stored there, and it takes no `/` in a layer's name, so `_` is written.
 
+        If the name is that of a link, the file that it leads to is replaced; a missing folder is not made.
+
         Raises ArgumentError, naming the layer, for what the format does not have, and WeightsError or CheckpointError
         if the file cannot be written.
         """
         description = self.require_savable(path)
         path = os.fsdecode(check_path(path, "save"))
         if description is None:
-            write_own_file(path, self)
+            write_own_file(named_place(path), self)
             return
         ending = path.lower().rpartition(".")[2]
         names = keras_names(self)

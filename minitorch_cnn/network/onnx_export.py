@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from minitorch_cnn.arguments import check_path
 from minitorch_cnn.arrays import on_host
 from minitorch_cnn.datasets.preprocessing import Caffe, Standardize, Unit
 from minitorch_cnn.errors import ArgumentError, require
-from minitorch_cnn.files.replacing import replacing
+from minitorch_cnn.files.replacing import named_place, replacing
 from minitorch_cnn.network.onnx_layers import WRITERS
 
 OPSET, IR_VERSION = 17, 8
@@ -35,9 +36,10 @@ class OnnxExport:
         ArgumentError, which lists them, for layers that have no counterpart, and CheckpointError if the file cannot be
         written.
         """
+        place = named_place(os.fsdecode(check_path(path, "export_onnx")))
         onnx = require("onnx", "exporting to ONNX")
         graph = Graph(onnx, self, self.preprocessing is not None if pixels is None else pixels)
-        with replacing(os.path.realpath(os.path.expanduser(path))) as file:
+        with replacing(place) as file:
             file.write(graph.model().SerializeToString())
 
 
