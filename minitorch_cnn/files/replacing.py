@@ -52,6 +52,14 @@ def named_place(path: str | Path) -> Path:
         raise CheckpointError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
+def make_folder_of(path: str | Path) -> None:
+    """Make the folder of a file that is going to be written, if it is missing; CheckpointError if that fails."""
+    try:
+        Path(os.path.expanduser(path)).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
 def _give_second_name(path: Path, keep: str | Path) -> None:
     """Make `keep` a second name of the file at `path`, so that there is a file at `path` at every moment."""
     with contextlib.suppress(FileNotFoundError):

@@ -7,6 +7,7 @@ from typing import Any
 
 from minitorch_cnn.arguments import flag
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.files.replacing import make_folder_of
 from minitorch_cnn.training.callback import Callback
 from minitorch_cnn.training.facts import is_number
 from minitorch_cnn.training.monitor import Monitor, only_of_package
@@ -22,7 +23,7 @@ class ModelCheckpoint(Callback):
     Arguments: `filepath` ends as `model.save` knows it (.npz, .keras, .h5), or with `save_weights_only` in .h5; it may
     contain `{epoch}` and names of the history, such as "{epoch:02d}-{val_loss:.2f}.keras"; `monitor` and `mode` say
     what is best, see `ReduceLROnPlateau`; with `restore_best` the model has the best epoch's weights when training
-    ends; with `verbose` a line says what was saved.
+    ends; with `verbose` a line says what was saved. A missing folder is made.
 
     Keras's formats store float32; only .npz keeps all bits of a float64 model. Unlike `Checkpoint` the file holds the
     model alone, so a training cannot be resumed from it.
@@ -66,6 +67,7 @@ class ModelCheckpoint(Callback):
             self.best = value
         self.path = _filled(self.filepath, {"epoch": trainer.epoch + 1, **results})
         if trainer.ranks.reports:
+            make_folder_of(self.path)
             save = trainer.model.save_weights if self.save_weights_only else trainer.model.save
             save(self.path)
             if self.verbose:

@@ -7,7 +7,7 @@ from minitorch_cnn.callbacks import Callback, Checkpoint, ModelCheckpoint
 
 import minitorch_cnn as mtc
 from minitorch_cnn import layers, optimizers
-from minitorch_cnn.errors import ArgumentError, WeightsError
+from minitorch_cnn.errors import ArgumentError, CheckpointError, WeightsError
 
 VALUES = [0.9, 0.5, 0.7, 0.5, 0.6]  # the second epoch is the best; the fourth is no better
 
@@ -90,6 +90,15 @@ def test_a_resumed_training_knows_its_best_epoch(tmp_path, epoch):
     assert np.array_equal(model.vector.values, whole.vector.values)
     for key, array in model.state().items():
         assert np.array_equal(array, whole.state()[key]), key
+
+
+@pytest.mark.parametrize("ending", [".npz", ".keras", ".h5"])
+def test_a_missing_folder_is_made_for_every_format(ending, tmp_path):
+    fit(small_run.small_model(), Given(), ModelCheckpoint(tmp_path / "new" / "folder" / f"best{ending}"))
+    assert (tmp_path / "new" / "folder" / f"best{ending}").is_file()
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        fit(small_run.small_model(), Given(), ModelCheckpoint(tmp_path / "file" / f"best{ending}"))
 
 
 def test_a_file_that_is_gone_costs_no_weights(tmp_path):
