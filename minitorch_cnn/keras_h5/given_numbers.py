@@ -6,6 +6,7 @@ the description, and so does `Model.save`. Here they become weights of the store
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -57,18 +58,22 @@ def add_given_numbers(stored: StoredFile) -> None:
     described = list(stored.config.paths())
     place = {path: number for number, (path, _) in enumerate(described)}
     by_path = {layer.path: layer for layer in stored.layers if layer.path is not None}
+    kinds = any(layer.kind for layer in stored.layers)
+    new: deque[tuple[int, StoredLayer]] = deque()
     for path, layer in described:
         weights = _given(path, layer)
-        if not weights:
-            continue
-        if path in by_path:
+        if weights and path in by_path:
             by_path[path].weights = by_path[path].weights or weights
-            continue
-        around, _, name = path.rpartition("/")
-        kinds = any(each.kind for each in stored.layers)
-        new = StoredLayer(name, path, snake_case(layer.class_name) if kinds else None, weights, around, name, path)
-        later = (number for number, each in enumerate(stored.layers) if place.get(each.path or "", -1) > place[path])
-        stored.layers.insert(next(later, len(stored.layers)), new)
+        elif weights:
+            around, _, name = path.rpartition("/")
+            kind = snake_case(layer.class_name) if kinds else None
+            new.append((place[path], StoredLayer(name, path, kind, weights, around, name, path)))
+    layers = []
+    for each in stored.layers:
+        while new and new[0][0] < place.get(each.path or "", -1):
+            layers.append(new.popleft()[1])
+        layers.append(each)
+    stored.layers = layers + [layer for _, layer in new]
 
 
 def _given(path: str, layer: ConfigLayer) -> list[StoredWeight]:

@@ -37,8 +37,8 @@ def activation_name(value: Any) -> str:
         own, inner = value.get("class_name"), value.get("config")
         if own == "function" and isinstance(inner, str):
             value = inner
-        elif own == "Activation" and isinstance(inner, dict) and isinstance(inner.get("activation"), str):
-            value = inner["activation"]
+        elif own == "Activation" and _is_keras_s(value) and isinstance(inner, dict):
+            return activation_name(inner.get("activation"))
         else:
             return _name_of_object(value)
     if isinstance(value, str):
@@ -54,7 +54,7 @@ def _name_of_object(value: dict[str, Any]) -> str:
         raise ArgumentError(f"activation {printable(value)[:40]}")
     given = {key: each for key, each in inner.items() if key not in WITHOUT_EFFECT} if isinstance(inner, dict) else {}
     settings = {RENAMED.get(own, {}).get(key, key): each for key, each in given.items()}
-    known = OBJECTS.get(own, []) if value.get("module") in MODULES and value.get("registered_name") is None else []
+    known = OBJECTS.get(own, []) if _is_keras_s(value) else []
     for name, needed in known:
         whole = {**known[0][1], **settings}
         if whole.keys() == needed.keys() and all(_same(whole[key], needed[key]) for key in needed):
@@ -65,6 +65,10 @@ def _name_of_object(value: dict[str, Any]) -> str:
     named = own if module in MODULES else f"{printable(module)}.{own}"
     named = registered if isinstance(registered, str) else named
     raise ArgumentError(f"activation {printable(named)[:40]}({_shown(others)})")
+
+
+def _is_keras_s(value: dict[str, Any]) -> bool:
+    return value.get("module") in MODULES and value.get("registered_name") is None
 
 
 def _shown(settings: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def load_model(
         if preprocessing is None:
             return model
     else:
-        for option in options.keys() - OPTIONS:
+        for option in sorted(options.keys() - OPTIONS):
             raise ArgumentError(f"load_model: expected one of the options {', '.join(sorted(OPTIONS))}, got {option}")
         model = _load(path, input_shape, seed, "float32" if dtype is None else dtype, options, None)
     model.preprocessing = preprocessing

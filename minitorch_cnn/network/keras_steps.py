@@ -42,22 +42,19 @@ def with_steps_around(layer: Any, own: Described, names: Mapping[str, str]) -> l
 
     `names` are those that the file's layers have already, by ours.
     """
-    shape = layer.output_shape
-    if padding := pixel_padding(layer):
-        (top, bottom), (left, right) = padding
-        if is_transposed(layer):
-            cut = _crop(layer)
-            shape = (shape[0] + sum(cut[0]), shape[1] + sum(cut[1]), shape[2])
-    steps = [(own, shape)]
-    if padding and not is_transposed(layer):
-        H, W, C = layer.input_shape
-        pad = _around("ZeroPadding2D", f"{own.name}_pad", names, padding=padding)
-        steps.insert(0, (pad, (H + top + bottom, W + left + right, C)))
-    if ends_in_gelu_tanh(layer) and own.module == LAYERS:
-        steps.append((gelu_tanh(free_name(f"{own.name}_gelu", names)), shape))
+    padding, shape = pixel_padding(layer), layer.output_shape
+    before, after = list[tuple[Described, tuple]](), list[tuple[Described, tuple]]()
     if padding and is_transposed(layer):
-        steps.append((_around("Cropping2D", f"{own.name}_crop", names, cropping=cut), layer.output_shape))
-    return steps
+        rows, columns = _crop(layer)
+        after.append((_around("Cropping2D", f"{own.name}_crop", names, cropping=(rows, columns)), shape))
+        shape = (shape[0] + sum(rows), shape[1] + sum(columns), shape[2])
+    elif padding:
+        (H, W, C), (rows, columns) = layer.input_shape, padding
+        around = _around("ZeroPadding2D", f"{own.name}_pad", names, padding=padding)
+        before.append((around, (H + sum(rows), W + sum(columns), C)))
+    if ends_in_gelu_tanh(layer) and own.module == LAYERS:
+        after.insert(0, (gelu_tanh(free_name(f"{own.name}_gelu", names)), shape))
+    return [*before, (own, shape), *after]
 
 
 def pixel_padding(layer: Any) -> Any:

@@ -34,6 +34,7 @@ NAMED = [
     (stored("LeakyReLU", alpha=0.20000000298023224), "leaky_relu"),
     (stored("ELU", alpha=1.0), "elu"),
     (stored("Activation", activation="tanh"), "tanh"),
+    (stored("Activation", activation=stored("ReLU", max_value=6, **RELU)), "relu6"),
     ({"class_name": "function", "config": "silu", "registered_name": "silu"}, "silu"),
 ]
 
@@ -66,7 +67,9 @@ OTHERS = [
     (stored("ELU", alpha=2.0), r"ELU\(alpha=2.0\)"),
     (stored("PReLU", alpha_initializer={"class_name": "Zeros", "config": {}}), r"PReLU\(\)"),
     (stored("Activation", activation="odd"), "odd"),
+    (stored("Activation", activation=stored("Softmax", axis=1)), r"Softmax\(axis=1\)"),
     ({**stored("ReLU", max_value=None, **RELU), "registered_name": "mine>ReLU"}, r"mine>ReLU\("),
+    ({**stored("Activation", activation="tanh"), "module": "mine"}, r"mine.Activation\(activation='tanh'\)"),
     ({**stored("ReLU", max_value=None, **RELU), "module": "mine"}, r"mine.ReLU\("),
     ({"class_name": 3, "config": {}}, "{'class_name': 3"),
 ]
