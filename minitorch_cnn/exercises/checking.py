@@ -107,7 +107,7 @@ def guarded(name: str, path: Path | None, arguments: dict[str, Any] | None = Non
 
 def _hint_for_error(error: BaseException, arguments: dict[str, Any] | None) -> str | None:
     """A hint that explains an exception, or None if its own message is clear enough."""
-    words = str(error)
+    words = _said_by(error)
     if isinstance(error, NameError) and "'np'" in words:
         return "`import numpy as np` belongs at the top of the file"
     if isinstance(error, ValueError) and "truth value" in words:
@@ -115,7 +115,8 @@ def _hint_for_error(error: BaseException, arguments: dict[str, Any] | None) -> s
     if isinstance(error, TypeError) and "positional argument" in words:
         return f"the function is called with {', '.join(arguments)}" if arguments else None
     if isinstance(error, KeyError) and arguments:
-        lacking = [name for name, value in arguments.items() if isinstance(value, dict) and error.args[0] not in value]
+        key = error.args[0] if error.args and isinstance(error.args[0], str) else ""
+        lacking = [name for name, value in arguments.items() if isinstance(value, dict) and key not in value]
         return f"{' and '.join(lacking)} may lack a name: skip frozen names before looking them up" if lacking else None
     if isinstance(error, RecursionError):
         return "the function calls itself endlessly"
@@ -126,9 +127,17 @@ def _hint_for_error(error: BaseException, arguments: dict[str, Any] | None) -> s
     return None
 
 
+def _said_by(error: BaseException) -> str:
+    """The message of an exception; nothing if it has none that can be read."""
+    try:
+        return str(error.msg if isinstance(error, SyntaxError) else error)
+    except Exception:
+        return ""
+
+
 def in_one_line(error: BaseException, path: Path | None) -> str:
     """An exception as one line, such as `raised ValueError: message (06_conv2d.py, line 31)`."""
-    words = " ".join(str(getattr(error, "msg", error) if isinstance(error, SyntaxError) else error).split())
+    words = " ".join(_said_by(error).split())
     place = ""
     if path is not None:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]

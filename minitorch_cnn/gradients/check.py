@@ -29,8 +29,9 @@ from minitorch_cnn.arrays.dispatch import (
     what_runs,
 )
 from minitorch_cnn.errors import ArgumentError
+from minitorch_cnn.gradients.borrowed import in_float64
 from minitorch_cnn.gradients.compare import Element, compare
-from minitorch_cnn.gradients.problem import Problem, model_of, slope
+from minitorch_cnn.gradients.problem import Problem, slope
 from minitorch_cnn.gradients.step_curves import step_curve
 from minitorch_cnn.gradients.symptoms import sample, symptom
 from minitorch_cnn.network.model import Model
@@ -116,44 +117,48 @@ def gradient_check(
     rng = np.random.default_rng(seed)
     several = isinstance(x, (list, tuple)) and all(hasattr(each, "shape") for each in x)  # one array for each input
     x = x if x is None or several or hasattr(x, "shape") else np.asarray(x)
-    if isinstance(subject, Model):
-        if subject.input_shape is None:
-            if x is None:
-                raise ArgumentError("gradient_check: a model without an input shape needs an x")
-            subject.build(x.shape[1:])
-        model = subject.copy("float64")
-    else:
-        if x is None and subject.input_shape is None:
-            raise ArgumentError(f"gradient_check: {subject.name} has no input shape yet, so it needs an x")
-        shape = subject.input_shape or (tuple(each.shape[1:] for each in x) if several else x.shape[1:])
-        model = model_of(subject, shape)
-        where = x if x is not None else next(iter(subject.parameters.values()), rng.random(0))
-        model.to(library_name(namespace(where[0] if several else where)))
-    if x is None:
-        shapes = [model.input_shape] if model.inputs == 1 else model.input_shape
-        x = [rng.standard_normal((2, *shape)) for shape in shapes]
-        x = x if model.inputs > 1 else x[0]
-    arrays = [array.copy() for array in model.receive_all(x)]
-    x = arrays if model.inputs > 1 else arrays[0]
-    upstream = None
-    if labels is None:
-        shapes = [model.output_shape] if model.outputs == 1 else model.output_shape
-        upstream = [moved(rng.standard_normal((len(arrays[0]), *shape)), namespace(arrays[0])) for shape in shapes]
-
-    both = what_runs() == BOTH
-    with definitions_only() if both else running(what_runs()):
-        problem = Problem(model, x, labels, loss, training, upstream)
+    shape = subject.input_shape
+    if shape is None and x is None:
+        lacks = "a model without an input shape" if isinstance(subject, Model) else f"{subject.name}, not built yet,"
+        raise ArgumentError(f"gradient_check: {lacks} needs an x")
+    if shape is None:
+        shape = tuple(each.shape[1:] for each in x) if several else x.shape[1:]
+        if isinstance(subject, Model):
+            subject.build(shape)
+    title, library = repr(subject), _library(subject, x[0] if several else x)
+    with in_float64(subject, shape) as model:
+        model.to(library)
+        if x is None:
+            shapes = [model.input_shape] if model.inputs == 1 else model.input_shape
+            x = [rng.standard_normal((2, *shape)) for shape in shapes]
+            x = x if model.inputs > 1 else x[0]
+        arrays = [array.copy() for array in model.receive_all(x)]
+        x = arrays if model.inputs > 1 else arrays[0]
+        upstream = None
+        if labels is None:
+            shapes = [model.output_shape] if model.outputs == 1 else model.output_shape
+            upstream = [moved(rng.standard_normal((len(arrays[0]), *shape)), namespace(arrays[0])) for shape in shapes]
 
         def check() -> Report:
-            return _check(repr(subject), problem, step, tolerance, most, np.random.default_rng(seed), curves)
+            return _check(title, problem, step, tolerance, most, np.random.default_rng(seed), curves)
 
-        report, plain = check(), problem.outcome() if both else {}
-    with running(TWINS_ONLY):
-        if both and _differ(plain, twin := problem.outcome(), 1000 * problem.rounding):
-            forward = {"": plain["prediction"]}, {"": twin["prediction"]}
-            other_forward = _differ(*forward, 1000 * problem.rounding)
-            return _which_is_wrong(report, check(), other_forward)
-    return report
+        both = what_runs() == BOTH
+        with definitions_only() if both else running(what_runs()):
+            problem = Problem(model, x, labels, loss, training, upstream)
+            report, plain = check(), problem.outcome() if both else {}
+        with running(TWINS_ONLY):
+            if both and _differ(plain, twin := problem.outcome(), 1000 * problem.rounding):
+                forward = {"": plain["prediction"]}, {"": twin["prediction"]}
+                other_forward = _differ(*forward, 1000 * problem.rounding)
+                return _which_is_wrong(report, check(), other_forward)
+        return report
+
+
+def _library(subject: Any, x: Any) -> str:
+    """Where to compute: a model, where it is; a layer, where its input is, or else its parameters are."""
+    if isinstance(subject, Model):
+        return subject.backend
+    return library_name(namespace(next(iter(subject.parameters.values()), np.zeros(0)) if x is None else x))
 
 
 def failed(title: str, error: Exception) -> Report:
@@ -209,8 +214,7 @@ def _check(
             compare(report, problem, name, array, gradient, step, most, rng)
         if name in report.worst and not report.worst[name].error <= tolerance:
             wrong[name] = array, gradient
-    if names := problem.without_dx():
-        report.verdict = f"backward with need_dx=False gives another gradient for {', '.join(names)}"
+    report.verdict = _without_dx(problem)
     for name in _first_wrong(model, wrong):
         report.symptoms[name] = _in_words(problem, name, *wrong[name], step, rng)
     if wrong and len(model.layers) > 1:
@@ -220,6 +224,16 @@ def _check(
         elements |= {"kink": report.kinks[0]} if report.kinks else {}
         report.curves = {name: step_curve(problem, element) for name, element in elements.items()}
     return report
+
+
+def _without_dx(problem: Problem) -> str:
+    """What goes wrong where no gradient of the input is asked for, as at the bottom of a network in training."""
+    try:
+        names = problem.without_dx()
+    except Exception as error:
+        words = (str(error).strip().splitlines() or [""])[0]
+        return f"backward with need_dx=False is stopped by {type(error).__name__}: {words}"
+    return f"backward with need_dx=False gives another gradient for {', '.join(names)}" if names else ""
 
 
 def _first_wrong(model, wrong):

@@ -1,4 +1,4 @@
-"""Two steps of every optimizer on a small model, beside the same steps number by number in plain Python.
+"""Two steps of SGD, RMSprop and Adam on a small model, beside the same steps number by number in plain Python.
 
 Only the kernels decay, and the lower layer learns at half the rate.
 """

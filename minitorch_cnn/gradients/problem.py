@@ -6,7 +6,6 @@ The numbers are the parameters of a model and its input. L is the loss, or, with
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,29 +13,9 @@ import numpy as np
 
 from minitorch_cnn.arrays import Array, moved, namespace, on_host
 from minitorch_cnn.engine import passes
-from minitorch_cnn.engine.layers.by_hand import replaced
-from minitorch_cnn.engine.values import Input
 from minitorch_cnn.network.model import Model
 
 ROUNDING = 2e-15  # of L in float64, relative to the numbers that add up to it
-
-
-def model_of(layer: Any, input_shape: tuple) -> Model:
-    """A float64 model that consists of a copy of `layer`, as it is now, with its parameters and methods."""
-    if layer.input_shape is None and replaced(layer):
-        # The method that was put there may ask for this layer's own parameters.
-        layer.take_shapes(input_shape)
-        layer.initialize(np.random.default_rng(0), "float64")
-    twin = copy.deepcopy(layer)
-    twin.named_by_user = True
-    several = isinstance(input_shape[0], tuple)
-    inputs = [Input(shape) for shape in (input_shape if several else [input_shape])]
-    model = Model(inputs, twin(inputs if several else inputs[0]), seed=0, dtype="float64")
-    if layer.random:
-        twin.key = layer.key
-    for name, array in layer.parameters.items():
-        twin.parameters[name] = array
-    return model
 
 
 class Problem:

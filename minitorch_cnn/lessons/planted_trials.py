@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from minitorch_cnn.engine import layers
+from minitorch_cnn.gradients.borrowed import model_of
 from minitorch_cnn.gradients.check import Report, gradient_check
 from minitorch_cnn.gradients.gallery import distinct
-from minitorch_cnn.gradients.problem import Problem, model_of
+from minitorch_cnn.gradients.problem import Problem
 from minitorch_cnn.lessons.frozen_check import FrozenReport, frozen_check
 from minitorch_cnn.network.sequential import Sequential
 

@@ -63,6 +63,6 @@ def _passes_on(layer: Any) -> bool:
 
 def _inner(loss: Any) -> Any:
     """The loss itself, of one that weights it."""
-    while hasattr(loss, "loss"):
-        loss = loss.loss
+    while hasattr(inner := getattr(loss, "loss", None), "value_and_gradient"):
+        loss = inner
     return loss

@@ -46,10 +46,11 @@ def _scores_come_last(loss: Any) -> bool:
     A loss may be wrapped in another one, which weights it.
     """
     while loss is not None:
-        for defined in (vars(loss), *map(vars, type(loss).__mro__)):
+        for defined in (getattr(loss, "__dict__", {}), *map(vars, type(loss).__mro__)):
             if FROM_SCORES & defined.keys():
                 break
             if FROM_PREDICTION & defined.keys():
                 return False
-        loss = getattr(loss, "loss", None)
+        inner = getattr(loss, "loss", None)
+        loss = inner if hasattr(inner, "value_and_gradient") else None
     return True

@@ -7,7 +7,6 @@ If several processes train, each computes a part of the features, and then they 
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
 import tempfile
@@ -19,16 +18,14 @@ from minitorch_cnn.arrays import on_host
 from minitorch_cnn.datasets.batches import Batches
 from minitorch_cnn.datasets.to_device import sent_ahead
 from minitorch_cnn.engine import passes
-from minitorch_cnn.engine.layers.by_hand import replaced
 from minitorch_cnn.errors import DataError, TrainingError
 from minitorch_cnn.files.printable import counted
 from minitorch_cnn.files.progress_bar import progress_bar
 from minitorch_cnn.parallel import Alone, part
 from minitorch_cnn.training import diagnosis
+from minitorch_cnn.training.repeats import repeats
 from minitorch_cnn.twins.stages import in_stages
 
-PACKAGE = __name__.partition(".")[0]
-SHAPES = ("__init__", "config", "describe", "kind", "output_shape_for", "parameter_shapes")  # these compute no output
 IN_MEMORY = 2 * 2**30  # bytes; more goes to a temporary file
 
 
@@ -47,22 +44,6 @@ def fixed_depth(model: Any) -> int:
         depth -= 1
         oldest = min(oldest, *nodes[depth].inputs)
     return depth
-
-
-def repeats(layer: Any) -> bool:
-    """Whether equal inputs are known to give equal outputs, in training too.
-
-    What a class of this package says of itself does not hold for a subclass from elsewhere that computes something
-    else, nor for a layer of which a method was replaced, until that class or that layer says so too (`random = False`).
-    """
-    if "random" in vars(layer):
-        return layer.random is False
-    for kind in type(layer).__mro__:
-        if kind.__module__.partition(".")[0] == PACKAGE or "random" in vars(kind):
-            break
-        if any(inspect.isroutine(each) and name not in SHAPES for name, each in vars(kind).items()):
-            return False
-    return layer.random is False and not replaced(layer)
 
 
 def worth_caching(model: Any, augment: Any) -> bool:

@@ -1,6 +1,7 @@
 """The gradient check works on the very layer that it is given: on its methods and settings as they are."""
 
 import copy
+import threading
 
 import numpy as np
 import pytest
@@ -30,6 +31,23 @@ def doubled(layer, name):
     return layer
 
 
+class Scale(Layer):
+    """Without `config`, so that its factor is known to the object alone; its backward is right for 1."""
+
+    random = False
+
+    def __init__(self, factor=1.0, name=None, trainable=True):
+        super().__init__(name, trainable)
+        self.factor = factor
+
+    def forward(self, x, training=False):
+        self.cache = x
+        return self.factor * x
+
+    def backward(self, dy, need_dx=True):
+        return dy
+
+
 @pytest.mark.parametrize("built", [False, True])
 @pytest.mark.parametrize("make, x", [
     (lambda: layers.Dense(4, activation="tanh"), ROWS), (lambda: layers.Conv2D(2, 3, strides=2), IMAGES),
@@ -47,28 +65,72 @@ def test_a_method_of_the_one_layer_is_checked(make, x, name, built):
     assert not report.passed and all("/" in name for name in (element.name for element in report.failures))
 
 
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("name", ["forward_pass", "backward_pass", "scores", "backward_scores", "forward", "backward"])
+def test_a_method_that_only_calls_the_one_before_it_is_right(name, built):
+    """The one before belongs to this very layer: beside a copy it would compute with other weights."""
+    for layer, x in ((layers.Dense(4, activation="relu"), ROWS), (layers.Conv2D(2, 3), IMAGES)):
+        if built:
+            layer.forward(x)
+        right = getattr(layer, name)
+        setattr(layer, name, lambda *arguments, right=right, **options: right(*arguments, **options))
+        report = gradient_check(layer, x, training=True)
+        assert report.passed and not report.verdict, report
+        assert built is (layer.input_shape is not None) and not layer.in_model
+        if built:  # it stays a layer on its own
+            continue
+        model = mtc.Sequential([layer, layers.Flatten(), layers.Dense(2)], x.shape[1:], seed=0)
+        assert gradient_check(model, x).passed
+        assert model.dtype == np.float32 and model.predict(x.astype(np.float32)).dtype == np.float32
+
+
+def test_statistics_and_what_was_kept_stay_as_they_were():
+    layer = layers.BatchNorm()
+    right = layer.forward_pass
+    layer.forward_pass = lambda x, training=False: right(x, training)
+    layer.forward(IMAGES, training=True)
+    before = layer.parameters["moving_mean"].copy()
+    assert gradient_check(layer, 2 * IMAGES, training=True).passed
+    np.testing.assert_array_equal(layer.parameters["moving_mean"], before)
+    assert layer.backward(np.ones_like(IMAGES)).shape == IMAGES.shape
+    model = mtc.Sequential([layers.Dense(3), layers.Dropout(0.5), layers.Dense(2)], (7,), seed=4)
+    same = mtc.Sequential([layers.Dense(3), layers.Dropout(0.5), layers.Dense(2)], (7,), seed=4)
+    gradient_check(model, ROWS, training=True)
+    values = model.vector.values
+    gradient_check(model, ROWS, training=True)
+    assert model.vector.values is values and np.array_equal(values, same.vector.values)
+    np.testing.assert_array_equal(model.forward(ROWS, True), same.forward(ROWS, True))
+
+
+class Locked(layers.Dense):
+    """Holds what cannot be copied."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.lock, self.module = threading.Lock(), np
+
+
+def test_a_layer_that_cannot_be_copied_is_checked():
+    assert gradient_check(Locked(3), ROWS).passed
+    assert gradient_check(mtc.Sequential([Locked(3), Locked(2)], (7,), seed=0), ROWS).passed
+
+
+class NeedsDx(layers.Dense):
+    def backward_scores(self, dscores, kept, need_dx=True):
+        dx, gradients = super().backward_scores(dscores, kept, need_dx)
+        return 1 * dx, gradients
+
+
+def test_a_layer_that_cannot_do_without_dx_is_found():
+    report = gradient_check(NeedsDx(3), ROWS)
+    assert report.verdict.startswith("backward with need_dx=False is stopped by TypeError: unsupported operand")
+
+
 def test_an_activation_that_was_changed_is_checked():
     layer = layers.Dense(4, activation="tanh")
     assert gradient_check(layer, ROWS).passed
     layer.activation.backward = lambda dy, y: 5 * dy
     assert not gradient_check(layer, ROWS).passed
-
-
-class Scale(Layer):
-    """Without `config`, so that its factor is known to the object alone; its backward is right for 1."""
-
-    random = False
-
-    def __init__(self, factor=1.0, name=None, trainable=True):
-        super().__init__(name, trainable)
-        self.factor = factor
-
-    def forward(self, x, training=False):
-        self.cache = x
-        return self.factor * x
-
-    def backward(self, dy, need_dx=True):
-        return dy
 
 
 def test_a_setting_that_no_config_tells_is_checked():

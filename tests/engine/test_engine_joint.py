@@ -117,3 +117,36 @@ def test_a_sigmoid_as_well():
     p = net.predict(X)[:, 0]
     wanted = -np.log(np.where(labels, p, 1 - p)).mean()
     assert net.evaluate(X, labels)["loss"] == pytest.approx(wanted)
+
+
+class Slots:
+    """A loss of one's own without a `__dict__`."""
+
+    __slots__ = ("last",)
+    follows = "softmax"
+
+    def value_and_gradient(self, prediction, labels, weights=None):
+        return losses.CrossEntropy().value_and_gradient(prediction, labels, weights)
+
+    def from_scores(self, scores, labels, weights=None):
+        return losses.CrossEntropy().from_scores(scores, labels, weights)
+
+
+class Remembers(losses.CrossEntropy):
+    """Keeps its last value under a name that means another loss in one that weights it."""
+
+    loss = None
+
+    def value_and_gradient(self, prediction, labels, weights=None):
+        value, gradient = super().value_and_gradient(prediction, labels, weights)
+        self.loss = value
+        return value, gradient
+
+
+@pytest.mark.parametrize("kind", [Slots, Remembers])
+def test_a_loss_of_ones_own_may_be_of_any_kind(kind):
+    net, right, loss = model(), model(), kind()
+    for _ in range(2):
+        value = net.train_step(X, LABELS, loss, mtc.optimizers.SGD(0.1))
+        wanted = right.train_step(X, LABELS, losses.CrossEntropy(), mtc.optimizers.SGD(0.1))
+        assert value == pytest.approx(wanted)

@@ -89,6 +89,10 @@ HINTS = [
     ("dense", "def dense_backward(dy, x, kernel):\n    return nothing", "raised NameError: name 'nothing'"),
     ("dense", "def dense_backward(dy, x):\n    return dy", "raised TypeError"),
     ("dense", "def dense_backward(dy, x, kernel):\n    raise SystemExit(3)", "raised SystemExit: 3"),
+    ("sgd", "def sgd_step(*arguments):\n    raise KeyError", "raised KeyError"),
+    ("sgd", "def sgd_step(*arguments):\n    raise KeyError([1])", "raised KeyError: [1]"),
+    ("sgd", "class Silent(Exception):\n    def __str__(self):\n        return None\n\n\ndef sgd_step(*arguments):\n"
+     "    raise Silent", "raised Silent"),
     ("dense", "def dense_backward(dy, x, kernel):\n    return dense_backward(dy, x, kernel)", "raised RecursionError"),
     ("dense", DENSE.format("kernel.T @ dy, x.T @ dy, dy.sum(0)"), "from the wrong side"),
     ("dense", DENSE.format("dy * kernel, x.T @ dy, dy.sum(0)"), "matrix products, @"),

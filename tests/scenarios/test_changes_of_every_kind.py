@@ -183,6 +183,40 @@ def test_a_function_that_calls_the_one_it_replaces_runs(holder, name, how, monke
     assert runs(before, f"{name}, {how}", make)
 
 
+@pytest.mark.parametrize("module", [im2col, row_windows, winograd])
+def test_an_algorithm_that_a_stage_would_run_is_replaced(module, monkeypatch):
+    def make():
+        conv = layers.Conv2D(3, 3, algorithm=module.__name__.rpartition(".")[2])
+        stack = [conv, layers.BatchNorm(), layers.ReLU(), layers.Flatten(), layers.Dense(4, activation="softmax")]
+        model = mtc.Sequential(stack, X.shape[1:], seed=0)
+        model.layers[1].trainable = False
+        return model
+
+    before = step(make)
+    monkeypatch.setattr(module, "forward", wrapped(module.forward))
+    assert runs(before, module.__name__, make)
+
+
+@pytest.mark.parametrize("name", ["check_input", "take_gradients"])
+@pytest.mark.parametrize("kind", [layers.Layer, *(kind for kind in KINDS if issubclass(kind, layers.Layer))])
+def test_what_every_layer_does_with_what_it_is_given_runs(kind, name, monkeypatch):
+    seen, right = [], getattr(kind, name)
+
+    def counting(self, *arguments, **options):
+        seen.append(self.name)
+        return right(self, *arguments, **options)
+
+    monkeypatch.setattr(kind, name, counting, raising=False)
+    step()
+    with_stages, seen[:] = sorted(seen), []
+    with mtc.definitions_only():
+        step()
+    assert with_stages == sorted(seen) and seen
+    if name not in vars(layers.Layer) or kind is not layers.Layer:
+        monkeypatch.undo()
+        vars(kind).get(name) is counting and delattr(kind, name)
+
+
 RELOADED = """
 import importlib, pathlib, sys
 import numpy as np, minitorch_cnn as mtc

@@ -6,6 +6,7 @@ import small_run
 from minitorch_cnn.callbacks import Checkpoint
 
 from minitorch_cnn import Sequential, datasets, features, layers, optimizers
+from minitorch_cnn.engine import activations
 from minitorch_cnn.errors import DataError
 from minitorch_cnn.training import features as training_features
 
@@ -139,10 +140,24 @@ class Named(layers.Conv2D):
     def describe(self):
         return "named"
 
+    def __repr__(self):
+        return "named"
+
+
+class Wider(layers.Conv2D):
+    """Another property than its base class."""
+
+    pixels = property(lambda self: ((1, 1), (1, 1)))
+
+
+class Steep(activations.Tanh):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
 
 @pytest.mark.parametrize("kind, says, cached", [
     (layers.Conv2D, None, True), (Named, None, True), (Noisy, None, False), (Noisy, True, False),
-    (Louder, None, False), (Louder, False, True),
+    (Louder, None, False), (Louder, False, True), (Wider, None, False),
 ])  # fmt: skip
 def test_what_a_subclass_changes_is_cached_only_once_it_says_that_it_repeats_itself(kind, says, cached):
     own = kind if says is None else type("Own", (kind,), {"random": says})
@@ -158,3 +173,25 @@ def test_a_layer_with_a_method_of_its_own_is_not_cached():
     assert training_features.fixed_depth(model) == 0 < depth
     first.random = False
     assert training_features.fixed_depth(model) == depth
+
+
+def test_a_class_of_the_package_that_was_changed_is_not_cached(monkeypatch):
+    right = layers.Conv2D.forward_pass
+    monkeypatch.setattr(layers.Conv2D, "forward_pass", lambda self, x, training=False: right(self, x, training))
+    assert training_features.fixed_depth(frozen_model()) == 0
+    monkeypatch.undo()
+    monkeypatch.setattr(activations.ReLU, "forward", lambda self, x: 2 * x)
+    assert training_features.fixed_depth(frozen_model()) == 0
+    monkeypatch.undo()
+    assert training_features.fixed_depth(frozen_model()) > 0
+
+
+def test_an_activation_that_was_changed_is_not_cached():
+    model = Sequential(
+        [layers.Conv2D(3, 3, activation="tanh", trainable=False), layers.Flatten(), layers.Dense(2)], (6, 5, 2)
+    )
+    assert training_features.fixed_depth(model) == 2
+    model.layers[0].activation.forward = lambda x: 3 * x
+    assert training_features.fixed_depth(model) == 0
+    model.layers[0].activation = Steep()
+    assert training_features.fixed_depth(model) == 0

@@ -10,10 +10,10 @@ from minitorch_cnn.arrays.dispatch import Guard, twin
 from minitorch_cnn.engine.activations import relu_backward
 from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.engine.layers.merge import Add
-from minitorch_cnn.twins.stages.stage import RELU, Stage, is_relu, tried, untouched
+from minitorch_cnn.twins.stages.stage import PASSES, RELU, Stage, is_relu, tried, untouched
 
 REPLACES: tuple = (
-    *RELU, *((Add, name) for name in ("forward_pass", "backward_pass", "merged", "gradients_of")),
+    *RELU, *((Add, name) for name in (*PASSES, "merged", "gradients_of")),
 )  # fmt: skip
 GUARD = Guard("twins/stages/add_relu.py: AddReLU", *REPLACES)
 

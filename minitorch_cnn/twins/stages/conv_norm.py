@@ -29,7 +29,7 @@ from minitorch_cnn.engine.reductions import channel_sum
 from minitorch_cnn.twins.stages.conv_relu import CONV
 from minitorch_cnn.twins.stages.norm_relu import NORM, limits, norm_backward, norm_forward
 from minitorch_cnn.twins.stages.padded_conv import PaddedConv, is_linear
-from minitorch_cnn.twins.stages.stage import RELU, Stage, ceiling_of, limited_backward, tried, untouched
+from minitorch_cnn.twins.stages.stage import RELU, Stage, ceiling_of, fast_version, limited_backward, tried, untouched
 
 LINEAR: tuple = ((Linear, "forward"), (Linear, "backward"))
 DEPTHWISE: tuple = (*((DepthwiseConv2D, name) for _, name in (*CONV, (None, "algorithm_for"))), (Depthwise, "forward"))
@@ -96,9 +96,9 @@ class ConvNorm(Stage):
         start = start + scale * (-mean if bias is None else bias - mean)
         options = {"scale": scale, **limits(self.ceiling)}
         if type(algorithm) is Depthwise:
-            fast = depthwise.forward.twin_for(x)
+            fast = fast_version(depthwise.forward, x)
             return tried(fast, x, kernel, strides, pixels, algorithm.dilation, start, **options), scale
-        return tried(algorithm.forward.twin_for(x), x, kernel, strides, pixels, start, **options), scale
+        return tried(fast_version(algorithm.forward, x), x, kernel, strides, pixels, start, **options), scale
 
     def one_by_one(self, x: Array, training: bool) -> Forward:
         """(y, kept) of the convolution, and then of the BatchNorm."""

@@ -22,9 +22,11 @@ from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.engine.layers.max_pool2d import MaxPool2D
 from minitorch_cnn.twins.stages import conv_relu
 from minitorch_cnn.twins.stages.conv_relu import ConvReLU
-from minitorch_cnn.twins.stages.stage import Stage, tried, untouched
+from minitorch_cnn.twins.stages.stage import PASSES, Stage, fast_version, tried, untouched
 
-REPLACES: tuple = (*conv_relu.REPLACES, (MaxPool2D, "forward_pass"), (MaxPool2D, "backward_pass"))
+REPLACES: tuple = (
+    *conv_relu.REPLACES, *((MaxPool2D, name) for name in PASSES),
+)  # fmt: skip
 GUARD = Guard("twins/stages/conv_pool.py: ConvPool", *REPLACES)
 POOLING = (row_windows, winograd)  # the algorithms whose compiled twins can also pool
 NOBODY = 4
@@ -58,7 +60,7 @@ class ConvPool(Stage):
         algorithm = conv.algorithm_for(x)
         fast = None
         if algorithm in POOLING and type(x).__module__ == "numpy":
-            fast = getattr(algorithm.forward, "twin_for", lambda x: None)(x)
+            fast = fast_version(algorithm.forward, x)
         pooled = tried(fast, x, *conv.arguments(), relu=True, pool=True)
         if pooled is None:
             whole, kept = self.in_two.forward_pass(x, training)

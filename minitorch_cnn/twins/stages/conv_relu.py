@@ -10,9 +10,9 @@ from minitorch_cnn.arrays.dispatch import Guard, twin
 from minitorch_cnn.engine.activations import ReLU
 from minitorch_cnn.engine.layers.conv2d import Conv2D
 from minitorch_cnn.engine.layers.layer import Backward, Forward
-from minitorch_cnn.twins.stages.stage import PASSES, Stage, tried, untouched
+from minitorch_cnn.twins.stages.stage import SCORES, Stage, fast_version, tried, untouched
 
-CONV: tuple = tuple((Conv2D, name) for name in PASSES)
+CONV: tuple = tuple((Conv2D, name) for name in SCORES)
 REPLACES: tuple = (*CONV, (ReLU, "forward"), (ReLU, "backward"))
 GUARD = Guard("twins/stages/conv_relu.py: ConvReLU", *REPLACES)
 
@@ -35,8 +35,7 @@ class ConvReLU(Stage):
         conv = self.conv
         conv.check_input(x)
         algorithm = conv.algorithm_for(x)
-        fast = getattr(algorithm.forward, "twin_for", lambda x: None)(x)
-        y = tried(fast, x, *conv.arguments(), relu=True)
+        y = tried(fast_version(algorithm.forward, x), x, *conv.arguments(), relu=True)
         if y is None:
             return conv.forward_pass(x, training)
         return y, (x if conv.trainable else None, algorithm, y)

@@ -14,10 +14,19 @@ from minitorch_cnn.arrays import Array
 from minitorch_cnn.arrays.dispatch import Guard, twin
 from minitorch_cnn.engine.layers.batch_norm import BatchNorm, normalise
 from minitorch_cnn.engine.layers.layer import Backward, Forward
-from minitorch_cnn.twins.stages.stage import RELU, Stage, ceiling_of, limited, limited_backward, tried, untouched
+from minitorch_cnn.twins.stages.stage import (
+    PASSES,
+    RELU,
+    Stage,
+    ceiling_of,
+    limited,
+    limited_backward,
+    tried,
+    untouched,
+)  # fmt: skip
 
 NORM: tuple = tuple((BatchNorm, name) for name in (
-    "forward_pass", "backward_pass", "statistics_of", "scale_and_shift", "gradients_from", "means_from",
+    *PASSES, "statistics_of", "scale_and_shift", "gradients_from", "means_from",
 ))  # fmt: skip
 GUARD = Guard("twins/stages/norm_relu.py: NormReLU", *NORM, *RELU)
 

@@ -18,13 +18,13 @@ from minitorch_cnn.engine.layers.layer import Backward, Forward
 from minitorch_cnn.engine.layers.zero_pad2d import ZeroPad2D
 from minitorch_cnn.engine.reductions import channel_sum
 from minitorch_cnn.twins.stages.conv_relu import CONV
-from minitorch_cnn.twins.stages.stage import PASSES, Stage, untouched
+from minitorch_cnn.twins.stages.stage import PASSES, SCORES, Stage, untouched
 
 KINDS = Conv2D, DepthwiseConv2D
-METHODS = (*PASSES, "backward_convolution", "arguments", "pixels")
+METHODS = (*SCORES, "backward_convolution", "arguments", "pixels")
 REPLACES: tuple = (
     *CONV, *((kind, name) for kind in KINDS for name in METHODS),
-    (ZeroPad2D, "forward_pass"), (ZeroPad2D, "backward_pass"), (Linear, "forward"), (Linear, "backward"),
+    *((ZeroPad2D, name) for name in PASSES), (Linear, "forward"), (Linear, "backward"),
 )  # fmt: skip
 GUARD = Guard("twins/stages/padded_conv.py: PaddedConv", *REPLACES)
 
