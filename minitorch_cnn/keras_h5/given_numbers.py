@@ -1,7 +1,7 @@
 """Weights that a file has among a layer's settings: the mean and variance that a Normalization was given.
 
 Keras stores what a Normalization has measured as weights, but `Normalization(mean=..., variance=...)` as settings of
-the description, and so does `Model.save`. Here they become weights of the stored layer like any other.
+the description. Here they become weights of the stored layer like any other.
 """
 
 from __future__ import annotations

@@ -136,10 +136,10 @@ def _write_lists(file: h5py.Group, target: Target, weights: Weights) -> None:
     _write_names(file, "layer_names", [layer.name for layer in target.layers])
     for layer in target.layers:
         group = file.require_group(layer.name)  # it exists already if another layer's weights are stored below it
-        names = {f"{layer.name}/{name}:0": name for name in _in_order(layer)}
-        _write_names(group, "weight_names", list(names))
-        for full_name, name in names.items():
-            group.create_dataset(full_name, data=_float32(weights[layer.name][name]))
+        arrays = {f"{layer.name}/{name}:0": array for name, array in _arrays(layer, weights)}
+        _write_names(group, "weight_names", list(arrays))
+        for full_name, array in arrays.items():
+            group.create_dataset(full_name, data=array)
 
 
 def _write_classes(file: h5py.File, target: Target, weights: Weights) -> None:
@@ -152,8 +152,8 @@ def _write_classes(file: h5py.File, target: Target, weights: Weights) -> None:
         name = f"{layer.group_name}_{number}" if number else layer.group_name
         variables = container.create_group(f"{name}/vars")
         variables.attrs["name"] = layer.name
-        for position, weight in enumerate(_in_order(layer)):
-            variables.create_dataset(str(position), data=_float32(weights[layer.name][weight]))
+        for position, (_, array) in enumerate(_arrays(layer, weights)):
+            variables.create_dataset(str(position), data=array)
 
 
 def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
@@ -167,6 +167,13 @@ def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
         group.attrs[f"{attribute}{number}"] = part
 
 
+def _arrays(layer: TargetLayer, weights: Weights) -> list[tuple[str, np.ndarray]]:
+    """(name, array) of what Keras stores for a layer, in its order; for a Normalization that includes a count."""
+    arrays = [(name, np.ascontiguousarray(weights[layer.name][name], dtype="<f4")) for name in _in_order(layer)]
+    counted = layer.kind == "Normalization" and bool(arrays)
+    return [*arrays, ("count", np.zeros((), "<i4"))] if counted else arrays
+
+
 def _in_order(layer: TargetLayer) -> list[str]:
     """The names of the layer's weights in the order in which Keras writes and reads them.
 
@@ -174,10 +181,6 @@ def _in_order(layer: TargetLayer) -> list[str]:
     """
     known = [name for name in WEIGHT_ORDER if name in layer.weights]
     return known + [name for name in layer.weights if name not in known]
-
-
-def _float32(array: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(array, dtype="<f4")
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from minitorch_cnn.arguments import check_name
-from minitorch_cnn.arrays import on_host
 from minitorch_cnn.errors import ArgumentError
 from minitorch_cnn.network.keras_kinds import KINDS, Kind, described_initializer
 from minitorch_cnn.network.keras_order import in_keras_order
@@ -125,8 +124,6 @@ def _layer(layer: Any, name: str, keras: int) -> Described:
         if key.endswith("_initializer"):
             value = described_initializer(value, keras, own == "Dense")
         settings[_keras_name(key, kind, keras)] = value
-    if own == "Normalization":  # Keras stores what it has measured as weights, but given numbers as settings
-        settings |= {name: on_host(array).tolist() for name, array in layer.parameters.items()}
     return Described(class_name, settings)
 
 

@@ -32,10 +32,6 @@ class Described:
         """The layer's name."""
         return self.settings["name"]
 
-    def weights_of(self, weights: Mapping[str, tuple]) -> dict[str, tuple]:
-        """Those of the layer's weights that Keras stores as weights, not among the settings."""
-        return {name: shape for name, shape in weights.items() if name not in self.settings}
-
 
 def with_steps_around(layer: Any, own: Described, names: Mapping[str, str]) -> list[tuple[Described, tuple]]:
     """[(layer of the file, shape of its result without N)] in the order of computation; `own` stands for our `layer`.

@@ -95,7 +95,7 @@ class KerasWeights:
         names = keras_names(self)
         own = {names[layer.name]: replace(layer, name=names[layer.name]) for layer in target_of(self).layers}
         listed = [
-            replace(own[layer.name], kind=layer.class_name, weights=layer.weights_of(own[layer.name].weights))
+            replace(own[layer.name], kind=layer.class_name)
             if layer.name in own
             else keras_h5.TargetLayer(layer.name, layer.class_name)
             for layer in description.layers

@@ -1,6 +1,7 @@
 """Weights that a file holds in another form: among the settings, as a Dense layer, or with no name of their own."""
 
 import json
+import zipfile
 
 import h5py
 import numpy as np
@@ -154,3 +155,29 @@ def test_the_numbers_of_a_normalization_in_a_nested_model(tmp_path):
     assert model.get_layer("n").parameters["mean"].tolist() == MEAN
     model.load_weights(path)
     assert inspect(path, model).fits
+
+
+@pytest.mark.parametrize("name", ["x.weights.h5", "x.h5", "x.keras", "whole.h5"])
+def test_a_normalization_is_written_as_keras_writes_one_that_has_measured(name, tmp_path):
+    """Mean, variance and a count, so that Keras loads the weights alone into the network that `save` describes."""
+    model = mtc.Sequential([layers.Normalization(name="n"), layers.Conv2D(2, 3, name="c")], (5, 4, 3), seed=0)
+    model.get_layer("n").load({"mean": np.array(MEAN, "float32"), "variance": np.array(VARIANCE, "float32")})
+    path = tmp_path / name
+    (model.save_weights if name.startswith("x.") and not name.endswith(".keras") else model.save)(path)
+    if name.endswith(".keras"):
+        with zipfile.ZipFile(path) as archive:
+            path = tmp_path / archive.extract("model.weights.h5", tmp_path)
+    with h5py.File(path) as file:
+        if path.name.endswith(".weights.h5"):
+            found = [file[f"layers/normalization/vars/{number}"] for number in range(3)]
+        else:
+            root = file["model_weights"] if "model_weights" in file else file
+            assert [*root["n"].attrs["weight_names"]] == [b"n/mean:0", b"n/variance:0", b"n/count:0"]
+            found = [root["n"][f"n/{each}:0"] for each in ("mean", "variance", "count")]
+        assert found[0][:].tolist() == MEAN and found[1][:].tolist() == VARIANCE
+        assert found[2].shape == () and found[2].dtype == np.int32 and found[2][()] == 0
+        if "model_config" in file.attrs:
+            assert "mean" not in json.loads(file.attrs["model_config"])["config"]["layers"][1]["config"]
+    other = mtc.Sequential.from_config(model.config())
+    other.load_weights(tmp_path / name)
+    assert other.fingerprints() == model.fingerprints()
