@@ -171,7 +171,7 @@ def test_a_normalization_is_written_as_keras_writes_one_that_has_measured(name, 
         if path.name.endswith(".weights.h5"):
             found = [file[f"layers/normalization/vars/{number}"] for number in range(3)]
         else:
-            root = file["model_weights"] if "model_weights" in file else file
+            root = file.get("model_weights", file)
             assert [*root["n"].attrs["weight_names"]] == [b"n/mean:0", b"n/variance:0", b"n/count:0"]
             found = [root["n"][f"n/{each}:0"] for each in ("mean", "variance", "count")]
         assert found[0][:].tolist() == MEAN and found[1][:].tolist() == VARIANCE
