@@ -8,7 +8,9 @@ from minitorch_cnn.callbacks import Checkpoint
 from minitorch_cnn import Sequential, datasets, features, layers, optimizers
 from minitorch_cnn.engine import activations
 from minitorch_cnn.errors import DataError
+from minitorch_cnn.gradients.gallery import every_layer
 from minitorch_cnn.training import features as training_features
+from minitorch_cnn.training.repeats import repeats
 
 
 def frozen_model(with_dropout_below=False):
@@ -195,3 +197,9 @@ def test_an_activation_that_was_changed_is_not_cached():
     assert training_features.fixed_depth(model) == 0
     model.layers[0].activation = Steep()
     assert training_features.fixed_depth(model) == 0
+
+
+def test_every_layer_and_activation_of_the_package_repeats_itself_unless_it_says_otherwise():
+    subjects = [layer for layer, _, _ in every_layer()] + [layers.Activation(name) for name in activations.ACTIVATIONS]
+    assert [layer for layer in subjects if repeats(layer) is not (layer.random is False)] == []
+    assert sum(layer.random is False for layer in subjects) > 50
