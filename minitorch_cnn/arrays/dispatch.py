@@ -99,10 +99,10 @@ class Dispatcher:
 
 
 class Guard:
-    """Says whether what a twin stands for is still what it was made for."""
+    """Says whether what a twin stands for is still what it was made for; changes of the parts `apart` do not count."""
 
-    def __init__(self, title: str, *places: tuple[Any, str], words: str = "") -> None:
-        self.title, self.places, self.words = title, places, words
+    def __init__(self, title: str, *places: tuple[Any, str], words: str = "", apart: tuple[str, ...] = ()) -> None:
+        self.title, self.places, self.words, self.apart = title, places, words, apart
         self.watched: Watched | None = None
         self.changed: list[str] = []
 
@@ -126,7 +126,8 @@ class Guard:
             watched += found
         record = recorded()
         expected = {name: record["definitions"].get(name) for name in record["twins"].get(self.title, [])}
-        self.changed = sorted(name for name, letters in prints.items() if expected.get(name) != letters)
+        changed = {name for name, letters in prints.items() if expected.get(name) != letters}
+        self.changed = sorted(changed.difference(self.apart))
         if not expected or (not self.changed and prints.keys() != expected.keys()):
             self.changed = [self.title]  # a twin that was never recorded, or a definition that calls less than before
         self.watched = Watched(watched)

@@ -250,7 +250,8 @@ def _counts(value: Any) -> bool:
 
 def _is_callable_object(value: Any) -> bool:
     """Whether this is called like a function without being one, such as a functools.partial; classes do not count."""
-    library = type(value).__module__.partition(".")[0] in ("numpy", "cupy", "typing")
+    module = type(value).__module__  # not a text for some of typing's objects in Python 3.10
+    library = not isinstance(module, str) or module.partition(".")[0] in ("numpy", "cupy", "typing")
     return callable(value) and not isinstance(value, (type, BuiltinFunctionType)) and not library
 
 
