@@ -40,16 +40,8 @@ from minitorch_cnn.gradients.comparison import TOLERANCE, Comparison, difference
 from minitorch_cnn.gradients.convolution_cases import convolution_cases, depthwise_cases
 from minitorch_cnn.network.joint import GUARD as JOINT
 from minitorch_cnn.network.model import Model
-from minitorch_cnn.twins.stages import (
-    WALK,
-    add_relu,
-    conv_norm,
-    conv_pool,
-    conv_relu,
-    in_stages,
-    norm_relu,
-    padded_conv,
-)
+from minitorch_cnn.twins import stages
+from minitorch_cnn.twins.stages import add_relu, conv_norm, conv_pool, conv_relu, in_stages, norm_relu, padded_conv
 
 PIXELS = 1e-6  # for what computes in float32 whatever it is given
 CONVOLUTIONS: dict[str, Callable] = {"forward": windows.convolution, "backward_input": windows.convolution_input,
@@ -59,7 +51,7 @@ DEPTHWISE: dict[str, Callable] = {"forward": windows.depthwise, "backward_input"
 STAGES = {
     stage.GUARD.title: stage.GUARD for stage in (conv_relu, conv_pool, conv_norm, norm_relu, add_relu, padded_conv)
 }
-GUARDS = {**STAGES, WALK.title: WALK, JOINT.title: JOINT}
+GUARDS = {**STAGES, stages.WALK.title: stages.WALK, JOINT.title: JOINT}
 __all__ = ["Comparison", "compare_twins", "record"]
 _ = activations, losses, layers  # whose definitions are in DEFINITIONS once they are imported
 

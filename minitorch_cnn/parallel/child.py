@@ -7,7 +7,7 @@ numpy.py would be taken for Python's own.
 import sys
 from pathlib import Path
 
-import minitorch_cnn
+_PACKAGE = Path(__file__).absolute().parents[1] / "__init__.py"
 
 # The package is loaded from its place, so no other copy of it that is installed can be taken for it either.
 _RUN = """
@@ -27,4 +27,4 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 def command_of(module: str, *arguments: str) -> list[str]:
     """The command that runs `module` like `python -m`, but does not look for modules in the current folder."""
-    return [sys.executable, "-c", _RUN, str(Path(minitorch_cnn.__file__).absolute()), module, *arguments]
+    return [sys.executable, "-c", _RUN, str(_PACKAGE), module, *arguments]
